@@ -1,0 +1,286 @@
+"""Read the HTTP methods of the reference's asynchronous resource classes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from aiopenai._codegen.shapes import (
+    NONE,
+    Generic,
+    Method,
+    Name,
+    Parameter,
+    Place,
+    Resource,
+    Type,
+    Union,
+    Value,
+    without,
+)
+from aiopenai._codegen.shapes import union as united
+from aiopenai._codegen.source import Source, SourceError
+
+VERBS = {"_get": "GET", "_post": "POST", "_put": "PUT", "_patch": "PATCH", "_delete": "DELETE", "_get_api_list": "GET"}
+# Every method takes these; here they are `CallOptions`.
+COMMON = frozenset({"self", "extra_headers", "extra_query", "extra_body", "timeout"})
+ABSENT = (Value("Omit"), Value("NotGiven"))
+VIEWS = ("WithRawResponse", "WithStreamingResponse")
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def read_resources(source: Source) -> tuple[Resource, ...]:
+    """The resources of `AsyncOpenAI`, sorted by name. Raises `SourceError` for a form that is not known."""
+    client = _class(source, Name("_client", "AsyncOpenAI"))
+    children = [_resource(source, name, (attribute,)) for attribute, name in _properties(source, "_client", client)]
+    return tuple(sorted(children, key=lambda resource: resource.path))
+
+
+def _class(source: Source, name: Name) -> ast.ClassDef:
+    for node in source.tree(name.module).body:
+        if isinstance(node, ast.ClassDef) and node.name == name.name:
+            return node
+    raise SourceError(f"{name}: no such class")
+
+
+def _properties(source: Source, module: str, node: ast.ClassDef) -> Iterator[tuple[str, Name]]:
+    """The lazily made resources below a class: attribute and class."""
+    for item in node.body:
+        if (
+            isinstance(item, ast.FunctionDef)
+            and item.returns is not None
+            and any("cached_property" in ast.unparse(decorator) for decorator in item.decorator_list)
+        ):
+            symbol = source.resolve(module, item.returns)
+            if (
+                isinstance(symbol, Name)
+                and symbol.module.startswith("resources.")
+                and not symbol.name.endswith(VIEWS)
+                and not item.name.startswith("_")
+            ):
+                yield item.name, symbol
+
+
+def _resource(source: Source, name: Name, path: tuple[str, ...]) -> Resource:
+    node = _class(source, name)
+    children = tuple(
+        _resource(source, child, (*path, attribute)) for attribute, child in _properties(source, name.module, node)
+    )
+    return Resource(path, name.name.removeprefix("Async"), name.module, tuple(_methods(source, name)), children)
+
+
+def _methods(source: Source, name: Name) -> Iterator[Method]:
+    node = _class(source, name)
+    overloads: dict[str, list[Function]] = {}
+    for item in node.body:
+        if not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            continue
+        decorators = [ast.unparse(decorator) for decorator in item.decorator_list]
+        if "overload" in decorators:
+            overloads.setdefault(item.name, []).append(item)
+            continue
+        calls = [call for call in ast.walk(item) if isinstance(call, ast.Call) and _verb(call)]
+        if len(calls) == 1 and not any("cached_property" in decorator for decorator in decorators):
+            yield _Reader(source, name, item, calls[0]).method(overloads.get(item.name, []), decorators)
+    for base in node.bases:
+        symbol = source.resolve(name.module, base)
+        if isinstance(symbol, Name) and symbol.module.startswith("resources."):
+            yield from _methods(source, symbol)
+
+
+def _verb(call: ast.Call) -> str | None:
+    function = call.func
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id == "self":
+        return VERBS.get(function.attr)
+    return None
+
+
+class _Reader:
+    """Reads one method: its one call of `self._get` and the like, and what leads to the call's arguments."""
+
+    def __init__(self, source: Source, owner: Name, node: Function, call: ast.Call) -> None:
+        self.source = source
+        self.owner = owner
+        self.node = node
+        self.call = call
+        self.given = {keyword.arg: keyword.value for keyword in call.keywords}
+        self.values: dict[str, ast.expr] = {}
+        self.header_values: list[ast.expr] = []
+        for item in ast.walk(node):
+            if isinstance(item, ast.Assign) and isinstance(item.targets[0], ast.Name):
+                target = item.targets[0].id
+                if target == "extra_headers":
+                    self.header_values.append(item.value)
+                else:
+                    self.values.setdefault(target, item.value)
+
+    def fail(self, what: str) -> SourceError:
+        return SourceError(f"{self.owner.module}.{self.owner.name}.{self.node.name}: {what}")
+
+    def method(self, overloads: list[Function], decorators: list[str]) -> Method:
+        options = self.given.get("options")
+        facts = {key.arg: key.value for key in options.keywords} if isinstance(options, ast.Call) else {}
+        path, path_names = self._path()
+        headers, header_names = self._headers()
+        body = self._keys(self.given.get("body"))
+        query = self._keys(facts.get("query"))
+        places: dict[str, Place] = {}
+        wire: dict[str, str] = {}
+        for parameter in path_names:
+            places[parameter] = "path"
+        sources: tuple[tuple[Place, dict[str, str]], ...] = (
+            ("query", query),
+            ("body", body),
+            ("header", {header: parameter for parameter, header in header_names.items()}),
+        )
+        for place, keys in sources:
+            for key, parameter in keys.items():
+                places.setdefault(parameter, place)
+                if key != parameter and place != "header":
+                    wire[parameter] = key
+        reply, event = self._reply(self.node)
+        page = None
+        verb = _verb(self.call) or ""
+        if "page" in self.given:
+            page_type = self.source.type(self.owner.module, self.given["page"])
+            if not isinstance(page_type, Generic):
+                raise self.fail("unknown page")
+            page, reply = page_type.origin, page_type.args[0]
+            if "method" in self.given:
+                verb = str(ast.literal_eval(self.given["method"])).upper()
+        parameters = self._parameters(self.node)
+        for parameter in parameters:
+            if parameter.name not in places:
+                raise self.fail(f"where does {parameter.name} go?")
+        streaming, either = self._streams(overloads)
+        plain = next((each for each in overloads if self._stream_kind(each) == "plain"), None)
+        if streaming is not None and plain is not None:
+            parameters = self._parameters(plain)
+        return Method(
+            self.node.name,
+            verb,
+            path,
+            parameters,
+            places,
+            wire,
+            reply,
+            page,
+            event,
+            streaming,
+            either,
+            self._files(),
+            headers,
+            header_names,
+            "admin" if "security" in facts and "admin" in ast.unparse(facts["security"]) else "bearer",
+            any("deprecated" in decorator for decorator in decorators),
+        )
+
+    def _path(self) -> tuple[str, list[str]]:
+        """The path with the method's own parameter names in it, and these names."""
+        path = self.call.args[0]
+        if isinstance(path, ast.Constant):
+            return str(path.value), []
+        if not isinstance(path, ast.Call):
+            raise self.fail("unknown path")
+        text = str(ast.literal_eval(path.args[0]))
+        names = []
+        for keyword in path.keywords:
+            name = ast.unparse(keyword.value)
+            text = text.replace(f"{{{keyword.arg}}}", f"{{{name}}}")
+            names.append(name)
+        return text, names
+
+    def _dict(self, value: ast.expr | None) -> ast.Dict | None:
+        """The dict that an argument comes from, through `maybe_transform` and local names."""
+        if value is None or isinstance(value, ast.Dict):
+            return value
+        if isinstance(value, ast.Name):
+            return self._dict(self.values.get(value.id))
+        if isinstance(value, (ast.Await, ast.Attribute)):
+            return self._dict(value.value)
+        if isinstance(value, ast.Call):
+            return next((found for argument in value.args if (found := self._dict(argument)) is not None), None)
+        return None
+
+    def _keys(self, value: ast.expr | None) -> dict[str, str]:
+        """The names on the wire and the parameters that they take their values from."""
+        found = self._dict(value)
+        if found is None:
+            if value is not None and not (isinstance(value, ast.Constant) and value.value is None):
+                raise self.fail(f"unknown argument {ast.unparse(value)}")
+            return {}
+        return {
+            str(ast.literal_eval(key)): ast.unparse(item)
+            for key, item in zip(found.keys, found.values, strict=True)
+            if key is not None
+        }
+
+    def _headers(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Constant headers, and the headers that parameters go to."""
+        constant: dict[str, str] = {}
+        named: dict[str, str] = {}
+        for value in self.header_values:
+            for inner in ast.walk(value):
+                if not isinstance(inner, ast.Dict):
+                    continue
+                for key, item in zip(inner.keys, inner.values, strict=True):
+                    if not isinstance(key, ast.Constant):
+                        continue
+                    if isinstance(item, ast.Constant):
+                        constant[str(key.value)] = str(item.value)
+                    elif key.value != "Content-Type":
+                        own = {argument.arg for argument in (*self.node.args.args, *self.node.args.kwonlyargs)}
+                        used = next(node.id for node in ast.walk(item) if isinstance(node, ast.Name) and node.id in own)
+                        named[used] = str(key.value)
+        constant.pop("Content-Type", None)
+        return constant, named
+
+    def _files(self) -> tuple[str, ...]:
+        for value in self.values.values():
+            if isinstance(value, ast.Call) and ast.unparse(value.func) == "extract_files":
+                paths = ast.literal_eval(value.keywords[0].value)
+                return tuple(".".join(path).replace(".<array>", "[]") for path in paths)
+        return ()
+
+    def _parameters(self, node: Function) -> tuple[Parameter, ...]:
+        arguments = node.args
+        found = []
+        defaults = [None] * (len(arguments.args) - len(arguments.defaults)) + list(arguments.defaults)
+        pairs = [*zip(arguments.args, defaults, strict=True)]
+        pairs += [*zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
+        for argument, default in pairs:
+            if argument.arg in COMMON:
+                continue
+            if argument.annotation is None:
+                raise self.fail(f"{argument.arg} has no annotation")
+            if isinstance(default, ast.Constant):
+                continue  # Settings of the reference's own helpers, which are not sent.
+            if default is not None and ast.unparse(default) not in {"omit", "not_given", "NOT_GIVEN"}:
+                raise self.fail(f"unknown default of {argument.arg}: {ast.unparse(default)}")
+            type_ = without(self.source.type(self.owner.module, argument.annotation), *ABSENT)
+            found.append(Parameter(argument.arg, type_, default is not None))
+        return tuple(found)
+
+    def _reply(self, node: Function) -> tuple[Type, Type | None]:
+        """What a method returns, and what its stream consists of."""
+        if node.returns is None:
+            raise self.fail("no return annotation")
+        returned = self.source.type(self.owner.module, node.returns)
+        members = returned.args if isinstance(returned, Union) else (returned,)
+        streams = [each for each in members if isinstance(each, Generic) and each.origin == "AsyncStream"]
+        plain = tuple(each for each in members if each not in streams)
+        event = united(tuple(stream.args[0] for stream in streams)) if streams else None
+        return united(plain) if plain else NONE, event
+
+    def _stream_kind(self, node: Function) -> str:
+        """Which of the three signatures of a streamed method this is, by the type of its `stream`."""
+        for argument in node.args.kwonlyargs:
+            if argument.arg == "stream" and argument.annotation is not None:
+                text = ast.unparse(argument.annotation)
+                return "streaming" if text == "Literal[True]" else "either" if text == "bool" else "plain"
+        return "plain"
+
+    def _streams(self, overloads: list[Function]) -> tuple[tuple[Parameter, ...] | None, tuple[Parameter, ...] | None]:
+        found = {self._stream_kind(node): self._parameters(node) for node in overloads}
+        return found.get("streaming"), found.get("either")

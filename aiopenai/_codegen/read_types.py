@@ -1,0 +1,168 @@
+"""Read the definitions below the reference's `types` package."""
+
+from __future__ import annotations
+
+import ast
+
+from aiopenai._codegen.shapes import Alias, Class, Definition, Field, Name, Types, references
+from aiopenai._codegen.source import Foreign, Module, Source, SourceError, property_info
+
+# What these modules hold belongs to hand-written modules: generics over parsed content, websocket settings.
+SKIPPED = frozenset(
+    {
+        "types.chat.parsed_chat_completion",
+        "types.chat.parsed_function_tool_call",
+        "types.responses.parsed_response",
+        "types.websocket_connection_options",
+        "types.websocket_reconnection",
+    }
+)
+MODEL = Name("_models", "BaseModel")
+
+
+def read_types(source: Source) -> Types:
+    """All classes, aliases and exports. Raises `SourceError` for a form that is not known."""
+    types = Types()
+    for module in source.modules("types"):
+        tree = source.tree(module)
+        if tree.is_package:
+            types.exports[module] = _exports(source, module)
+        elif module not in SKIPPED:
+            for node in tree.body:
+                definition = _definition(source, module, node, types)
+                if definition is not None:
+                    types.definitions[definition.name] = definition
+    for definition in types.definitions.values():
+        for used in definition_references(definition):
+            if used not in types.definitions:
+                raise SourceError(f"{definition.name}: refers to {used}, which was not read")
+            if used.module != definition.name.module:
+                types.importers.setdefault(used.module, set()).add(definition.name.module)
+    return types
+
+
+def definition_references(definition: Definition) -> list[Name]:
+    """Every definition that another one needs, bases included."""
+    if isinstance(definition, Alias):
+        return list(references(definition.type))
+    return [*definition.bases, *(name for field in definition.fields for name in references(field.type))]
+
+
+def _exports(source: Source, package: str) -> dict[str, Name]:
+    found: dict[str, Name] = {}
+    for node in source.tree(package).body:
+        if isinstance(node, ast.ImportFrom):
+            for item in node.names:
+                symbol = source.resolve(package, ast.Name(item.asname or item.name))
+                if isinstance(symbol, Name) and symbol.module not in SKIPPED:
+                    found[item.asname or item.name] = symbol
+    return found
+
+
+def _definition(source: Source, module: str, node: ast.stmt, types: Types) -> Definition | None:
+    if isinstance(node, ast.ClassDef):
+        return _class(source, module, node, types)
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
+        return Alias(Name(module, node.target.id), source.type(module, node.value))
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id != "__all__":
+        name = Name(module, node.targets[0].id)
+        if isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "TypedDict":
+            return _functional(source, name, node.value)
+        return Alias(name, source.type(module, node.value))
+    return None
+
+
+def _functional(source: Source, name: Name, call: ast.Call) -> Class:
+    """`TypedDict("X", {"async": bool}, total=False)`: keys that no class body can spell."""
+    if not isinstance(call.args[1], ast.Dict):
+        raise SourceError(f"{name}: unknown TypedDict form")
+    fields = []
+    for key, value in zip(call.args[1].keys, call.args[1].values, strict=True):
+        wire = ast.literal_eval(key) if key is not None else ""
+        fields.append(_params_field(source, name.module, wire, value))
+    return Class(name, "params", (), tuple(fields))
+
+
+def _class(source: Source, module: str, node: ast.ClassDef, types: Types) -> Class:
+    name = Name(module, node.name)
+    bases: list[Name] = []
+    kind = None
+    for base in node.bases:
+        symbol = source.resolve(module, base)
+        if symbol == MODEL:
+            kind = "model"
+        elif isinstance(symbol, Foreign) and symbol.name.endswith(".TypedDict"):
+            kind = "params"
+        elif isinstance(symbol, Name) and isinstance(known := types.definitions.get(symbol), Class):
+            kind = known.kind
+            bases.append(symbol)
+        elif isinstance(symbol, Name):
+            # Defined later in reading order: read it now, classes never inherit in a circle.
+            kind = _base_kind(source, symbol)
+            bases.append(symbol)
+        else:
+            raise SourceError(f"{name}: unknown base {ast.unparse(base)}")
+    if kind is None:
+        raise SourceError(f"{name}: no known base")
+    fields: list[Field] = []
+    properties: list[str] = []
+    for item in node.body:
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+            if kind == "model":
+                fields.append(_model_field(source, module, item))
+            else:
+                fields.append(_params_field(source, module, item.target.id, item.annotation))
+        elif isinstance(item, ast.FunctionDef):
+            properties.append(item.name)
+    return Class(name, "model" if kind == "model" else "params", tuple(bases), tuple(fields), tuple(properties))
+
+
+def _base_kind(source: Source, name: Name) -> str:
+    for node in source.tree(name.module).body:
+        if isinstance(node, ast.ClassDef) and node.name == name.name:
+            symbol = source.resolve(name.module, node.bases[0])
+            if symbol == MODEL:
+                return "model"
+            if isinstance(symbol, Name):
+                return _base_kind(source, symbol)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, (ast.Name, ast.Attribute)):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if isinstance(target, ast.Name) and target.id == name.name:
+                symbol = source.resolve(name.module, node.value)
+                if isinstance(symbol, (Foreign, Module)):
+                    raise SourceError(f"{name}: unknown base")
+                return _base_kind(source, symbol)
+    return "params"
+
+
+def _model_field(source: Source, module: str, node: ast.AnnAssign) -> Field:
+    name = ast.unparse(node.target)
+    wire, default = name, None
+    if isinstance(node.value, ast.Call):
+        for keyword in node.value.keywords:
+            if keyword.arg == "alias":
+                wire = ast.literal_eval(keyword.value)
+            elif keyword.arg == "default":
+                default = ast.unparse(keyword.value)
+            elif keyword.arg == "default_factory":
+                default = f"field(default_factory={ast.unparse(keyword.value)})"
+    elif node.value is not None:
+        default = ast.unparse(node.value)
+    return Field(name, source.type(module, node.annotation), wire, default, default is None)
+
+
+def _params_field(source: Source, module: str, name: str, annotation: ast.expr) -> Field:
+    required = False
+    wire = name
+    node = annotation
+    while isinstance(node, ast.Subscript):
+        wrapper = ast.unparse(node.value).rpartition(".")[2]
+        if wrapper == "Required":
+            required = True
+            node = node.slice
+        elif wrapper == "Annotated" and isinstance(node.slice, ast.Tuple):
+            wire = property_info(node.slice.elts[1:]).get("alias", wire)
+            node = node.slice.elts[0]
+        else:
+            break
+    return Field(name, source.type(module, annotation), wire, None, required)

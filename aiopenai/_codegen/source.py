@@ -1,0 +1,248 @@
+"""The reference's modules as syntax trees: where a name comes from, and which type an annotation means."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TypeAlias
+
+from aiopenai._codegen.shapes import NONE, Builtin, Choice, Generic, Name, Ref, Type, Value, union
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module of the reference, by dotted name below the package."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """Something that is not the reference's: `typing.List`, `builtins.str`."""
+
+    name: str
+
+
+Symbol: TypeAlias = Name | Module | Foreign
+
+BUILTINS = frozenset({"str", "int", "float", "bool", "bytes", "object", "bytearray"})
+# pydantic forbids conversions with these; msgspec never converts.
+STRICT = {"StrictStr": "str", "StrictInt": "int", "StrictFloat": "float", "StrictBool": "bool"}
+GENERICS = {
+    "List": "list",
+    "Dict": "dict",
+    "Tuple": "tuple",
+    "Iterable": "Iterable",
+    "Sequence": "Sequence",
+    "Mapping": "Mapping",
+    "SequenceNotStr": "SequenceNotStr",
+    "IO": "IO",
+    "list": "list",
+    "dict": "dict",
+    "tuple": "tuple",
+}
+
+
+class SourceError(Exception):
+    """The reference holds something that the generator does not know; says where."""
+
+
+class Tree:
+    """One module: its syntax tree and the names bound at its top level."""
+
+    def __init__(self, name: str, path: Path) -> None:
+        self.name = name
+        self.is_package = path.name == "__init__.py"
+        self.body = ast.parse(path.read_text(encoding="utf-8")).body
+
+    @cached_property
+    def bindings(self) -> dict[str, Symbol]:
+        """Local name -> what it is bound to, one step only."""
+        found: dict[str, Symbol] = {}
+        for node in flattened(self.body):
+            if isinstance(node, ast.ImportFrom):
+                origin = self._origin(node)
+                for item in node.names:
+                    found[item.asname or item.name] = (
+                        Name(origin.name, item.name)
+                        if isinstance(origin, Module)
+                        else Foreign(f"{origin.name}.{item.name}")
+                    )
+            elif isinstance(node, ast.Import):
+                for item in node.names:
+                    found[item.asname or item.name.partition(".")[0]] = Foreign(item.name)
+            else:
+                for name in bound_names(node):
+                    found[name] = Name(self.name, name)
+        return found
+
+    def _origin(self, node: ast.ImportFrom) -> Module | Foreign:
+        if not node.level:
+            module = node.module or ""
+            if module == "openai" or module.startswith("openai."):
+                return Module(module.removeprefix("openai").removeprefix("."))
+            return Foreign(module)
+        package = self.name.split(".") if self.name else []
+        up = node.level - (1 if self.is_package else 0)
+        package = package[: len(package) - up]
+        return Module(".".join([*package, *(node.module.split(".") if node.module else [])]))
+
+
+class Source:
+    """The installed reference, read lazily module by module."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.tree = cache(self._read)
+
+    @property
+    def version(self) -> str:
+        """The release that was read."""
+        for node in self.tree("_version").body:
+            if isinstance(node, (ast.Assign, ast.AnnAssign)) and bound_names(node) == ["__version__"] and node.value:
+                return str(ast.literal_eval(node.value))
+        raise SourceError("_version: no __version__")
+
+    def modules(self, below: str) -> list[str]:
+        """The dotted names of all modules below a package, sorted, packages included."""
+        found = []
+        for path in sorted((self.root / below.replace(".", "/")).rglob("*.py")):
+            parts = path.relative_to(self.root).with_suffix("").parts
+            found.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+        return sorted(found)
+
+    def exists(self, module: str) -> bool:
+        """Whether there is such a module or package."""
+        path = self.root / module.replace(".", "/")
+        return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+    def _read(self, module: str) -> Tree:
+        path = self.root / module.replace(".", "/") if module else self.root
+        package = path / "__init__.py"
+        return Tree(module, package if package.is_file() else path.with_suffix(".py"))
+
+    def resolve(self, module: str, expression: ast.expr) -> Symbol:
+        """Follow a name or a dotted name to the place where it is defined. Raises `SourceError`."""
+        if isinstance(expression, ast.Attribute):
+            base = self.resolve(module, expression.value)
+            if isinstance(base, Foreign):
+                return Foreign(f"{base.name}.{expression.attr}")
+            if isinstance(base, Module):
+                return self.follow(Name(base.name, expression.attr))
+        if isinstance(expression, ast.Name):
+            bound = self.tree(module).bindings.get(expression.id)
+            if bound is None:
+                return Foreign(f"builtins.{expression.id}")
+            return self.follow(bound) if isinstance(bound, Name) else bound
+        raise SourceError(f"{module}: cannot resolve {ast.unparse(expression)}")
+
+    def follow(self, name: Name) -> Symbol:
+        """Where an imported name is defined in the end."""
+        while True:
+            bound = self.tree(name.module).bindings.get(name.name) if self.exists(name.module) else None
+            if bound is None or bound == Name(*name):
+                submodule = f"{name.module}.{name.name}".lstrip(".")
+                return Module(submodule) if bound is None and self.exists(submodule) else name
+            if not isinstance(bound, Name):
+                return bound
+            # `from .image import Image` in a package binds the module's attribute, not the submodule.
+            name = bound
+
+    def type(self, module: str, node: ast.expr) -> Type:
+        """The type that an annotation means. Raises `SourceError` for a form it does not know."""
+        if isinstance(node, ast.Constant):
+            if node.value is None:
+                return NONE
+            if isinstance(node.value, str):
+                return self.type(module, ast.parse(node.value, mode="eval").body)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+            return union((self.type(module, node.left), self.type(module, node.right)))
+        if isinstance(node, ast.Subscript):
+            return self._subscript(module, node)
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            return self._plain(module, self.resolve(module, node))
+        raise SourceError(f"{module}: unknown annotation {ast.unparse(node)}")
+
+    def _plain(self, module: str, symbol: Symbol) -> Type:
+        if isinstance(symbol, Module):
+            raise SourceError(f"{module}: a module as an annotation: {symbol.name}")
+        if isinstance(symbol, Name):
+            return Ref(symbol) if symbol.module.partition(".")[0] == "types" else Value(symbol.name)
+        name = symbol.name.rpartition(".")[2]
+        name = STRICT.get(name, name)
+        if name in BUILTINS or name in {"datetime", "date"}:
+            return Builtin(name)
+        if name == "Any":
+            return Builtin("object")
+        if name == "None":
+            return NONE
+        if name in GENERICS:
+            return Generic(GENERICS[name], ())
+        return Value(name)
+
+    def _subscript(self, module: str, node: ast.Subscript) -> Type:
+        symbol = self.resolve(module, node.value)
+        origin = symbol.name.rpartition(".")[2] if not isinstance(symbol, Name) else symbol.name
+        arguments = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if origin == "Literal":
+            return Choice(tuple(literal(argument) for argument in arguments))
+        if origin == "Annotated":
+            discriminator = property_info(arguments[1:]).get("discriminator")
+            inner = self.type(module, arguments[0])
+            return union((inner,), discriminator) if discriminator else inner
+        if origin == "Required":
+            return self.type(module, arguments[0])
+        types = tuple(self.type(module, argument) for argument in arguments)
+        if origin == "Optional":
+            return union((*types, NONE))
+        if origin == "Union":
+            return union(types)
+        if origin in GENERICS:
+            return Generic(GENERICS[origin], types)
+        return Generic(origin, types)
+
+
+def literal(node: ast.expr) -> str:
+    """The source text of a literal value, strings in double quotes."""
+    value = ast.literal_eval(node)
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"' if isinstance(value, str) else repr(value)
+
+
+def property_info(nodes: list[ast.expr]) -> dict[str, str]:
+    """The keyword arguments of the `PropertyInfo(...)` among an annotation's metadata."""
+    for node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "PropertyInfo":
+            return {keyword.arg: ast.literal_eval(keyword.value) for keyword in node.keywords if keyword.arg}
+    return {}
+
+
+def bound_names(node: ast.stmt) -> list[str]:
+    """The names that a statement other than an import binds."""
+    if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+        return [node.name]
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return [node.target.id]
+    if isinstance(node, ast.Assign):
+        return [target.id for target in node.targets if isinstance(target, ast.Name)]
+    return []
+
+
+def flattened(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Statements with the branches of `if TYPE_CHECKING` in their place."""
+    for node in body:
+        if isinstance(node, ast.If):
+            yield from flattened([*node.body, *node.orelse])
+        else:
+            yield node
+
+
+def installed() -> Source:
+    """The reference that is installed here. Raises `SourceError` when there is none."""
+    spec = importlib.util.find_spec("openai")
+    if spec is None or spec.origin is None:
+        raise SourceError("the reference is not installed: pip install 'aiopenai[codegen]'")
+    return Source(Path(spec.origin).parent)

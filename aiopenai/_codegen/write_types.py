@@ -1,0 +1,377 @@
+"""Write `aiopenai/types`: per group a module of reply Structs, one of TypedDicts, and a package that offers both."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable
+
+from aiopenai._codegen.layout import Layout
+from aiopenai._codegen.shapes import (
+    NONE,
+    OBJECT,
+    Alias,
+    Class,
+    Field,
+    Generic,
+    Name,
+    Resource,
+    Type,
+    Union,
+    references,
+    rename,
+)
+from aiopenai._codegen.text import HEADER, Annotations, Imports, in_order
+from aiopenai._codegen.unions import Unions, nested
+
+# Fields that make up the bulk of a reply: their replies are not kept a second time as received.
+BULK = frozenset({"embedding", "b64_json"})
+
+LAZY = '''
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def lazily(package: str, modules: tuple[str, ...], homes: Mapping[str, str]) -> tuple[Any, Callable[[], list[str]]]:
+    """`__getattr__` and `__dir__` of a package whose names live in its own `modules` or elsewhere.
+
+    `homes` maps groups to the names that come from there, `name=own` where the group calls it otherwise.
+    """
+    namespace = vars(sys.modules[package])
+    foreign: dict[str, tuple[str, str]] = {}
+    for group, names in homes.items():
+        for item in names.split():
+            name, _, own = item.partition("=")
+            foreign[name] = (group, own or name)
+
+    def find(name: str) -> Any:
+        if not name.startswith("_"):
+            if name in foreign:
+                group, own = foreign[name]
+                namespace[name] = value = getattr(import_module(f"aiopenai.types.{group}"), own)
+                return value
+            if name.islower():
+                try:
+                    return import_module(f"{package}.{name}")
+                except ModuleNotFoundError:
+                    raise AttributeError(f"module {package!r} has no attribute {name!r}") from None
+            # Most programs need no parameter types at run time: ask for them first only where the name tells.
+            for module in reversed(modules) if name.endswith(("Param", "Params")) else modules:
+                found = vars(import_module(f"{package}.{module}"))
+                if name in found:
+                    namespace[name] = value = found[name]
+                    return value
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    def names() -> list[str]:
+        found = {name for name in namespace if not name.startswith("_") or name.endswith("__")} | foreign.keys()
+        for module in modules:
+            home = f"{package}.{module}"
+            found |= {name for name, value in vars(import_module(home)).items() if _is_from(value, home)}
+        return sorted(found)
+
+    return find, names
+
+
+def _is_from(value: Any, module: str) -> bool:
+    return getattr(value, "__module__", None) == module
+'''
+
+
+class TypesWriter:
+    """The files of `aiopenai/types`, as text by relative path."""
+
+    def __init__(self, layout: Layout, resources: Iterable[Resource], version: str) -> None:
+        self.layout = layout
+        self.version = version
+        methods = [method for resource in resources for node in resource.walk() for method in node.methods]
+        replies = [rename(method.reply, layout.merged) for method in methods]
+        events = [rename(method.event, layout.merged) for method in methods if method.event is not None]
+        self.unions = Unions(layout.definitions, [*replies, *events])
+        self.bulk = self._bulk(replies)
+
+    def files(self) -> dict[str, str]:
+        """All files."""
+        found = {"types/_lazy.py": self._header("Names of packages, looked up when first used.") + LAZY}
+        for group, kinds in sorted(self.layout.groups.items()):
+            folder = group.replace(".", "/")
+            for kind in sorted(kinds):
+                found[f"types/{folder}/{kind}.py"] = self._module(group, kind)
+        exporting = [package for package, names in self.layout.exports.items() if names]
+        packages = {package for group in (*self.layout.groups, *exporting) for package in _parents(group)} | {""}
+        for package in sorted(packages):
+            found[f"types/{package.replace('.', '/')}/__init__.py".replace("//", "/")] = self._package(package)
+        return found
+
+    def _header(self, title: str) -> str:
+        return HEADER.format(title=title, version=self.version)
+
+    def _bulk(self, replies: list[Type]) -> set[Name]:
+        found: set[Name] = set()
+        for reply in replies:
+            tree: set[Name] = set()
+            queue = list(references(reply))
+            while queue:
+                name = queue.pop()
+                if name not in tree:
+                    tree.add(name)
+                    definition = self.layout.definitions[name]
+                    if isinstance(definition, Class):
+                        queue += [
+                            *definition.bases,
+                            *(each for field in definition.fields for each in references(field.type)),
+                        ]
+                    else:
+                        queue += references(definition.type)
+            classes = {name for name in tree if isinstance(self.layout.definitions[name], Class)}
+            if any(field in BULK for name in classes for field in self.unions.all_fields(name)):
+                found |= classes
+        return found
+
+    def _module(self, group: str, kind: str) -> str:
+        places = self.layout.places
+        members = [name for name, place in places.items() if (place.group, place.kind) == (group, kind)]
+        writer = (_Replies if kind == "replies" else _Params)(self, group, members)
+        return self._header(writer.title) + writer.text()
+
+    def _package(self, package: str) -> str:
+        """A package's names: everything of its own modules, and what the reference exports there from elsewhere."""
+        kinds = sorted(self.layout.groups.get(package, ()), reverse=True)
+        title = f"Types of `{package}`." if package else "The types of the API, in packages as the reference has them."
+        homes: dict[str, list[str]] = {}
+        static = [f"    from aiopenai.types.{package}.{kind} import *  # noqa: F403\n" for kind in kinds]
+        for name, target in sorted(self.layout.exports.get(package, {}).items()):
+            place = self.layout.place(target)
+            if place.group != package or place.name != name:
+                homes.setdefault(place.group, []).append(name if name == place.name else f"{name}={place.name}")
+                static.append(f"    from {place.package} import {place.name} as {name}\n")
+        if not static:
+            return self._header(title)
+        modules = f"({kinds[0]!r},)" if len(kinds) == 1 else f"({', '.join(map(repr, kinds))})"
+        tables = "".join(f"{group!r}: {_wrapped(names)}, " for group, names in sorted(homes.items()))
+        return (
+            self._header(title)
+            + "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n"
+            + "".join(static)
+            + "else:\n    from aiopenai.types._lazy import lazily\n\n"
+            + f"    __getattr__, __dir__ = lazily(__name__, {modules}, {{{tables}}})\n"
+        )
+
+
+def _wrapped(names: list[str]) -> str:
+    """Names as one string, in lines."""
+    lines = textwrap.wrap(" ".join(names), 90, break_long_words=False, break_on_hyphens=False)
+    return "(" + "\n".join(f'"{line}{" " if line is not lines[-1] else ""}"' for line in lines) + ")"
+
+
+class _Module:
+    """One module of definitions."""
+
+    title = ""
+
+    def __init__(self, types: TypesWriter, group: str, members: list[Name]) -> None:
+        self.types = types
+        self.layout = types.layout
+        self.group = group
+        self.names = {name: self.layout.places[name].name for name in members}
+        self.imports = Imports(self.names.values())
+        self.annotations = Annotations(self.imports, self.refer)
+        self.defined: set[Name] = set()
+        self.forward = False
+
+    def refer(self, name: Name) -> str:
+        """What a definition is called here, imported if it lives elsewhere."""
+        if name in self.names:
+            self.forward |= name not in self.defined
+            return self.names[name]
+        place = self.layout.places[name]
+        prefix = "".join(word.capitalize() for word in place.group.rpartition(".")[2].split("_"))
+        return self.imports.add(place.module, place.name, prefix)
+
+    def order(self) -> list[Name]:
+        """The order of definitions."""
+        hard: dict[Name, list[Name]] = {}
+        soft: dict[Name, list[Name]] = {}
+        for name in self.names:
+            definition = self.layout.definitions[name]
+            if isinstance(definition, Class):
+                hard[name] = list(definition.bases)
+                soft[name] = [each for field in definition.fields for each in references(field.type)]
+            else:
+                hard[name] = list(references(definition.type))
+                soft[name] = []
+        return in_order(list(self.names), hard, soft)
+
+    def text(self) -> str:
+        """The module below its header."""
+        blocks: list[str] = []
+        for name in self.order():
+            definition = self.layout.definitions[name]
+            if isinstance(definition, Alias):
+                self.forward = False
+                blocks.append(self.alias(definition))
+            else:
+                blocks.append(self.klass(definition))
+            self.defined.add(name)
+        body = "\n".join(blocks)
+        return self.preamble() + self.imports.text() + "\n" + body
+
+    def preamble(self) -> str:
+        """What comes before the imports."""
+        return ""
+
+    def alias(self, definition: Alias) -> str:
+        """An alias, as text."""
+        raise NotImplementedError
+
+    def klass(self, definition: Class) -> str:
+        """A class, as text."""
+        raise NotImplementedError
+
+
+class _Params(_Module):
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        """The docstring."""
+        return f"Parameter types of `{self.group}`."
+
+    def preamble(self) -> str:
+        """Annotations stay text: nothing is worked out on import."""
+        return "from __future__ import annotations\n\n"
+
+    def alias(self, definition: Alias) -> str:
+        """`X: TypeAlias = ...`, as a string where it names something that comes later."""
+        text = self.annotations.text(definition.type)
+        quoted = f'"{text}"' if self.forward else text
+        return f"{self.names[definition.name]}: {self.imports.add('typing', 'TypeAlias')} = {quoted}"
+
+    def klass(self, definition: Class) -> str:
+        """A TypedDict; keys that no class body can spell are in one made by a call."""
+        name = self.names[definition.name]
+        base = self.imports.add("typing_extensions", "TypedDict")
+        if any(not _is_attribute(field.name) for field in definition.fields):
+            keys = "".join(f'"{field.name}": {self._field(field)}, ' for field in definition.fields)
+            return f'{name} = {base}("{name}", {{{keys}}}, total=False)\n'
+        bases = ", ".join(map(self.refer, definition.bases)) or base
+        lines = [f"    {field.name}: {self._field(field)}\n" for field in definition.fields]
+        return f"class {name}({bases}, total=False):\n" + ("".join(lines) or "    pass\n")
+
+    def _field(self, field: Field) -> str:
+        text = self.annotations.text(field.type)
+        return f"{self.imports.add('typing_extensions', 'Required')}[{text}]" if field.required else text
+
+
+class _Replies(_Module):
+    @property
+    def title(self) -> str:  # type: ignore[override]
+        """The docstring."""
+        return f"Reply types of `{self.group}`."
+
+    def __init__(self, types: TypesWriter, group: str, members: list[Name]) -> None:
+        super().__init__(types, group, members)
+        self.unions = types.unions
+
+    def alias(self, definition: Alias) -> str:
+        """An alias that the decoder can use."""
+        name = self.names[definition.name]
+        if self.unions.is_native(definition.type) or not isinstance(definition.type, Union):
+            type_alias = self.imports.add("typing", "TypeAlias")
+            return f"{name}: {type_alias} = {self._text(definition.type, name, [])}"
+        return self._one_of(name, definition.type)
+
+    def _one_of(self, name: str, type_: Union) -> str:
+        """A union for type checkers; at run time what our decoder resolves, since msgspec cannot."""
+        variants = " | ".join(self.annotations.text(part) for part in type_.args if part != NONE)
+        optional = " | None" if NONE in type_.args else ""
+        discriminator = self.unions.discriminator(type_) if len(self.unions.classes(type_)) > 1 else None
+        told = f', discriminator="{discriminator}"' if discriminator else ""
+        one_of = self.imports.add("aiopenai.models", "one_of")
+        self.imports.add("typing", "TYPE_CHECKING")
+        type_alias = self.imports.add("typing", "TypeAlias")
+        # Where the reference takes anything, an object that is none of the classes stays a dict.
+        anything = " dict[str, object]" if OBJECT in type_.args else ""
+        return (
+            f"{name}: {type_alias} = {variants}{optional}\n"
+            f'if not TYPE_CHECKING:\n    {name} = {one_of}("{name}", ({name},{anything}){told})\n'
+        )
+
+    def _text(self, type_: Type, owner: str, before: list[str]) -> str:
+        """An annotation that msgspec understands; unions that it does not get a name of their own, in `before`."""
+        if isinstance(type_, Generic):
+            args = tuple(part for part in type_.args)
+            texts = [self._text(part, owner, before) for part in args]
+            return f"{self.annotations.builtin(type_.origin)}[{', '.join(texts)}]"
+        if not isinstance(type_, Union):
+            return self.annotations.text(type_)
+        rest = tuple(part for part in type_.args if part != NONE)
+        if self.unions.is_native(type_):
+            simple = all(not isinstance(each, Union) for part in type_.args for each in list(nested(part)))
+            if simple:
+                return self.annotations.text(type_)
+            return " | ".join(self._text(part, owner, before) for part in type_.args)
+        if len(rest) == 1:
+            return f"{self._text(rest[0], owner, before)} | None"
+        shadowed, self.annotations.shadowed = self.annotations.shadowed, frozenset()
+        before.append(self._one_of(owner, Union(rest, type_.discriminator)))
+        self.annotations.shadowed = shadowed
+        return f"{owner} | None" if len(rest) < len(type_.args) else owner
+
+    def klass(self, definition: Class) -> str:
+        """A Struct class, after the unions that its fields need."""
+        name = self.names[definition.name]
+        before: list[str] = []
+        model = "OutputText" if self._has_output_text(definition) else "Model"
+        bases = ", ".join(map(self.refer, definition.bases)) or self.imports.add("aiopenai.models", model, "Base")
+        options = ""
+        if definition.name in self.unions.tags:
+            field, tag = self.unions.tags[definition.name]
+            options += f', tag_field="{field}", tag={tag}'
+        if definition.name in self.types.bulk:
+            options += ", bulk=True"
+        lines: list[str] = []
+        shadowed: set[str] = set()
+        inherited = {wire: field for base in definition.bases for wire, field in self.unions.all_fields(base).items()}
+        for field in definition.fields:
+            self.annotations.shadowed = frozenset(shadowed)
+            known = inherited.get(field.wire)
+            # Narrower than in the base: sound for replies, which nobody assigns to through the base.
+            narrowed = known is not None and (known.type, known.required) != (field.type, field.required)
+            ignore = "  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]"
+            lines.append(self._field(name, field, before) + (ignore if narrowed else "") + "\n")
+            shadowed |= {each.name for each in definition.fields}
+        self.annotations.shadowed = frozenset()
+        return "".join(before) + f"class {name}({bases}{options}):\n" + ("".join(lines) or "    pass\n")
+
+    def _field(self, owner: str, field: Field, before: list[str]) -> str:
+        self.forward = False
+        words = field.name.split("_")
+        text = self._text(field.type, owner + "".join(word[:1].upper() + word[1:] for word in words), before)
+        if self.forward:
+            text = '"' + text.replace('"', "'") + '"'
+        default = ""
+        if field.wire != field.name:
+            msgspec_field = self.imports.add("msgspec", "field")
+            value = "" if field.default is None else f"default={field.default}, "
+            default = f' = {msgspec_field}({value}name="{field.wire}")'
+        elif field.default is not None:
+            if field.default.startswith("field("):
+                self.imports.add("msgspec", "field")
+            default = f" = {field.default}"
+        return f"    {field.name}: {text}{default}"
+
+    def _has_output_text(self, definition: Class) -> bool:
+        return "output_text" in definition.properties and any(field.name == "output" for field in definition.fields)
+
+
+def _is_attribute(name: str) -> bool:
+    return (
+        name.isidentifier() and not name.startswith("__") and name not in {"async", "from", "class", "global", "import"}
+    )
+
+
+def _parents(group: str) -> list[str]:
+    words = group.split(".")
+    return [".".join(words[: index + 1]) for index in range(len(words))]

@@ -1,0 +1,1033 @@
+"""The asynchronous client: its configuration, its life, and the one place that knows about attempts.
+
+A call goes: resource method -> Request -> `send` -> transport (one attempt) -> codec -> reply. What does not change
+between calls (URL, headers, limits, decoders) is made once; what goes wrong is tried again by the rules of retry.py,
+which is imported, with tenacity, when the first thing goes wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args, get_origin, overload
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+import msgspec
+from typing_extensions import Self, Unpack, override
+
+from aiopenai.codec import Decoder, Node, decode_json, encode
+from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, CallOptions, Mode, add_options
+from aiopenai.errors import (
+    APIConnectionError,
+    APIError,
+    APIResponseValidationError,
+    OpenAIError,
+    error_from_response,
+)
+from aiopenai.multipart import MultipartBody
+from aiopenai.paging import AsyncPaginator, link
+from aiopenai.querystring import encode_query
+from aiopenai.request import Endpoint, Request
+from aiopenai.resources import Resources
+from aiopenai.response import (
+    SECRET_HEADERS,
+    APIResponse,
+    AsyncAPIResponse,
+    Headers,
+    HTTPRequest,
+    HTTPResponse,
+    HttpxBinaryResponseContent,
+    charset_of,
+)
+from aiopenai.sse import MAX_EVENT_BYTES
+from aiopenai.streaming import AsyncStream
+from aiopenai.values import (
+    DEFAULT_MAX_RETRIES,
+    DEFAULT_TIMEOUT,
+    Body,
+    NotGiven,
+    Omit,
+    RequestFiles,
+    Timeout,
+    TimeoutTypes,
+    not_given,
+)
+from aiopenai.version import __version__
+
+if TYPE_CHECKING:
+    import ssl as ssl_module
+    from types import ModuleType
+
+    import aiohttp
+    from tenacity import BaseRetrying
+
+    from aiopenai.transport import Session, SessionReply, Sessions
+
+__all__ = ["AsyncClient", "AsyncOpenAI"]
+
+T = TypeVar("T")
+StreamT = TypeVar("StreamT", bound=AsyncStream[Any])
+
+log = logging.getLogger("aiopenai")
+
+DEFAULT_BASE_URL = "https://api.openai.com/v1"
+MAX_RESPONSE_BYTES = 2**30
+MAX_REDIRECTS = 20
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# Beside the secrets themselves, what tells whose they are: none of it is another origin's business.
+_OWN_HEADERS = SECRET_HEADERS | {"openai-organization", "openai-project", "idempotency-key"}
+_REGIONS = {region: f"https://{region}.api.openai.com/v1" for region in ("us", "eu", "ae", "au", "in", "jp")}
+_REGIONS["global"] = DEFAULT_BASE_URL
+
+_set_request_id: Callable[[Any, Any], None] = cast("Any", Node)._request_id.__set__
+
+
+class _Call:
+    """One call made ready: what all its attempts have in common."""
+
+    __slots__ = ("body", "idempotency_key", "max_retries", "request", "retry", "taken", "timeout", "url")
+
+    request: Request[Any]
+    url: str
+    body: bytes | MultipartBody | Any
+    timeout: Timeout
+    max_retries: int
+    retry: BaseRetrying | None
+    idempotency_key: str | None
+    taken: int
+
+    @property
+    def rebuildable(self) -> bool:
+        """Whether the body can be sent once more."""
+        body = self.body
+        if body is None or isinstance(body, (bytes, bytearray)):
+            return True
+        return isinstance(body, MultipartBody) and body.replayable
+
+
+class AsyncOpenAI(Resources[Async]):
+    """The client. Options that are not given are taken from the environment where the reference does so.
+
+    - `api_key`: `OPENAI_API_KEY`; a function, plain or async, is asked before each attempt. `admin_api_key`
+      (`OPENAI_ADMIN_KEY`), `organization` (`OPENAI_ORG_ID`), `project` (`OPENAI_PROJECT_ID`), `webhook_secret`
+      (`OPENAI_WEBHOOK_SECRET`), `base_url` (`OPENAI_BASE_URL`; `data_residency` names a region's instead),
+      `default_headers` (added to `OPENAI_CUSTOM_HEADERS`), `default_query`.
+    - `timeout`: seconds, None or a `Timeout` (default 600 s, 5 s to connect). `max_retries`: further attempts after
+      the first (default 2). `retry`: a tenacity policy that replaces parts of the package's own.
+    - `http_client`: an `aiohttp.ClientSession` to be used as it is and never closed here; or `connector` (an aiohttp
+      connector, or a function that makes one for each event loop), `proxy`, `ssl`, `trust_env` (proxies from the
+      environment; on) for the sessions of our own.
+    - `max_response_bytes` (1 GiB) and `max_event_bytes` (256 MiB) bound what a server can make the client hold.
+
+    One client works in any number of event loops, in turn and in threads. Raises OpenAIError where no key is given,
+    TypeError and ValueError for options that cannot be.
+    """
+
+    api_key: str
+    admin_api_key: str | None
+    organization: str | None
+    project: str | None
+    webhook_secret: str | None
+    websocket_base_url: str | None
+    max_retries: int
+
+    def __init__(
+        self,
+        *,
+        api_key: str | Callable[[], str | Awaitable[str]] | None = None,
+        admin_api_key: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        webhook_secret: str | None = None,
+        base_url: str | None | NotGiven = not_given,
+        data_residency: Literal["global", "us", "eu", "ae", "au", "in", "jp"] | None = None,
+        websocket_base_url: str | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given,
+        max_retries: int = DEFAULT_MAX_RETRIES,
+        default_headers: Mapping[str, str] | None = None,
+        default_query: Mapping[str, object] | None = None,
+        http_client: aiohttp.ClientSession | None = None,
+        connector: aiohttp.BaseConnector | Callable[[], aiohttp.BaseConnector] | None = None,
+        proxy: str | None = None,
+        ssl: ssl_module.SSLContext | bool | aiohttp.Fingerprint = True,
+        trust_env: bool = True,
+        retry: BaseRetrying | None = None,
+        max_response_bytes: int = MAX_RESPONSE_BYTES,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        _strict_response_validation: bool = False,
+        _enforce_credentials: bool = True,
+    ) -> None:
+        env = os.environ
+        if api_key is None:
+            api_key = env.get("OPENAI_API_KEY")
+        self._api_key_provider = api_key if callable(api_key) else None
+        self.api_key = "" if api_key is None or callable(api_key) else api_key
+        self.admin_api_key = admin_api_key if admin_api_key is not None else env.get("OPENAI_ADMIN_KEY")
+        if _enforce_credentials and not (self.api_key or self._api_key_provider or self.admin_api_key):
+            raise OpenAIError(
+                "No credentials: pass api_key (or admin_api_key) to the client, or set the environment variable "
+                "OPENAI_API_KEY (or OPENAI_ADMIN_KEY)."
+            )
+        self.organization = organization if organization is not None else env.get("OPENAI_ORG_ID")
+        self.project = project if project is not None else env.get("OPENAI_PROJECT_ID")
+        self.webhook_secret = webhook_secret if webhook_secret is not None else env.get("OPENAI_WEBHOOK_SECRET")
+        self.websocket_base_url = websocket_base_url
+        self._default_headers: dict[str, Any] = {**_environment_headers(), **(default_headers or {})}
+        self._default_query: dict[str, object] = dict(default_query or {})
+        self._own_timeout = Timeout.of(DEFAULT_TIMEOUT if isinstance(timeout, NotGiven) else timeout)
+        self.max_retries = _checked_retries(max_retries)
+        self._retry = _checked_policy(retry)
+        self._strict = _strict_response_validation
+        self._enforce_credentials = _enforce_credentials
+        self._max_event_bytes = max_event_bytes
+        # For the sessions, which are not made before they are needed; copies of the client share them.
+        self._wiring: dict[str, Any] = {
+            "http_client": http_client,
+            "connector": connector,
+            "proxy": proxy,
+            "ssl": ssl,
+            "trust_env": trust_env,
+            "max_response_bytes": max_response_bytes,
+        }
+        self._sessions: _Shared = _Shared(self._wiring)
+        self._headers: dict[Any, Mapping[str, str]] = {}
+        self._query = ""
+        self._root = ""
+        if data_residency is not None:
+            if not isinstance(base_url, NotGiven):
+                raise ValueError("data_residency and base_url exclude each other")
+            if data_residency not in _REGIONS:
+                raise ValueError(f"data_residency must be one of {', '.join(sorted(_REGIONS))}")
+            base_url = _REGIONS[data_residency]
+        if base_url is None or isinstance(base_url, NotGiven):
+            base_url = env.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL
+        self.base_url = base_url
+        self._bind(self, Async)
+
+    @property
+    def base_url(self) -> str:
+        """Where requests go, with a slash at its end."""
+        return self._root + "/"
+
+    @base_url.setter
+    def base_url(self, url: str) -> None:
+        text = str(url)
+        parts = urlsplit(text)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"base_url must be an http or https URL, not {_shown(text)!r}")
+        self._root = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+        self._query = parts.query
+        self._headers = {}
+
+    @property
+    def timeout(self) -> Timeout:
+        """The limits of each attempt, where a call has none of its own."""
+        return self._own_timeout
+
+    @timeout.setter
+    def timeout(self, timeout: TimeoutTypes) -> None:
+        self._own_timeout = Timeout.of(timeout)
+
+    @property
+    def default_headers(self) -> dict[str, str | Omit]:
+        """The headers sent with every request, credentials not among them."""
+        headers: dict[str, str | Omit] = {
+            "Accept": "application/json",
+            "Content-Type": "application/json",
+            "User-Agent": f"{type(self).__name__}/aiopenai {__version__}",
+        }
+        if self.organization:
+            headers["OpenAI-Organization"] = self.organization
+        if self.project:
+            headers["OpenAI-Project"] = self.project
+        return _merged(headers, self._default_headers)
+
+    @property
+    def default_query(self) -> dict[str, object]:
+        """The query parameters sent with every request."""
+        return dict(self._default_query)
+
+    @property
+    def with_raw_response(self) -> Resources[AsyncRaw]:
+        """The same resources, answering with headers: `APIResponse`."""
+        return Resources[AsyncRaw](self, AsyncRaw)
+
+    @property
+    def with_streaming_response(self) -> Resources[AsyncStreaming]:
+        """The same resources, answering before the body is read: `AsyncAPIResponse`, as a context manager."""
+        return Resources[AsyncStreaming](self, AsyncStreaming)
+
+    def copy(
+        self,
+        *,
+        api_key: str | Callable[[], str | Awaitable[str]] | None = None,
+        admin_api_key: str | None = None,
+        organization: str | None = None,
+        project: str | None = None,
+        webhook_secret: str | None = None,
+        websocket_base_url: str | None = None,
+        base_url: str | None | NotGiven = not_given,
+        data_residency: Literal["global", "us", "eu", "ae", "au", "in", "jp"] | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given,
+        http_client: aiohttp.ClientSession | None = None,
+        max_retries: int | NotGiven = not_given,
+        default_headers: Mapping[str, str] | None = None,
+        set_default_headers: Mapping[str, str] | None = None,
+        default_query: Mapping[str, object] | None = None,
+        set_default_query: Mapping[str, object] | None = None,
+        retry: BaseRetrying | None = None,
+        _enforce_credentials: bool | None = None,
+        _extra_kwargs: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """A client with some options changed that shares this one's connections.
+
+        `default_headers` and `default_query` are added to this client's, `set_default_headers` and
+        `set_default_query` replace them. Raises ValueError where both are given.
+        """
+        for name, added, instead in (
+            ("headers", default_headers, set_default_headers),
+            ("query", default_query, set_default_query),
+        ):
+            if added is not None and instead is not None:
+                raise ValueError(f"default_{name} and set_default_{name} exclude each other")
+        headers = self._default_headers if set_default_headers is None else set_default_headers
+        query = self._default_query if set_default_query is None else set_default_query
+        if isinstance(base_url, NotGiven) and data_residency is None:
+            base_url = f"{self._root}?{self._query}" if self._query else self._root
+        twin = type(self)(
+            api_key=api_key or self._api_key_provider or self.api_key,
+            admin_api_key=admin_api_key or self.admin_api_key,
+            organization=organization or self.organization,
+            project=project or self.project,
+            webhook_secret=webhook_secret or self.webhook_secret,
+            websocket_base_url=websocket_base_url or self.websocket_base_url,
+            base_url=base_url,
+            data_residency=data_residency,
+            timeout=self._own_timeout if isinstance(timeout, NotGiven) else timeout,
+            max_retries=self.max_retries if isinstance(max_retries, NotGiven) else max_retries,
+            retry=retry or self._retry,
+            http_client=http_client,
+            max_event_bytes=self._max_event_bytes,
+            _strict_response_validation=self._strict,
+            _enforce_credentials=self._enforce_credentials if _enforce_credentials is None else _enforce_credentials,
+            **(_extra_kwargs or {}),
+        )
+        twin._default_headers = {**headers, **(default_headers or {})}
+        twin._default_query = {**query, **(default_query or {})}
+        if http_client is None:
+            twin._wiring = self._wiring
+            twin._sessions = self._sessions
+        return twin
+
+    with_options = copy
+
+    async def close(self) -> None:
+        """Close the connections, also those that copies of this client use. A borrowed session stays open."""
+        await self._sessions.close()
+
+    def is_closed(self) -> bool:
+        """Whether the client was closed."""
+        return self._sessions.closed
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @override
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} base_url={_shown(self.base_url)!r}>"
+
+    def __reduce__(self) -> Any:
+        raise TypeError(f"{type(self).__name__} cannot be pickled: it holds a key. Make a client where it is needed.")
+
+    # Sending
+
+    def caller(self, mode: type[Mode]) -> Callable[[Request[Any]], Any]:
+        """The function that sends a request in the given mode."""
+        callers: dict[type[Mode], Callable[[Request[Any]], Any]] = {
+            Async: self.send,
+            AsyncRaw: self._send_raw,
+            AsyncStreaming: self._send_streaming,
+        }
+        return callers[mode]
+
+    async def send(self, request: Request[T]) -> T:
+        """Send a request and give its reply: what a resource method does, for a request made with `.request(...)`.
+
+        Raises APIStatusError, APIConnectionError, APITimeoutError, APIResponseValidationError, each after what
+        attempts are due.
+        """
+        call = self._prepare(request)
+        reply, raw = await self._exchange(call, read=not request.stream)
+        if raw is None:
+            return cast("T", self._stream(call, reply))
+        return cast("T", self._parse(request, reply, raw, request.endpoint.reply))
+
+    async def _send_raw(self, request: Request[Any]) -> APIResponse[Any]:
+        call = self._prepare(request)
+        reply, raw = await self._exchange(call, read=not request.stream)
+
+        def parse(to: Any) -> Any:
+            if raw is None:
+                return self._stream(call, reply, to)
+            return self._parse(request, reply, raw, request.endpoint.reply if to is None else to)
+
+        return APIResponse(cast("Any", reply), raw or b"", parse, call.taken)
+
+    def _send_streaming(self, request: Request[Any]) -> AbstractAsyncContextManager[AsyncAPIResponse[Any]]:
+        return _Streaming(self, request)
+
+    async def open_response(self, request: Request[Any]) -> AsyncAPIResponse[Any]:
+        """Send a request and give its reply with the body unread."""
+        call = self._prepare(request)
+        reply, _ = await self._exchange(call, read=False)
+
+        async def parse(raw: bytes | None, to: Any) -> Any:
+            if request.stream:
+                return self._stream(call, reply, to)
+            content = await reply.read() if raw is None else raw
+            return self._parse(request, reply, content, request.endpoint.reply if to is None else to)
+
+        return AsyncAPIResponse(cast("Any", reply), parse, call.taken)
+
+    def _prepare(self, request: Request[Any]) -> _Call:
+        """Encode the body and settle the options: all errors of the caller's own are raised here."""
+        call = _Call()
+        endpoint = request.endpoint
+        call.request = request
+        options = request.options
+        if options:
+            timeout = options.get("timeout", not_given)
+            call.timeout = self._own_timeout if isinstance(timeout, NotGiven) else Timeout.of(timeout)
+            retries = options.get("max_retries", not_given)
+            call.max_retries = self.max_retries if isinstance(retries, NotGiven) else _checked_retries(retries)
+            call.retry = _checked_policy(options.get("retry")) or self._retry
+            call.idempotency_key = options.get("idempotency_key")
+        else:
+            call.timeout = self._own_timeout
+            call.max_retries = self.max_retries
+            call.retry = self._retry
+            call.idempotency_key = None
+        call.taken = 0
+        if request.files is not None or endpoint.multipart:
+            call.body = MultipartBody(request.body or {}, request.files or ())
+        elif request.content is not None:
+            call.body = request.content
+        elif request.body is not None:
+            call.body = encode(request.body, endpoint.replay)
+        else:
+            call.body = None
+        call.url = self._url(request)
+        return call
+
+    def _url(self, request: Request[Any]) -> str:
+        path = request.path
+        if path.startswith("/"):
+            url = self._root + path
+        elif path.startswith(("http://", "https://")):
+            url = path
+        else:
+            url = f"{self._root}/{path}"
+        query = request.query
+        if query or self._default_query or self._query:
+            merged = {**self._default_query, **(query or {})}
+            encoded = encode_query({name: value for name, value in merged.items() if not _left_out(value)})
+            for more in (self._query, encoded):
+                if more:
+                    url = f"{url}{'&' if '?' in url else '?'}{more}"
+        return url
+
+    async def _exchange(self, call: _Call, *, read: bool) -> tuple[SessionReply, bytes | None]:
+        try:
+            return await self._attempt(call, read)
+        except APIError as error:
+            if not call.max_retries and call.retry is None:
+                raise
+            return await self._again(call, read, error)
+
+    async def _attempt(self, call: _Call, read: bool) -> tuple[SessionReply, bytes | None]:
+        if self._api_key_provider is not None:
+            await self._refresh_api_key()
+        try:
+            session = self._sessions.current() or await self._sessions.open(call)
+            headers = self._headers_of(call)
+            reply = await session.send(call.request.endpoint.method, call.url, headers, call.body, call.timeout)
+            if reply.status >= 300:
+                reply = await self._not_ok(session, call, headers, reply)
+            raw = await reply.read() if read else None
+        except APIError as error:
+            error.replayable = call.rebuildable
+            raise
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug(
+                "%s %s -> %s in %.3f s, request id %s",
+                call.request.endpoint.method,
+                call.request.path,
+                reply.status,
+                reply.elapsed,
+                reply.headers.get("x-request-id"),
+            )
+        return reply, raw
+
+    async def _again(self, call: _Call, read: bool, error: APIError) -> tuple[SessionReply, bytes | None]:
+        """The attempts after the first, under a tenacity policy whose first attempt is the one that failed."""
+        from aiopenai import retry
+
+        policy = retry.policy(call.max_retries, call.retry)
+        failed: APIError | None = error
+
+        async def attempt() -> tuple[SessionReply, bytes | None]:
+            nonlocal failed
+            if failed is not None:
+                first, failed = failed, None
+                raise first
+            call.taken += 1
+            log.info("Attempt %d of %s %s", call.taken + 1, call.request.endpoint.method, call.request.path)
+            return await self._attempt(call, read)
+
+        return await policy(attempt)
+
+    async def _refresh_api_key(self) -> None:
+        assert self._api_key_provider is not None
+        key = self._api_key_provider()
+        if inspect.isawaitable(key):
+            key = await key
+        if not isinstance(cast("object", key), str) or not key:
+            raise OpenAIError(f"The api_key function must give a non-empty str, not {type(key).__name__}")
+        self.api_key = cast("str", key)
+
+    def _headers_of(self, call: _Call) -> Mapping[str, str]:
+        """The header block of an attempt: made once per endpoint, and anew only where the call has its own."""
+        request = call.request
+        endpoint = request.endpoint
+        key = (endpoint, self.api_key, self.admin_api_key, self.organization, self.project, call.timeout)
+        headers = self._headers.get(key)
+        if headers is None:
+            if len(self._headers) > 1_000:
+                self._headers.clear()
+            headers = self._headers[key] = self._sessions.block(self._build_headers(endpoint, call.timeout))
+        if call.taken or request.headers or call.idempotency_key or call.body is None or not _own(self._root, call.url):
+            own: dict[str, Any] = _merged({name: value for name, value in headers.items()}, request.headers or {})
+            if call.body is None:
+                _drop(own, "content-type")
+            if call.idempotency_key and not _has(own, "idempotency-key"):
+                own["Idempotency-Key"] = call.idempotency_key
+            if call.taken and not _has(request.headers or {}, "x-stainless-retry-count"):
+                _drop(own, "x-stainless-retry-count")
+                own["x-stainless-retry-count"] = str(call.taken)
+            if not _own(self._root, call.url) and not _has(request.headers or {}, "authorization"):
+                # An absolute URL elsewhere: the credentials are for the API alone.
+                for name in _OWN_HEADERS:
+                    _drop(own, name)
+            elif not _has(own, "authorization") and not _has(request.headers or {}, "authorization"):
+                self._require_key(endpoint)
+            return self._sessions.block(own)
+        if not _has(headers, "authorization"):
+            self._require_key(endpoint)
+        return headers
+
+    def _require_key(self, endpoint: Endpoint) -> None:
+        default = next((v for n, v in self._default_headers.items() if n.lower() == "authorization"), None)
+        if isinstance(default, Omit) or not self._enforce_credentials:
+            return
+        which = "admin_api_key (OPENAI_ADMIN_KEY)" if endpoint.security == "admin" else "api_key (OPENAI_API_KEY)"
+        raise OpenAIError(f"{endpoint.method} {endpoint.path} needs {which}, which is not set.")
+
+    def _build_headers(self, endpoint: Endpoint, timeout: Timeout) -> dict[str, str]:
+        key: str | None = None
+        if endpoint.security in ("bearer", "any"):
+            key = self.api_key
+        if not key and endpoint.security in ("admin", "any"):
+            key = self.admin_api_key
+        headers: dict[str, Any] = {"Authorization": f"Bearer {key}"} if key else {}
+        # First of all there is no retry; further attempts are counted in their own headers.
+        headers["x-stainless-retry-count"] = "0"
+        if timeout.read is not None:
+            headers["x-stainless-read-timeout"] = str(timeout.read)
+        headers = _merged(headers, self.default_headers)
+        if endpoint.accept:
+            _drop(headers, "accept")
+            headers["Accept"] = endpoint.accept
+        return _merged(headers, endpoint.headers)
+
+    async def _not_ok(
+        self, session: Session, call: _Call, headers: Mapping[str, str], reply: SessionReply
+    ) -> SessionReply:
+        """Follow a redirect, or raise the error that the status stands for."""
+        method, url, body = call.request.endpoint.method, call.url, call.body
+        for _ in range(MAX_REDIRECTS):
+            location = reply.headers.get("location")
+            if reply.status not in _REDIRECTS or not location:
+                break
+            await reply.read()
+            target = urljoin(url, location)
+            if not target.startswith(("http://", "https://")):
+                raise APIConnectionError(
+                    message=f"Connection error: redirected to {_shown(target)}", request=_sent(reply)
+                )
+            if reply.status == 303 or (reply.status in (301, 302) and method == "POST"):
+                method, body = "GET", None
+            plain = {name: value for name, value in headers.items()}
+            if body is None:
+                _drop(plain, "content-type")
+            if not _own(url, target):
+                for name in _OWN_HEADERS:
+                    _drop(plain, name)
+            url, headers = target, self._sessions.block(plain)
+            reply = await session.send(method, url, headers, body, call.timeout)
+        if reply.status < 300:
+            return reply
+        content = await reply.read()
+        response = _value(reply, content, call)
+        if reply.status < 400:
+            raise APIResponseValidationError(
+                response, None, message=f"The reply is a redirect that cannot be followed (status {reply.status})."
+            )
+        from aiopenai.retry import retry_after
+
+        error = error_from_response(response, retry_after=retry_after(response.headers))
+        log.debug("%s %s -> %s", call.request.endpoint.method, call.request.path, reply.status)
+        raise error
+
+    def _stream(self, call: _Call, reply: SessionReply, to: Any = None) -> AsyncStream[Any]:
+        endpoint = call.request.endpoint
+
+        async def reopen(error: APIError) -> Any:
+            # Nothing was handed over yet, so another attempt repeats nothing.
+            if not call.max_retries and call.retry is None:
+                raise error
+            error.replayable = call.rebuildable
+            return (await self._again(call, False, error))[0]
+
+        kind = endpoint.event
+        cls: Any = AsyncStream
+        if to is not None:
+            origin = get_origin(to) or to
+            if isinstance(origin, type) and issubclass(origin, AsyncStream):
+                cls = cast("Any", origin)
+                kind = next(iter(get_args(to)), kind)
+            else:
+                kind = to
+        return cls(
+            reply,
+            Decoder[Any].of(object if kind is None else kind),
+            timeout=call.timeout,
+            reopen=reopen,
+            max_event_bytes=self._max_event_bytes,
+        )
+
+    def _parse(self, request: Request[Any], reply: SessionReply, raw: bytes, kind: Any) -> Any:
+        """The reply's body as its type. Raises APIResponseValidationError."""
+        if kind is None or kind is type(None) or (not raw and reply.status in (204, 205)):
+            return None
+        if kind is str:
+            return raw.decode(charset_of(reply.headers), "replace")
+        if kind is bytes:
+            return raw
+        if kind is HttpxBinaryResponseContent:
+            return HttpxBinaryResponseContent(_value(reply, raw))
+        if kind is HTTPResponse:
+            return _value(reply, raw)
+        try:
+            if _is_pydantic(kind):
+                return kind.model_validate(decode_json(raw))
+            decoder = Decoder[Any].of(kind)
+            value = decoder.validate(raw) if self._strict else decoder(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+            raise _invalid(reply, raw, error) from error
+        if isinstance(value, Node):
+            _set_request_id(value, reply.headers.get("x-request-id"))
+            if request.endpoint.page is not None:
+                link(value, self, request)
+        elif isinstance(kind, type) and issubclass(kind, Node) and not isinstance(value, list):
+            raise _invalid(reply, raw, None)
+        return value
+
+    # Requests that the resources do not have
+
+    @overload
+    async def get(
+        self,
+        path: str,
+        *,
+        cast_to: type[T],
+        options: Mapping[str, Any] | None = None,
+        stream: Literal[False] = False,
+        **more: Unpack[CallOptions],
+    ) -> T: ...
+    @overload
+    async def get(
+        self,
+        path: str,
+        *,
+        cast_to: Any,
+        options: Mapping[str, Any] | None = None,
+        stream: Literal[True],
+        stream_cls: type[StreamT],
+        **more: Unpack[CallOptions],
+    ) -> StreamT: ...
+    @overload
+    async def get(
+        self,
+        path: str,
+        *,
+        cast_to: type[T],
+        options: Mapping[str, Any] | None = None,
+        stream: bool,
+        stream_cls: type[StreamT] | None = None,
+        **more: Unpack[CallOptions],
+    ) -> T | StreamT: ...
+    async def get(
+        self,
+        path: str,
+        *,
+        cast_to: Any,
+        options: Mapping[str, Any] | None = None,
+        stream: bool = False,
+        stream_cls: Any = None,
+        **more: Unpack[CallOptions],
+    ) -> Any:
+        """`GET path`, below the base URL or absolute; `cast_to` is the reply's type, `stream_cls` the stream's."""
+        return await self._low_level("GET", path, cast_to, None, None, None, options, stream, stream_cls, more)
+
+    @overload
+    async def post(
+        self,
+        path: str,
+        *,
+        cast_to: type[T],
+        body: Body | None = None,
+        content: Any = None,
+        files: RequestFiles | None = None,
+        options: Mapping[str, Any] | None = None,
+        stream: Literal[False] = False,
+        **more: Unpack[CallOptions],
+    ) -> T: ...
+    @overload
+    async def post(
+        self,
+        path: str,
+        *,
+        cast_to: Any,
+        body: Body | None = None,
+        content: Any = None,
+        files: RequestFiles | None = None,
+        options: Mapping[str, Any] | None = None,
+        stream: Literal[True],
+        stream_cls: type[StreamT],
+        **more: Unpack[CallOptions],
+    ) -> StreamT: ...
+    @overload
+    async def post(
+        self,
+        path: str,
+        *,
+        cast_to: type[T],
+        body: Body | None = None,
+        content: Any = None,
+        files: RequestFiles | None = None,
+        options: Mapping[str, Any] | None = None,
+        stream: bool,
+        stream_cls: type[StreamT] | None = None,
+        **more: Unpack[CallOptions],
+    ) -> T | StreamT: ...
+    async def post(
+        self,
+        path: str,
+        *,
+        cast_to: Any,
+        body: Body | None = None,
+        content: Any = None,
+        files: RequestFiles | None = None,
+        options: Mapping[str, Any] | None = None,
+        stream: bool = False,
+        stream_cls: Any = None,
+        **more: Unpack[CallOptions],
+    ) -> Any:
+        """`POST path`: `body` as JSON, `content` as it is, or `files` (with `body` as fields) as a form."""
+        return await self._low_level("POST", path, cast_to, body, content, files, options, stream, stream_cls, more)
+
+    async def patch(
+        self,
+        path: str,
+        *,
+        cast_to: type[T],
+        body: Body | None = None,
+        content: Any = None,
+        files: RequestFiles | None = None,
+        options: Mapping[str, Any] | None = None,
+        **more: Unpack[CallOptions],
+    ) -> T:
+        """`PATCH path`; see `post`."""
+        return await self._low_level("PATCH", path, cast_to, body, content, files, options, False, None, more)
+
+    async def put(
+        self,
+        path: str,
+        *,
+        cast_to: type[T],
+        body: Body | None = None,
+        content: Any = None,
+        files: RequestFiles | None = None,
+        options: Mapping[str, Any] | None = None,
+        **more: Unpack[CallOptions],
+    ) -> T:
+        """`PUT path`; see `post`."""
+        return await self._low_level("PUT", path, cast_to, body, content, files, options, False, None, more)
+
+    async def delete(
+        self,
+        path: str,
+        *,
+        cast_to: type[T],
+        body: Body | None = None,
+        content: Any = None,
+        options: Mapping[str, Any] | None = None,
+        **more: Unpack[CallOptions],
+    ) -> T:
+        """`DELETE path`; see `post`."""
+        return await self._low_level("DELETE", path, cast_to, body, content, None, options, False, None, more)
+
+    def get_api_list(
+        self,
+        path: str,
+        *,
+        model: Any,
+        page: Any,
+        body: Body | None = None,
+        options: Mapping[str, Any] | None = None,
+        method: str = "get",
+        **more: Unpack[CallOptions],
+    ) -> AsyncPaginator[Any, Any]:
+        """A list below `path`: `page` is one of the page types, `model` that of its items."""
+        kind = page if get_args(page) else page[model]
+        endpoint = Endpoint(method=method.upper(), path=path, reply=kind, page=kind, security="any")
+        request = Request[Any](endpoint=endpoint, path=path, body=body)
+        _apply(request, options, cast("dict[str, Any]", more))
+        return AsyncPaginator(self, request)
+
+    async def _low_level(
+        self,
+        method: str,
+        path: str,
+        cast_to: Any,
+        body: Any,
+        content: Any,
+        files: Any,
+        options: Mapping[str, Any] | None,
+        stream: bool,
+        stream_cls: Any,
+        more: Any,
+    ) -> Any:
+        if content is not None and (body is not None or files is not None):
+            raise TypeError("content cannot be given together with body or files")
+        endpoint = Endpoint(
+            method=method,
+            path=path,
+            reply=cast_to,
+            event=cast_to,
+            security="any",
+            page=cast_to if hasattr(get_origin(cast_to) or cast_to, "next_page_info") else None,
+        )
+        request = Request[Any](
+            endpoint=endpoint,
+            path=path,
+            body=body,
+            content=content,
+            files=list(files.items()) if isinstance(files, Mapping) else files,
+            stream=stream,
+        )
+        _apply(request, options, more)
+        if stream and stream_cls is not None:
+            call = self._prepare(request)
+            reply, _ = await self._exchange(call, read=False)
+            return self._stream(call, reply, stream_cls)
+        return await self.send(request)
+
+
+class _Streaming:
+    """The context manager of a reply whose body is not read yet."""
+
+    def __init__(self, client: AsyncOpenAI, request: Request[Any]) -> None:
+        self._client = client
+        self._request = request
+        self._response: AsyncAPIResponse[Any] | None = None
+
+    async def __aenter__(self) -> AsyncAPIResponse[Any]:
+        self._response = await self._client.open_response(self._request)
+        return self._response
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._response is not None:
+            await self._response.close()
+
+
+class _Shared:
+    """The sessions that a client and its copies have in common, and the transport module, both had when needed."""
+
+    def __init__(self, wiring: dict[str, Any]) -> None:
+        self._wiring = wiring
+        self._transport: ModuleType | None = None
+        self._sessions: Sessions | None = None
+        self.closed = False
+
+    def current(self) -> Session | None:
+        """The running loop's session, if there is one."""
+        return self._sessions.current() if self._sessions is not None else None
+
+    async def open(self, call: _Call) -> Session:
+        """The running loop's session, made now. The first time in a process, aiohttp is imported, in a thread."""
+        if self.closed:
+            request = HTTPRequest(call.request.endpoint.method, call.url)
+            raise APIConnectionError(message="Connection error: the client is closed.", request=request)
+        if self._transport is None:
+            self._transport = await _import_transport()
+        if self._sessions is None:
+            self._sessions = self._transport.Sessions(self._transport.Settings(**self._wiring))
+        return await self._sessions.open()
+
+    def block(self, headers: Mapping[str, str]) -> Mapping[str, str]:
+        """Headers in the transport's own form."""
+        assert self._transport is not None
+        return cast("Mapping[str, str]", self._transport.header_block(headers))
+
+    async def close(self) -> None:
+        self.closed = True
+        if self._sessions is not None:
+            await self._sessions.close()
+
+
+async def _import_transport() -> ModuleType:
+    import importlib
+    import sys
+
+    found = sys.modules.get("aiopenai.transport")
+    if found is not None and "aiohttp" in sys.modules:
+        return found
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(None, importlib.import_module, "aiopenai.transport")
+
+
+def _apply(request: Request[Any], options: Mapping[str, Any] | None, more: dict[str, Any]) -> None:
+    """The options of the low-level verbs: the reference's `options` dict, and our keyword arguments."""
+    names = {"headers": "extra_headers", "params": "extra_query", "extra_json": "extra_body"}
+    known = {"timeout", "max_retries", "idempotency_key", "retry"}
+    settled: dict[str, Any] = {}
+    for name, value in (options or {}).items():
+        if name in names:
+            settled[names[name]] = value
+        elif name in known or name in CallOptions.__annotations__:
+            settled[name] = value
+        elif name not in ("follow_redirects", "security"):
+            raise TypeError(f"unknown request option {name!r}")
+    for name in more:
+        if name not in CallOptions.__annotations__:
+            raise TypeError(f"got an unexpected keyword argument {name!r}")
+    settled.update(more)
+    if settled:
+        add_options(request, settled)
+
+
+def _checked_retries(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"max_retries must be a non-negative integer, not {value!r}; 0 is none")
+    if value < 0:
+        raise ValueError(f"max_retries must be a non-negative integer, not {value}")
+    return value
+
+
+def _checked_policy(value: Any) -> Any:
+    if value is not None and not (callable(value) and hasattr(value, "stop") and hasattr(value, "wait")):
+        raise TypeError(f"retry must be a tenacity policy such as AsyncRetrying(...), not {type(value).__name__}")
+    return value
+
+
+def _environment_headers() -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n"):
+        name, colon, value = line.partition(":")
+        if colon and name.strip():
+            headers[name.strip()] = value.strip()
+    return headers
+
+
+def _merged(base: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
+    """`more` over `base`, by names in any case; what is `omit` there is removed."""
+    for name, value in more.items():
+        _drop(base, name.lower())
+        if not _left_out(value):
+            base[name] = value
+    return base
+
+
+def _drop(headers: dict[str, Any], lower: str) -> None:
+    for name in [name for name in headers if name.lower() == lower]:
+        del headers[name]
+
+
+def _has(headers: Mapping[str, Any], lower: str) -> bool:
+    return any(name.lower() == lower for name in headers)
+
+
+def _left_out(value: Any) -> bool:
+    return isinstance(value, (Omit, NotGiven))
+
+
+def _own(base: str, url: str) -> bool:
+    """Whether two URLs are of one origin: what is meant for the one may be sent to the other."""
+    if url.startswith(base) and url[len(base) : len(base) + 1] in ("/", "?", ""):
+        return True
+    here, there = urlsplit(base), urlsplit(url)
+    ports = {"http": 80, "https": 443}
+    return (here.scheme, here.hostname, here.port or ports.get(here.scheme)) == (
+        there.scheme,
+        there.hostname,
+        there.port or ports.get(there.scheme),
+    )
+
+
+def _shown(url: str) -> str:
+    """A URL without the user and password that may stand in it."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _is_pydantic(kind: Any) -> bool:
+    return isinstance(kind, type) and not issubclass(kind, Node) and hasattr(kind, "model_validate")
+
+
+def _sent(reply: SessionReply) -> HTTPRequest:
+    return cast("HTTPRequest", reply.request.value())
+
+
+def _value(reply: SessionReply, content: bytes, call: _Call | None = None) -> HTTPResponse:
+    return HTTPResponse(
+        reply.status,
+        Headers(reply.items()),
+        content,
+        _sent(reply),
+        reason=reply.reason,
+        elapsed=reply.elapsed,
+        retries_taken=call.taken if call is not None else 0,
+    )
+
+
+def _invalid(reply: SessionReply, raw: bytes, error: Exception | None) -> APIResponseValidationError:
+    response = _value(reply, raw)
+    kind = response.headers.get("content-type", "no content type")
+    begin = response.text[:200]
+    why = f"is not the JSON that was expected ({error})" if error is not None else "is not a JSON object"
+    return APIResponseValidationError(
+        response,
+        response.text if len(raw) < 64 * 1024 else begin,
+        message=f"The reply of {_shown(response.url)} {why}; content type {kind}; it begins: {begin!r}",
+    )
+
+
+AsyncClient = AsyncOpenAI

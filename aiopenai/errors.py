@@ -1,0 +1,305 @@
+"""The exceptions of the package.
+
+    OpenAIError
+    +-- APIError                          a request that went wrong: message, request, body, code, param, type
+    |   +-- APIStatusError                4xx and 5xx: response, status_code, request_id, retry_after
+    |   |   +-- BadRequestError           400
+    |   |   +-- AuthenticationError       401
+    |   |   |   +-- OAuthError            401 from a token exchange
+    |   |   +-- PermissionDeniedError     403
+    |   |   +-- NotFoundError             404
+    |   |   +-- ConflictError             409
+    |   |   +-- UnprocessableEntityError  422
+    |   |   +-- RateLimitError            429
+    |   |   +-- InternalServerError       5xx
+    |   +-- APIConnectionError            no reply, or one that broke off
+    |   |   +-- APITimeoutError           a limit of `Timeout` was reached
+    |   +-- APIResponseValidationError    a 2xx reply that is not what it should be
+    +-- LengthFinishReasonError           structured output that was cut off at the token limit
+    +-- ContentFilterFinishReasonError    structured output that the content filter stopped
+    +-- SubjectTokenProviderError         workload identity: no token
+    +-- WebSocketConnectionClosedError    closed with messages unsent
+    +-- WebSocketQueueFullError           more waits to be sent than the queue may hold
+    InvalidWebhookSignatureError          a ValueError
+
+What a stream had delivered when it failed is in `partial`. All of them survive pickling, and none holds a key: the
+request that they carry has its credentials redacted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, cast
+
+from typing_extensions import override
+
+__all__ = [
+    "APIConnectionError",
+    "APIError",
+    "APIResponseValidationError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AuthenticationError",
+    "BadRequestError",
+    "ConflictError",
+    "ContentFilterFinishReasonError",
+    "InternalServerError",
+    "InvalidWebhookSignatureError",
+    "LengthFinishReasonError",
+    "NotFoundError",
+    "OAuthError",
+    "OpenAIError",
+    "PermissionDeniedError",
+    "RateLimitError",
+    "SubjectTokenProviderError",
+    "UnprocessableEntityError",
+    "WebSocketConnectionClosedError",
+    "WebSocketQueueFullError",
+    "error_from_body",
+    "error_from_response",
+]
+
+
+def _rebuild(cls: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class _Picklable(Exception):
+    """Pickles by its attributes: unpickling by calling the class fails for keyword-only arguments."""
+
+    @override
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, dict(self.__dict__))
+
+
+class OpenAIError(_Picklable):
+    """The base of all errors of this package."""
+
+
+class SubjectTokenProviderError(OpenAIError):
+    """A workload identity's token could not be had; `response` is what the provider answered, if it did."""
+
+    def __init__(self, message: str, *, response: Any = None) -> None:
+        super().__init__(message)
+        self.response = response
+
+
+class APIError(OpenAIError):
+    """A request that went wrong.
+
+    `request` is what was sent, without credentials; `body` the error that the API sent: the `error` object of its
+    JSON, the text where it was not JSON, None without an answer. `code`, `param` and `type` are the body's.
+    """
+
+    message: str
+    request: Any
+    body: object | None
+    code: str | None = None
+    param: str | None = None
+    type: str | None = None
+    partial: Any = None
+    """Of a stream: what it had delivered (a `streaming.Partial`)."""
+    replayable: bool = True
+    """Whether the request's body could be sent again."""
+
+    def __init__(self, message: str, request: Any, *, body: object | None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.request = request
+        self.body = body
+        if isinstance(body, Mapping):
+            fields = cast("Mapping[str, Any]", body)
+            code = fields.get("code")
+            self.code = None if code is None else str(code)
+            self.param = fields.get("param")
+            self.type = fields.get("type")
+
+
+class APIResponseValidationError(APIError):
+    """A reply with a 2xx status that is not what it should be, such as a proxy's HTML page in place of JSON."""
+
+    def __init__(self, response: Any, body: object | None, *, message: str | None = None) -> None:
+        super().__init__(message or "The reply does not have the expected form.", response.request, body=body)
+        self.response = response
+        self.status_code: int = response.status_code
+        self.request_id: str | None = response.headers.get("x-request-id")
+
+
+class APIStatusError(APIError):
+    """The API answered with a status of 400 or above."""
+
+    status_code: int
+    retry_after: float | None = None
+    """Seconds until the server wants to hear from us again, from `retry-after-ms` or `Retry-After`."""
+
+    def __init__(self, message: str, *, response: Any, body: object | None) -> None:
+        super().__init__(message, response.request, body=body)
+        self.response = response
+        self.status_code = response.status_code
+        self.request_id: str | None = response.headers.get("x-request-id")
+
+    @override
+    def __str__(self) -> str:
+        return f"{self.message} (request id: {self.request_id})" if self.request_id else self.message
+
+
+class APIConnectionError(APIError):
+    """No reply, or one that broke off: `__cause__` has the error of the layer below."""
+
+    def __init__(self, *, message: str = "Connection error.", request: Any) -> None:
+        super().__init__(message, request, body=None)
+
+
+class APITimeoutError(APIConnectionError):
+    """One of the limits of `Timeout` was reached."""
+
+    def __init__(self, request: Any, *, message: str = "Request timed out.") -> None:
+        super().__init__(message=message, request=request)
+
+
+class BadRequestError(APIStatusError):
+    """400"""
+
+
+class AuthenticationError(APIStatusError):
+    """401"""
+
+
+class OAuthError(AuthenticationError):
+    """401 from a token exchange; `error` is the OAuth error code."""
+
+    def __init__(self, *, response: Any, body: object | None) -> None:
+        fields = cast("Mapping[str, Any]", body) if isinstance(body, Mapping) else {}
+        description = fields.get("error_description")
+        message = description if isinstance(description, str) and description else "OAuth authentication error."
+        super().__init__(message, response=response, body=body)
+        self.error: str | None = fields.get("error")
+
+
+class PermissionDeniedError(APIStatusError):
+    """403"""
+
+
+class NotFoundError(APIStatusError):
+    """404"""
+
+
+class ConflictError(APIStatusError):
+    """409"""
+
+
+class UnprocessableEntityError(APIStatusError):
+    """422"""
+
+
+class RateLimitError(APIStatusError):
+    """429"""
+
+
+class InternalServerError(APIStatusError):
+    """500 and above"""
+
+
+class LengthFinishReasonError(OpenAIError):
+    """The answer reached its token limit before it was whole; `completion` has what there is."""
+
+    def __init__(self, *, completion: Any) -> None:
+        usage = f" - {completion.usage}" if completion.usage else ""
+        super().__init__(f"Could not parse response content as the length limit was reached{usage}")
+        self.completion = completion
+
+
+class ContentFilterFinishReasonError(OpenAIError):
+    """The content filter stopped the answer; `completion` has what there is."""
+
+    def __init__(self, *, completion: Any = None) -> None:
+        super().__init__("Could not parse response content as the request was rejected by the content filter")
+        self.completion = completion
+
+
+class InvalidWebhookSignatureError(_Picklable, ValueError):
+    """A webhook's signature does not match its content."""
+
+
+class WebSocketConnectionClosedError(OpenAIError):
+    """The connection closed with messages unsent: `unsent_frames` has them in order, `unsent_messages` the text ones.
+
+    Neither is in the error's repr or its pickle's readable part: they are the caller's content.
+    """
+
+    def __init__(self, message: str, *, unsent_messages: list[str] | list[str | bytes]) -> None:
+        super().__init__(message)
+        self.unsent_frames: list[str | bytes] = list(unsent_messages)
+        self.unsent_messages: list[str] = [
+            frame if isinstance(frame, str) else frame.decode() for frame in unsent_messages if _is_text(frame)
+        ]
+
+
+def _is_text(frame: str | bytes) -> bool:
+    if isinstance(frame, str):
+        return True
+    try:
+        frame.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+class WebSocketQueueFullError(OpenAIError):
+    """More waits to be sent than the send queue may hold."""
+
+
+_BY_STATUS: dict[int, type[APIStatusError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+}
+
+
+class _Limits:
+    """Bounds of what an error shows of a body that is not an error object."""
+
+    SNIPPET: ClassVar[int] = 500
+
+
+def error_from_response(response: Any, *, retry_after: float | None = None) -> APIStatusError:
+    """The error for a reply with a status of 400 or above: a pure function of its status, headers and body.
+
+    `response` has `status_code`, `headers`, `text` and `request`.
+    """
+    status: int = response.status_code
+    text: str = response.text.strip()
+    message = f"Error code: {status}"
+    body: object | None
+    try:
+        body = response.json()
+    except ValueError:
+        body = text
+        if text:
+            message += f" - {text[: _Limits.SNIPPET]}"
+    else:
+        if isinstance(body, Mapping):
+            # The API's envelope; some servers send the error object bare, others a string.
+            body = cast("Mapping[str, object]", body).get("error", cast("object", body))
+        said = cast("Mapping[str, Any]", body).get("message") if isinstance(body, Mapping) else body
+        if said:
+            message += f" - {said if isinstance(said, str) else text[: _Limits.SNIPPET]}"
+    cls = _BY_STATUS.get(status) or (InternalServerError if status >= 500 else APIStatusError)
+    error = cls(message, response=response, body=body)
+    error.retry_after = retry_after
+    return error
+
+
+def error_from_body(body: Any, request: Any) -> APIError:
+    """The error that a stream carries: its `error` object, or an error event's data."""
+    message = cast("Mapping[str, Any]", body).get("message") if isinstance(body, Mapping) else body
+    if not isinstance(message, str) or not message:
+        message = "An error occurred during streaming"
+    return APIError(message, request, body=body)

@@ -1,0 +1,310 @@
+"""The lenient path: fit plain JSON values into types as far as they go.
+
+msgspec is strict and servers are not. When the strict decoder refuses a reply, `fit` builds the same types from the
+plain values: what fits becomes typed, what does not stays the plain value that was received, and nothing raises.
+The work per type is worked out once and kept as a function from value to value.
+
+What a node class must offer (models.py does): a `_source` slot that takes the JSON object it was built from, and
+`__open_type__`, the class for objects whose tag nobody knows.
+"""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Literal, NamedTuple, Union, cast, get_args, get_origin
+
+import msgspec
+
+__all__ = ["OneOf", "fit", "fitter", "one_of"]
+
+Fitter = Callable[[Any], Any]
+
+# What each JSON type looks like in Python; bool before int, because bool is an int.
+_SCALARS: dict[Any, tuple[type, ...]] = {
+    bool: (bool,),
+    int: (int,),
+    float: (float, int),
+    str: (str,),
+    type(None): (type(None),),
+}
+
+
+class _OneOfMeta(type):
+    """Makes any value an instance: msgspec checks what a decoding hook returns with isinstance."""
+
+    def __instancecheck__(cls, instance: object) -> bool:
+        return True
+
+
+class OneOf(metaclass=_OneOfMeta):
+    """A union that msgspec cannot express; the decoder's hook resolves it through `fit`."""
+
+    variants: tuple[Any, ...] = ()
+    discriminator: str | None = None
+
+
+def one_of(name: str, variants: tuple[Any, ...], discriminator: str | None = None) -> type[OneOf]:
+    """Make the run-time stand-in for the union `variants`.
+
+    With `discriminator`, the class whose Literal has the value received is chosen; without, the one that fits best.
+    """
+    return _OneOfMeta(name, (OneOf,), {"variants": variants, "discriminator": discriminator})
+
+
+def fit(value: Any, kind: Any) -> Any:
+    """Build `kind` from the plain JSON `value` as far as it fits; never raises for JSON values."""
+    return fitter(kind)(value)
+
+
+_fitters: dict[Any, Fitter] = {}
+
+
+def fitter(kind: Any) -> Fitter:
+    """The function that fits plain values into `kind`, made once per type."""
+    found = _fitters.get(kind)
+    if found is None:
+        # A recursive type meets itself while it is being worked out: it then goes through this late lookup.
+        _fitters[kind] = lambda value: _fitters[kind](value)
+        try:
+            found = _fitters[kind] = _make(kind)
+        except BaseException:
+            del _fitters[kind]
+            raise
+    return found
+
+
+def _make(kind: Any) -> Fitter:
+    origin = get_origin(kind)
+    if origin is Annotated:
+        return fitter(get_args(kind)[0])
+    if origin is Union or origin is types.UnionType:
+        return _union(get_args(kind), None)
+    if _is(kind, OneOf):
+        return _union(kind.variants, kind.discriminator)
+    struct = origin if origin is not None else kind
+    if _is(struct, msgspec.Struct):
+        return _Node(kind).build
+    if struct is list:
+        return _sequence(get_args(kind))
+    if struct is dict:
+        return _mapping(get_args(kind))
+    if kind is float:
+        return _number
+    return _keep
+
+
+def _is(kind: Any, base: type) -> bool:
+    return isinstance(kind, type) and issubclass(kind, base)
+
+
+def _keep(value: Any) -> Any:
+    return value
+
+
+def _number(value: Any) -> Any:
+    # JSON has one kind of number: 1 where a float is due is 1.0, unless that would lose digits.
+    if type(value) is int and float(value) == value:
+        return float(value)
+    return value
+
+
+def _sequence(args: tuple[Any, ...]) -> Fitter:
+    item = fitter(args[0]) if args else _keep
+    if item is _keep:
+        return _keep
+
+    def build(value: Any) -> Any:
+        # The same list where nothing has to change: an embedding's floats are not copied.
+        if not isinstance(value, list) or (item is _number and int not in map(type, cast("list[Any]", value))):
+            return value
+        return [item(entry) for entry in cast("list[Any]", value)]
+
+    return build
+
+
+def _mapping(args: tuple[Any, ...]) -> Fitter:
+    item = fitter(args[1]) if args else _keep
+    if item is _keep:
+        return _keep
+
+    def build(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {key: item(entry) for key, entry in cast("dict[str, Any]", value).items()}
+
+    return build
+
+
+class _Field(NamedTuple):
+    wire: str
+    assign: Callable[[Any, Any], None]
+    fit: Fitter
+    kind: Any
+    default: Callable[[], Any]
+    required: bool
+
+
+class _Node:
+    """How objects of one Struct class are built from JSON objects."""
+
+    def __init__(self, kind: Any) -> None:
+        cls: Any = get_origin(kind) or kind
+        config = cls.__struct_config__
+        self.cls = cls
+        self.tag_field: str | None = config.tag_field
+        self.tag: Any = config.tag
+        self.remember: Callable[[Any, Any], None] = cls._source.__set__
+        self.fields: list[_Field] = [
+            _Field(
+                field.encode_name,
+                getattr(cls, field.name).__set__,
+                fitter(field.type),
+                field.type,
+                _default(field),
+                field.required,
+            )
+            for field in msgspec.structs.fields(kind)
+        ]
+
+    def build(self, value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        plain = cast("dict[str, Any]", value)
+        if self.tag_field is not None:
+            tag = plain.get(self.tag_field)
+            if tag is not None and tag != self.tag:
+                # Never the wrong class: the class's own constant would hide the value that was received.
+                return _Node.open(self.cls, plain)
+        node: Any = self.cls.__new__(self.cls)
+        for field in self.fields:
+            if field.wire in plain:
+                received = plain[field.wire]
+                field.assign(node, None if received is None else field.fit(received))
+            else:
+                field.assign(node, field.default())
+        self.remember(node, plain)
+        return node
+
+    @staticmethod
+    def open(like: Any, plain: dict[str, Any]) -> Any:
+        """An object of no known class: everything received can be read as an attribute."""
+        return _Node(like.__open_type__).build(plain)
+
+    def tags(self, discriminator: str | None) -> tuple[str, ...]:
+        """The values of the discriminator that mean this class."""
+        if discriminator is None or discriminator == self.tag_field:
+            return (self.tag,) if self.tag is not None else ()
+        for field in self.fields:
+            if field.wire == discriminator:
+                return tuple(value for value in _literals(field.kind) if isinstance(value, str))
+        return ()
+
+    def score(self, plain: dict[str, Any]) -> tuple[int, int, int]:
+        """How well an untagged object fits: required fields present, values that can be, names in common."""
+        missing = wrong = known = 0
+        if self.tag_field is not None and plain.get(self.tag_field, self.tag) != self.tag:
+            wrong += 1
+        for field in self.fields:
+            if field.wire in plain:
+                known += 1
+                wrong += not _possible(plain[field.wire], field.kind)
+            else:
+                missing += field.required
+        return (-missing, -wrong, known)
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Callable[[], Any]:
+    if field.default_factory is not msgspec.NODEFAULT:
+        return cast("Callable[[], Any]", field.default_factory)
+    value = None if field.default is msgspec.NODEFAULT else field.default
+    return lambda: value
+
+
+def _union(args: Iterable[Any], discriminator: str | None) -> Fitter:
+    nodes: list[_Node] = []
+    lists: list[Any] = []
+    mapping: Fitter | None = None
+    number = False
+    for arg in _flatten(args):
+        origin = get_origin(arg) or arg
+        if _is(origin, msgspec.Struct):
+            nodes.append(_Node(arg))
+        elif origin is list:
+            lists.append(arg)
+        elif origin is dict:
+            mapping = fitter(arg)
+        elif arg is float:
+            number = True
+    field = discriminator or next((node.tag_field for node in nodes if node.tag_field), None)
+    by_tag: dict[str, list[_Node]] = {}
+    for node in nodes:
+        for tag in node.tags(field):
+            by_tag.setdefault(tag, []).append(node)
+    # A class that has the field without naming its values (or lacks it) can stand for any tag.
+    rest = [node for node in nodes if not node.tags(field)]
+
+    def build_object(plain: dict[str, Any]) -> Any:
+        candidates = nodes
+        if field is not None and len(nodes) > 1:
+            tag = plain.get(field)
+            known = by_tag.get(tag) if isinstance(tag, str) else None
+            if known is not None:
+                candidates = known
+            elif tag:
+                candidates = rest
+        if not candidates:
+            return _Node.open(nodes[0].cls, plain) if nodes and mapping is None else (mapping or _keep)(plain)
+        best = candidates[0] if len(candidates) == 1 else max(candidates, key=lambda node: node.score(plain))
+        if mapping is not None and best.score(plain)[0] < 0:
+            return mapping(plain)
+        return best.build(plain)
+
+    def build(value: Any) -> Any:
+        if isinstance(value, dict):
+            return build_object(cast("dict[str, Any]", value))
+        if isinstance(value, list) and lists:
+            fitting = next((kind for kind in lists if _possible(value, kind)), lists[0])
+            return fitter(fitting)(value)
+        return _number(value) if number and int not in args else value
+
+    return build
+
+
+def _flatten(args: Iterable[Any]) -> Iterable[Any]:
+    for arg in args:
+        origin = get_origin(arg)
+        if origin is Annotated:
+            yield from _flatten(get_args(arg)[:1])
+        elif origin is Union or origin is types.UnionType:
+            yield from _flatten(get_args(arg))
+        elif _is(arg, OneOf):
+            yield from _flatten(arg.variants)
+        else:
+            yield arg
+
+
+def _literals(kind: Any) -> tuple[Any, ...]:
+    return tuple(value for arg in _flatten((kind,)) if get_origin(arg) is Literal for value in get_args(arg))
+
+
+def _possible(value: Any, kind: Any) -> bool:
+    """Whether `value` could be of `kind`, judged by its JSON type and, for lists, by its first item."""
+    for arg in _flatten((kind,)):
+        origin = get_origin(arg)
+        struct = origin or arg
+        if arg is Any or arg is object:
+            return True
+        if origin is Literal:
+            if value in get_args(arg):
+                return True
+        elif struct is list:
+            items = get_args(arg)
+            if isinstance(value, list) and (not value or not items or _possible(value[0], items[0])):
+                return True
+        elif struct is dict or _is(struct, msgspec.Struct):
+            if isinstance(value, dict):
+                return True
+        elif isinstance(value, _SCALARS.get(arg, ())) and (arg is bool or not isinstance(value, bool)):
+            return True
+    return False

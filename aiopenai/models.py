@@ -1,0 +1,447 @@
+"""The base of all reply types.
+
+A reply is a msgspec Struct, so that decoding and attribute access run at C speed, with the interface that programs
+know from pydantic models: what was received can be told from what was not, fields that the type does not know stay
+readable, and everything can be given back as it came. All of that is worked out only when somebody asks.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, cast
+
+import msgspec
+from typing_extensions import Self, dataclass_transform, override
+
+from aiopenai.codec import Decoder, Node, node_made, received
+from aiopenai.lenient import fitter, one_of
+
+__all__ = ["Model", "OpenObject", "OutputText", "one_of"]
+
+IncEx: TypeAlias = set[int] | set[str] | Mapping[int, Any] | Mapping[str, Any]
+
+
+class _Field(NamedTuple):
+    name: str
+    wire: str
+    default: Any
+    required: bool
+
+
+class _Plan:
+    """What a class's nodes have in common, in the order in which the fields were written."""
+
+    def __init__(self, cls: Any) -> None:
+        config = cls.__struct_config__
+        self.tag_field: str | None = config.tag_field
+        self.tag: Any = config.tag
+        infos = msgspec.structs.fields(cls)
+        self.fields = [
+            _Field(
+                info.name,
+                info.encode_name,
+                None if info.default is msgspec.NODEFAULT else info.default,
+                info.required,
+            )
+            for info in infos
+        ]
+        if self.tag_field is not None:
+            self.fields.insert(0, _Field(self.tag_field, self.tag_field, self.tag, True))
+        self.names = {field.wire: field.name for field in self.fields}
+
+
+class _State:
+    """What is known of one node: the names of its fields that were given, and what it has beyond its type."""
+
+    __slots__ = ("extra", "given")
+
+    def __init__(self, given: set[str], extra: dict[str, Any]) -> None:
+        self.given = given
+        self.extra = extra
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
+class ModelMeta(msgspec.StructMeta):
+    """Makes the reply types, and objects of them where a program does so itself."""
+
+    def __new__(
+        mcls: type[Any],
+        name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        bulk: bool = False,
+        **config: Any,
+    ) -> Any:
+        tag_field = config.get("tag_field")
+        if tag_field is not None:
+            # msgspec keeps the tag itself and allows no field of that name: it becomes a constant of the class.
+            namespace.get("__annotations__", {}).pop(tag_field, None)
+            namespace[tag_field] = config["tag"]
+        config.setdefault("kw_only", True)
+        # Replies are trees, so reference counting frees them; decoding is a fifth cheaper without the collector.
+        # Pages are not: they have attributes that lead to their client.
+        open_ended = config.get("dict") or any(getattr(base, "__dictoffset__", 0) for base in bases)
+        config.setdefault("gc", bool(open_ended))
+        # For those who encode a reply with msgspec itself: leave out what was not there.
+        config.setdefault("omit_defaults", True)
+        if bulk:
+            config["forbid_unknown_fields"] = True
+            namespace["__bulk__"] = True
+        return cast("Any", msgspec.StructMeta).__new__(mcls, name, bases, namespace, **config)
+
+    def __call__(cls, **values: Any) -> Any:
+        """An object from its fields, by name. Nested objects may be given as dicts; unknown names are kept.
+
+        Raises TypeError for missing fields.
+        """
+        plan = _plan(cls)
+        missing = [field.name for field in plan.fields if field.required and field.name not in values]
+        if missing:
+            # The tag need not be repeated: the class says it.
+            missing = [name for name in missing if name != plan.tag_field]
+        if missing:
+            raise TypeError(f"{cls.__name__}() is missing: {', '.join(missing)}")
+        return _build(cls, values)
+
+
+def _build(cls: Any, values: Mapping[str, Any]) -> Any:
+    plan = _plan(cls)
+    plain: dict[str, Any] = {field.wire: values[field.name] for field in plan.fields if field.name in values}
+    if plan.tag_field is not None:
+        plain.setdefault(plan.tag_field, plan.tag)
+    for name, value in values.items():
+        plain.setdefault(name, value)
+    return fitter(cls)(plain)
+
+
+_plans: dict[Any, _Plan] = {}
+
+
+def _plan(cls: Any) -> _Plan:
+    plan = _plans.get(cls)
+    if plan is None:
+        plan = _plans[cls] = _Plan(cls)
+    return plan
+
+
+class Model(Node, msgspec.Struct, metaclass=ModelMeta):
+    """The base of reply types. Attributes are the fields of the API; None stands for null and for missing.
+
+    What the type does not know can be read as an attribute too, and is in `model_extra`. `model_fields_set` tells
+    null from missing. `to_dict()` and `to_json()` give back what was received, with what was changed since.
+    """
+
+    # A C function: see codec.py.
+    __post_init__: ClassVar[Callable[[Any], None]] = node_made
+    __open_type__: ClassVar[Any] = None
+    __bulk__: ClassVar[bool] = False
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_"):
+            extra = _state(self).extra
+            if name in extra:
+                return extra[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @override
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name.startswith("_"):
+            object.__setattr__(self, name, value)
+            return
+        state = _state(self)
+        if name in self.__struct_fields__:
+            super().__setattr__(name, value)
+            state.given.add(name)
+        else:
+            state.extra[name] = value
+
+    @override
+    def __delattr__(self, name: str) -> None:
+        extra = _state(self).extra
+        if name not in extra:
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r} that can be deleted")
+        del extra[name]
+
+    @property
+    def model_fields_set(self) -> set[str]:
+        """The names that were received (or given, or set since), unknown ones included: null ones yes, missing no."""
+        state = _state(self)
+        return state.given | state.extra.keys()
+
+    @property
+    def model_extra(self) -> dict[str, Any]:
+        """What was received beyond the fields of the type, as plain values."""
+        return _state(self).extra
+
+    def to_dict(
+        self,
+        *,
+        mode: Literal["json", "python"] = "python",
+        use_api_names: bool = True,
+        exclude_unset: bool = True,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+        warnings: bool = True,
+    ) -> dict[str, object]:
+        """The object as received, as plain values; `use_api_names=False` has the attributes' names instead."""
+        return self.model_dump(
+            mode=mode,
+            by_alias=use_api_names,
+            exclude_unset=exclude_unset,
+            exclude_defaults=exclude_defaults,
+            exclude_none=exclude_none,
+            warnings=warnings,
+        )
+
+    def to_json(
+        self,
+        *,
+        indent: int | None = 2,
+        use_api_names: bool = True,
+        exclude_unset: bool = True,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+        warnings: bool = True,
+    ) -> str:
+        """The object as received, as JSON; `indent=None` is the compact form."""
+        return self.model_dump_json(
+            indent=indent,
+            by_alias=use_api_names,
+            exclude_unset=exclude_unset,
+            exclude_defaults=exclude_defaults,
+            exclude_none=exclude_none,
+            warnings=warnings,
+        )
+
+    def model_dump(
+        self,
+        *,
+        mode: Literal["json", "python"] | str = "python",
+        include: IncEx | None = None,
+        exclude: IncEx | None = None,
+        by_alias: bool | None = None,
+        exclude_unset: bool = False,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+        **_: Any,
+    ) -> dict[str, Any]:
+        """The object as plain values, by pydantic's rules.
+
+        `include` and `exclude` take names, or dicts of names (positions in lists, or "__all__") for what lies below.
+        Other keyword arguments of pydantic's are accepted and have no meaning here.
+        """
+        dump = _Dump(mode == "json", bool(by_alias), exclude_unset, exclude_defaults, exclude_none)
+        return dump.node(self, include, exclude)
+
+    def model_dump_json(
+        self,
+        *,
+        indent: int | None = None,
+        include: IncEx | None = None,
+        exclude: IncEx | None = None,
+        by_alias: bool | None = None,
+        exclude_unset: bool = False,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+        **_: Any,
+    ) -> str:
+        """`model_dump`, as JSON."""
+        dump = _Dump(True, bool(by_alias), exclude_unset, exclude_defaults, exclude_none)
+        encoded = msgspec.json.encode(dump.node(self, include, exclude))
+        return (msgspec.json.format(encoded, indent=indent) if indent is not None else encoded).decode()
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, with what it contains if `deep`; `update` sets attributes of the copy."""
+        twin = copy.deepcopy(self) if deep else copy.copy(self)
+        for name, value in (update or {}).items():
+            setattr(twin, name, value)
+        return twin
+
+    @classmethod
+    def model_construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Self:
+        """An object from whatever is given: nothing is required, and wrong types are kept as they are."""
+        node = cast("Self", _build(cls, values))
+        if _fields_set is not None:
+            _state(node).given = set(_fields_set)
+        return node
+
+    construct = model_construct
+
+    @classmethod
+    def model_validate(cls, obj: Any, **_: Any) -> Self:
+        """An object from a dict or another object of the class; keys are the API's names.
+
+        Raises ValueError where a field is missing or of a wrong type.
+        """
+        if isinstance(obj, cls):
+            return obj
+        if isinstance(obj, Model):
+            obj = obj.to_dict()
+        return cls.model_validate_json(msgspec.json.encode(obj))
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes | bytearray, **_: Any) -> Self:
+        """An object from JSON. Raises ValueError where a field is missing or of a wrong type, or that is not JSON."""
+        raw = json_data.encode() if isinstance(json_data, str) else bytes(json_data)
+        try:
+            return cast("Self", Decoder.of(cls).validate(raw))
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise ValueError(f"not a {cls.__name__}: {error}") from error
+
+    @override
+    def __eq__(self, other: object) -> bool:
+        if type(self) is not type(other):
+            return NotImplemented
+        if not all(getattr(self, name) == getattr(other, name) for name in self.__struct_fields__):
+            return False
+        return _state(self).extra == _state(cast("Model", other)).extra
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        for field in _plan(type(self)).fields:
+            yield field.name, getattr(self, field.name)
+        yield from _state(self).extra.items()
+
+    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
+        yield from Model.__iter__(self)
+
+    @override
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in Model.__iter__(self))})"
+
+    def __copy__(self) -> Self:
+        return _restore(*self.__reduce__()[1])
+
+    @override
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        state = _state(self)
+        values = [getattr(self, name) for name in self.__struct_fields__]
+        request_id = self._request_id if hasattr(self, "_request_id") else msgspec.UNSET
+        return _restore, (type(self), values, set(state.given), dict(state.extra), request_id)
+
+
+class OpenObject(Model):
+    """An object whose tag says that it is of a kind that this version does not know: all of it can be read."""
+
+
+Model.__open_type__ = OpenObject
+
+
+class OutputText(Model):
+    """A reply with output items, whose text can be had in one piece."""
+
+    @property
+    def output_text(self) -> str:
+        """All `output_text` content of the output's messages, joined; empty if there is none."""
+        texts: list[str] = []
+        for item in getattr(self, "output", None) or ():
+            if getattr(item, "type", None) == "message":
+                for part in getattr(item, "content", None) or ():
+                    if getattr(part, "type", None) == "output_text":
+                        texts.append(getattr(part, "text", None) or "")
+        return "".join(texts)
+
+
+def _state(node: Model) -> _State:
+    try:
+        source: Any = Node._source.__get__(node)  # type: ignore[attr-defined]
+    except AttributeError:
+        source = None
+    if type(source) is _State:
+        return source
+    if type(source) is tuple:
+        source = received(cast("Any", source))
+    plan = _plan(type(node))
+    if source is None:
+        # Nobody kept what came: an array of numbers without nulls and unknown fields (codec.py), or an object that
+        # was made by msgspec directly.
+        given = {field.name for field in plan.fields if field.required or getattr(node, field.name) != field.default}
+        state = _State(given, {})
+    else:
+        names = plan.names
+        given = {names[wire] for wire in source if wire in names}
+        state = _State(given, {key: value for key, value in source.items() if key not in names})
+    object.__setattr__(node, "_source", state)
+    return state
+
+
+def _restore(cls: Any, values: list[Any], given: set[str], extra: dict[str, Any], request_id: Any) -> Any:
+    node = cls.__new__(cls)
+    for name, value in zip(cls.__struct_fields__, values, strict=True):
+        getattr(cls, name).__set__(node, value)
+    object.__setattr__(node, "_source", _State(set(given), dict(extra)))
+    if request_id is not msgspec.UNSET:
+        object.__setattr__(node, "_request_id", request_id)
+    return node
+
+
+class _Dump:
+    """One way of dumping, applied to a tree."""
+
+    def __init__(self, json: bool, by_alias: bool, exclude_unset: bool, exclude_defaults: bool, exclude_none: bool):
+        self.json = json
+        self.by_alias = by_alias
+        self.exclude_unset = exclude_unset
+        self.exclude_defaults = exclude_defaults
+        self.exclude_none = exclude_none
+
+    def node(self, node: Model, include: Any, exclude: Any) -> dict[str, Any]:
+        state = _state(node)
+        out: dict[str, Any] = {}
+        for field in _plan(type(node)).fields:
+            name = field.name
+            value = getattr(node, name)
+            if self.exclude_unset and name not in state.given:
+                continue
+            if self.exclude_defaults and not field.required and value == field.default:
+                continue
+            self._put(out, name, field.wire if self.by_alias else name, value, include, exclude)
+        for name, value in state.extra.items():
+            self._put(out, name, name, value, include, exclude)
+        return out
+
+    def _put(self, out: dict[str, Any], name: str, key: str, value: Any, include: Any, exclude: Any) -> None:
+        if value is None and self.exclude_none:
+            return
+        wanted, below_in = _select(include, name, True)
+        unwanted, below_ex = _select(exclude, name, False)
+        if wanted and not unwanted:
+            out[key] = self.value(value, below_in, below_ex)
+
+    def value(self, value: Any, include: Any, exclude: Any) -> Any:
+        if isinstance(value, Model):
+            return self.node(value, include, exclude)
+        if isinstance(value, (list, tuple)):
+            items: list[Any] = []
+            for index, item in enumerate(cast("list[Any]", value)):
+                wanted, below_in = _select(include, index, True)
+                unwanted, below_ex = _select(exclude, index, False)
+                if wanted and not unwanted:
+                    items.append(self.value(item, below_in, below_ex))
+            return items
+        if isinstance(value, dict):
+            out: dict[str, Any] = {}
+            for name, item in cast("dict[str, Any]", value).items():
+                self._put(out, name, name, item, include, exclude)
+            return out
+        if self.json and value is not None and not isinstance(value, (str, int, float)):
+            return msgspec.to_builtins(value, enc_hook=str)
+        return value
+
+
+def _select(rule: Any, key: Any, default: bool) -> tuple[bool, Any]:
+    """What a rule of include or exclude says of `key`: whether it is named whole or in part, and the rule below."""
+    if rule is None:
+        return default, None
+    if not isinstance(rule, Mapping):
+        return key in rule or "__all__" in rule, None
+    rules = cast("Mapping[Any, Any]", rule)
+    below = rules.get(key, rules.get("__all__", False))
+    if below is True or below is ...:
+        return True, None
+    if below is False or below is None:
+        return False, None
+    # Named in part: included as a way down, not excluded as a whole.
+    return default, below

@@ -1,0 +1,169 @@
+"""Lists that come in pages: the page types, and what walks them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator, Mapping
+from typing import Any, Generic, TypeVar, cast
+
+from typing_extensions import Self, override
+
+from aiopenai.models import Model
+from aiopenai.request import Request
+
+__all__ = [
+    "AsyncConversationCursorPage",
+    "AsyncCursorPage",
+    "AsyncNextCursorPage",
+    "AsyncPage",
+    "AsyncPaginator",
+    "AsyncTokenPage",
+    "PageInfo",
+]
+
+T = TypeVar("T")
+PageT = TypeVar("PageT", bound="_Page[Any]")
+
+
+class PageInfo:
+    """What the next page's request has that this one's had not: `params` of the query."""
+
+    def __init__(self, *, params: Mapping[str, object]) -> None:
+        self.params = params
+
+    @override
+    def __repr__(self) -> str:
+        return f"PageInfo(params={self.params})"
+
+
+class _Page(Model, Generic[T], dict=True):
+    """One page. `async for item in page` goes on through all pages after it."""
+
+    data: list[T]
+
+    def next_page_info(self) -> PageInfo | None:
+        """How the next page is asked for, or None where there is none."""
+        return None
+
+    def has_next_page(self) -> bool:
+        """Whether there is another page, as far as this one tells."""
+        return bool(self.data) and self.next_page_info() is not None
+
+    async def get_next_page(self) -> Self:
+        """Fetch the next page. Raises RuntimeError where there is none (see `has_next_page`), and as every call."""
+        info = self.next_page_info()
+        if info is None:
+            raise RuntimeError("There is no next page; ask `has_next_page()` before `get_next_page()`.")
+        client, request = _link(self)
+        following = Request[Self](
+            endpoint=request.endpoint,
+            path=request.path,
+            query={**(request.query or {}), **info.params},
+            body=request.body,
+            headers=request.headers,
+            options=request.options,
+        )
+        return cast("Self", await AsyncPaginator[T, Any](client, following))
+
+    async def iter_pages(self) -> AsyncIterator[Self]:
+        """This page and all after it."""
+        page = self
+        while True:
+            yield page
+            if not page.has_next_page():
+                return
+            page = await page.get_next_page()
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        async for page in self.iter_pages():
+            for item in page.data or ():
+                yield item
+
+
+class _CursorPage(_Page[T], Generic[T]):
+    """A page that may say itself whether another follows."""
+
+    has_more: bool | None = None
+
+    @override
+    def has_next_page(self) -> bool:
+        return self.has_more is not False and super().has_next_page()
+
+    def _after(self, name: str, value: Any) -> PageInfo | None:
+        return PageInfo(params={name: value}) if value else None
+
+
+class AsyncPage(_Page[T], Generic[T]):
+    """A list that comes whole."""
+
+    object: str | None = None
+
+
+class AsyncCursorPage(_CursorPage[T], Generic[T]):
+    """The next page begins after the id of the last item."""
+
+    @override
+    def next_page_info(self) -> PageInfo | None:
+        return self._after("after", getattr(self.data[-1], "id", None) if self.data else None)
+
+
+class AsyncConversationCursorPage(_CursorPage[T], Generic[T]):
+    """The next page begins after `last_id`."""
+
+    last_id: str | None = None
+
+    @override
+    def next_page_info(self) -> PageInfo | None:
+        return self._after("after", self.last_id)
+
+
+class AsyncNextCursorPage(_CursorPage[T], Generic[T]):
+    """The next page begins after the cursor `next`."""
+
+    next: str | None = None
+
+    @override
+    def next_page_info(self) -> PageInfo | None:
+        return self._after("after", self.next)
+
+
+class AsyncTokenPage(_CursorPage[T], Generic[T]):
+    """The next page is named by the token `next`."""
+
+    next: str | None = None
+
+    @override
+    def next_page_info(self) -> PageInfo | None:
+        return self._after("page", self.next)
+
+
+class AsyncPaginator(Generic[T, PageT]):
+    """What a list method gives: awaited it is the first page, iterated with `async for` all items of all pages."""
+
+    def __init__(self, client: Any, request: Request[Any]) -> None:
+        self._client = client
+        self._request = request
+
+    def __await__(self) -> Generator[Any, None, PageT]:
+        return self._first().__await__()
+
+    async def _first(self) -> PageT:
+        page: Any = await self._client.send(self._request)
+        link(page, self._client, self._request)
+        return cast("PageT", page)
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        async for item in await self:
+            yield item
+
+
+def _link(page: Any) -> tuple[Any, Request[Any]]:
+    links = vars(page)
+    if not links:
+        raise RuntimeError("This page was not fetched by a client, so it cannot fetch the next one.")
+    return links["_client"], links["_request"]
+
+
+def link(page: Any, client: Any, request: Request[Any]) -> None:
+    """Tell a page how it was asked for."""
+    if isinstance(page, _Page):
+        vars(page).update(_client=client, _request=request)

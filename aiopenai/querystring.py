@@ -1,0 +1,78 @@
+"""How the API wants parameters written in a URL and in a form.
+
+Arrays are ``key[]=a&key[]=b``, objects ``key[sub]=value``, both to any depth; None is left out; True and False are
+``true`` and ``false``. The same names serve query strings and multipart forms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import cast
+from urllib.parse import quote, urlencode
+
+__all__ = ["encode_path_segment", "encode_query", "flatten"]
+
+# RFC 3986, section 3.3: what a segment may hold besides the unreserved characters, which quote() always keeps.
+_SEGMENT_SAFE = "!$&'()*+,;=:@"
+
+
+def flatten(params: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Nested parameters as a flat list of names and values, in order; a name may occur more than once.
+
+    Any iterable is an array. Raises TypeError for bytes, which have no form as text.
+    """
+    pairs: list[tuple[str, str]] = []
+    for name, value in params.items():
+        _flatten(name, value, pairs)
+    return pairs
+
+
+def _flatten(name: str, value: object, pairs: list[tuple[str, str]]) -> None:
+    if isinstance(value, Enum):
+        value = value.value
+    # In the order of likelihood. bool before int: it is one.
+    if isinstance(value, str):
+        pairs.append((name, value))
+    elif value is None:
+        return
+    elif value is True:
+        pairs.append((name, "true"))
+    elif value is False:
+        pairs.append((name, "false"))
+    elif isinstance(value, (int, float)):
+        pairs.append((name, str(value)))
+    elif isinstance(value, Mapping):
+        for key, item in cast("Mapping[object, object]", value).items():
+            _flatten(f"{name}[{key}]", item, pairs)
+    elif isinstance(value, (bytes, bytearray, memoryview)):
+        raise TypeError(f"`{name}` must be text, not bytes: decode it first")
+    elif isinstance(value, Iterable):
+        for item in cast("Iterable[object]", value):
+            _flatten(f"{name}[]", item, pairs)
+    else:
+        # Dates, UUIDs, decimals: what they print as.
+        pairs.append((name, str(value)))
+
+
+def encode_query(params: Mapping[str, object]) -> str:
+    """The parameters as a query string without its ``?``, percent-encoded as forms are (a space is ``+``).
+
+    Empty when nothing is to be sent. Raises TypeError as `flatten` does.
+    """
+    return urlencode(flatten(params))
+
+
+def encode_path_segment(value: str | int, name: str = "path argument") -> str:
+    """The value as exactly one segment of a URL's path, percent-encoded (RFC 3986, section 3.3).
+
+    Raises ValueError, with the argument's ``name``, for an empty value, and for ``.`` and ``..``: no encoding protects
+    those, since ``%2E`` and ``.`` are the same to every URL library and proxy, and the request would reach another
+    endpoint. Raises TypeError for anything but a string or an integer.
+    """
+    if isinstance(value, bool) or not isinstance(value, (str, int)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"`{name}` must be a string, not {type(value).__name__}")
+    text = value if isinstance(value, str) else str(value)
+    if text in ("", ".", ".."):
+        raise ValueError(f"`{name}` must not be {text!r}" if text else f"`{name}` must not be empty")
+    return quote(text, safe=_SEGMENT_SAFE)

@@ -1,0 +1,297 @@
+"""Streams: async iterators over server-sent events.
+
+Events are parsed and decoded in the batch in which their bytes arrived, and handed over from a list without touching
+the event loop until more bytes are needed. While nobody asks for more, nothing is read, and the connection's flow
+control holds the server back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from typing_extensions import Self
+
+from aiopenai.codec import Decoder, decode_json
+from aiopenai.errors import APIConnectionError, APIError, APIResponseValidationError, APITimeoutError, error_from_body
+from aiopenai.response import Headers, HTTPResponse, Reply
+from aiopenai.sse import MAX_EVENT_BYTES, SSEError, SSEParser
+from aiopenai.values import Timeout
+
+__all__ = ["AsyncStream", "Partial"]
+
+T = TypeVar("T")
+
+_DONE = b"[DONE]"
+# How long the end of a finished stream may take before the connection is given up; what was asked for is here.
+_DRAIN_SECONDS = 0.05
+# The last word of the types of events that end a stream.
+_ENDINGS = frozenset({"completed", "done", "failed", "incomplete", "cancelled", "expired"})
+
+Reopen = Callable[[APIError], Awaitable[Reply]]
+
+
+class Partial(msgspec.Struct, kw_only=True):
+    """What a stream had delivered when it failed; an error's `partial`."""
+
+    texts: dict[int, str]
+    """The text so far, by choice (by output item and content part, in order, for responses)."""
+    events: int
+    """How many events had arrived."""
+    last: Any
+    """The last of them, or None."""
+
+    @property
+    def text(self) -> str:
+        """The text of the first choice, or of the whole response."""
+        return self.texts.get(0, "")
+
+
+class AsyncStream(Generic[T]):
+    """An async iterator over the events of a reply. `async with` or `close()` drop the connection early.
+
+    Raises APIError for an error that the stream carries, APITimeoutError and APIConnectionError when it stalls or
+    breaks off; `partial` of each tells what had come. A stream that ends without its own end mark is broken off too.
+    """
+
+    def __init__(
+        self,
+        reply: Reply,
+        decoder: Decoder[T],
+        *,
+        timeout: Timeout,
+        reopen: Reopen | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+    ) -> None:
+        self._reply = reply
+        self._decoder = decoder
+        self._parser = SSEParser(max_event_bytes=max_event_bytes)
+        self._reopen = reopen
+        self._max_event_bytes = max_event_bytes
+        self._first_limit = timeout.first_event
+        self._idle_limit = timeout.idle
+        # Decoded and not handed over yet, the next at `_next`; what is to be raised after them.
+        self._ready: list[T] = []
+        self._next = 0
+        self._failure: APIError | None = None
+        self._finished = False
+        self._count = 0
+        self._texts: dict[int, list[str]] = {}
+        # The last events tell whether a stream without [DONE] had come to its end.
+        self._last: T | None = None
+        self._ended = False
+
+    @property
+    def response(self) -> HTTPResponse:
+        """The reply's head: `headers`, `status_code`, `request`. Its content is this stream."""
+        reply = self._reply
+        return HTTPResponse(
+            reply.status, Headers(reply.items()), b"", reply.request, reason=reply.reason, elapsed=reply.elapsed
+        )
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        while True:
+            index = self._next
+            if index < len(self._ready):
+                self._next = index + 1
+                return self._ready[index]
+            if self._failure is not None:
+                failure, self._failure = self._failure, None
+                raise failure
+            if self._finished:
+                raise StopAsyncIteration
+            await self._fill()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop: the connection is dropped at once unless the stream had come to its end."""
+        self._finished = True
+        self._ready = []
+        self._next = 0
+        self._failure = None
+        self._reply.close()
+
+    aclose = close
+
+    def __del__(self) -> None:
+        # A loop left with `break` drops the iterator: its connection must not wait for the garbage collector's loop.
+        if not self._finished:
+            with contextlib.suppress(Exception):
+                self._reply.close()
+
+    async def _fill(self) -> None:
+        """Read until there are events to hand over, or the stream is over."""
+        self._ready = []
+        self._next = 0
+        limit = self._idle_limit if self._count else self._first_limit
+        deadline = None if limit is None else asyncio.get_running_loop().time() + limit
+        try:
+            while not self._ready and self._failure is None and not self._finished:
+                piece = await self._read(deadline, limit)
+                if piece:
+                    self._take(piece)
+                else:
+                    self._end()
+                if self._finished and self._failure is None:
+                    await self._reply.drain(_DRAIN_SECONDS)
+        except APIConnectionError as error:
+            self._parser = SSEParser(max_event_bytes=self._max_event_bytes)
+            if self._count or self._reopen is None:
+                self._fail(error)
+            else:
+                # Nothing has been handed over yet: the request may be sent again.
+                reopen, self._reopen = self._reopen, None
+                try:
+                    self._reply = await reopen(error)
+                except APIError as final:
+                    self._fail(final)
+        except BaseException:
+            # Cancelled while waiting: whoever cancels does not want the rest.
+            self._finished = True
+            self._reply.close()
+            raise
+        if self._failure is not None:
+            self._reply.close()
+
+    async def _read(self, deadline: float | None, limit: float | None) -> bytes:
+        if deadline is None:
+            return await self._reply.read_some()
+        left = deadline - asyncio.get_running_loop().time()
+        try:
+            return await asyncio.wait_for(self._reply.read_some(), max(left, 0))
+        except asyncio.TimeoutError as error:
+            self._reply.close()
+            which = "idle" if self._count else "first_event"
+            message = f"Request timed out: no event within the {which} limit of {limit} s."
+            raise APITimeoutError(_request(self._reply), message=message) from error
+
+    def _take(self, piece: bytes) -> None:
+        """Decode what a piece completes."""
+        try:
+            data = self._parser.feed_data(piece)
+        except SSEError as error:
+            self._fail(self._invalid(str(error), None), error)
+            return
+        if not data:
+            return
+        names = self._parser.event_names
+        if _DONE in data:
+            self._finished = True
+            data = data[: data.index(_DONE)]
+        if names is not None and b"error" in names and names.index(b"error") < len(data):
+            at = names.index(b"error")
+            self._decode(data[:at])
+            self._carried(data[at])
+            return
+        # The word may stand in this piece, or in an event that began in an earlier one and is the first to end now.
+        if b'"error"' in piece or (data and b'"error"' in data[0]):
+            for at, event in enumerate(data):
+                if b'"error"' in event and _is_error(event):
+                    self._decode(data[:at])
+                    self._carried(event)
+                    return
+        self._decode(data)
+
+    def _decode(self, data: list[bytes]) -> None:
+        ready, failure = self._decoder.many(data)
+        if failure is not None:
+            bad = data[len(ready)] if len(ready) < len(data) else b""
+            self._fail(self._invalid("An event of the stream is not JSON.", bad), failure)
+        if not ready:
+            return
+        self._ready = ready
+        self._count += len(ready)
+        self._last = ready[-1]
+        self._note(ready)
+
+    def _note(self, events: list[T]) -> None:
+        """Keep the text (strings that exist already, for `partial`), and whether an end was seen."""
+        texts = self._texts
+        for event in events:
+            choices: Any = getattr(event, "choices", None)
+            if choices:
+                for choice in choices:
+                    delta: Any = getattr(choice, "delta", choice)
+                    text = delta.content if delta is not choice else getattr(choice, "text", None)
+                    if text:
+                        texts.setdefault(choice.index or 0, []).append(text)
+                    if choice.finish_reason:
+                        self._ended = True
+            elif choices is None:
+                kind: Any = getattr(event, "type", None) or getattr(event, "event", None)
+                if isinstance(kind, str):
+                    if kind == "response.output_text.delta":
+                        texts.setdefault(0, []).append(getattr(event, "delta", None) or "")
+                    else:
+                        self._ended = kind.rpartition(".")[2] in _ENDINGS
+                else:
+                    # Events of a kind that has no end mark that we know: its end is its end.
+                    self._ended = True
+
+    def _carried(self, event: bytes) -> None:
+        """The stream itself says that it failed."""
+        try:
+            body: Any = decode_json(event)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            body = event.decode("utf-8", "replace")
+        if isinstance(body, dict) and body.get("error"):  # pyright: ignore[reportUnknownMemberType]
+            body = body["error"]  # pyright: ignore[reportUnknownVariableType]
+        self._fail(error_from_body(body, _request(self._reply)))
+
+    def _end(self) -> None:
+        """The body is over."""
+        unfinished = self._parser.end()
+        self._finished = True
+        if unfinished is None:
+            if self._ended:
+                return
+        elif unfinished.data == _DONE:
+            return
+        self._fail(
+            APIConnectionError(
+                message="Connection error: the stream broke off before its end.", request=_request(self._reply)
+            )
+        )
+
+    def _fail(self, error: APIError, cause: BaseException | None = None) -> None:
+        if cause is not None:
+            error.__cause__ = cause
+        error.partial = Partial(
+            texts={index: "".join(pieces) for index, pieces in self._texts.items()},
+            events=self._count,
+            last=self._last,
+        )
+        self._failure = error
+        self._finished = True
+
+    def _invalid(self, message: str, data: bytes | None) -> APIResponseValidationError:
+        reply = self._reply
+        response = HTTPResponse(reply.status, Headers(reply.items()), data or b"", _request(reply))
+        shown = (data or b"")[:200].decode("utf-8", "replace")
+        if shown:
+            message += f" It begins: {shown!r}"
+        return APIResponseValidationError(response, shown or None, message=message)
+
+
+def _request(reply: Reply) -> Any:
+    request: Any = reply.request
+    return request.value() if hasattr(request, "value") else request
+
+
+def _is_error(event: bytes) -> bool:
+    try:
+        body: Any = decode_json(event)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return isinstance(body, dict) and bool(body.get("error"))  # pyright: ignore[reportUnknownMemberType]

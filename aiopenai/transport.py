@@ -1,0 +1,606 @@
+"""One attempt over HTTP: the interface, and its general form on `aiohttp.ClientSession`.
+
+This is the one place where the exceptions of aiohttp, ssl and the system become the package's own. aiohttp is imported
+here and nowhere above, and the client imports this module at its first request, in a thread: that reads files, as does
+the TLS context that aiohttp makes once per process when it is imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import socket
+import time
+import urllib.request
+import warnings
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from typing import Any, Protocol, cast
+
+import aiohttp
+from aiohttp import hdrs
+from multidict import CIMultiDict
+from typing_extensions import override
+from yarl import URL
+
+from aiopenai.errors import APIConnectionError, APIError, APIResponseValidationError, APITimeoutError
+from aiopenai.multipart import MultipartBody
+from aiopenai.response import Headers, HTTPRequest, HTTPResponse
+from aiopenai.values import Timeout
+
+__all__ = ["Session", "SessionReply", "Sessions", "Settings"]
+
+# Connections per event loop, at most. File descriptors are the true limit: a process that may open 1,024 files gets
+# three quarters of those, and a queue for the rest.
+MAX_CONNECTIONS = 10_000
+# New connections being opened at the same time. A thousand TLS handshakes at once take seconds of CPU, and as many
+# SYNs overflow a server's backlog: both would turn a burst of calls into connect timeouts.
+MAX_OPENING = 128
+# TCP keep-alive: middleboxes forget idle connections after as little as 120 s, and a long generation is idle.
+KEEPALIVE_SECONDS = 60
+# Idle connections are closed before the servers' own limits are reached.
+IDLE_SECONDS = 15.0
+# A body beyond this is written in pieces, each within the write limit; below it the socket takes all at once.
+PIECE_BYTES = 256 * 1024
+READ_BUFFER = 2**18
+
+
+class Settings:
+    """How a client's own sessions are made."""
+
+    __slots__ = ("connector", "http_client", "max_response_bytes", "proxy", "ssl", "trust_env")
+
+    def __init__(
+        self,
+        *,
+        http_client: Any = None,
+        connector: Any = None,
+        proxy: str | None = None,
+        ssl: Any = True,
+        trust_env: bool = True,
+        max_response_bytes: int = 2**30,
+    ) -> None:
+        self.http_client = http_client
+        self.connector = connector
+        self.proxy = proxy
+        self.ssl = ssl
+        self.trust_env = trust_env
+        self.max_response_bytes = max_response_bytes
+
+
+class Transport(Protocol):
+    """What the client needs of a transport: one attempt, from the request's bytes to the reply's head."""
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | MultipartBody | Any, timeout: Timeout
+    ) -> SessionReply:
+        """Send one request. Raises APIConnectionError and APITimeoutError."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...
+
+
+class SessionReply:
+    """A reply on a ClientSession; see `response.Reply`."""
+
+    __slots__ = ("_limit", "_started", "_timer", "elapsed", "headers", "raw", "request", "status")
+
+    def __init__(self, raw: aiohttp.ClientResponse, started: float, request: _Sent, limit: int, timer: Any) -> None:
+        self.raw = raw
+        self.status = raw.status
+        self.headers: Mapping[str, str] = raw.headers
+        self.request: Any = request
+        self.elapsed = time.perf_counter() - started
+        self._limit = limit
+        self._timer = timer
+
+    @property
+    def reason(self) -> str:
+        return self.raw.reason or ""
+
+    @property
+    def closed(self) -> bool:
+        return self.raw.closed
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        return self.raw.headers.items()
+
+    async def read(self) -> bytes:
+        content = self.raw.content
+        try:
+            body = await content.readany()
+            if not content.at_eof():
+                pieces = [body]
+                size = len(body)
+                while piece := await content.readany():
+                    size += len(piece)
+                    if size > self._limit:
+                        raise self._too_long()
+                    pieces.append(piece)
+                body = b"".join(pieces)
+        except BaseException as error:
+            self._fail(error)
+            raise
+        if self._timer is not None:
+            self._timer.cancel()
+        self.raw.release()
+        return body
+
+    async def read_some(self) -> bytes:
+        try:
+            piece = await self.raw.content.readany()
+        except BaseException as error:
+            self._fail(error)
+            raise
+        if not piece:
+            self.close()
+        return piece
+
+    async def drain(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._to_end(), seconds)
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
+            # What was asked for has been received; the connection just cannot be used again.
+            pass
+        finally:
+            self.close()
+
+    async def _to_end(self) -> None:
+        content = self.raw.content
+        while await content.readany():
+            pass
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        # `release` gives a connection back whose reply was read to its end, and closes any other.
+        self.raw.release()
+
+    def _fail(self, error: BaseException) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self.raw.close()
+        if isinstance(error, Exception) and not isinstance(error, APIError):
+            raise translate(error, self.request.value()) from error
+
+    def _too_long(self) -> APIResponseValidationError:
+        response = HTTPResponse(self.status, Headers(self.items()), b"", self.request.value(), reason=self.reason)
+        return APIResponseValidationError(
+            response, None, message=f"The reply is longer than max_response_bytes={self._limit}."
+        )
+
+
+class _Sent:
+    """The request of an attempt; its public form, without credentials, is made when somebody wants it."""
+
+    __slots__ = ("_headers", "_value", "method", "url")
+
+    def __init__(self, method: str, url: str, headers: Mapping[str, str]) -> None:
+        self.method = method
+        self.url = url
+        self._headers = headers
+        self._value: HTTPRequest | None = None
+
+    def value(self) -> HTTPRequest:
+        if self._value is None:
+            self._value = HTTPRequest(self.method, self.url, self._headers.items())
+        return self._value
+
+    @property
+    def headers(self) -> Headers:
+        return self.value().headers
+
+
+def translate(error: BaseException, request: HTTPRequest) -> APIError:
+    """The package's error for one from below."""
+    if isinstance(error, APIError):
+        return error
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, (asyncio.TimeoutError, TimeoutError)):
+            return APITimeoutError(request, message=_timed_out(error))
+        cause = cause.__cause__
+    text = str(error) or type(error).__name__
+    return APIConnectionError(message=f"Connection error: {text}", request=request)
+
+
+def _timed_out(error: BaseException) -> str:
+    if isinstance(error, aiohttp.ConnectionTimeoutError):
+        return "Request timed out: no connection within the connect limit."
+    if isinstance(error, aiohttp.SocketTimeoutError):
+        return "Request timed out: no data within the read limit."
+    return f"Request timed out: {error}." if str(error) else "Request timed out."
+
+
+def _keepalive_socket(info: Any) -> socket.socket:
+    family, kind, proto, _, _ = info
+    sock = socket.socket(family, kind, proto)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # Names and presence differ between systems; where they are absent the system's own times hold.
+    for name in ("TCP_KEEPIDLE", "TCP_KEEPALIVE"):
+        if hasattr(socket, name):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), KEEPALIVE_SECONDS)
+            break
+    if hasattr(socket, "TCP_KEEPINTVL"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_SECONDS)
+    if hasattr(socket, "TCP_KEEPCNT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 5)
+    return sock
+
+
+@functools.cache
+def connection_limit() -> int:
+    """How many connections a session may have, by the process's file limit."""
+    try:
+        import resource
+
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    except (ImportError, OSError, ValueError):
+        return 1_000
+    if soft == resource.RLIM_INFINITY:
+        return MAX_CONNECTIONS
+    return max(16, min(MAX_CONNECTIONS, soft * 3 // 4))
+
+
+class _Connector(aiohttp.TCPConnector):
+    """aiohttp's, with connections opened a few at a time and the connect limit over name lookup, TCP and TLS.
+
+    Time spent in the queue for a connection, or for the turn to open one, counts against no limit.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._opening = asyncio.Semaphore(MAX_OPENING)
+
+    @override
+    async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
+        connection = await super().connect(req, traces, timeout)
+        if isinstance(timeout, _Timed):
+            timeout.watch.start(connection)
+        return connection
+
+    @override
+    async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
+        async with self._opening:
+            creation = super()._create_connection(req, traces, timeout)
+            if timeout.sock_connect is None:
+                return await creation
+            return await asyncio.wait_for(creation, timeout.sock_connect)
+
+
+class _Watch:
+    """The `total` limit of one attempt: its clock starts when the attempt has its connection."""
+
+    __slots__ = ("_handle", "_seconds", "reply")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._handle: asyncio.TimerHandle | None = None
+        self.reply: aiohttp.ClientResponse | None = None
+
+    def start(self, connection: Any) -> None:
+        loop = asyncio.get_running_loop()
+        self._handle = loop.call_later(self._seconds, self._expire, connection.protocol)
+
+    def _expire(self, protocol: Any) -> None:
+        error = aiohttp.ServerTimeoutError(f"not done within the total limit of {self._seconds} s")
+        protocol.set_exception(error)
+        if self.reply is not None:
+            self.reply.content.set_exception(error)
+
+    def cancel(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+
+
+class _Timed(aiohttp.ClientTimeout):
+    """aiohttp's limits, with a watch to be started by our connector."""
+
+    __slots__ = ()
+    watch: _Watch
+
+
+class _Pieces(aiohttp.Payload):
+    """A body that is written in pieces, each within the write limit."""
+
+    def __init__(self, body: bytes | memoryview | MultipartBody | Any, timeout: float | None) -> None:
+        super().__init__(body)
+        self._timeout = timeout
+
+    @override
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        raise TypeError("a body in pieces is not text")
+
+    async def _iterate(self) -> AsyncGenerator[bytes, None]:
+        body: Any = self._value
+        if isinstance(body, (bytes, bytearray)):
+            view = memoryview(body)
+            for start in range(0, len(view), PIECE_BYTES):
+                yield cast("bytes", view[start : start + PIECE_BYTES])
+        else:
+            async for piece in body:
+                yield piece
+
+    @override
+    async def write(self, writer: Any) -> None:
+        pieces = self._iterate()
+        try:
+            async for piece in pieces:
+                if self._timeout is None:
+                    await writer.write(piece)
+                else:
+                    await asyncio.wait_for(writer.write(piece), self._timeout)
+        finally:
+            await pieces.aclose()
+            if hasattr(self._value, "aclose"):
+                await self._value.aclose()
+
+    @override
+    async def write_with_length(self, writer: Any, content_length: int | None) -> None:
+        await self.write(writer)
+
+
+class Session:
+    """The transport of one event loop on a `ClientSession`: one of our own, or one that the user lends."""
+
+    def __init__(self, settings: Settings, *, borrowed: aiohttp.ClientSession | None = None) -> None:
+        self._settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._owned = borrowed is None
+        self._timeouts: dict[Timeout, aiohttp.ClientTimeout] = {}
+        self._proxies: dict[str, str | None] = {}
+        self._urls: dict[str, URL] = {}
+        self._session = borrowed if borrowed is not None else self._open(settings)
+        self._at_loop_end: AsyncGenerator[None, None] | None = None
+
+    def _open(self, settings: Settings) -> aiohttp.ClientSession:
+        connector: Any = settings.connector
+        own = connector is None
+        if own:
+            connector = _Connector(
+                limit=connection_limit(),
+                ssl=settings.ssl,
+                keepalive_timeout=IDLE_SECONDS,
+                socket_factory=_keepalive_socket,
+            )
+        elif not isinstance(connector, aiohttp.BaseConnector):
+            connector = connector()
+            own = True
+        return aiohttp.ClientSession(
+            connector=connector,
+            connector_owner=own,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            read_bufsize=READ_BUFFER,
+            # Proxies from the environment are looked up below, once per host: aiohttp does it, and reads ~/.netrc,
+            # for each request in a thread.
+            trust_env=False,
+        )
+
+    async def stand_by(self) -> None:
+        """Have the session closed when its loop ends: `asyncio.run` and its like close what generators are left."""
+        self._at_loop_end = self._until_loop_ends()
+        await self._at_loop_end.__anext__()
+
+    async def _until_loop_ends(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await self._close_session()
+
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: Any, timeout: Timeout
+    ) -> SessionReply:
+        """Send one request; see `Transport`."""
+        limits = self._timeouts.get(timeout) or self._limits(timeout)
+        watch: _Watch | None = None
+        if timeout.total is not None and self._owned:
+            watch = _Watch(timeout.total)
+            limits = _timed(limits, watch)
+        target = self._urls.get(url) or self._url(url)
+        sent = _Sent(method, url, headers)
+        started = time.perf_counter()
+        try:
+            if body.__class__ is not bytes or len(body) > PIECE_BYTES:
+                body, headers = await self._in_pieces(body, headers, timeout)
+            raw = await self._session.request(
+                method,
+                target,
+                data=body or None,
+                headers=headers,
+                allow_redirects=False,
+                timeout=limits,
+                proxy=self._proxy(target),
+            )
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, RuntimeError, ValueError) as error:
+            if watch is not None:
+                watch.cancel()
+            raise _from_below(error, sent) from error
+        except BaseException:
+            if watch is not None:
+                watch.cancel()
+            raise
+        if watch is not None:
+            watch.reply = raw
+        return SessionReply(raw, started, sent, self._settings.max_response_bytes, watch)
+
+    async def _in_pieces(
+        self, body: Any, headers: Mapping[str, str], timeout: Timeout
+    ) -> tuple[Any, Mapping[str, str]]:
+        if body is None:
+            return None, headers
+        length: int | None = None
+        if isinstance(body, MultipartBody):
+            headers = {**headers, hdrs.CONTENT_TYPE: body.content_type}
+            ready = body.as_bytes(PIECE_BYTES)
+            if ready is not None:
+                return ready, headers
+            body, length = await body.open()
+        elif isinstance(body, (bytes, bytearray)):
+            length = len(body)
+        elif not hasattr(body, "__aiter__"):
+            return body, headers
+        if length is not None:
+            headers = {**headers, hdrs.CONTENT_LENGTH: str(length)}
+        return _Pieces(body, timeout.write), headers
+
+    def _limits(self, timeout: Timeout) -> aiohttp.ClientTimeout:
+        pool = timeout.pool
+        limits = aiohttp.ClientTimeout(
+            total=None if self._owned else timeout.total,
+            connect=None if pool is None else pool + (timeout.connect or 0.0),
+            sock_connect=timeout.connect,
+            sock_read=timeout.read,
+            # aiohttp rounds longer limits up to whole seconds; ours are kept to a tenth.
+            ceil_threshold=float("inf"),
+        )
+        if len(self._timeouts) < 1_000:
+            self._timeouts[timeout] = limits
+        return limits
+
+    def _url(self, url: str) -> URL:
+        # What stands in the path was encoded by us: %2F must stay %2F.
+        target = URL(url, encoded=True)
+        if len(self._urls) < 1_000:
+            self._urls[url] = target
+        return target
+
+    def _proxy(self, url: URL) -> str | None:
+        if not self._owned:
+            return None
+        host = url.raw_authority
+        try:
+            return self._proxies[host]
+        except KeyError:
+            proxy = self._settings.proxy
+            if proxy is None and self._settings.trust_env:
+                proxy = environment_proxy(url.scheme, url.raw_host or "")
+            self._proxies[host] = proxy
+            return proxy
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._session.closed
+
+    async def close(self) -> None:
+        """Close the connections, unless the session is lent."""
+        if self._at_loop_end is not None:
+            await self._at_loop_end.aclose()
+        else:
+            await self._close_session()
+
+    async def _close_session(self) -> None:
+        if self._owned and not self._session.closed:
+            await self._session.close()
+
+    def forget(self) -> None:
+        """Let go of a session whose loop is closed: nothing can be awaited there, and the sockets must not stay."""
+        if not self._owned or self._session.closed:
+            return
+        connector = self._session.connector
+        self._session.detach()
+        if connector is not None and not connector.closed:
+            with warnings.catch_warnings(), contextlib.suppress(Exception):
+                # The transports of a closed loop complain however they are closed.
+                warnings.simplefilter("ignore", ResourceWarning)
+                connector._closed = True
+                for protocols in list(connector._conns.values()):
+                    for protocol, _ in protocols:
+                        abandon(protocol.transport)
+
+
+def abandon(transport: Any) -> None:
+    """Close the socket of a transport whose loop is closed."""
+    sock = getattr(transport, "_sock", None)
+    if sock is not None:
+        transport._sock = None
+        sock.close()
+
+
+def _timed(limits: aiohttp.ClientTimeout, watch: _Watch) -> _Timed:
+    timed = _Timed(
+        connect=limits.connect,
+        sock_connect=limits.sock_connect,
+        sock_read=limits.sock_read,
+        ceil_threshold=limits.ceil_threshold,
+    )
+    object.__setattr__(timed, "watch", watch)
+    return timed
+
+
+def _from_below(error: Exception, sent: _Sent) -> Exception:
+    if isinstance(error, FileNotFoundError):
+        # The caller's own file, found missing before anything was sent.
+        return error
+    return translate(error, sent.value())
+
+
+def environment_proxy(scheme: str, host: str) -> str | None:
+    """The proxy that the environment names for a host, if it does; `NO_PROXY` is obeyed."""
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(scheme) or proxies.get("all")
+    if not proxy or urllib.request.proxy_bypass(host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+class Sessions:
+    """A client's sessions, one per event loop, made on first use. Copies of a client share them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._by_loop: dict[asyncio.AbstractEventLoop, Session] = {}
+        self.closed = False
+
+    def current(self) -> Session | None:
+        """The session of the running loop, if there is one already."""
+        return self._by_loop.get(asyncio.get_running_loop())
+
+    async def open(self) -> Session:
+        """The session of the running loop, made now."""
+        loop = asyncio.get_running_loop()
+        for other, session in list(self._by_loop.items()):
+            if other.is_closed():
+                del self._by_loop[other]
+                session.forget()
+        borrowed = self._settings.http_client
+        session = self._by_loop[loop] = Session(self._settings, borrowed=borrowed)
+        if borrowed is None:
+            await session.stand_by()
+        return session
+
+    async def close(self) -> None:
+        """Close the running loop's session now, and tell those of other loops to."""
+        self.closed = True
+        mine = self._by_loop.pop(asyncio.get_running_loop(), None)
+        release(self._by_loop)
+        if mine is not None:
+            await mine.close()
+
+
+def release(by_loop: dict[asyncio.AbstractEventLoop, Session]) -> None:
+    """Close the sessions of loops elsewhere, or of a client that nobody holds any more."""
+    while by_loop:
+        loop, session = by_loop.popitem()
+        if loop.is_closed():
+            session.forget()
+            continue
+        with contextlib.suppress(RuntimeError):  # closed since
+            loop.call_soon_threadsafe(_close_soon, session)
+
+
+_closing: set[asyncio.Task[None]] = set()
+
+
+def _close_soon(session: Session) -> None:
+    task = asyncio.get_running_loop().create_task(session.close())
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+
+
+def header_block(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Headers in the form that aiohttp takes without converting it."""
+    return CIMultiDict(headers)

@@ -1,0 +1,154 @@
+"""The replies as a careful person would type them by hand: every field of a chat completion and of a chunk.
+
+Structs without ``gc``: a decoded reply has no cycles, and it makes decoding about a fifth cheaper, which a person who
+tunes would take.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+
+class _Wire(msgspec.Struct, gc=False):
+    pass
+
+
+class TopLogprob(_Wire):
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+
+
+class TokenLogprob(_Wire):
+    token: str
+    logprob: float
+    top_logprobs: list[TopLogprob]
+    bytes: list[int] | None = None
+
+
+class Logprobs(_Wire):
+    content: list[TokenLogprob] | None = None
+    refusal: list[TokenLogprob] | None = None
+
+
+class Function(_Wire):
+    arguments: str
+    name: str
+
+
+class ToolCall(_Wire):
+    id: str
+    type: str
+    function: Function | None = None
+
+
+class UrlCitation(_Wire):
+    end_index: int
+    start_index: int
+    title: str
+    url: str
+
+
+class Annotation(_Wire):
+    type: str
+    url_citation: UrlCitation
+
+
+class Audio(_Wire):
+    id: str
+    data: str
+    expires_at: int
+    transcript: str
+
+
+class Message(_Wire):
+    role: str
+    content: str | None = None
+    refusal: str | None = None
+    annotations: list[Annotation] | None = None
+    audio: Audio | None = None
+    function_call: Function | None = None
+    tool_calls: list[ToolCall] | None = None
+
+
+class Choice(_Wire):
+    index: int
+    message: Message
+    finish_reason: str
+    logprobs: Logprobs | None = None
+
+
+class PromptDetails(_Wire):
+    audio_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+class CompletionDetails(_Wire):
+    accepted_prediction_tokens: int | None = None
+    audio_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    rejected_prediction_tokens: int | None = None
+
+
+class Usage(_Wire):
+    completion_tokens: int
+    prompt_tokens: int
+    total_tokens: int
+    completion_tokens_details: CompletionDetails | None = None
+    prompt_tokens_details: PromptDetails | None = None
+
+
+class ChatCompletion(_Wire):
+    id: str
+    choices: list[Choice]
+    created: int
+    model: str
+    object: str
+    service_tier: str | None = None
+    system_fingerprint: str | None = None
+    usage: Usage | None = None
+
+
+class FunctionDelta(_Wire):
+    arguments: str | None = None
+    name: str | None = None
+
+
+class ToolCallDelta(_Wire):
+    index: int
+    id: str | None = None
+    function: FunctionDelta | None = None
+    type: str | None = None
+
+
+class Delta(_Wire):
+    content: str | None = None
+    function_call: FunctionDelta | None = None
+    refusal: str | None = None
+    role: str | None = None
+    tool_calls: list[ToolCallDelta] | None = None
+
+
+class ChunkChoice(_Wire):
+    delta: Delta
+    index: int
+    finish_reason: str | None = None
+    logprobs: Logprobs | None = None
+
+
+class ChatCompletionChunk(_Wire):
+    id: str
+    choices: list[ChunkChoice]
+    created: int
+    model: str
+    object: str
+    service_tier: str | None = None
+    system_fingerprint: str | None = None
+    usage: Usage | None = None
+
+
+encode: Final = msgspec.json.Encoder().encode
+decode_completion: Final = msgspec.json.Decoder(ChatCompletion).decode
+decode_chunk: Final = msgspec.json.Decoder(ChatCompletionChunk).decode
