@@ -13,101 +13,133 @@ from __future__ import annotations
 import os as _os
 from typing import TYPE_CHECKING
 
-from aiopenai.version import VERSION, __version__
+from aiopenai.version import VERSION as VERSION
+from aiopenai.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from aiopenai import types
-    from aiopenai.client import AsyncClient, AsyncOpenAI
+    from aiopenai import types as types
+    from aiopenai.client import AsyncClient as AsyncClient
+    from aiopenai.client import AsyncOpenAI as AsyncOpenAI
     from aiopenai.errors import (
-        APIConnectionError,
-        APIError,
-        APIResponseValidationError,
-        APIStatusError,
-        APITimeoutError,
-        AuthenticationError,
-        BadRequestError,
-        ConflictError,
-        ContentFilterFinishReasonError,
-        InternalServerError,
-        InvalidWebhookSignatureError,
-        LengthFinishReasonError,
-        NotFoundError,
-        OAuthError,
-        OpenAIError,
-        PermissionDeniedError,
-        RateLimitError,
-        SubjectTokenProviderError,
-        UnprocessableEntityError,
-        WebSocketConnectionClosedError,
-        WebSocketQueueFullError,
+        APIConnectionError as APIConnectionError,
     )
-    from aiopenai.models import Model as BaseModel
-    from aiopenai.request import Request
-    from aiopenai.response import APIResponse, AsyncAPIResponse, HttpxBinaryResponseContent
-    from aiopenai.streaming import AsyncStream, Partial
+    from aiopenai.errors import (
+        APIError as APIError,
+    )
+    from aiopenai.errors import (
+        APIResponseValidationError as APIResponseValidationError,
+    )
+    from aiopenai.errors import (
+        APIStatusError as APIStatusError,
+    )
+    from aiopenai.errors import (
+        APITimeoutError as APITimeoutError,
+    )
+    from aiopenai.errors import (
+        AuthenticationError as AuthenticationError,
+    )
+    from aiopenai.errors import (
+        BadRequestError as BadRequestError,
+    )
+    from aiopenai.errors import (
+        ConflictError as ConflictError,
+    )
+    from aiopenai.errors import (
+        ContentFilterFinishReasonError as ContentFilterFinishReasonError,
+    )
+    from aiopenai.errors import (
+        InternalServerError as InternalServerError,
+    )
+    from aiopenai.errors import (
+        InvalidWebhookSignatureError as InvalidWebhookSignatureError,
+    )
+    from aiopenai.errors import (
+        LengthFinishReasonError as LengthFinishReasonError,
+    )
+    from aiopenai.errors import (
+        NotFoundError as NotFoundError,
+    )
+    from aiopenai.errors import (
+        OAuthError as OAuthError,
+    )
+    from aiopenai.errors import (
+        OpenAIError as OpenAIError,
+    )
+    from aiopenai.errors import (
+        PermissionDeniedError as PermissionDeniedError,
+    )
+    from aiopenai.errors import (
+        RateLimitError as RateLimitError,
+    )
+    from aiopenai.errors import (
+        SubjectTokenProviderError as SubjectTokenProviderError,
+    )
+    from aiopenai.errors import (
+        UnprocessableEntityError as UnprocessableEntityError,
+    )
+    from aiopenai.errors import (
+        WebSocketConnectionClosedError as WebSocketConnectionClosedError,
+    )
+    from aiopenai.errors import (
+        WebSocketQueueFullError as WebSocketQueueFullError,
+    )
+    from aiopenai.models import BaseModel as BaseModel
+    from aiopenai.request import Request as Request
+    from aiopenai.response import (
+        APIResponse as APIResponse,
+    )
+    from aiopenai.response import (
+        AsyncAPIResponse as AsyncAPIResponse,
+    )
+    from aiopenai.response import (
+        HttpxBinaryResponseContent as HttpxBinaryResponseContent,
+    )
+    from aiopenai.streaming import AsyncStream as AsyncStream
+    from aiopenai.streaming import Partial as Partial
     from aiopenai.values import (
-        DEFAULT_MAX_RETRIES,
-        DEFAULT_TIMEOUT,
-        NOT_GIVEN,
-        NotGiven,
-        Omit,
-        Timeout,
-        not_given,
-        omit,
+        DEFAULT_MAX_RETRIES as DEFAULT_MAX_RETRIES,
+    )
+    from aiopenai.values import (
+        DEFAULT_TIMEOUT as DEFAULT_TIMEOUT,
+    )
+    from aiopenai.values import (
+        NOT_GIVEN as NOT_GIVEN,
+    )
+    from aiopenai.values import (
+        NotGiven as NotGiven,
+    )
+    from aiopenai.values import (
+        Omit as Omit,
+    )
+    from aiopenai.values import (
+        Timeout as Timeout,
+    )
+    from aiopenai.values import (
+        not_given as not_given,
+    )
+    from aiopenai.values import (
+        omit as omit,
     )
 
 NoneType = type(None)
 
-_MODULES = {
-    "client": ("AsyncClient", "AsyncOpenAI"),
+# Where the public names are; the imports above tell type checkers the same, and a test holds the two together.
+_NAMES = {
+    "client": "AsyncClient AsyncOpenAI",
     "errors": (
-        "APIConnectionError",
-        "APIError",
-        "APIResponseValidationError",
-        "APIStatusError",
-        "APITimeoutError",
-        "AuthenticationError",
-        "BadRequestError",
-        "ConflictError",
-        "ContentFilterFinishReasonError",
-        "InternalServerError",
-        "InvalidWebhookSignatureError",
-        "LengthFinishReasonError",
-        "NotFoundError",
-        "OAuthError",
-        "OpenAIError",
-        "PermissionDeniedError",
-        "RateLimitError",
-        "SubjectTokenProviderError",
-        "UnprocessableEntityError",
-        "WebSocketConnectionClosedError",
-        "WebSocketQueueFullError",
+        "APIConnectionError APIError APIResponseValidationError APIStatusError APITimeoutError "
+        "AuthenticationError BadRequestError ConflictError ContentFilterFinishReasonError InternalServerError "
+        "InvalidWebhookSignatureError LengthFinishReasonError NotFoundError OAuthError OpenAIError "
+        "PermissionDeniedError RateLimitError SubjectTokenProviderError UnprocessableEntityError "
+        "WebSocketConnectionClosedError WebSocketQueueFullError"
     ),
-    "models": ("Model",),
-    "request": ("Request",),
-    "response": ("APIResponse", "AsyncAPIResponse", "HttpxBinaryResponseContent"),
-    "streaming": ("AsyncStream", "Partial"),
-    "values": (
-        "DEFAULT_MAX_RETRIES",
-        "DEFAULT_TIMEOUT",
-        "NOT_GIVEN",
-        "NotGiven",
-        "Omit",
-        "Timeout",
-        "not_given",
-        "omit",
-    ),
+    "models": "BaseModel",
+    "request": "Request",
+    "response": "APIResponse AsyncAPIResponse HttpxBinaryResponseContent",
+    "streaming": "AsyncStream Partial",
+    "values": "DEFAULT_MAX_RETRIES DEFAULT_TIMEOUT NOT_GIVEN NotGiven Omit Timeout not_given omit",
 }
-_WHERE = {name: (module, name) for module, names in _MODULES.items() for name in names}
-_WHERE["BaseModel"] = ("models", "Model")
-
-__all__ = [  # noqa: PLE0604 - the names of the table
-    "NoneType",
-    "VERSION",
-    "__version__",
-    "types",
-    *(name for name in _WHERE if name != "Model"),
-]
+_WHERE = {name: module for module, names in _NAMES.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> object:
@@ -115,15 +147,16 @@ def __getattr__(name: str) -> object:
 
     if name == "types":
         return import_module("aiopenai.types")
+    if name == "__all__":
+        return ["VERSION", "NoneType", "__version__", "types", *_WHERE]
     if name not in _WHERE:
         raise AttributeError(f"module 'aiopenai' has no attribute {name!r}")
-    module, attribute = _WHERE[name]
-    value = globals()[name] = getattr(import_module(f"aiopenai.{module}"), attribute)
+    value = globals()[name] = getattr(import_module(f"aiopenai.{_WHERE[name]}"), name)
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_WHERE, "types"})
 
 
 if _os.environ.get("OPENAI_LOG"):

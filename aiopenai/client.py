@@ -54,6 +54,8 @@ from aiopenai.values import (
     RequestFiles,
     Timeout,
     TimeoutTypes,
+    is_list,
+    is_mapping,
     not_given,
 )
 from aiopenai.version import __version__
@@ -194,7 +196,7 @@ class AsyncOpenAI(Resources[Async]):
             "max_response_bytes": max_response_bytes,
         }
         self._sessions: _Shared = _Shared(self._wiring)
-        self._headers: dict[Any, Mapping[str, str]] = {}
+        self._headers: dict[Any, tuple[Mapping[str, str], dict[str, Any]]] = {}
         self._query = ""
         self._root = ""
         if data_residency is not None:
@@ -449,7 +451,7 @@ class AsyncOpenAI(Resources[Async]):
         except APIError as error:
             if not call.max_retries and call.retry is None:
                 raise
-            return await self._again(call, read, error)
+            return await self._again(call, read, error, call.max_retries)
 
     async def _attempt(self, call: _Call, read: bool) -> tuple[SessionReply, bytes | None]:
         if self._api_key_provider is not None:
@@ -475,11 +477,11 @@ class AsyncOpenAI(Resources[Async]):
             )
         return reply, raw
 
-    async def _again(self, call: _Call, read: bool, error: APIError) -> tuple[SessionReply, bytes | None]:
+    async def _again(self, call: _Call, read: bool, error: APIError, retries: int) -> tuple[SessionReply, bytes | None]:
         """The attempts after the first, under a tenacity policy whose first attempt is the one that failed."""
         from aiopenai import retry
 
-        policy = retry.policy(call.max_retries, call.retry)
+        policy = retry.policy(retries, call.retry)
         failed: APIError | None = error
 
         async def attempt() -> tuple[SessionReply, bytes | None]:
@@ -500,44 +502,46 @@ class AsyncOpenAI(Resources[Async]):
             key = await key
         if not isinstance(cast("object", key), str) or not key:
             raise OpenAIError(f"The api_key function must give a non-empty str, not {type(key).__name__}")
-        self.api_key = cast("str", key)
+        self.api_key = key
 
     def _headers_of(self, call: _Call) -> Mapping[str, str]:
         """The header block of an attempt: made once per endpoint, and anew only where the call has its own."""
         request = call.request
         endpoint = request.endpoint
-        key = (endpoint, self.api_key, self.admin_api_key, self.organization, self.project, call.timeout)
-        headers = self._headers.get(key)
-        if headers is None:
+        key = (endpoint, self.api_key, self.admin_api_key, self.organization, self.project, call.timeout.read)
+        found = self._headers.get(key)
+        if found is None:
             if len(self._headers) > 1_000:
                 self._headers.clear()
-            headers = self._headers[key] = self._sessions.block(self._build_headers(endpoint, call.timeout))
-        if call.taken or request.headers or call.idempotency_key or call.body is None or not _own(self._root, call.url):
-            own: dict[str, Any] = _merged({name: value for name, value in headers.items()}, request.headers or {})
-            if call.body is None:
-                _drop(own, "content-type")
-            if call.idempotency_key and not _has(own, "idempotency-key"):
-                own["Idempotency-Key"] = call.idempotency_key
-            if call.taken and not _has(request.headers or {}, "x-stainless-retry-count"):
-                _drop(own, "x-stainless-retry-count")
-                own["x-stainless-retry-count"] = str(call.taken)
-            if not _own(self._root, call.url) and not _has(request.headers or {}, "authorization"):
-                # An absolute URL elsewhere: the credentials are for the API alone.
-                for name in _OWN_HEADERS:
-                    _drop(own, name)
-            elif not _has(own, "authorization") and not _has(request.headers or {}, "authorization"):
+            plain = self._build_headers(endpoint, call.timeout)
+            found = self._headers[key] = self._sessions.block(plain), plain
+        block, plain = found
+        given = request.headers or {}
+        elsewhere = request.path[:1] != "/" and not _same_origin(self._root, call.url)
+        if not (given or call.taken or call.idempotency_key or call.body is None or elsewhere):
+            if "Authorization" not in plain:
                 self._require_key(endpoint)
-            return self._sessions.block(own)
-        if not _has(headers, "authorization"):
+            return block
+        own = _merged(dict(plain), given)
+        if call.body is None:
+            _drop(own, "content-type")
+        if call.idempotency_key and not _has(own, "idempotency-key"):
+            own["Idempotency-Key"] = call.idempotency_key
+        if call.taken and not _has(given, "x-stainless-retry-count"):
+            own["x-stainless-retry-count"] = str(call.taken)
+        if elsewhere:
+            # An absolute URL: credentials are for the API alone, unless the caller gives some for this one.
+            for name in _OWN_HEADERS:
+                if not _has(given, name):
+                    _drop(own, name)
+        elif not _has(own, "authorization") and not _has(given, "authorization"):
             self._require_key(endpoint)
-        return headers
+        return self._sessions.block(own)
 
     def _require_key(self, endpoint: Endpoint) -> None:
-        default = next((v for n, v in self._default_headers.items() if n.lower() == "authorization"), None)
-        if isinstance(default, Omit) or not self._enforce_credentials:
-            return
-        which = "admin_api_key (OPENAI_ADMIN_KEY)" if endpoint.security == "admin" else "api_key (OPENAI_API_KEY)"
-        raise OpenAIError(f"{endpoint.method} {endpoint.path} needs {which}, which is not set.")
+        if self._enforce_credentials and not _has(self._default_headers, "authorization"):
+            which = "admin_api_key (OPENAI_ADMIN_KEY)" if endpoint.security == "admin" else "api_key (OPENAI_API_KEY)"
+            raise OpenAIError(f"{endpoint.method} {endpoint.path} needs {which}, which is not set.")
 
     def _build_headers(self, endpoint: Endpoint, timeout: Timeout) -> dict[str, str]:
         key: str | None = None
@@ -573,10 +577,10 @@ class AsyncOpenAI(Resources[Async]):
                 )
             if reply.status == 303 or (reply.status in (301, 302) and method == "POST"):
                 method, body = "GET", None
-            plain = {name: value for name, value in headers.items()}
+            plain: dict[str, Any] = dict(headers.items())
             if body is None:
                 _drop(plain, "content-type")
-            if not _own(url, target):
+            if not _same_origin(url, target):
                 for name in _OWN_HEADERS:
                     _drop(plain, name)
             url, headers = target, self._sessions.block(plain)
@@ -599,11 +603,11 @@ class AsyncOpenAI(Resources[Async]):
         endpoint = call.request.endpoint
 
         async def reopen(error: APIError) -> Any:
-            # Nothing was handed over yet, so another attempt repeats nothing.
-            if not call.max_retries and call.retry is None:
+            left = call.max_retries - call.taken
+            if left <= 0:
                 raise error
             error.replayable = call.rebuildable
-            return (await self._again(call, False, error))[0]
+            return (await self._again(call, False, error, left))[0]
 
         kind = endpoint.event
         cls: Any = AsyncStream
@@ -614,13 +618,14 @@ class AsyncOpenAI(Resources[Async]):
                 kind = next(iter(get_args(to)), kind)
             else:
                 kind = to
-        return cls(
+        stream: AsyncStream[Any] = cls(
             reply,
-            Decoder[Any].of(object if kind is None else kind),
+            Decoder.of(object if kind is None else kind),
             timeout=call.timeout,
             reopen=reopen,
             max_event_bytes=self._max_event_bytes,
         )
+        return stream
 
     def _parse(self, request: Request[Any], reply: SessionReply, raw: bytes, kind: Any) -> Any:
         """The reply's body as its type. Raises APIResponseValidationError."""
@@ -637,17 +642,17 @@ class AsyncOpenAI(Resources[Async]):
         try:
             if _is_pydantic(kind):
                 return kind.model_validate(decode_json(raw))
-            decoder = Decoder[Any].of(kind)
-            value = decoder.validate(raw) if self._strict else decoder(raw)
+            decoder = Decoder.of(kind)
+            value: Any = decoder.validate(raw) if self._strict else decoder(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
             raise _invalid(reply, raw, error) from error
         if isinstance(value, Node):
             _set_request_id(value, reply.headers.get("x-request-id"))
             if request.endpoint.page is not None:
                 link(value, self, request)
-        elif isinstance(kind, type) and issubclass(kind, Node) and not isinstance(value, list):
+        elif isinstance(kind, type) and issubclass(kind, Node) and not is_list(value):
             raise _invalid(reply, raw, None)
-        return value
+        return cast("Any", value)
 
     # Requests that the resources do not have
 
@@ -765,7 +770,9 @@ class AsyncOpenAI(Resources[Async]):
         **more: Unpack[CallOptions],
     ) -> T:
         """`PATCH path`; see `post`."""
-        return await self._low_level("PATCH", path, cast_to, body, content, files, options, False, None, more)
+        return cast(
+            "T", await self._low_level("PATCH", path, cast_to, body, content, files, options, False, None, more)
+        )
 
     async def put(
         self,
@@ -779,7 +786,7 @@ class AsyncOpenAI(Resources[Async]):
         **more: Unpack[CallOptions],
     ) -> T:
         """`PUT path`; see `post`."""
-        return await self._low_level("PUT", path, cast_to, body, content, files, options, False, None, more)
+        return cast("T", await self._low_level("PUT", path, cast_to, body, content, files, options, False, None, more))
 
     async def delete(
         self,
@@ -792,7 +799,9 @@ class AsyncOpenAI(Resources[Async]):
         **more: Unpack[CallOptions],
     ) -> T:
         """`DELETE path`; see `post`."""
-        return await self._low_level("DELETE", path, cast_to, body, content, None, options, False, None, more)
+        return cast(
+            "T", await self._low_level("DELETE", path, cast_to, body, content, None, options, False, None, more)
+        )
 
     def get_api_list(
         self,
@@ -808,7 +817,7 @@ class AsyncOpenAI(Resources[Async]):
         """A list below `path`: `page` is one of the page types, `model` that of its items."""
         kind = page if get_args(page) else page[model]
         endpoint = Endpoint(method=method.upper(), path=path, reply=kind, page=kind, security="any")
-        request = Request[Any](endpoint=endpoint, path=path, body=body)
+        request: Request[Any] = Request(endpoint=endpoint, path=path, body=body)
         _apply(request, options, cast("dict[str, Any]", more))
         return AsyncPaginator(self, request)
 
@@ -835,12 +844,12 @@ class AsyncOpenAI(Resources[Async]):
             security="any",
             page=cast_to if hasattr(get_origin(cast_to) or cast_to, "next_page_info") else None,
         )
-        request = Request[Any](
+        request: Request[Any] = Request(
             endpoint=endpoint,
             path=path,
             body=body,
             content=content,
-            files=list(files.items()) if isinstance(files, Mapping) else files,
+            files=list(files.items()) if is_mapping(files) else files,
             stream=stream,
         )
         _apply(request, options, more)
@@ -889,7 +898,7 @@ class _Shared:
         if self._transport is None:
             self._transport = await _import_transport()
         if self._sessions is None:
-            self._sessions = self._transport.Sessions(self._transport.Settings(**self._wiring))
+            self._sessions = cast("Sessions", self._transport.Sessions(self._transport.Settings(**self._wiring)))
         return await self._sessions.open()
 
     def block(self, headers: Mapping[str, str]) -> Mapping[str, str]:
@@ -943,7 +952,7 @@ def _checked_retries(value: Any) -> int:
 
 
 def _checked_policy(value: Any) -> Any:
-    if value is not None and not (callable(value) and hasattr(value, "stop") and hasattr(value, "wait")):
+    if value is not None and not (hasattr(value, "stop") and hasattr(value, "wait") and hasattr(value, "retry")):
         raise TypeError(f"retry must be a tenacity policy such as AsyncRetrying(...), not {type(value).__name__}")
     return value
 
@@ -979,17 +988,14 @@ def _left_out(value: Any) -> bool:
     return isinstance(value, (Omit, NotGiven))
 
 
-def _own(base: str, url: str) -> bool:
-    """Whether two URLs are of one origin: what is meant for the one may be sent to the other."""
-    if url.startswith(base) and url[len(base) : len(base) + 1] in ("/", "?", ""):
-        return True
-    here, there = urlsplit(base), urlsplit(url)
-    ports = {"http": 80, "https": 443}
-    return (here.scheme, here.hostname, here.port or ports.get(here.scheme)) == (
-        there.scheme,
-        there.hostname,
-        there.port or ports.get(there.scheme),
-    )
+def _same_origin(one: str, other: str) -> bool:
+    """Whether what is meant for the one URL's server may be sent to the other's."""
+    return _origin(one) == _origin(other)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _shown(url: str) -> str:
@@ -999,7 +1005,7 @@ def _shown(url: str) -> str:
 
 
 def _is_pydantic(kind: Any) -> bool:
-    return isinstance(kind, type) and not issubclass(kind, Node) and hasattr(kind, "model_validate")
+    return isinstance(kind, type) and not issubclass(kind, Node) and hasattr(cast("Any", kind), "model_validate")
 
 
 def _sent(reply: SessionReply) -> HTTPRequest:

@@ -10,7 +10,7 @@ arguments with their types; as it cannot carry overloads, `streamed` takes three
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
@@ -27,7 +27,7 @@ from aiopenai.paging import (
 )
 from aiopenai.querystring import encode_path_segment
 from aiopenai.request import Endpoint, Request
-from aiopenai.values import Body, Headers, NotGiven, Omit, Query, TimeoutTypes
+from aiopenai.values import Body, Headers, NotGiven, Omit, Query, TimeoutTypes, is_mapping
 
 if TYPE_CHECKING:
     from tenacity import BaseRetrying
@@ -121,6 +121,10 @@ class Resource(Generic[M]):
         self._client = client
         self._mode = mode
         self._call = client.caller(mode)
+
+    def _list(self, request: Request[Any]) -> Any:
+        """A list is not sent before it is awaited or iterated."""
+        return cast("Any", AsyncPaginator)(self._client, request) if self._mode is Async else self._call(request)
 
 
 class AsyncMethod(Protocol[P, T]):
@@ -358,11 +362,11 @@ class _Builder:
         options: dict[str, Any] | None = None
         if not OPTIONS.isdisjoint(given):
             options = {name: given.pop(name) for name in OPTIONS if name in given}
-        if not (given.keys() <= self.names and self.required <= given.keys()):
+        if not (self.names.issuperset(given) and self.required.issubset(given)):
             raise self._misnamed(given)
         stream = self.streams and given.get("stream") is True
         if self.simple:
-            request = Request[Any](endpoint=self.endpoint, path=self.endpoint.path, body=given, stream=stream)
+            request: Request[Any] = Request(endpoint=self.endpoint, path=self.endpoint.path, body=given, stream=stream)
         else:
             request = self._distribute(given, stream)
         if options is not None:
@@ -424,9 +428,9 @@ def _file_parts(files: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
         if value is None or isinstance(value, (Omit, NotGiven)):
             continue
         if name.endswith("[]") and isinstance(value, (list, tuple)) and not _is_file_tuple(value):
-            parts += ((name, item) for item in cast("list[Any]", value))
+            parts += ((name, item) for item in cast("Sequence[Any]", value))
         else:
-            parts.append((name.removesuffix("[]"), value))
+            parts.append((name.removesuffix("[]"), cast("Any", value)))
     return parts
 
 
@@ -444,8 +448,8 @@ def add_options(request: Request[Any], options: dict[str, Any]) -> None:
     if (body := options.pop("extra_body", None)) is not None:
         if request.body is None:
             request.body = body
-        elif isinstance(body, Mapping) and isinstance(request.body, Mapping):
-            request.body = {**request.body, **cast("Mapping[str, Any]", body)}
+        elif is_mapping(body) and is_mapping(request.body):
+            request.body = {**request.body, **body}
         else:
             raise TypeError(f"extra_body must be a mapping to be merged into the body, not {type(body).__name__}")
     if options:
@@ -469,18 +473,17 @@ def _finish(method: Any, builder: _Builder, signature: Any) -> Any:
 def _method(builder: _Builder, signature: Any) -> Any:
     build = builder.build
 
-    def method(self: Resource[Any], /, *args: Any, **given: Any) -> Any:
+    def method(self: Any, /, *args: Any, **given: Any) -> Any:
         return self._call(build(args, given))
 
     return _finish(method, builder, signature)
 
 
-def _list(builder: _Builder, signature: Any) -> Any:
+def _list_method(builder: _Builder, signature: Any) -> Any:
     build = builder.build
 
-    def method(self: Resource[Any], /, *args: Any, **given: Any) -> Any:
-        request = build(args, given)
-        return AsyncPaginator[Any, Any](self._client, request) if self._mode is Async else self._call(request)
+    def method(self: Any, /, *args: Any, **given: Any) -> Any:
+        return self._list(build(args, given))
 
     return _finish(method, builder, signature)
 
@@ -525,7 +528,7 @@ def delete(path: str, reply: Any, **facts: Any) -> Callable[[Callable[Concatenat
 
 def _paged(kind: Any, path: str, item: Any, facts: dict[str, Any]) -> Callable[[Any], Any]:
     verb = facts.pop("verb", "GET")
-    return _endpoint(_list, verb, path, facts, reply=kind[item], page=kind)
+    return _endpoint(_list_method, verb, path, facts, reply=kind[item], page=kind)
 
 
 def page(path: str, item: Any, **facts: Any) -> Callable[[Callable[Concatenate[Any, P], T]], Page[P, T]]:
@@ -572,4 +575,5 @@ def streamed(
     endpoint = Endpoint(method=verb, path=path, reply=reply, event=event, multipart="files" in building, **facts)
     signature: Any = plain
     builder = _Builder(signature, endpoint, name=signature.__name__.lstrip("_"), **building)
-    return cast("Any", _method(builder, signature))
+    method: Streamed[PlainP, StreamingP, EitherP, T, EventT] = _method(builder, signature)
+    return method

@@ -29,9 +29,11 @@ request that they carry has its credentials redacted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from typing_extensions import override
+
+from aiopenai.values import is_mapping
 
 __all__ = [
     "APIConnectionError",
@@ -67,7 +69,7 @@ def _rebuild(cls: type[BaseException], args: tuple[Any, ...], state: dict[str, A
     return error
 
 
-class _Picklable(Exception):
+class _PicklableError(Exception):
     """Pickles by its attributes: unpickling by calling the class fails for keyword-only arguments."""
 
     @override
@@ -75,7 +77,7 @@ class _Picklable(Exception):
         return _rebuild, (type(self), self.args, dict(self.__dict__))
 
 
-class OpenAIError(_Picklable):
+class OpenAIError(_PicklableError):
     """The base of all errors of this package."""
 
 
@@ -110,12 +112,11 @@ class APIError(OpenAIError):
         self.message = message
         self.request = request
         self.body = body
-        if isinstance(body, Mapping):
-            fields = cast("Mapping[str, Any]", body)
-            code = fields.get("code")
+        if is_mapping(body):
+            code = body.get("code")
             self.code = None if code is None else str(code)
-            self.param = fields.get("param")
-            self.type = fields.get("type")
+            self.param = body.get("param")
+            self.type = body.get("type")
 
 
 class APIResponseValidationError(APIError):
@@ -172,7 +173,7 @@ class OAuthError(AuthenticationError):
     """401 from a token exchange; `error` is the OAuth error code."""
 
     def __init__(self, *, response: Any, body: object | None) -> None:
-        fields = cast("Mapping[str, Any]", body) if isinstance(body, Mapping) else {}
+        fields: Mapping[str, Any] = body if is_mapping(body) else {}
         description = fields.get("error_description")
         message = description if isinstance(description, str) and description else "OAuth authentication error."
         super().__init__(message, response=response, body=body)
@@ -220,7 +221,7 @@ class ContentFilterFinishReasonError(OpenAIError):
         self.completion = completion
 
 
-class InvalidWebhookSignatureError(_Picklable, ValueError):
+class InvalidWebhookSignatureError(_PicklableError, ValueError):
     """A webhook's signature does not match its content."""
 
 
@@ -285,10 +286,10 @@ def error_from_response(response: Any, *, retry_after: float | None = None) -> A
         if text:
             message += f" - {text[: _Limits.SNIPPET]}"
     else:
-        if isinstance(body, Mapping):
+        if is_mapping(body):
             # The API's envelope; some servers send the error object bare, others a string.
-            body = cast("Mapping[str, object]", body).get("error", cast("object", body))
-        said = cast("Mapping[str, Any]", body).get("message") if isinstance(body, Mapping) else body
+            body = body.get("error", body)
+        said = body.get("message") if is_mapping(body) else body
         if said:
             message += f" - {said if isinstance(said, str) else text[: _Limits.SNIPPET]}"
     cls = _BY_STATUS.get(status) or (InternalServerError if status >= 500 else APIStatusError)
@@ -299,7 +300,7 @@ def error_from_response(response: Any, *, retry_after: float | None = None) -> A
 
 def error_from_body(body: Any, request: Any) -> APIError:
     """The error that a stream carries: its `error` object, or an error event's data."""
-    message = cast("Mapping[str, Any]", body).get("message") if isinstance(body, Mapping) else body
+    message = body.get("message") if is_mapping(body) else body
     if not isinstance(message, str) or not message:
         message = "An error occurred during streaming"
     return APIError(message, request, body=body)

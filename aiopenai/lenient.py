@@ -10,6 +10,7 @@ What a node class must offer (models.py does): a `_source` slot that takes the J
 
 from __future__ import annotations
 
+import threading
 import types
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, NamedTuple, Union, cast, get_args, get_origin
@@ -28,6 +29,10 @@ _SCALARS: dict[Any, tuple[type, ...]] = {
     str: (str,),
     type(None): (type(None),),
 }
+
+
+# Whole numbers up to here are floats without loss.
+_EXACT = 2**53
 
 
 class _OneOfMeta(type):
@@ -58,20 +63,30 @@ def fit(value: Any, kind: Any) -> Any:
 
 
 _fitters: dict[Any, Fitter] = {}
+# Those being made, by the one thread that does so at a time.
+_unfinished: dict[Any, Fitter] = {}
+_making = threading.RLock()
 
 
 def fitter(kind: Any) -> Fitter:
     """The function that fits plain values into `kind`, made once per type."""
     found = _fitters.get(kind)
-    if found is None:
-        # A recursive type meets itself while it is being worked out: it then goes through this late lookup.
-        _fitters[kind] = lambda value: _fitters[kind](value)
-        try:
-            found = _fitters[kind] = _make(kind)
-        except BaseException:
-            del _fitters[kind]
-            raise
-    return found
+    if found is not None:
+        return found
+    with _making:
+        found = _fitters.get(kind) or _unfinished.get(kind)
+        if found is None:
+
+            def late(value: Any) -> Any:
+                # A recursive type meets itself while it is being worked out.
+                return fitter(kind)(value)
+
+            _unfinished[kind] = late
+            try:
+                found = _fitters[kind] = _make(kind)
+            finally:
+                del _unfinished[kind]
+        return found
 
 
 def _make(kind: Any) -> Fitter:
@@ -104,7 +119,7 @@ def _keep(value: Any) -> Any:
 
 def _number(value: Any) -> Any:
     # JSON has one kind of number: 1 where a float is due is 1.0, unless that would lose digits.
-    if type(value) is int and float(value) == value:
+    if type(value) is int and -_EXACT <= value <= _EXACT:
         return float(value)
     return value
 
@@ -138,10 +153,7 @@ def _mapping(args: tuple[Any, ...]) -> Fitter:
 
 class _Field(NamedTuple):
     wire: str
-    assign: Callable[[Any, Any], None]
-    fit: Fitter
     kind: Any
-    default: Callable[[], Any]
     required: bool
 
 
@@ -154,18 +166,18 @@ class _Node:
         self.cls = cls
         self.tag_field: str | None = config.tag_field
         self.tag: Any = config.tag
+        self.make: Callable[[Any], Any] = cls.__new__
         self.remember: Callable[[Any, Any], None] = cls._source.__set__
-        self.fields: list[_Field] = [
-            _Field(
-                field.encode_name,
-                getattr(cls, field.name).__set__,
-                fitter(field.type),
-                field.type,
-                _default(field),
-                field.required,
-            )
-            for field in msgspec.structs.fields(kind)
-        ]
+        infos = msgspec.structs.fields(kind)
+        self.fields = [_Field(info.encode_name, info.type, info.required) for info in infos]
+        # The same for `build`: name, setter, fitter (None keeps the value), default and its factory.
+        self.steps: list[tuple[str, Callable[[Any, Any], None], Fitter | None, Any, Callable[[], Any] | None]] = []
+        for info in infos:
+            fit_field = fitter(info.type)
+            default = None if info.default is msgspec.NODEFAULT else info.default
+            factory = None if info.default_factory is msgspec.NODEFAULT else info.default_factory
+            setter = getattr(cls, info.name).__set__
+            self.steps.append((info.encode_name, setter, None if fit_field is _keep else fit_field, default, factory))
 
     def build(self, value: Any) -> Any:
         if not isinstance(value, dict):
@@ -176,13 +188,13 @@ class _Node:
             if tag is not None and tag != self.tag:
                 # Never the wrong class: the class's own constant would hide the value that was received.
                 return _Node.open(self.cls, plain)
-        node: Any = self.cls.__new__(self.cls)
-        for field in self.fields:
-            if field.wire in plain:
-                received = plain[field.wire]
-                field.assign(node, None if received is None else field.fit(received))
+        node: Any = self.make(self.cls)
+        for name, assign, fit_field, default, factory in self.steps:
+            if name in plain:
+                received = plain[name]
+                assign(node, received if received is None or fit_field is None else fit_field(received))
             else:
-                field.assign(node, field.default())
+                assign(node, default if factory is None else factory())
         self.remember(node, plain)
         return node
 
@@ -214,13 +226,6 @@ class _Node:
         return (-missing, -wrong, known)
 
 
-def _default(field: msgspec.structs.FieldInfo) -> Callable[[], Any]:
-    if field.default_factory is not msgspec.NODEFAULT:
-        return cast("Callable[[], Any]", field.default_factory)
-    value = None if field.default is msgspec.NODEFAULT else field.default
-    return lambda: value
-
-
 def _union(args: Iterable[Any], discriminator: str | None) -> Fitter:
     nodes: list[_Node] = []
     lists: list[Any] = []
@@ -245,19 +250,25 @@ def _union(args: Iterable[Any], discriminator: str | None) -> Fitter:
     rest = [node for node in nodes if not node.tags(field)]
 
     def build_object(plain: dict[str, Any]) -> Any:
+        if not nodes:
+            return (mapping or _keep)(plain)
         candidates = nodes
-        if field is not None and len(nodes) > 1:
+        untold = False
+        if field is not None:
             tag = plain.get(field)
             known = by_tag.get(tag) if isinstance(tag, str) else None
             if known is not None:
                 candidates = known
-            elif tag:
+            elif tag is not None:
                 candidates = rest
-        if not candidates:
-            return _Node.open(nodes[0].cls, plain) if nodes and mapping is None else (mapping or _keep)(plain)
-        best = candidates[0] if len(candidates) == 1 else max(candidates, key=lambda node: node.score(plain))
-        if mapping is not None and best.score(plain)[0] < 0:
-            return mapping(plain)
+            else:
+                untold = True
+        if len(candidates) == 1 and not untold:
+            best: _Node | None = candidates[0]
+        else:
+            best = _best(candidates, plain, untold)
+        if best is None or (mapping is not None and best.score(plain)[0] < 0):
+            return mapping(plain) if mapping is not None else _Node.open(nodes[0].cls, plain)
         return best.build(plain)
 
     def build(value: Any) -> Any:
@@ -269,6 +280,17 @@ def _union(args: Iterable[Any], discriminator: str | None) -> Fitter:
         return _number(value) if number and int not in args else value
 
     return build
+
+
+def _best(nodes: list[_Node], plain: dict[str, Any], untold: bool) -> _Node | None:
+    """The class that fits an object best; where the object should say what it is and does not, only if it is clear."""
+    scores = [node.score(plain) for node in nodes]
+    if not scores:
+        return None
+    best = max(scores)
+    if untold and (not best[2] or scores.count(best) > 1):
+        return None
+    return nodes[scores.index(best)]
 
 
 def _flatten(args: Iterable[Any]) -> Iterable[Any]:

@@ -8,7 +8,8 @@ readable, and everything can be given back as it came. All of that is worked out
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, cast
 
 import msgspec
@@ -17,7 +18,7 @@ from typing_extensions import Self, dataclass_transform, override
 from aiopenai.codec import Decoder, Node, node_made, received
 from aiopenai.lenient import fitter, one_of
 
-__all__ = ["Model", "OpenObject", "OutputText", "one_of"]
+__all__ = ["BaseModel", "Model", "OpenObject", "OutputText", "one_of"]
 
 IncEx: TypeAlias = set[int] | set[str] | Mapping[int, Any] | Mapping[str, Any]
 
@@ -47,7 +48,7 @@ class _Plan:
             for info in infos
         ]
         if self.tag_field is not None:
-            self.fields.insert(0, _Field(self.tag_field, self.tag_field, self.tag, True))
+            self.fields.insert(cls.__tag_position__, _Field(self.tag_field, self.tag_field, self.tag, True))
         self.names = {field.wire: field.name for field in self.fields}
 
 
@@ -76,7 +77,11 @@ class ModelMeta(msgspec.StructMeta):
         tag_field = config.get("tag_field")
         if tag_field is not None:
             # msgspec keeps the tag itself and allows no field of that name: it becomes a constant of the class.
-            namespace.get("__annotations__", {}).pop(tag_field, None)
+            annotations = _annotations(namespace)
+            if tag_field in annotations:
+                inherited = sum(len(getattr(base, "__struct_fields__", ())) for base in bases)
+                namespace["__tag_position__"] = inherited + list(annotations).index(tag_field)
+                del annotations[tag_field]
             namespace[tag_field] = config["tag"]
         config.setdefault("kw_only", True)
         # Replies are trees, so reference counting frees them; decoding is a fifth cheaper without the collector.
@@ -105,6 +110,18 @@ class ModelMeta(msgspec.StructMeta):
         return _build(cls, values)
 
 
+def _annotations(namespace: dict[str, Any]) -> dict[str, Any]:
+    """The annotations in a class body's namespace, to be changed there."""
+    if sys.version_info >= (3, 14) and "__annotations__" not in namespace:
+        # They are a function there, which makes them when they are asked for.
+        from annotationlib import Format, call_annotate_function
+
+        annotate = namespace.pop("__annotate_func__", None) or namespace.pop("__annotate__", None)
+        made = {} if annotate is None else call_annotate_function(annotate, Format.FORWARDREF)
+        namespace["__annotations__"] = dict(made)
+    return cast("dict[str, Any]", namespace.setdefault("__annotations__", {}))
+
+
 def _build(cls: Any, values: Mapping[str, Any]) -> Any:
     plan = _plan(cls)
     plain: dict[str, Any] = {field.wire: values[field.name] for field in plan.fields if field.name in values}
@@ -125,6 +142,8 @@ def _plan(cls: Any) -> _Plan:
     return plan
 
 
+# Said here too, because mypy takes what it finds on a base class before what the metaclass says.
+@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
 class Model(Node, msgspec.Struct, metaclass=ModelMeta):
     """The base of reply types. Attributes are the fields of the API; None stands for null and for missing.
 
@@ -136,9 +155,13 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
     __post_init__: ClassVar[Callable[[Any], None]] = node_made
     __open_type__: ClassVar[Any] = None
     __bulk__: ClassVar[bool] = False
+    __tag_position__: ClassVar[int] = 0
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_"):
+        if name == "_request_id":  # the slot is filled for replies only, not for what they contain
+            return None
+        # Not for the names that Python looks up by itself: copying, pickling, printing.
+        if not name.startswith("__") and name != "_source":
             extra = _state(self).extra
             if name in extra:
                 return extra[name]
@@ -153,6 +176,10 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
         if name in self.__struct_fields__:
             super().__setattr__(name, value)
             state.given.add(name)
+        elif name == self.__struct_config__.tag_field:
+            # The class says it, so that the attribute could not be read back.
+            if value != getattr(self, name):
+                raise AttributeError(f"{name!r} of {type(self).__name__!r} object is always {getattr(self, name)!r}")
         else:
             state.extra[name] = value
 
@@ -248,7 +275,14 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
     ) -> str:
         """`model_dump`, as JSON."""
         dump = _Dump(True, bool(by_alias), exclude_unset, exclude_defaults, exclude_none)
-        encoded = msgspec.json.encode(dump.node(self, include, exclude))
+        values = dump.node(self, include, exclude)
+        try:
+            encoded = msgspec.json.encode(values)
+        except UnicodeEncodeError:
+            # Half a surrogate pair, from a string that the server cut by length: JSON can have it, UTF-8 cannot.
+            import json
+
+            encoded = json.dumps(values).encode()
         return (msgspec.json.format(encoded, indent=indent) if indent is not None else encoded).decode()
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -311,6 +345,9 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in Model.__iter__(self))})"
 
+    def __replace__(self, **changes: Any) -> Self:
+        return self.model_copy(update=changes)
+
     def __copy__(self) -> Self:
         return _restore(*self.__reduce__()[1])
 
@@ -318,8 +355,11 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         state = _state(self)
         values = [getattr(self, name) for name in self.__struct_fields__]
-        request_id = self._request_id if hasattr(self, "_request_id") else msgspec.UNSET
-        return _restore, (type(self), values, set(state.given), dict(state.extra), request_id)
+        return _restore, (type(self), values, set(state.given), dict(state.extra), self._request_id)
+
+
+# Its name in the reference.
+BaseModel = Model
 
 
 class OpenObject(Model):
@@ -363,6 +403,10 @@ def _state(node: Model) -> _State:
         names = plan.names
         given = {names[wire] for wire in source if wire in names}
         state = _State(given, {key: value for key, value in source.items() if key not in names})
+        if plan.tag_field in source and source[plan.tag_field] != plan.tag:
+            # The class was chosen by the other fields (null in place of the tag): what came is told by the dumps.
+            given.discard(plan.tag_field)
+            state.extra[plan.tag_field] = source[plan.tag_field]
     object.__setattr__(node, "_source", state)
     return state
 
@@ -372,7 +416,7 @@ def _restore(cls: Any, values: list[Any], given: set[str], extra: dict[str, Any]
     for name, value in zip(cls.__struct_fields__, values, strict=True):
         getattr(cls, name).__set__(node, value)
     object.__setattr__(node, "_source", _State(set(given), dict(extra)))
-    if request_id is not msgspec.UNSET:
+    if request_id is not None:
         object.__setattr__(node, "_request_id", request_id)
     return node
 
@@ -393,20 +437,21 @@ class _Dump:
         for field in _plan(type(node)).fields:
             name = field.name
             value = getattr(node, name)
-            if self.exclude_unset and name not in state.given:
-                continue
-            if self.exclude_defaults and not field.required and value == field.default:
+            if (
+                (self.exclude_unset and name not in state.given)
+                or (self.exclude_none and value is None)
+                or (self.exclude_defaults and not field.required and value == field.default)
+            ):
                 continue
             self._put(out, name, field.wire if self.by_alias else name, value, include, exclude)
         for name, value in state.extra.items():
-            self._put(out, name, name, value, include, exclude)
+            if value is not None or not self.exclude_none:
+                self._put(out, name, name, value, include, exclude)
         return out
 
     def _put(self, out: dict[str, Any], name: str, key: str, value: Any, include: Any, exclude: Any) -> None:
-        if value is None and self.exclude_none:
-            return
-        wanted, below_in = _select(include, name, True)
-        unwanted, below_ex = _select(exclude, name, False)
+        wanted, below_in = _select(include, (name, "__all__"), True)
+        unwanted, below_ex = _select(exclude, (name, "__all__"), False)
         if wanted and not unwanted:
             out[key] = self.value(value, below_in, below_ex)
 
@@ -415,9 +460,11 @@ class _Dump:
             return self.node(value, include, exclude)
         if isinstance(value, (list, tuple)):
             items: list[Any] = []
-            for index, item in enumerate(cast("list[Any]", value)):
-                wanted, below_in = _select(include, index, True)
-                unwanted, below_ex = _select(exclude, index, False)
+            entries: Sequence[Any] = value
+            for index, item in enumerate(entries):
+                keys = (index, index - len(entries), "__all__")
+                wanted, below_in = _select(include, keys, True)
+                unwanted, below_ex = _select(exclude, keys, False)
                 if wanted and not unwanted:
                     items.append(self.value(item, below_in, below_ex))
             return items
@@ -431,17 +478,24 @@ class _Dump:
         return value
 
 
-def _select(rule: Any, key: Any, default: bool) -> tuple[bool, Any]:
-    """What a rule of include or exclude says of `key`: whether it is named whole or in part, and the rule below."""
+def _select(rule: Any, keys: tuple[int | str, ...], default: bool) -> tuple[bool, Any]:
+    """What a rule of include or exclude says of something that has any of `keys`.
+
+    Whether it is named whole (`default` if it is named in part: a way down, not to be excluded), and the rule below.
+    """
     if rule is None:
         return default, None
     if not isinstance(rule, Mapping):
-        return key in rule or "__all__" in rule, None
-    rules = cast("Mapping[Any, Any]", rule)
-    below = rules.get(key, rules.get("__all__", False))
-    if below is True or below is ...:
-        return True, None
-    if below is False or below is None:
+        return any(key in rule for key in keys), None
+    rules: Mapping[Any, Any] = rule
+    below = [found for key in keys if (found := rules.get(key, False)) not in (False, None)]
+    if not below:
         return False, None
-    # Named in part: included as a way down, not excluded as a whole.
-    return default, below
+    if any(found is True or found is ... for found in below):
+        return True, None
+    if len(below) == 1:
+        return default, below[0]
+    merged: dict[Any, Any] = {}
+    for found in below:
+        merged.update(found if isinstance(found, Mapping) else dict.fromkeys(found, True))
+    return default, merged

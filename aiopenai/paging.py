@@ -54,7 +54,7 @@ class _Page(Model, Generic[T], dict=True):
         if info is None:
             raise RuntimeError("There is no next page; ask `has_next_page()` before `get_next_page()`.")
         client, request = _link(self)
-        following = Request[Self](
+        following: Request[Self] = Request(
             endpoint=request.endpoint,
             path=request.path,
             query={**(request.query or {}), **info.params},
@@ -157,7 +157,7 @@ class AsyncPaginator(Generic[T, PageT]):
 
 
 def _link(page: Any) -> tuple[Any, Request[Any]]:
-    links = vars(page)
+    links = cast("dict[str, Any]", vars(page))
     if not links:
         raise RuntimeError("This page was not fetched by a client, so it cannot fetch the next one.")
     return links["_client"], links["_request"]

@@ -13,7 +13,6 @@ import functools
 import socket
 import time
 import urllib.request
-import warnings
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any, Protocol, cast
 
@@ -252,7 +251,7 @@ class _Connector(aiohttp.TCPConnector):
     """
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+        super().__init__(**kwargs)  # pyright: ignore[reportUnknownMemberType] - aiohttp's own annotation
         self._opening = asyncio.Semaphore(MAX_OPENING)
 
     @override
@@ -500,12 +499,10 @@ class Session:
         """Let go of a session whose loop is closed: nothing can be awaited there, and the sockets must not stay."""
         if not self._owned or self._session.closed:
             return
-        connector = self._session.connector
+        connector: Any = self._session.connector
         self._session.detach()
         if connector is not None and not connector.closed:
-            with warnings.catch_warnings(), contextlib.suppress(Exception):
-                # The transports of a closed loop complain however they are closed.
-                warnings.simplefilter("ignore", ResourceWarning)
+            with contextlib.suppress(Exception):  # whatever becomes of aiohttp's insides: this is housekeeping
                 connector._closed = True
                 for protocols in list(connector._conns.values()):
                     for protocol, _ in protocols:

@@ -3,9 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterator, Mapping, Sequence
 from os import PathLike
-from typing import IO, Any, ClassVar, Literal, TypeAlias, Union
+from typing import (
+    IO,
+    TYPE_CHECKING,
+    Any,
+    Literal,
+    Protocol,
+    SupportsIndex,
+    TypeAlias,
+    TypeGuard,
+    TypeVar,
+    Union,
+    overload,
+)
 
 from typing_extensions import override
 
@@ -24,6 +36,8 @@ __all__ = [
     "SequenceNotStr",
     "Timeout",
     "TimeoutTypes",
+    "is_list",
+    "is_mapping",
     "not_given",
     "omit",
 ]
@@ -33,7 +47,6 @@ class Omit:
     """Leave something out: a parameter of the body, or a header that would be sent by default."""
 
     __slots__ = ()
-    _single: ClassVar[Omit]
 
     def __bool__(self) -> Literal[False]:
         return False
@@ -48,7 +61,7 @@ class Omit:
 
 
 class NotGiven:
-    """The default of options for which None has a meaning: `timeout=None` is no limit, `timeout=not_given` the usual."""
+    """The default of options for which None has a meaning: `timeout=None` is no limit, `not_given` the usual one."""
 
     __slots__ = ()
 
@@ -72,11 +85,31 @@ Headers: TypeAlias = Mapping[str, str | Omit]
 Query: TypeAlias = Mapping[str, object]
 Body: TypeAlias = object
 FileContent: TypeAlias = Union[IO[bytes], bytes, "PathLike[str]"]
-FileTypes: TypeAlias = FileContent | tuple[str | None, FileContent] | tuple[str | None, FileContent, str | None] | tuple[str | None, FileContent, str | None, Mapping[str, str]]
+FileTypes: TypeAlias = (
+    FileContent
+    | tuple[str | None, FileContent]
+    | tuple[str | None, FileContent, str | None]
+    | tuple[str | None, FileContent, str | None, Mapping[str, str]]
+)
 RequestFiles: TypeAlias = Mapping[str, FileTypes] | Sequence[tuple[str, FileTypes]]
 Content: TypeAlias = bytes | bytearray | IO[bytes] | AsyncIterable[bytes]
-# Static typing cannot tell a str from a sequence of str; the name says what is meant.
-SequenceNotStr: TypeAlias = Sequence
+T_co = TypeVar("T_co", covariant=True)
+
+if TYPE_CHECKING:
+
+    class SequenceNotStr(Protocol[T_co]):
+        """A sequence that a str is not: a str's `__contains__` takes a str only."""
+
+        @overload
+        def __getitem__(self, index: SupportsIndex, /) -> T_co: ...
+        @overload
+        def __getitem__(self, index: slice, /) -> Sequence[T_co]: ...
+        def __contains__(self, value: object, /) -> bool: ...
+        def __len__(self) -> int: ...
+        def __iter__(self) -> Iterator[T_co]: ...
+        def __reversed__(self) -> Iterator[T_co]: ...
+else:
+    SequenceNotStr = Sequence
 
 
 class Timeout:
@@ -95,7 +128,7 @@ class Timeout:
     Raises ValueError for negative, infinite or non-numeric limits.
     """
 
-    __slots__ = ("connect", "first_event", "idle", "pool", "read", "total", "write")
+    __slots__ = ("_hash", "connect", "first_event", "idle", "pool", "read", "total", "write")
 
     connect: float | None
     read: float | None
@@ -125,6 +158,8 @@ class Timeout:
         self.total = _seconds("total", total)
         self.first_event = _seconds("first_event", first_event)
         self.idle = _seconds("idle", idle)
+        # Limits are looked up by each call, so this is worked out once.
+        self._hash = hash(self._values())
 
     @classmethod
     def of(cls, value: Any) -> Timeout:
@@ -138,7 +173,7 @@ class Timeout:
         raise TypeError(f"timeout must be seconds, None or a Timeout, not {type(value).__name__}")
 
     def _values(self) -> tuple[float | None, ...]:
-        return tuple(getattr(self, name) for name in self.__slots__)
+        return tuple(getattr(self, name) for name in self.__slots__[1:])
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -146,11 +181,13 @@ class Timeout:
 
     @override
     def __hash__(self) -> int:
-        return hash(self._values())
+        return self._hash
 
     @override
     def __repr__(self) -> str:
-        given = ", ".join(f"{name}={value}" for name in self.__slots__ if (value := getattr(self, name)) is not None)
+        given = ", ".join(
+            f"{name}={value}" for name in self.__slots__[1:] if (value := getattr(self, name)) is not None
+        )
         return f"Timeout({given})"
 
 
@@ -167,3 +204,16 @@ def _seconds(name: str, value: Any) -> float | None:
 
 DEFAULT_TIMEOUT = Timeout(600.0, connect=5.0)
 DEFAULT_MAX_RETRIES = 2
+
+
+# Type checkers learn nothing of the contents from an isinstance; JSON's have strings for keys.
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Whether a value is a mapping."""
+    return isinstance(value, Mapping)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Whether a value is a list."""
+    return isinstance(value, list)
