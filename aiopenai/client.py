@@ -8,6 +8,7 @@ which is imported, with tenacity, when the first thing goes wrong.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import inspect
 import logging
 import os
@@ -899,7 +900,8 @@ class _Shared:
             self._transport = await _import_transport()
         if self._sessions is None:
             self._sessions = cast("Sessions", self._transport.Sessions(self._transport.Settings(**self._wiring)))
-        return await self._sessions.open()
+        # From here on without a pause, so that ten thousand first calls make one session.
+        return self._sessions.current() or self._sessions.open()
 
     def block(self, headers: Mapping[str, str]) -> Mapping[str, str]:
         """Headers in the transport's own form."""
@@ -912,15 +914,17 @@ class _Shared:
             await self._sessions.close()
 
 
-async def _import_transport() -> ModuleType:
-    import importlib
-    import sys
+_imports: dict[asyncio.AbstractEventLoop, asyncio.Future[ModuleType]] = {}
 
-    found = sys.modules.get("aiopenai.transport")
-    if found is not None and "aiohttp" in sys.modules:
-        return found
+
+async def _import_transport() -> ModuleType:
+    """Import the transport in a thread, once for all who wait in this loop."""
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(None, importlib.import_module, "aiopenai.transport")
+    found = _imports.get(loop)
+    if found is None:
+        found = _imports[loop] = loop.run_in_executor(None, importlib.import_module, "aiopenai.transport")
+        found.add_done_callback(lambda _: _imports.pop(loop, None))
+    return await asyncio.shield(found)
 
 
 def _apply(request: Request[Any], options: Mapping[str, Any] | None, more: dict[str, Any]) -> None:

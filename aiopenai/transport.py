@@ -13,6 +13,7 @@ import functools
 import socket
 import time
 import urllib.request
+import weakref
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any, Protocol, cast
 
@@ -378,10 +379,12 @@ class Session:
             trust_env=False,
         )
 
-    async def stand_by(self) -> None:
+    def stand_by(self) -> None:
         """Have the session closed when its loop ends: `asyncio.run` and its like close what generators are left."""
         self._at_loop_end = self._until_loop_ends()
-        await self._at_loop_end.__anext__()
+        # To its only `yield`; nothing is awaited before, so no loop is needed to get there.
+        with contextlib.suppress(StopIteration):
+            self._at_loop_end.__anext__().send(None)
 
     async def _until_loop_ends(self) -> AsyncGenerator[None, None]:
         try:
@@ -551,12 +554,14 @@ class Sessions:
         self._settings = settings
         self._by_loop: dict[asyncio.AbstractEventLoop, Session] = {}
         self.closed = False
+        # A client that is dropped without `close` closes what it opened. At exit the loops have done so before.
+        weakref.finalize(self, release, self._by_loop).atexit = False
 
     def current(self) -> Session | None:
         """The session of the running loop, if there is one already."""
         return self._by_loop.get(asyncio.get_running_loop())
 
-    async def open(self) -> Session:
+    def open(self) -> Session:
         """The session of the running loop, made now."""
         loop = asyncio.get_running_loop()
         for other, session in list(self._by_loop.items()):
@@ -566,7 +571,7 @@ class Sessions:
         borrowed = self._settings.http_client
         session = self._by_loop[loop] = Session(self._settings, borrowed=borrowed)
         if borrowed is None:
-            await session.stand_by()
+            session.stand_by()
         return session
 
     async def close(self) -> None:
