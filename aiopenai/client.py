@@ -12,6 +12,7 @@ import importlib
 import inspect
 import logging
 import os
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args, get_origin, overload
@@ -187,6 +188,7 @@ class AsyncOpenAI(Resources[Async]):
         self._strict = _strict_response_validation
         self._enforce_credentials = _enforce_credentials
         self._max_event_bytes = max_event_bytes
+        _check_session(http_client)
         # For the sessions, which are not made before they are needed; copies of the client share them.
         self._wiring: dict[str, Any] = {
             "http_client": http_client,
@@ -346,6 +348,13 @@ class AsyncOpenAI(Resources[Async]):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} base_url={_shown(self.base_url)!r}>"
 
+    def __copy__(self) -> Self:
+        return self.copy()
+
+    def __deepcopy__(self, _: Any) -> Self:
+        return self.copy()
+
+    @override
     def __reduce__(self) -> Any:
         raise TypeError(f"{type(self).__name__} cannot be pickled: it holds a key. Make a client where it is needed.")
 
@@ -422,7 +431,7 @@ class AsyncOpenAI(Resources[Async]):
             call.body = MultipartBody(request.body or {}, request.files or ())
         elif request.content is not None:
             call.body = request.content
-        elif request.body is not None:
+        elif request.body is not None and endpoint.method != "GET":
             call.body = encode(request.body, endpoint.replay)
         else:
             call.body = None
@@ -959,6 +968,15 @@ def _checked_policy(value: Any) -> Any:
     if value is not None and not (hasattr(value, "stop") and hasattr(value, "wait") and hasattr(value, "retry")):
         raise TypeError(f"retry must be a tenacity policy such as AsyncRetrying(...), not {type(value).__name__}")
     return value
+
+
+def _check_session(value: Any) -> None:
+    """An httpx client, say, would fail late and strangely. aiohttp need not be imported to tell."""
+    aiohttp_module = sys.modules.get("aiohttp")
+    if value is not None and (aiohttp_module is None or not isinstance(value, aiohttp_module.ClientSession)):
+        raise TypeError(
+            f"http_client must be an aiohttp.ClientSession, not {type(value).__module__}.{type(value).__name__}"
+        )
 
 
 def _environment_headers() -> dict[str, str]:

@@ -346,6 +346,8 @@ class _Builder:
         self.path = [(text, field) for text, field, _, _ in Formatter().parse(endpoint.path)]
         self.in_path = tuple(field for _, field in self.path if field)
         self.has_body = endpoint.method not in ("GET", "DELETE")
+        # A POST without any parameter for its body has none, rather than an empty object.
+        self.sends_body = self.has_body and bool({*names} - {*self.in_path, *query, *(header_params or ())})
         self.query = frozenset(query)
         self.body = frozenset(body)
         self.files = files
@@ -353,7 +355,7 @@ class _Builder:
         self.wire = wire or {}
         self.streams = endpoint.event is not None
         # Nothing but a body, as nearly all calls are: the keyword arguments are it.
-        self.simple = self.has_body and not (self.in_path or query or files or self.header_params or self.wire)
+        self.simple = self.sends_body and not (self.in_path or query or files or self.header_params or self.wire)
 
     def build(self, args: tuple[Any, ...], given: dict[str, Any]) -> Request[Any]:
         """Make the request. Raises TypeError for wrong and missing names, ValueError for an empty path argument."""
@@ -415,7 +417,7 @@ class _Builder:
             endpoint=self.endpoint,
             path=path,
             query=query or None,
-            body=body if self.has_body or body else None,
+            body=body if self.sends_body or body else None,
             files=_file_parts(files) if self.endpoint.multipart else None,
             headers=headers or None,
             stream=stream,

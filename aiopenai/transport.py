@@ -604,5 +604,13 @@ def _close_soon(session: Session) -> None:
 
 
 def header_block(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Headers in the form that aiohttp takes without converting it."""
+    """Headers in the form that aiohttp takes without converting it.
+
+    Raises TypeError and ValueError for what no header can be; neither shows the value, which may be a key.
+    """
+    for name, value in headers.items():
+        if not isinstance(cast("object", value), str):
+            raise TypeError(f"the header {name!r} must be a str, not {type(value).__name__}")
+        if "\r" in value or "\n" in value or "\0" in value:
+            raise ValueError(f"the header {name!r} has a line break or a NUL in its value")
     return CIMultiDict(headers)

@@ -202,7 +202,7 @@ def _seconds(name: str, value: Any) -> float | None:
     return value
 
 
-DEFAULT_TIMEOUT = Timeout(600.0, connect=5.0)
+DEFAULT_TIMEOUT = Timeout(600, connect=5.0)
 DEFAULT_MAX_RETRIES = 2
 
 

@@ -1,0 +1,1 @@
+from parity.conftest import ours, reference, server, theirs  # noqa: F401

@@ -1,0 +1,149 @@
+"""Arguments made from types: for each parameter a value that its annotation allows."""
+
+from __future__ import annotations
+
+import collections.abc
+import itertools
+import os
+import types
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, TypeAlias, Union
+
+import typing_extensions
+from typing_extensions import get_type_hints, is_typeddict
+
+from aiopenai.values import NotGiven, Omit
+
+from .surface import Method
+
+# (name of the parameter or key, the TypedDict that has it or None) -> a value, or nothing
+Known: TypeAlias = Callable[[str, Any], Any]
+NOTHING: Any = object()
+
+_QUALIFIERS = (
+    typing.Annotated,
+    typing_extensions.Required,
+    typing_extensions.NotRequired,
+    typing_extensions.ReadOnly,
+)
+_SEQUENCES = (list, collections.abc.Iterable, collections.abc.Sequence, tuple)
+# What may be anything is an object in the API: a schema, the arguments of a call.
+_SCALARS: dict[Any, Any] = {str: "text", int: 1, float: 0.5, bool: True, object: {"key": "text"}}
+FILE: Any = ("notes.jsonl", b'{"a": 1}\n', "application/jsonl")
+
+
+def required(method: Method, known: Known | None = None) -> dict[str, Any]:
+    """The arguments without which there is no call."""
+    maker = _Maker(0, known, full=False)
+    return {
+        parameter.name: maker.value(parameter.kind, parameter.name, None)
+        for parameter in method.parameters
+        if parameter.required
+    }
+
+
+def everything(method: Method, known: Known | None = None) -> Iterator[dict[str, Any]]:
+    """All arguments at once, in as many calls as it takes to give each member of each union its turn.
+
+    Objects have all their keys; arrays have an item of each kind. `stream` is not among the arguments.
+    """
+    for turn in itertools.count():
+        maker = _Maker(turn, known, full=True)
+        yield {
+            parameter.name: maker.value(parameter.kind, parameter.name, None)
+            for parameter in method.parameters
+            if parameter.name != "stream"
+        }
+        if turn + 1 >= maker.widest:
+            return
+
+
+class _Maker:
+    def __init__(self, turn: int, known: Known | None, *, full: bool) -> None:
+        self.turn = turn
+        self.known = known
+        self.full = full
+        self.widest = 1
+        self.open: list[Any] = []
+
+    def value(self, kind: Any, name: str, owner: Any) -> Any:
+        if self.known is not None and (found := self.known(name, owner)) is not NOTHING:
+            return found
+        members = list(_members(kind))
+        if any(typing.get_origin(member) is os.PathLike for member in members):
+            return FILE
+        # A type inside itself ends with its required keys, and with a member that is not in progress already.
+        if len(members) > 1:
+            closed = [member for member in members if member not in self.open]
+            members = closed or members
+        if len(members) == 1:
+            return self.one(members[0], name, owner)
+        self.widest = max(self.widest, len(members)) if self.full else 1
+        return self.one(members[self.turn % len(members)], name, owner)
+
+    def one(self, kind: Any, name: str, owner: Any) -> Any:
+        origin = typing.get_origin(kind)
+        if kind is type(None):
+            return None
+        if is_typeddict(kind):
+            return self.object(kind)
+        if origin is Literal:
+            return typing.get_args(kind)[self.turn % len(typing.get_args(kind))]
+        if (origin or kind) in _SEQUENCES:
+            return self.array(typing.get_args(kind), name, owner)
+        if (origin or kind) in (dict, collections.abc.Mapping):
+            return {"key": self.value((typing.get_args(kind) or (str, str))[1], "", None)}
+        if kind in _SCALARS:
+            return _SCALARS[kind]
+        raise AssertionError(f"no value is known for {name}: {kind}")
+
+    def array(self, args: tuple[Any, ...], name: str, owner: Any) -> list[Any]:
+        members = [member for member in _members(args[0] if args else str) if member not in self.open]
+        if not self.full:
+            members = members[:1]
+        return [self.one(member, name, owner) for member in members]
+
+    def object(self, kind: Any) -> dict[str, Any]:
+        again = kind in self.open
+        self.open.append(kind)
+        try:
+            return {
+                key: self.value(hint, key, kind)
+                for key, (hint, due) in keys_of(kind).items()
+                if due or (self.full and not again)
+            }
+        finally:
+            self.open.pop()
+
+
+def keys_of(kind: Any) -> dict[str, tuple[Any, bool]]:
+    """A TypedDict's keys, with their types and whether they are required."""
+    found = _keys.get(kind)
+    if found is None:
+        # `__required_keys__` does not see a `Required` in annotations that are strings.
+        hints = get_type_hints(kind, localns={"PathLike": os.PathLike}, include_extras=True)
+        found = _keys[kind] = {
+            name: (hint, typing.get_origin(hint) is typing_extensions.Required or name in kind.__required_keys__)
+            for name, hint in hints.items()
+        }
+    return found
+
+
+_keys: dict[Any, dict[str, tuple[Any, bool]]] = {}
+
+
+def _members(kind: Any) -> Iterator[Any]:
+    """What a union consists of, flat; sentinels are not values."""
+    origin = typing.get_origin(kind)
+    if origin in _QUALIFIERS:
+        yield from _members(typing.get_args(kind)[0])
+    elif origin is Union or origin is types.UnionType:
+        seen: list[Any] = []
+        for argument in typing.get_args(kind):
+            for member in _members(argument):
+                if member not in seen and member not in (Omit, NotGiven):
+                    seen.append(member)
+                    yield member
+    else:
+        yield kind
