@@ -44,9 +44,38 @@ What your code has sent: `server.journal`, `server.requests_for(path)`, `server.
 byte: `server.reply_with(path, body, content_type="text/event-stream", chunk_size=7)`.
 """
 
-from .faults import Fault, Prepared
-from .journal import ReceivedRequest
-from .multipart import Part
-from .server import Server, serve_forever
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .faults import Fault, Prepared
+    from .journal import ReceivedRequest
+    from .multipart import Part
+    from .server import Server, serve_forever
 
 __all__ = ["Fault", "Part", "Prepared", "ReceivedRequest", "Server", "serve_forever"]
+
+# Resolved at first use: pytest imports this package at every start for its fixture's sake.
+_HOMES = {
+    "Fault": "faults",
+    "Part": "multipart",
+    "Prepared": "faults",
+    "ReceivedRequest": "journal",
+    "Server": "server",
+    "serve_forever": "server",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

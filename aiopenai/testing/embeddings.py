@@ -8,6 +8,7 @@ from array import array
 from base64 import b64encode
 from functools import lru_cache
 from math import sqrt
+from typing import Any
 
 from .params import ARRAY, INTEGER, STRING, check, check_model, wrong_type
 from .text import count_tokens
@@ -60,12 +61,10 @@ def create(call: Call) -> Reply:
     return Reply.json({"object": "list", "data": data, "model": model, "usage": usage}, tokens=tokens)
 
 
-def _inputs(given: object) -> list[tuple[bytes, int]]:
+def _inputs(given: Any) -> list[tuple[bytes, int]]:
     """What to embed, as (bytes that stand for it, number of tokens)."""
     if type(given) is str or (is_array(given) and given and all(type(item) is int for item in given)):
         given = [given]
-    if not is_array(given):
-        raise wrong_type("input", "one of a string or an array", given)
     if not given:
         raise ApiError(400, "Invalid 'input': empty array.", param="input", code="empty_array")
     if len(given) > _MAX_INPUTS:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import deque
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote
-
-import msgspec
 
 from .multipart import Part, parse_multipart
 
@@ -66,7 +65,7 @@ class ReceivedRequest:
 
     def json(self) -> Any:
         """The body decoded as JSON; raises `ValueError` if it is not JSON."""
-        return msgspec.json.decode(self.body)
+        return json.loads(self.body)
 
     def multipart(self) -> list[Part]:
         """The parts of a multipart body in order; raises `ValueError` if it is not one."""

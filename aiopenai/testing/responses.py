@@ -52,6 +52,15 @@ __all__ = ["cancel", "compact", "create", "delete", "input_items", "input_tokens
 _POLLS = 2
 _REASONING_TOKENS = 16
 
+_PREFIXES = {
+    "compaction": "cmp_",
+    "custom_tool_call": "ctc_",
+    "custom_tool_call_output": "ctco_",
+    "function_call": "fc_",
+    "function_call_output": "fco_",
+    "reasoning": "rs_",
+}
+
 _PARAMS = {
     "access_programs": OBJECT,
     "background": BOOLEAN,
@@ -227,7 +236,9 @@ def _input_items(call: Call, given: object) -> list[Object]:
         if kind is None or kind == "message":
             items.append(_input_message(call, item, f"input[{number}]"))
         else:
-            items.append({**item, "type": kind, "id": item.get("id") or call.state.new_id(f"{kind[:2]}_")})
+            items.append(
+                {**item, "type": kind, "id": item.get("id") or call.state.new_id(_PREFIXES.get(kind, "item_"))}
+            )
             if kind in ("function_call", "function_call_output"):
                 items[-1].setdefault("status", "completed")
     return items
@@ -286,6 +297,8 @@ def _response(call: Call, body: Object, model: str, items: list[Object], *, stor
     identity = call.state.new_id("resp_")
     now = call.now()
     text: Object = {"format": {"type": "text"}, "verbosity": "medium", **section(body, "text")}
+    if text["format"] is None:
+        text["format"] = {"type": "text"}
     output, made, reasoning, complete = _output(call, body, items, text["format"])
     conversation = body.get("conversation")
     return {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -31,6 +32,7 @@ _TOKEN_LIMIT = 2_000_000
 _EVENT_STREAM = "text/event-stream; charset=utf-8"
 _NO_BODY = frozenset({204, 304})
 _CLOSE_TIME = 2.0
+_ACCEPT_BATCH = 1024
 
 _logger = logging.getLogger("aiopenai.testing")
 
@@ -108,9 +110,13 @@ class Server:
             raise RuntimeError("the server is already running")
         listener = Listener(self._handle)
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            listener, self._host, self._wanted_port, ssl=self._ssl, backlog=self._backlog
-        )
+        server = await loop.create_server(listener, self._host, self._wanted_port, ssl=self._ssl, backlog=_ACCEPT_BATCH)
+        # asyncio takes its `backlog` as the number of connections to accept in one turn too, and out of file
+        # descriptors it logs an error that many times a second. So the long queue is set behind its back.
+        for listening in server.sockets:
+            with socket.fromfd(listening.fileno(), listening.family, listening.type) as duplicate:
+                duplicate.listen(self._backlog)
+        self._server = server
         self._listener = listener
         self._port = int(self._server.sockets[0].getsockname()[1])
 

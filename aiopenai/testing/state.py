@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Generic, TypeAlias, TypeVar
 
 from .catalogue import MODELS
@@ -60,12 +60,6 @@ class Store(Generic[T]):
     def values(self) -> list[T]:
         """The objects, oldest first."""
         return list(self._items.values())
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._items)
 
 
 class State:

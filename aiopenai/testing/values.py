@@ -178,8 +178,6 @@ def text_of(content: object) -> str:
             text = part.get("text")
             if type(text) is str:
                 texts.append(text)
-        elif type(part) is str:
-            texts.append(part)
     return "\n".join(texts)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import aiohttp
@@ -73,6 +74,12 @@ async def raw(server: Server, data: bytes) -> bytes:
     finally:
         writer.close()
         await writer.wait_closed()
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Let other tasks run until something is so."""
+    while not condition():  # noqa: ASYNC110 - an event would have to be set by what is under test
+        await asyncio.sleep(0)
 
 
 def raw_request(path: str, body: bytes, *lines: str, verb: str = "POST") -> bytes:

@@ -1,19 +1,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import json
 import logging
+import shutil
 import socket
+import ssl
+import subprocess
 import time
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
+from aiopenai import testing
 from aiopenai.testing import ReceivedRequest, Server, serve_forever
 
-from .http import CHAT, Api, Got, raw, raw_request
+from .http import CHAT, Api, raw, raw_request, until
 
 CHAT_BYTES = json.dumps(CHAT).encode()
 
@@ -44,6 +50,63 @@ async def test_starts_on_a_free_port_and_closes(caplog: pytest.LogCaptureFixture
 async def test_names_hosts_that_clients_can_reach() -> None:
     async with Server(host="0.0.0.0") as server:
         assert server.base_url == f"http://127.0.0.1:{server.port}/v1"
+
+
+async def test_ipv6() -> None:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        pytest.skip("no IPv6 here")
+    async with Server(host="::1") as server:
+        assert server.base_url == f"http://[::1]:{server.port}/v1"
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate for the loopback address, and its key."""
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        pytest.skip("no openssl to make a certificate with")
+    certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    kind = ["-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1"]
+    name = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    subprocess.run([openssl, "req", *kind, *name, *files], check=True, capture_output=True)
+    return certificate, key
+
+
+async def test_https(certificate: tuple[Path, Path]) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    trust = ssl.create_default_context(cafile=certificate[0])
+    connector = aiohttp.TCPConnector(ssl=trust)
+    async with Server(ssl=context) as server, aiohttp.ClientSession(connector=connector) as session:
+        assert server.base_url.startswith("https://127.0.0.1:")
+        api = Api(server, session)
+        headers = {"authorization": "Bearer x"}
+        got = await api("POST", "/chat/completions", {**CHAT, "stream": True}, headers=headers)
+        assert got.events()[-1] == "[DONE]"
+        server.fault(cut_after=700)
+        # Not by aiohttp's client: on Python 3.10 it leaves a TLS transport unclosed that the server has closed.
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=trust)
+        writer.write(raw_request("/chat/completions", CHAT_BYTES))
+        assert len(await reader.read()) == 700
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+
+
+async def test_a_handshake_that_never_ends_keeps_no_server_from_closing(certificate: tuple[Path, Path]) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(*certificate)
+    started = time.monotonic()
+    async with Server(ssl=context) as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    assert time.monotonic() - started < 10.0
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 async def test_the_repr_holds_no_key() -> None:
@@ -87,8 +150,7 @@ async def test_serve_forever_until_cancelled() -> None:
     task = asyncio.create_task(serve_forever(port=0, on_ready=ready.put_nowait, answer="x"))
     server = await ready.get()
     async with aiohttp.ClientSession() as session:
-        async with session.get(server.base_url + "/models", headers={"authorization": "Bearer x"}) as response:
-            assert response.status == 200
+        assert (await Api(server, session)("GET", "/models", headers={"authorization": "Bearer x"})).status == 200
     assert server.journal == []
     assert server.request_count == 1
     task.cancel()
@@ -110,16 +172,17 @@ async def test_closes_at_once_whatever_is_going_on(trouble: str, caplog: pytest.
             server.reply_with("/chat/completions", b"x" * 64_000_000)
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
         if trouble == "upload":
-            writer.write(raw_request("/files", b"")[:-4].replace(b"content-length: 0", b"content-length: 99") + b"\r\n\r\nx")
+            writer.write(
+                raw_request("/files", b"")[:-4].replace(b"content-length: 0", b"content-length: 99") + b"\r\n\r\nx"
+            )
         elif trouble != "idle":
             writer.write(raw_request("/chat/completions", json.dumps({**CHAT, "stream": trouble == "stream"}).encode()))
         if trouble in ("stream", "stall", "slow reader"):
             assert await reader.readexactly(10) == b"HTTP/1.1 2"
         else:
-            while server.connections == 0 or (trouble == "delay" and not server.journal):
-                await asyncio.sleep(0)
+            await until(lambda: server.journal if trouble == "delay" else server.connections)
         started = time.monotonic()
-    assert time.monotonic() - started < 1.0
+    assert time.monotonic() - started < 5.0
     assert server.open_connections == 0
     writer.close()
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
@@ -153,10 +216,8 @@ async def test_every_reply_has_the_headers_of_the_api(api: Api) -> None:
 async def test_a_key_is_needed(server: Server, value: str | None) -> None:
     headers = {} if value is None else {"authorization": value}
     async with aiohttp.ClientSession() as session:
-        async with session.get(server.base_url + "/models", headers=headers) as response:
-            got = Got(response.status, response.headers, await response.read())
-    assert got.status == 401
-    assert got.error()["code"] == "invalid_api_key"
+        error = await Api(server, session).fails(401, "GET", "/models", headers=headers)
+    assert error["code"] == "invalid_api_key"
 
 
 async def test_a_certain_key_may_be_needed() -> None:
@@ -279,16 +340,44 @@ async def test_a_body_with_a_broken_encoding(api: Api) -> None:
 
 async def test_a_client_that_goes_away_does_no_harm(api: Api, caplog: pytest.LogCaptureFixture) -> None:
     api.server.token_delay = 60.0
-    async with api.session.post(
-        api.server.base_url + "/chat/completions", json={**CHAT, "stream": True}
-    ) as response:
+    async with api.session.post(api.server.base_url + "/chat/completions", json={**CHAT, "stream": True}) as response:
         await response.content.readany()
         response.close()
-    while api.server.open_connections:
-        await asyncio.sleep(0)
+    await until(lambda: not api.server.open_connections)
     api.server.token_delay = 0.0
     await api.ok("POST", "/chat/completions", CHAT)
     assert not caplog.records
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_slow_reader_gets_everything(stream: bool) -> None:
+    # Every event of a stream names the model: a long name makes big events.
+    async with Server(models=["m" * 100_000], answer="word " * 200) as server:
+        if not stream:
+            server.reply_with("/chat/completions", b"x" * 20_000_000)
+        body = json.dumps({**CHAT, "model": "m" * 100_000, "stream": stream}).encode()
+        await read_slowly(server, raw_request("/chat/completions", body, "connection: close"), stream)
+
+
+async def read_slowly(server: Server, request: bytes, stream: bool) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=4096)
+    writer.write(request)
+    # The server has to wait for us, and then goes on.
+    (connection,) = await paused(server)
+    received = await reader.read()
+    assert not connection.paused
+    assert received.endswith(b"0\r\n\r\n" if stream else b"x")
+    assert len(received) > 20_000_000
+    writer.close()
+    await writer.wait_closed()
+
+
+async def paused(server: Server) -> Any:
+    """The server's connections, as soon as one of them is held up by its client."""
+    listener = server._listener
+    assert listener is not None
+    await until(lambda: any(connection.paused for connection in listener.connections))  # type: ignore[attr-defined]
+    return listener.connections
 
 
 async def test_every_event_is_a_chunk_of_its_own(api: Api) -> None:
@@ -297,7 +386,7 @@ async def test_every_event_is_a_chunk_of_its_own(api: Api) -> None:
         part = b""
         async for data, end in response.content.iter_chunks():
             part += data
-            if end:
+            if end and part:
                 chunks.append(part)
                 part = b""
     assert len(chunks) == 8
@@ -316,7 +405,7 @@ async def test_latency_comes_before_every_reply() -> None:
         api = Api(server, session)
         started = time.monotonic()
         await asyncio.gather(*(api.ok("GET", "/models/gpt-4o") for _ in range(50)))
-        assert 0.05 <= time.monotonic() - started < 1.0
+        assert 0.05 <= time.monotonic() - started < 2.5
 
 
 async def test_a_thousand_connections_at_once() -> None:
@@ -354,9 +443,9 @@ async def test_the_journal(api: Api) -> None:
     api.server.clear()
     assert api.server.journal == []
     assert api.server.request_count == 2
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="Expecting value"):
         second.json()
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="multipart"):
         second.multipart()
 
 
@@ -419,3 +508,14 @@ async def test_a_clock_and_models_of_ones_own() -> None:
         assert (reply["created"], reply["model"]) == (12, "mine")
         assert [model["id"] for model in (await api.ok("GET", "/models", headers=headers))["data"]] == ["mine"]
         await api.fails(404, "POST", "/chat/completions", CHAT, headers=headers)
+
+
+# The package
+
+
+def test_public_names() -> None:
+    assert set(testing.__all__) <= set(dir(testing))
+    for name in testing.__all__:
+        assert getattr(testing, name).__name__ == name
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = testing.no_such_name

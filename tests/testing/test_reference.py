@@ -1,0 +1,198 @@
+"""Every reply of the server parses, strictly, to the type that the reference SDK has for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from aiopenai.testing import Server
+
+openai = pytest.importorskip("openai")
+models = pytest.importorskip("openai._models")
+
+MESSAGES: Any = [{"role": "user", "content": "hi get_weather"}]
+TOOLS: Any = [{"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}]
+CUSTOM: Any = [{"type": "custom", "custom": {"name": "note"}}]
+FUNCTION: Any = [
+    {"type": "function", "name": "get_weather", "parameters": {"type": "object"}, "strict": False},
+    {"type": "custom", "name": "note"},
+]
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[Any]:
+    async with openai.AsyncOpenAI(base_url=server.base_url, api_key="x", max_retries=0) as client:
+        yield client
+
+
+def strict(value: Any, type_: Any = None) -> Any:
+    """Validate what arrived against its declared type, without the reference's leniency."""
+    type_ = type_ or type(value)
+    sent = json.loads(value.model_dump_json(by_alias=True, exclude_unset=True, warnings="error"))
+    models.validate_type(type_=type_, value=sent)
+    return value
+
+
+async def test_strict_is_strict(client: Any, server: Server) -> None:
+    reply = {"id": "x", "object": "chat.completion", "created": 1, "model": "m", "choices": [{"index": "0"}]}
+    server.reply_with("/chat/completions", reply)
+    lenient = await client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+    with pytest.raises(ValueError, match="index"):
+        strict(lenient)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"n": 2, "logprobs": True, "top_logprobs": 2},
+        {"max_tokens": 1},
+        {"tools": TOOLS},
+        {"functions": [{"name": "get_weather"}]},
+        {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}},
+        {"store": True, "metadata": {"a": "b"}},
+    ],
+)
+async def test_chat(client: Any, params: dict[str, Any]) -> None:
+    whole = strict(await client.chat.completions.create(model="gpt-4o", messages=MESSAGES, **params))
+    assert whole._request_id.startswith("req_")
+    options = {"include_usage": True}
+    stream = await client.chat.completions.create(
+        model="gpt-4o", messages=MESSAGES, stream=True, stream_options=options, **params
+    )
+    chunks = [strict(chunk) async for chunk in stream]
+    assert chunks[-1].usage == whole.usage
+    assert {choice.finish_reason for chunk in chunks for choice in chunk.choices} - {None} == {
+        choice.finish_reason for choice in whole.choices
+    }
+
+
+async def test_custom_tools(client: Any) -> None:
+    strict(await client.chat.completions.create(model="gpt-4o", messages=MESSAGES, tools=CUSTOM))
+
+
+async def test_stored_chat(client: Any) -> None:
+    chats = client.chat.completions
+    made = [await chats.create(model="gpt-4o", messages=MESSAGES, store=True) for _ in range(5)]
+    first = made[0]
+    strict(await chats.retrieve(first.id))
+    strict(await chats.update(first.id, metadata={"a": "b"}))
+    assert [strict(chat).id async for chat in chats.list(limit=2)] == [chat.id for chat in made]
+    # The reference types stored messages as the assistant's only; the API and its own examples have any role.
+    assert [message.role async for message in chats.messages.list(first.id)] == ["user"]
+    assert strict(await chats.delete(first.id)).deleted
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"tools": FUNCTION},
+        {"tools": FUNCTION, "input": "note"},
+        {"reasoning": {"effort": "low", "summary": "auto"}},
+        {"include": ["message.output_text.logprobs"], "top_logprobs": 1},
+        {"max_output_tokens": 16, "input": "word " * 30},
+        {"background": True},
+        {"text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": "object"}}}},
+        {"conversation": "conv_1", "instructions": "be kind", "metadata": {"a": "b"}},
+    ],
+)
+async def test_responses(client: Any, params: dict[str, Any]) -> None:
+    params = {"model": "gpt-4o", "input": "hi", **params}
+    made = strict(await client.responses.create(**params))
+    await client.responses.retrieve(made.id)
+    final = strict(await client.responses.retrieve(made.id))
+    events = [strict(event) async for event in await client.responses.create(stream=True, **params)]
+    assert events[0].type == "response.created"
+    assert events[-1].type == f"response.{final.status}"
+    assert events[-1].response.output_text == final.output_text
+    again = [strict(event) async for event in await client.responses.retrieve(made.id, stream=True, starting_after=2)]
+    assert [event.type for event in again] == [event.type for event in events[3:]]
+    items = [strict(item) async for item in client.responses.input_items.list(made.id, limit=1)]
+    assert [item.type for item in items] == ["message"]
+    await client.responses.delete(made.id)
+
+
+async def test_the_reference_follows_its_own_streams(client: Any) -> None:
+    async with client.responses.stream(model="gpt-4o", input="hi", tools=FUNCTION) as stream:
+        assert (await stream.get_final_response()).output[0].type == "function_call"
+    async with client.chat.completions.stream(model="gpt-4o", messages=MESSAGES) as stream:
+        final = await stream.get_final_completion()
+    assert final.choices[0].message.content == "You said: hi get_weather"
+
+
+async def test_other_responses(client: Any) -> None:
+    made = await client.responses.create(model="gpt-4o", input="hi", background=True)
+    assert strict(await client.responses.cancel(made.id)).status == "cancelled"
+    assert strict(await client.responses.input_tokens.count(model="gpt-4o", input="hi")).input_tokens == 7
+    compacted = await client.responses.compact(model="gpt-4o", input="hi")
+    # As above: the reference's output messages are the assistant's, compacted ones the user's.
+    compacted.output = [item for item in compacted.output if item.type == "compaction"]
+    assert len(strict(compacted).output) == 1
+
+
+@pytest.mark.parametrize("params", [{}, {"logprobs": 2, "echo": True, "n": 2}, {"max_tokens": 1}])
+async def test_completions(client: Any, params: dict[str, Any]) -> None:
+    params = {"model": "gpt-3.5-turbo-instruct", "prompt": "hi", **params}
+    whole = strict(await client.completions.create(**params))
+    chunks = [chunk async for chunk in await client.completions.create(stream=True, **params)]
+    # The reference types `finish_reason` of a chunk as never null; the API sends null before the end.
+    assert strict(chunks[-1]).choices[0].finish_reason == whole.choices[-1].finish_reason
+    text = "".join(chunk.choices[0].text for chunk in chunks if chunk.choices[0].index == 0)
+    assert text == whole.choices[0].text
+
+
+async def test_embeddings(client: Any) -> None:
+    floats = strict(await client.embeddings.create(model="text-embedding-3-small", input="hi", encoding_format="float"))
+    default = strict(await client.embeddings.create(model="text-embedding-3-small", input="hi"))
+    assert default.data == floats.data
+
+
+async def test_models(client: Any) -> None:
+    listed = [strict(model) async for model in client.models.list()]
+    assert strict(await client.models.retrieve("gpt-4o")) in listed
+    assert strict(await client.models.delete("ft:gpt-4o-mini-2024-07-18:local::test")).deleted
+
+
+async def test_files(client: Any) -> None:
+    made = [
+        strict(
+            await client.files.create(
+                file=(f"{number}.txt", b"data"),
+                purpose="user_data",
+                expires_after={"anchor": "created_at", "seconds": 3600},
+            )
+        )
+        for number in range(3)
+    ]
+    assert [file async for file in client.files.list(limit=2)] == made[::-1]
+    assert strict(await client.files.retrieve(made[0].id)) == made[0]
+    assert (await client.files.content(made[0].id)).read() == b"data"
+    assert strict(await client.files.delete(made[0].id)).deleted
+
+
+async def test_moderations(client: Any) -> None:
+    assert not strict(await client.moderations.create(input="hi")).results[0].flagged
+    parts = [{"type": "text", "text": "x"}, {"type": "image_url", "image_url": {"url": "https://example.com/x.png"}}]
+    strict(await client.moderations.create(input=parts))
+
+
+async def test_errors(client: Any, server: Server) -> None:
+    with pytest.raises(openai.NotFoundError) as caught:
+        await client.chat.completions.create(model="none", messages=MESSAGES)
+    assert (caught.value.code, caught.value.param) == ("model_not_found", "model")
+    with pytest.raises(openai.BadRequestError):
+        await client.chat.completions.create(model="gpt-4o", messages=[])
+    async with Server(api_key="right") as other:
+        with pytest.raises(openai.AuthenticationError):
+            await client.with_options(base_url=other.base_url).models.list()
+    server.fault(status=429, headers={"retry-after-ms": "1"}, times=2)
+    with pytest.raises(openai.RateLimitError):
+        await client.models.list()
+    assert (await client.with_options(max_retries=1).models.list()).data
+    server.fault(cut_after=0)
+    with pytest.raises(openai.APIConnectionError):
+        await client.models.list()
