@@ -468,7 +468,7 @@ def _finish(method: Any, builder: _Builder, signature: Any) -> Any:
     method.__name__ = builder.name
     method.__qualname__ = f"{signature.__qualname__.rpartition('.')[0]}.{builder.name}"
     method.__module__ = signature.__module__
-    method.__doc__ = signature.__doc__
+    method.__doc__ = signature.__doc__ or f"`{builder.endpoint.method} {builder.endpoint.path}`"
     return method
 
 

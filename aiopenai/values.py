@@ -84,7 +84,7 @@ NOT_GIVEN = not_given
 Headers: TypeAlias = Mapping[str, str | Omit]
 Query: TypeAlias = Mapping[str, object]
 Body: TypeAlias = object
-FileContent: TypeAlias = Union[IO[bytes], bytes, "PathLike[str]"]
+FileContent: TypeAlias = IO[bytes] | bytes | PathLike[str]
 FileTypes: TypeAlias = (
     FileContent
     | tuple[str | None, FileContent]

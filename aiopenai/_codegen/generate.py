@@ -14,8 +14,8 @@ from aiopenai._codegen.write_types import TypesWriter
 
 def generate(source: Source, namespaces: Collection[str] | None) -> dict[str, str]:
     """All files of some namespaces (None: of all), unformatted, by path below the package. Raises `SourceError`."""
+    resources = read_resources(source, namespaces)
     types = read_types(source)
-    resources = [each for each in read_resources(source) if namespaces is None or each.path[0] in namespaces]
     layout = lay_out(source, types, resources, namespaces is None)
     return {
         **TypesWriter(layout, resources, source.version).files(),

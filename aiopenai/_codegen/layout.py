@@ -6,18 +6,17 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aiopenai._codegen.read_types import definition_references
 from aiopenai._codegen.shapes import (
     Alias,
     Class,
     Definition,
     Generic,
     Name,
-    Ref,
     Resource,
     Type,
     Types,
     Value,
+    needs,
     parts,
     references,
     rename,
@@ -162,7 +161,7 @@ def _scope(types: Types, resources: list[Resource], groups: dict[str, str], ever
         name = queue.pop()
         if name not in wanted:
             wanted.add(name)
-            queue.extend(definition_references(types.definitions[name]))
+            queue.extend(needs(types.definitions[name]))
     return wanted
 
 
@@ -178,14 +177,7 @@ def _renamed(definition: Definition, names: dict[Name, Name]) -> Definition:
 
 def _merge(definitions: dict[Name, Definition], groups: dict[str, str], exported: dict[Name, str]) -> dict[Name, Name]:
     """Definitions that no package exports and that equal another one of their group: they become that one."""
-    # `ChatModel = shared.ChatModel`, kept by the reference for old imports.
-    merged = {
-        name: definition.type.target
-        for name, definition in definitions.items()
-        if isinstance(definition, Alias)
-        and isinstance(definition.type, Ref)
-        and definition.type.target.name == name.name
-    }
+    merged: dict[Name, Name] = {}
     while True:
         first: dict[object, Name] = {}
         found: dict[Name, Name] = {}
@@ -274,20 +266,20 @@ def _is_argument(type_: Type) -> bool:
 
 def _check_order(layout: Layout) -> None:
     """Modules may not need each other in a circle."""
-    needs: dict[str, set[str]] = {}
+    imports: dict[str, set[str]] = {}
     for name, definition in layout.definitions.items():
         here = layout.places[name].module
-        used = {layout.places[each].module for each in definition_references(definition)}
-        needs.setdefault(here, set()).update(used - {here})
+        used = {layout.places[each].module for each in needs(definition)}
+        imports.setdefault(here, set()).update(used - {here})
     done: set[str] = set()
 
     def visit(module: str, above: tuple[str, ...]) -> None:
         if module in above:
             raise SourceError(f"modules need each other: {' -> '.join((*above[above.index(module) :], module))}")
         if module not in done:
-            for used in sorted(needs.get(module, ())):
+            for used in sorted(imports.get(module, ())):
                 visit(used, (*above, module))
             done.add(module)
 
-    for module in sorted(needs):
+    for module in sorted(imports):
         visit(module, ())

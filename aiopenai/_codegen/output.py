@@ -27,10 +27,17 @@ def write(files: dict[str, str], package: Path) -> None:
         own = 'lint.isort.known-first-party=["aiopenai"]'
         _ruff("check", "--config", own, "--select", "I", "--fix", "--quiet", str(scratch))
         _ruff("format", "--quiet", str(scratch))
-        for folder in FOLDERS:
-            shutil.rmtree(package / folder, ignore_errors=True)
-            if (scratch / folder).is_dir():
-                shutil.copytree(scratch / folder, package / folder)
+        for path in files:
+            target, formatted = package / path, (scratch / path).read_bytes()
+            if not target.is_file() or target.read_bytes() != formatted:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(formatted)
+    for folder in FOLDERS:
+        for old in sorted((package / folder).rglob("*.py")):
+            if old.relative_to(package).as_posix() not in files:
+                old.unlink()
+                if not any(old.parent.rglob("*.py")):
+                    shutil.rmtree(old.parent)
 
 
 def _ruff(verb: str, *arguments: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from aiopenai._codegen.shapes import (
     NONE,
@@ -30,11 +30,18 @@ VIEWS = ("WithRawResponse", "WithStreamingResponse")
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def read_resources(source: Source) -> tuple[Resource, ...]:
-    """The resources of `AsyncOpenAI`, sorted by name. Raises `SourceError` for a form that is not known."""
+def read_resources(source: Source, namespaces: Collection[str] | None) -> tuple[Resource, ...]:
+    """Some resources of `AsyncOpenAI` (None: all), sorted by name.
+
+    Raises `SourceError` for a namespace that there is not, and for a form that is not known.
+    """
     client = _class(source, Name("_client", "AsyncOpenAI"))
-    children = [_resource(source, name, (attribute,)) for attribute, name in _properties(source, "_client", client)]
-    return tuple(sorted(children, key=lambda resource: resource.path))
+    found = dict(sorted(_properties(source, "_client", client)))
+    if namespaces is not None:
+        if unknown := set(namespaces) - found.keys():
+            raise SourceError(f"no such namespaces: {', '.join(sorted(unknown))}")
+        found = {attribute: name for attribute, name in found.items() if attribute in namespaces}
+    return tuple(_resource(source, name, (attribute,)) for attribute, name in found.items())
 
 
 def _class(source: Source, name: Name) -> ast.ClassDef:
@@ -127,18 +134,18 @@ class _Reader:
         query = self._keys(facts.get("query"))
         places: dict[str, Place] = {}
         wire: dict[str, str] = {}
-        for parameter in path_names:
-            places[parameter] = "path"
+        for name in path_names:
+            places[name] = "path"
         sources: tuple[tuple[Place, dict[str, str]], ...] = (
             ("query", query),
             ("body", body),
             ("header", {header: parameter for parameter, header in header_names.items()}),
         )
         for place, keys in sources:
-            for key, parameter in keys.items():
-                places.setdefault(parameter, place)
-                if key != parameter and place != "header":
-                    wire[parameter] = key
+            for key, name in keys.items():
+                places.setdefault(name, place)
+                if key != name and place != "header":
+                    wire[name] = key
         reply, event = self._reply(self.node)
         page = None
         verb = _verb(self.call) or ""
@@ -184,7 +191,7 @@ class _Reader:
         if not isinstance(path, ast.Call):
             raise self.fail("unknown path")
         text = str(ast.literal_eval(path.args[0]))
-        names = []
+        names: list[str] = []
         for keyword in path.keywords:
             name = ast.unparse(keyword.value)
             text = text.replace(f"{{{keyword.arg}}}", f"{{{name}}}")
@@ -245,11 +252,10 @@ class _Reader:
 
     def _parameters(self, node: Function) -> tuple[Parameter, ...]:
         arguments = node.args
-        found = []
-        defaults = [None] * (len(arguments.args) - len(arguments.defaults)) + list(arguments.defaults)
-        pairs = [*zip(arguments.args, defaults, strict=True)]
-        pairs += [*zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)]
-        for argument, default in pairs:
+        found: list[Parameter] = []
+        required = len(arguments.args) - len(arguments.defaults)
+        defaults: list[ast.expr | None] = [*[None] * required, *arguments.defaults, *arguments.kw_defaults]
+        for argument, default in zip([*arguments.args, *arguments.kwonlyargs], defaults, strict=True):
             if argument.arg in COMMON:
                 continue
             if argument.annotation is None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from typing import Literal
 
-from aiopenai._codegen.shapes import Alias, Class, Definition, Field, Name, Types, references
-from aiopenai._codegen.source import Foreign, Module, Source, SourceError, property_info
+from aiopenai._codegen.shapes import Alias, Class, Definition, Field, Name, Types, needs
+from aiopenai._codegen.source import Foreign, Source, SourceError, Symbol, bound_names, property_info
 
 # What these modules hold belongs to hand-written modules: generics over parsed content, websocket settings.
 SKIPPED = frozenset(
@@ -29,23 +30,16 @@ def read_types(source: Source) -> Types:
             types.exports[module] = _exports(source, module)
         elif module not in SKIPPED:
             for node in tree.body:
-                definition = _definition(source, module, node, types)
+                definition = _definition(source, module, node)
                 if definition is not None:
                     types.definitions[definition.name] = definition
     for definition in types.definitions.values():
-        for used in definition_references(definition):
+        for used in needs(definition):
             if used not in types.definitions:
                 raise SourceError(f"{definition.name}: refers to {used}, which was not read")
             if used.module != definition.name.module:
                 types.importers.setdefault(used.module, set()).add(definition.name.module)
     return types
-
-
-def definition_references(definition: Definition) -> list[Name]:
-    """Every definition that another one needs, bases included."""
-    if isinstance(definition, Alias):
-        return list(references(definition.type))
-    return [*definition.bases, *(name for field in definition.fields for name in references(field.type))]
 
 
 def _exports(source: Source, package: str) -> dict[str, Name]:
@@ -59,9 +53,11 @@ def _exports(source: Source, package: str) -> dict[str, Name]:
     return found
 
 
-def _definition(source: Source, module: str, node: ast.stmt, types: Types) -> Definition | None:
+def _definition(source: Source, module: str, node: ast.stmt) -> Definition | None:
     if isinstance(node, ast.ClassDef):
-        return _class(source, module, node, types)
+        return _class(source, module, node)
+    if any(name in source.tree(module).redirects for name in bound_names(node)):
+        return None
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
         return Alias(Name(module, node.target.id), source.type(module, node.value))
     if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id != "__all__":
@@ -76,63 +72,44 @@ def _functional(source: Source, name: Name, call: ast.Call) -> Class:
     """`TypedDict("X", {"async": bool}, total=False)`: keys that no class body can spell."""
     if not isinstance(call.args[1], ast.Dict):
         raise SourceError(f"{name}: unknown TypedDict form")
-    fields = []
+    fields: list[Field] = []
     for key, value in zip(call.args[1].keys, call.args[1].values, strict=True):
         wire = ast.literal_eval(key) if key is not None else ""
         fields.append(_params_field(source, name.module, wire, value))
     return Class(name, "params", (), tuple(fields))
 
 
-def _class(source: Source, module: str, node: ast.ClassDef, types: Types) -> Class:
-    name = Name(module, node.name)
-    bases: list[Name] = []
-    kind = None
-    for base in node.bases:
-        symbol = source.resolve(module, base)
-        if symbol == MODEL:
-            kind = "model"
-        elif isinstance(symbol, Foreign) and symbol.name.endswith(".TypedDict"):
-            kind = "params"
-        elif isinstance(symbol, Name) and isinstance(known := types.definitions.get(symbol), Class):
-            kind = known.kind
-            bases.append(symbol)
-        elif isinstance(symbol, Name):
-            # Defined later in reading order: read it now, classes never inherit in a circle.
-            kind = _base_kind(source, symbol)
-            bases.append(symbol)
-        else:
-            raise SourceError(f"{name}: unknown base {ast.unparse(base)}")
-    if kind is None:
-        raise SourceError(f"{name}: no known base")
+def _class(source: Source, module: str, node: ast.ClassDef) -> Class:
+    symbols = [source.resolve(module, base) for base in node.bases]
+    kind = _kind(source, symbols[0])
     fields: list[Field] = []
-    properties: list[str] = []
     for item in node.body:
         if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
             if kind == "model":
                 fields.append(_model_field(source, module, item))
             else:
                 fields.append(_params_field(source, module, item.target.id, item.annotation))
-        elif isinstance(item, ast.FunctionDef):
-            properties.append(item.name)
-    return Class(name, "model" if kind == "model" else "params", tuple(bases), tuple(fields), tuple(properties))
+    bases = tuple(symbol for symbol in symbols if isinstance(symbol, Name) and symbol != MODEL)
+    properties = tuple(item.name for item in node.body if isinstance(item, ast.FunctionDef))
+    return Class(Name(module, node.name), kind, bases, tuple(fields), properties)
 
 
-def _base_kind(source: Source, name: Name) -> str:
-    for node in source.tree(name.module).body:
-        if isinstance(node, ast.ClassDef) and node.name == name.name:
-            symbol = source.resolve(name.module, node.bases[0])
-            if symbol == MODEL:
-                return "model"
-            if isinstance(symbol, Name):
-                return _base_kind(source, symbol)
-        elif isinstance(node, (ast.Assign, ast.AnnAssign)) and isinstance(node.value, (ast.Name, ast.Attribute)):
-            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-            if isinstance(target, ast.Name) and target.id == name.name:
-                symbol = source.resolve(name.module, node.value)
-                if isinstance(symbol, (Foreign, Module)):
-                    raise SourceError(f"{name}: unknown base")
-                return _base_kind(source, symbol)
-    return "params"
+def _kind(source: Source, base: Symbol) -> Literal["model", "params"]:
+    """What a class with such a base is; bases may be defined anywhere, so this looks at the source."""
+    if base == MODEL:
+        return "model"
+    if isinstance(base, Foreign) and base.name.endswith(".TypedDict"):
+        return "params"
+    if not isinstance(base, Name):
+        raise SourceError(f"unknown base {base}")
+    for node in source.tree(base.module).body:
+        if bound_names(node) == [base.name]:
+            if isinstance(node, ast.ClassDef):
+                return _kind(source, source.resolve(base.module, node.bases[0]))
+            if isinstance(node, (ast.Assign, ast.AnnAssign)) and node.value is not None:
+                value = node.value.func if isinstance(node.value, ast.Call) else node.value
+                return _kind(source, source.resolve(base.module, value))
+    raise SourceError(f"unknown base {base}")
 
 
 def _model_field(source: Source, module: str, node: ast.AnnAssign) -> Field:

@@ -170,6 +170,16 @@ def references(type_: Type) -> Iterator[Name]:
         yield from references(part)
 
 
+def needs(definition: Definition) -> Iterator[Name]:
+    """Every definition that another one names, bases first, repeats included."""
+    if isinstance(definition, Alias):
+        yield from references(definition.type)
+    else:
+        yield from definition.bases
+        for field_ in definition.fields:
+            yield from references(field_.type)
+
+
 def rename(type_: Type, names: dict[Name, Name]) -> Type:
     """The same type with references replaced."""
     if isinstance(type_, Ref):

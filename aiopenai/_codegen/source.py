@@ -80,6 +80,16 @@ class Tree:
                     found[name] = Name(self.name, name)
         return found
 
+    @cached_property
+    def redirects(self) -> dict[str, ast.expr]:
+        """`ChatModel = chat_model.ChatModel`: names kept for old imports, which are not definitions of their own."""
+        found: dict[str, ast.expr] = {}
+        for node in self.body:
+            value = node.value if isinstance(node, (ast.Assign, ast.AnnAssign)) else None
+            if isinstance(value, ast.Attribute) and bound_names(node) == [value.attr]:
+                found[value.attr] = value
+        return found
+
     def _origin(self, node: ast.ImportFrom) -> Module | Foreign:
         if not node.level:
             module = node.module or ""
@@ -109,7 +119,7 @@ class Source:
 
     def modules(self, below: str) -> list[str]:
         """The dotted names of all modules below a package, sorted, packages included."""
-        found = []
+        found: list[str] = []
         for path in sorted((self.root / below.replace(".", "/")).rglob("*.py")):
             parts = path.relative_to(self.root).with_suffix("").parts
             found.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
@@ -144,7 +154,9 @@ class Source:
         """Where an imported name is defined in the end."""
         while True:
             bound = self.tree(name.module).bindings.get(name.name) if self.exists(name.module) else None
-            if bound is None or bound == Name(*name):
+            if bound == name and name.name in self.tree(name.module).redirects:
+                return self.resolve(name.module, self.tree(name.module).redirects[name.name])
+            if bound is None or bound == name:
                 submodule = f"{name.module}.{name.name}".lstrip(".")
                 return Module(submodule) if bound is None and self.exists(submodule) else name
             if not isinstance(bound, Name):
@@ -182,6 +194,8 @@ class Source:
             return NONE
         if name in GENERICS:
             return Generic(GENERICS[name], ())
+        if symbol.name.startswith("builtins."):
+            raise SourceError(f"{module}: unknown name {name}")
         return Value(name)
 
     def _subscript(self, module: str, node: ast.Subscript) -> Type:

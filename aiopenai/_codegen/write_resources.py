@@ -8,7 +8,6 @@ from aiopenai._codegen.layout import HOLDERS, Layout, group_of
 from aiopenai._codegen.shapes import (
     NONE,
     Alias,
-    Class,
     Method,
     Name,
     Parameter,
@@ -131,7 +130,7 @@ class _ModuleWriter:
         for name in ("Async", "AsyncRaw", "AsyncStreaming", "M", "Resource"):
             self.early.add(endpoint, name)
         if any(node.methods for node in self.nodes):
-            self.early.add(endpoint, "CallOptions")
+            self.late.add(endpoint, "CallOptions")
             self.late.add("typing_extensions", "Unpack")
         # `from typing import` at run time costs nothing, and keeps the block for type checkers to our own types.
         late = self.late.text(indent="    ")
@@ -202,9 +201,7 @@ class _ModuleWriter:
         self.early.add("aiopenai.endpoint", decorator)
         arguments = ", ".join([f'"{method.path}"', reply, *facts])
         return (
-            f"    @{decorator}({arguments})\n"
-            f"    {self._signature(method.name, method, method.parameters, reply)}\n"
-            f'        """`{method.verb} {method.path}`"""\n'
+            f"    @{decorator}({arguments})\n    {self._signature(method.name, method, method.parameters, reply)} ...\n"
         )
 
     def _streamed(self, method: Method) -> str:
@@ -215,10 +212,10 @@ class _ModuleWriter:
         variants.append((f"_{method.name}_streaming", method.streaming or (), event))
         both = reply if reply == event else f"{reply} | {event}"
         variants.append((f"_{method.name}_either", method.either or (), both))
-        lines: list[str] = []
-        for index, (name, parameters, returned) in enumerate(variants):
-            body = " ..." if index else f'\n        """`{method.verb} {method.path}`"""'
-            lines.append(f"    {self._signature(name, method, parameters, returned)}{body}\n")
+        lines = [
+            f"    {self._signature(name, method, parameters, returned)} ...\n"
+            for name, parameters, returned in variants
+        ]
         names = [name for name, *_ in variants]
         arguments = [f'"{method.verb}"', f'"{method.path}"', reply, event, *names, *self._facts(method)]
         return "\n".join(lines) + f"\n    {method.name} = streamed({', '.join(arguments)})\n"
@@ -279,7 +276,7 @@ class _ModuleWriter:
             definition = self.layout.definitions[self.layout.merged.get(type_.target, type_.target)]
             if isinstance(definition, Alias):
                 return self._has_role(definition.type)
-            return isinstance(definition, Class) and any(field.name == "role" for field in definition.fields)
+            return any(field.name == "role" for field in definition.fields)
         return any(self._has_role(part) for part in parts(type_))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import textwrap
 from collections.abc import Iterable
 
@@ -17,6 +18,7 @@ from aiopenai._codegen.shapes import (
     Resource,
     Type,
     Union,
+    needs,
     references,
     rename,
 )
@@ -34,6 +36,10 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+import typing_extensions
+
+from aiopenai.lenient import OneOf
+
 
 def lazily(package: str, modules: tuple[str, ...], homes: Mapping[str, str]) -> tuple[Any, Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a package whose names live in its own `modules` or elsewhere.
@@ -42,8 +48,8 @@ def lazily(package: str, modules: tuple[str, ...], homes: Mapping[str, str]) -> 
     """
     namespace = vars(sys.modules[package])
     foreign: dict[str, tuple[str, str]] = {}
-    for group, names in homes.items():
-        for item in names.split():
+    for group, offered in homes.items():
+        for item in offered.split():
             name, _, own = item.partition("=")
             foreign[name] = (group, own or name)
 
@@ -67,17 +73,20 @@ def lazily(package: str, modules: tuple[str, ...], homes: Mapping[str, str]) -> 
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     def names() -> list[str]:
-        found = {name for name in namespace if not name.startswith("_") or name.endswith("__")} | foreign.keys()
+        found = namespace.keys() | foreign.keys()
         for module in modules:
             home = f"{package}.{module}"
-            found |= {name for name, value in vars(import_module(home)).items() if _is_from(value, home)}
-        return sorted(found)
+            found |= {name for name, value in vars(import_module(home)).items() if _is_offered(name, value, home)}
+        return sorted(name for name in found if not name.startswith("_") or name.endswith("__"))
 
     return find, names
 
 
-def _is_from(value: Any, module: str) -> bool:
-    return getattr(value, "__module__", None) == module
+def _is_offered(name: str, value: Any, home: str) -> bool:
+    """Whether a module defines a name, as far as can be told: classes know where they are from, aliases do not."""
+    if isinstance(value, type) and not issubclass(value, OneOf):
+        return value.__module__ == home
+    return name[0].isupper() and not hasattr(typing_extensions, name)
 '''
 
 
@@ -118,14 +127,7 @@ class TypesWriter:
                 name = queue.pop()
                 if name not in tree:
                     tree.add(name)
-                    definition = self.layout.definitions[name]
-                    if isinstance(definition, Class):
-                        queue += [
-                            *definition.bases,
-                            *(each for field in definition.fields for each in references(field.type)),
-                        ]
-                    else:
-                        queue += references(definition.type)
+                    queue += needs(self.layout.definitions[name])
             classes = {name for name in tree if isinstance(self.layout.definitions[name], Class)}
             if any(field in BULK for name in classes for field in self.unions.all_fields(name)):
                 found |= classes
@@ -134,8 +136,9 @@ class TypesWriter:
     def _module(self, group: str, kind: str) -> str:
         places = self.layout.places
         members = [name for name, place in places.items() if (place.group, place.kind) == (group, kind)]
-        writer = (_Replies if kind == "replies" else _Params)(self, group, members)
-        return self._header(writer.title) + writer.text()
+        writer = _Replies(self, members) if kind == "replies" else _Params(self, members)
+        title = f"{'Reply' if kind == 'replies' else 'Parameter'} types of `{group}`."
+        return self._header(title) + writer.text()
 
     def _package(self, package: str) -> str:
         """A package's names: everything of its own modules, and what the reference exports there from elsewhere."""
@@ -170,12 +173,12 @@ def _wrapped(names: list[str]) -> str:
 class _Module:
     """One module of definitions."""
 
-    title = ""
+    # What comes before the imports.
+    preamble = ""
 
-    def __init__(self, types: TypesWriter, group: str, members: list[Name]) -> None:
+    def __init__(self, types: TypesWriter, members: list[Name]) -> None:
         self.types = types
         self.layout = types.layout
-        self.group = group
         self.names = {name: self.layout.places[name].name for name in members}
         self.imports = Imports(self.names.values())
         self.annotations = Annotations(self.imports, self.refer)
@@ -197,12 +200,8 @@ class _Module:
         soft: dict[Name, list[Name]] = {}
         for name in self.names:
             definition = self.layout.definitions[name]
-            if isinstance(definition, Class):
-                hard[name] = list(definition.bases)
-                soft[name] = [each for field in definition.fields for each in references(field.type)]
-            else:
-                hard[name] = list(references(definition.type))
-                soft[name] = []
+            hard[name] = list(definition.bases if isinstance(definition, Class) else needs(definition))
+            soft[name] = list(needs(definition))
         return in_order(list(self.names), hard, soft)
 
     def text(self) -> str:
@@ -217,11 +216,7 @@ class _Module:
                 blocks.append(self.klass(definition))
             self.defined.add(name)
         body = "\n".join(blocks)
-        return self.preamble() + self.imports.text() + "\n" + body
-
-    def preamble(self) -> str:
-        """What comes before the imports."""
-        return ""
+        return self.preamble + self.imports.text() + "\n" + body
 
     def alias(self, definition: Alias) -> str:
         """An alias, as text."""
@@ -233,14 +228,8 @@ class _Module:
 
 
 class _Params(_Module):
-    @property
-    def title(self) -> str:  # type: ignore[override]
-        """The docstring."""
-        return f"Parameter types of `{self.group}`."
-
-    def preamble(self) -> str:
-        """Annotations stay text: nothing is worked out on import."""
-        return "from __future__ import annotations\n\n"
+    # Annotations stay text: nothing is worked out on import.
+    preamble = "from __future__ import annotations\n\n"
 
     def alias(self, definition: Alias) -> str:
         """`X: TypeAlias = ...`, as a string where it names something that comes later."""
@@ -265,13 +254,8 @@ class _Params(_Module):
 
 
 class _Replies(_Module):
-    @property
-    def title(self) -> str:  # type: ignore[override]
-        """The docstring."""
-        return f"Reply types of `{self.group}`."
-
-    def __init__(self, types: TypesWriter, group: str, members: list[Name]) -> None:
-        super().__init__(types, group, members)
+    def __init__(self, types: TypesWriter, members: list[Name]) -> None:
+        super().__init__(types, members)
         self.unions = types.unions
 
     def alias(self, definition: Alias) -> str:
@@ -300,20 +284,16 @@ class _Replies(_Module):
 
     def _text(self, type_: Type, owner: str, before: list[str]) -> str:
         """An annotation that msgspec understands; unions that it does not get a name of their own, in `before`."""
+        if all(self.unions.is_native(each) for each in nested(type_)):
+            return self.annotations.text(type_)
         if isinstance(type_, Generic):
-            args = tuple(part for part in type_.args)
-            texts = [self._text(part, owner, before) for part in args]
+            texts = [self._text(part, owner, before) for part in type_.args]
             return f"{self.annotations.builtin(type_.origin)}[{', '.join(texts)}]"
         if not isinstance(type_, Union):
             return self.annotations.text(type_)
         rest = tuple(part for part in type_.args if part != NONE)
-        if self.unions.is_native(type_):
-            simple = all(not isinstance(each, Union) for part in type_.args for each in list(nested(part)))
-            if simple:
-                return self.annotations.text(type_)
+        if self.unions.is_native(type_) or len(rest) == 1:
             return " | ".join(self._text(part, owner, before) for part in type_.args)
-        if len(rest) == 1:
-            return f"{self._text(rest[0], owner, before)} | None"
         shadowed, self.annotations.shadowed = self.annotations.shadowed, frozenset()
         before.append(self._one_of(owner, Union(rest, type_.discriminator)))
         self.annotations.shadowed = shadowed
@@ -327,21 +307,22 @@ class _Replies(_Module):
         bases = ", ".join(map(self.refer, definition.bases)) or self.imports.add("aiopenai.models", model, "Base")
         options = ""
         if definition.name in self.unions.tags:
-            field, tag = self.unions.tags[definition.name]
-            options += f', tag_field="{field}", tag={tag}'
+            tag_field, tag = self.unions.tags[definition.name]
+            options += f', tag_field="{tag_field}", tag={tag}'
         if definition.name in self.types.bulk:
             options += ", bulk=True"
         lines: list[str] = []
-        shadowed: set[str] = set()
-        inherited = {wire: field for base in definition.bases for wire, field in self.unions.all_fields(base).items()}
+        inherited: dict[str, Field] = {}
+        for base in definition.bases:
+            inherited |= self.unions.all_fields(base)
+        # In `object: ...; data: dict[str, object]` the second `object` would be the field.
+        self.annotations.shadowed = frozenset(field.name for field in definition.fields)
         for field in definition.fields:
-            self.annotations.shadowed = frozenset(shadowed)
             known = inherited.get(field.wire)
             # Narrower than in the base: sound for replies, which nobody assigns to through the base.
             narrowed = known is not None and (known.type, known.required) != (field.type, field.required)
             ignore = "  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]"
             lines.append(self._field(name, field, before) + (ignore if narrowed else "") + "\n")
-            shadowed |= {each.name for each in definition.fields}
         self.annotations.shadowed = frozenset()
         return "".join(before) + f"class {name}({bases}{options}):\n" + ("".join(lines) or "    pass\n")
 
@@ -367,9 +348,7 @@ class _Replies(_Module):
 
 
 def _is_attribute(name: str) -> bool:
-    return (
-        name.isidentifier() and not name.startswith("__") and name not in {"async", "from", "class", "global", "import"}
-    )
+    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def _parents(group: str) -> list[str]:

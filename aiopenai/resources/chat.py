@@ -6,19 +6,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (
-    Async,
-    AsyncRaw,
-    AsyncStreaming,
-    CallOptions,
-    M,
-    Resource,
-    cursor_page,
-    delete,
-    get,
-    post,
-    streamed,
-)
+from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, get, post, streamed
 from aiopenai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionDeleted, ChatCompletionStoreMessage
 from aiopenai.values import omit
 
@@ -29,6 +17,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from aiopenai.endpoint import CallOptions
     from aiopenai.types.chat import (
         ChatCompletionAudioParam,
         ChatCompletionMessageParam,
@@ -120,8 +109,7 @@ class Completions(Resource[M]):
         verbosity: Literal["low", "medium", "high"] | Omit | None = omit,
         web_search_options: CompletionCreateParamsWebSearchOptions | Omit = omit,
         **options: Unpack[CallOptions],
-    ) -> ChatCompletion:
-        """`POST /chat/completions`"""
+    ) -> ChatCompletion: ...
 
     def _create_streaming(
         self,
@@ -221,14 +209,12 @@ class Completions(Resource[M]):
     )
 
     @get("/chat/completions/{completion_id}", ChatCompletion)
-    def retrieve(self, completion_id: str, **options: Unpack[CallOptions]) -> ChatCompletion:
-        """`GET /chat/completions/{completion_id}`"""
+    def retrieve(self, completion_id: str, **options: Unpack[CallOptions]) -> ChatCompletion: ...
 
     @post("/chat/completions/{completion_id}", ChatCompletion)
     def update(
         self, completion_id: str, *, metadata: Metadata | None, **options: Unpack[CallOptions]
-    ) -> ChatCompletion:
-        """`POST /chat/completions/{completion_id}`"""
+    ) -> ChatCompletion: ...
 
     @cursor_page("/chat/completions", ChatCompletion)
     def list(
@@ -240,12 +226,10 @@ class Completions(Resource[M]):
         model: str | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit,
         **options: Unpack[CallOptions],
-    ) -> ChatCompletion:
-        """`GET /chat/completions`"""
+    ) -> ChatCompletion: ...
 
     @delete("/chat/completions/{completion_id}", ChatCompletionDeleted)
-    def delete(self, completion_id: str, **options: Unpack[CallOptions]) -> ChatCompletionDeleted:
-        """`DELETE /chat/completions/{completion_id}`"""
+    def delete(self, completion_id: str, **options: Unpack[CallOptions]) -> ChatCompletionDeleted: ...
 
 
 class Messages(Resource[M]):
@@ -268,5 +252,4 @@ class Messages(Resource[M]):
         limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit,
         **options: Unpack[CallOptions],
-    ) -> ChatCompletionStoreMessage:
-        """`GET /chat/completions/{completion_id}/messages`"""
+    ) -> ChatCompletionStoreMessage: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, CallOptions, M, Resource, streamed
+from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, streamed
 from aiopenai.types.completions import Completion
 from aiopenai.values import omit
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from aiopenai.endpoint import CallOptions
     from aiopenai.types.chat import ChatCompletionStreamOptionsParam
     from aiopenai.values import Omit, SequenceNotStr
 
@@ -52,8 +53,7 @@ class Completions(Resource[M]):
         top_p: float | Omit | None = omit,
         user: str | Omit = omit,
         **options: Unpack[CallOptions],
-    ) -> Completion:
-        """`POST /completions`"""
+    ) -> Completion: ...
 
     def _create_streaming(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, CallOptions, M, Resource, post
+from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, post
 from aiopenai.types.embeddings import CreateEmbeddingResponse
 from aiopenai.values import omit
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from aiopenai.endpoint import CallOptions
     from aiopenai.types.embeddings import EmbeddingModel
     from aiopenai.values import Omit, SequenceNotStr
 
@@ -40,5 +41,4 @@ class Embeddings(Resource[M]):
         encoding_format: Literal["float", "base64"] | Omit = omit,
         user: str | Omit = omit,
         **options: Unpack[CallOptions],
-    ) -> CreateEmbeddingResponse:
-        """`POST /embeddings`"""
+    ) -> CreateEmbeddingResponse: ...

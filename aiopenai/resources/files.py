@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, CallOptions, M, Resource, cursor_page, delete, get, post
+from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, get, post
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.files import FileDeleted, FileObject
 from aiopenai.values import omit
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from aiopenai.endpoint import CallOptions
     from aiopenai.types.files import FileCreateParamsExpiresAfter
     from aiopenai.types.shared import FilePurpose
     from aiopenai.values import FileTypes, Omit
@@ -39,12 +40,10 @@ class Files(Resource[M]):
         purpose: FilePurpose,
         expires_after: FileCreateParamsExpiresAfter | Omit = omit,
         **options: Unpack[CallOptions],
-    ) -> FileObject:
-        """`POST /files`"""
+    ) -> FileObject: ...
 
     @get("/files/{file_id}", FileObject)
-    def retrieve(self, file_id: str, **options: Unpack[CallOptions]) -> FileObject:
-        """`GET /files/{file_id}`"""
+    def retrieve(self, file_id: str, **options: Unpack[CallOptions]) -> FileObject: ...
 
     @cursor_page("/files", FileObject)
     def list(
@@ -55,17 +54,13 @@ class Files(Resource[M]):
         order: Literal["asc", "desc"] | Omit = omit,
         purpose: str | Omit = omit,
         **options: Unpack[CallOptions],
-    ) -> FileObject:
-        """`GET /files`"""
+    ) -> FileObject: ...
 
     @get("/files/{file_id}/content", HttpxBinaryResponseContent, accept="application/binary")
-    def content(self, file_id: str, **options: Unpack[CallOptions]) -> HttpxBinaryResponseContent:
-        """`GET /files/{file_id}/content`"""
+    def content(self, file_id: str, **options: Unpack[CallOptions]) -> HttpxBinaryResponseContent: ...
 
     @get("/files/{file_id}/content", str)
-    def retrieve_content(self, file_id: str, **options: Unpack[CallOptions]) -> str:
-        """`GET /files/{file_id}/content`"""
+    def retrieve_content(self, file_id: str, **options: Unpack[CallOptions]) -> str: ...
 
     @delete("/files/{file_id}", FileDeleted)
-    def delete(self, file_id: str, **options: Unpack[CallOptions]) -> FileDeleted:
-        """`DELETE /files/{file_id}`"""
+    def delete(self, file_id: str, **options: Unpack[CallOptions]) -> FileDeleted: ...

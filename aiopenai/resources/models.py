@@ -5,11 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, CallOptions, M, Resource, delete, get, page
+from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, delete, get, page
 from aiopenai.types.models import Model, ModelDeleted
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
+
+    from aiopenai.endpoint import CallOptions
 
 
 class Models(Resource[M]):
@@ -24,13 +26,10 @@ class Models(Resource[M]):
         return Models(self, AsyncStreaming)
 
     @get("/models/{model}", Model)
-    def retrieve(self, model: str, **options: Unpack[CallOptions]) -> Model:
-        """`GET /models/{model}`"""
+    def retrieve(self, model: str, **options: Unpack[CallOptions]) -> Model: ...
 
     @page("/models", Model)
-    def list(self, **options: Unpack[CallOptions]) -> Model:
-        """`GET /models`"""
+    def list(self, **options: Unpack[CallOptions]) -> Model: ...
 
     @delete("/models/{model}", ModelDeleted)
-    def delete(self, model: str, **options: Unpack[CallOptions]) -> ModelDeleted:
-        """`DELETE /models/{model}`"""
+    def delete(self, model: str, **options: Unpack[CallOptions]) -> ModelDeleted: ...

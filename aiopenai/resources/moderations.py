@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, CallOptions, M, Resource, post
+from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, post
 from aiopenai.types.moderations import ModerationCreateResponse
 from aiopenai.values import omit
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from aiopenai.endpoint import CallOptions
     from aiopenai.types.moderations import ModerationModel, ModerationMultiModalInputParam
     from aiopenai.values import Omit, SequenceNotStr
 
@@ -36,5 +37,4 @@ class Moderations(Resource[M]):
         input: str | SequenceNotStr[str] | Iterable[ModerationMultiModalInputParam],
         model: str | ModerationModel | Omit = omit,
         **options: Unpack[CallOptions],
-    ) -> ModerationCreateResponse:
-        """`POST /moderations`"""
+    ) -> ModerationCreateResponse: ...

@@ -6,18 +6,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (
-    Async,
-    AsyncRaw,
-    AsyncStreaming,
-    CallOptions,
-    M,
-    Resource,
-    cursor_page,
-    delete,
-    post,
-    streamed,
-)
+from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, post, streamed
 from aiopenai.types.responses import (
     CompactedResponse,
     InputTokenCountResponse,
@@ -34,6 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
+    from aiopenai.endpoint import CallOptions
     from aiopenai.types.responses import (
         InputTokenCountParamsConversation,
         InputTokenCountParamsToolChoice,
@@ -112,8 +102,7 @@ class Responses(Resource[M]):
         truncation: Literal["auto", "disabled"] | Omit | None = omit,
         user: str | Omit = omit,
         **options: Unpack[CallOptions],
-    ) -> Response:
-        """`POST /responses`"""
+    ) -> Response: ...
 
     def _create_streaming(
         self,
@@ -213,8 +202,7 @@ class Responses(Resource[M]):
         starting_after: int | Omit = omit,
         stream: Literal[False] | Omit = omit,
         **options: Unpack[CallOptions],
-    ) -> Response:
-        """`GET /responses/{response_id}`"""
+    ) -> Response: ...
 
     def _retrieve_streaming(
         self,
@@ -249,8 +237,7 @@ class Responses(Resource[M]):
     )
 
     @post("/responses/{response_id}/cancel", Response)
-    def cancel(self, response_id: str, **options: Unpack[CallOptions]) -> Response:
-        """`POST /responses/{response_id}/cancel`"""
+    def cancel(self, response_id: str, **options: Unpack[CallOptions]) -> Response: ...
 
     @post("/responses/compact", CompactedResponse, replay=("input",))
     def compact(
@@ -381,12 +368,10 @@ class Responses(Resource[M]):
         prompt_cache_retention: Literal["in_memory", "24h"] | Omit | None = omit,
         service_tier: Literal["auto", "default", "fast", "flex", "priority"] | Omit | None = omit,
         **options: Unpack[CallOptions],
-    ) -> CompactedResponse:
-        """`POST /responses/compact`"""
+    ) -> CompactedResponse: ...
 
     @delete("/responses/{response_id}", None, accept="*/*")
-    def delete(self, response_id: str, **options: Unpack[CallOptions]) -> None:
-        """`DELETE /responses/{response_id}`"""
+    def delete(self, response_id: str, **options: Unpack[CallOptions]) -> None: ...
 
 
 class InputItems(Resource[M]):
@@ -410,8 +395,7 @@ class InputItems(Resource[M]):
         limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit,
         **options: Unpack[CallOptions],
-    ) -> ResponseItem:
-        """`GET /responses/{response_id}/input_items`"""
+    ) -> ResponseItem: ...
 
 
 class InputTokens(Resource[M]):
@@ -442,5 +426,4 @@ class InputTokens(Resource[M]):
         tools: Iterable[ToolParam] | Omit | None = omit,
         truncation: Literal["auto", "disabled"] | Omit = omit,
         **options: Unpack[CallOptions],
-    ) -> InputTokenCountResponse:
-        """`POST /responses/input_tokens`"""
+    ) -> InputTokenCountResponse: ...

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from aiopenai.types.moderations import ModerationMultiModalInputParam as ModerationMultiModalInputParam
     from aiopenai.types.moderations import ModerationTextInputParam as ModerationTextInputParam
     from aiopenai.types.shared import AllModels as AllModels
+    from aiopenai.types.shared import ChatModel as ChatModel
     from aiopenai.types.shared import ComparisonFilter as ComparisonFilter
     from aiopenai.types.shared import CompletionUsage as CompletionUsage
     from aiopenai.types.shared import CompoundFilter as CompoundFilter
@@ -63,7 +64,7 @@ else:
                 "ModerationModel ModerationMultiModalInputParam ModerationTextInputParam"
             ),
             "shared": (
-                "AllModels ComparisonFilter CompletionUsage CompoundFilter CustomToolInputFormat "
+                "AllModels ChatModel ComparisonFilter CompletionUsage CompoundFilter CustomToolInputFormat "
                 "DecisionInputJSON DecisionQuestionInputImage DecisionQuestionInputPart "
                 "DecisionQuestionInputText ErrorObject FilePurpose FunctionDefinition FunctionParameters "
                 "Metadata OAuthErrorCode Reasoning ReasoningEffort ResponseFormatJSONObject "

@@ -8,6 +8,10 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import Any
 
+import typing_extensions
+
+from aiopenai.lenient import OneOf
+
 
 def lazily(package: str, modules: tuple[str, ...], homes: Mapping[str, str]) -> tuple[Any, Callable[[], list[str]]]:
     """`__getattr__` and `__dir__` of a package whose names live in its own `modules` or elsewhere.
@@ -16,8 +20,8 @@ def lazily(package: str, modules: tuple[str, ...], homes: Mapping[str, str]) -> 
     """
     namespace = vars(sys.modules[package])
     foreign: dict[str, tuple[str, str]] = {}
-    for group, names in homes.items():
-        for item in names.split():
+    for group, offered in homes.items():
+        for item in offered.split():
             name, _, own = item.partition("=")
             foreign[name] = (group, own or name)
 
@@ -41,14 +45,17 @@ def lazily(package: str, modules: tuple[str, ...], homes: Mapping[str, str]) -> 
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     def names() -> list[str]:
-        found = {name for name in namespace if not name.startswith("_") or name.endswith("__")} | foreign.keys()
+        found = namespace.keys() | foreign.keys()
         for module in modules:
             home = f"{package}.{module}"
-            found |= {name for name, value in vars(import_module(home)).items() if _is_from(value, home)}
-        return sorted(found)
+            found |= {name for name, value in vars(import_module(home)).items() if _is_offered(name, value, home)}
+        return sorted(name for name in found if not name.startswith("_") or name.endswith("__"))
 
     return find, names
 
 
-def _is_from(value: Any, module: str) -> bool:
-    return getattr(value, "__module__", None) == module
+def _is_offered(name: str, value: Any, home: str) -> bool:
+    """Whether a module defines a name, as far as can be told: classes know where they are from, aliases do not."""
+    if isinstance(value, type) and not issubclass(value, OneOf):
+        return value.__module__ == home
+    return name[0].isupper() and not hasattr(typing_extensions, name)

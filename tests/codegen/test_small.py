@@ -1,0 +1,267 @@
+"""The generator on an interface of a few lines, so that each rule can be seen by itself. Needs no reference."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from aiopenai._codegen.generate import generate
+from aiopenai._codegen.source import Source, SourceError
+
+CLIENT = """
+from __future__ import annotations
+from typing import TYPE_CHECKING
+if TYPE_CHECKING:
+    from .resources.things import AsyncThings
+
+class AsyncOpenAI:
+    @cached_property
+    def things(self) -> AsyncThings: ...
+"""
+RESOURCES = """
+from __future__ import annotations
+from typing import Union, Literal, Iterable
+from ..types import thing_create_params, thing_list_params
+from .._types import omit, Omit, FileTypes
+from .._streaming import AsyncStream
+from ..pagination import AsyncCursorPage
+from ..types.thing import Thing
+from ..types.thing_event import ThingEvent
+from ..types.part_param import PartParam
+
+class AsyncThings(AsyncAPIResource):
+    @overload
+    async def create(self, *, parts: Iterable[PartParam], name: str, stream: Literal[False] | Omit = omit,
+                     retries: int | Omit = omit, extra_headers: Headers | None = None) -> Thing: ...
+    @overload
+    async def create(self, *, parts: Iterable[PartParam], name: str, stream: Literal[True],
+                     retries: int | Omit = omit) -> AsyncStream[ThingEvent]: ...
+    @overload
+    async def create(self, *, parts: Iterable[PartParam], name: str, stream: bool,
+                     retries: int | Omit = omit) -> Thing | AsyncStream[ThingEvent]: ...
+    @required_args(["name"])
+    async def create(self, *, parts: Iterable[PartParam], name: str, stream: bool | Omit = omit,
+                     retries: int | Omit = omit) -> Thing | AsyncStream[ThingEvent]:
+        extra_headers = {**strip_not_given({"X-Retries": retries}), **(extra_headers or {})}
+        return await self._post("/things", body=await async_maybe_transform(
+            {"parts": parts, "from": name, "stream": stream}, thing_create_params.ThingCreateParams),
+            options=make_request_options(security={"admin_api_key_auth": True}), cast_to=Thing,
+            stream=stream or False, stream_cls=AsyncStream[ThingEvent])
+
+    def list(self, thing_id: str, *, ids: List[str] | Omit = omit) -> AsyncPaginator[Thing, AsyncCursorPage[Thing]]:
+        return self._get_api_list(path_template("/things/{thing_id}/all", thing_id=thing_id),
+            page=AsyncCursorPage[Thing], options=make_request_options(query=maybe_transform(
+                {"ids": ids}, thing_list_params.ThingListParams)), model=Thing)
+
+    async def delete(self, thing_id: str, *, force: bool | Omit = omit) -> None:
+        extra_headers = {"Accept": "*/*", **(extra_headers or {})}
+        return await self._delete(path_template("/things/{id}", id=thing_id),
+            body=await async_maybe_transform({"force": force}, X), options=make_request_options(), cast_to=NoneType)
+
+    async def upload(self, *, file: FileTypes) -> Thing:
+        body = deepcopy_with_paths({"file": file}, [["file"]])
+        files = extract_files(cast(Mapping[str, object], body), paths=[["file", "<array>"]])
+        return await self._put("/things", body=maybe_transform(body, Y), files=files,
+            options=make_request_options(), cast_to=Thing)
+
+    async def wait(self, thing_id: str) -> Thing:
+        return await self.upload(file=b"")
+"""
+TYPES = {
+    "types/__init__": """
+        from .thing import Thing as Thing
+        from .thing_event import ThingEvent as ThingEvent
+        from .part_param import PartParam as PartParam
+        from .thing_list_params import ThingListParams as ThingListParams
+        from .thing_create_params import ThingCreateParams as ThingCreateParams
+        """,
+    "types/thing": """
+        from typing import Dict, List, Union, Optional
+        from pydantic import Field as FieldInfo
+        from typing_extensions import Literal, TypeAlias, Annotated
+        from .._models import BaseModel
+        from .._utils import PropertyInfo
+
+        class Circle(BaseModel):
+            kind: Literal["circle"]
+            radius: float
+
+        class Square(BaseModel):
+            kind: Literal["square"]
+            side: float
+
+        class Left(BaseModel):
+            left: str
+
+        class Right(BaseModel):
+            right: str
+
+        class OtherLeft(BaseModel):
+            left: str
+
+        Shape: TypeAlias = Annotated[Union[Circle, Square], PropertyInfo(discriminator="kind")]
+
+        class Thing(BaseModel):
+            object: Literal["thing"]
+            shape: Shape
+            side: Union[Left, Right, None]
+            data: Dict[str, object]
+            children: Optional[List["Thing"]] = None
+            lists: Union[List[str], List[int]]
+            schema_: Optional[str] = FieldInfo(alias="schema", default=None)
+            other: OtherLeft
+            embedding: List[float]
+        """,
+    "types/thing_event": """
+        from .thing import Thing
+        from .._models import BaseModel
+
+        class Base(BaseModel):
+            id: Optional[str] = None
+
+        class ThingEvent(Base):
+            id: str
+            thing: Thing
+        """,
+    "types/part_param": """
+        from __future__ import annotations
+        from typing import Union, Iterable
+        from typing_extensions import Literal, Required, TypeAlias, TypedDict
+
+        _TextReservedKeywords = TypedDict("_TextReservedKeywords", {"async": bool}, total=False)
+
+        class Text(_TextReservedKeywords, total=False):
+            text: Required[str]
+
+        class Group(TypedDict, total=False):
+            parts: Iterable[PartParam]
+
+        PartParam: TypeAlias = Union[str, Text, Group]
+        """,
+    "types/thing_create_params": """
+        from __future__ import annotations
+        class ThingCreateParams(TypedDict, total=False):
+            name: Required[str]
+            parts: Required[Iterable[PartParam]]
+        from typing_extensions import Required, TypedDict
+        from typing import Iterable
+        from .part_param import PartParam
+        """,
+    "types/thing_list_params": """
+        from typing_extensions import TypedDict
+        from .._types import SequenceNotStr
+        class ThingListParams(TypedDict, total=False):
+            ids: SequenceNotStr[str]
+        """,
+}
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> Path:
+    files = {"_client": CLIENT, "_version": '__version__ = "1.2.3"', "resources/things": RESOURCES, **TYPES}
+    for empty in ("__init__", "_types", "_models", "_utils", "_streaming", "pagination", "resources/__init__"):
+        files[empty] = "BaseModel = Omit = omit = FileTypes = AsyncStream = AsyncCursorPage = SequenceNotStr = object"
+    for name, text in files.items():
+        path = tmp_path / f"{name}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+    return tmp_path
+
+
+@pytest.fixture
+def files(reference: Path) -> dict[str, str]:
+    return generate(Source(reference), None)
+
+
+def test_files(files: dict[str, str]) -> None:
+    assert sorted(files) == [
+        "resources/__init__.py",
+        "resources/things.py",
+        "types/__init__.py",
+        "types/_lazy.py",
+        "types/things/__init__.py",
+        "types/things/params.py",
+        "types/things/replies.py",
+    ]
+    for path, text in files.items():
+        compile(text, path, "exec")
+        assert "from openai 1.2.3; do not edit." in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        # Variants that a constant tells apart are msgspec's own; the others go through our decoder.
+        'class ThingCircle(Model, tag_field="kind", tag="circle", bulk=True):',
+        "ThingShape: TypeAlias = ThingCircle | ThingSquare",
+        'ThingSide = one_of("ThingSide", (ThingSide,))',
+        'ThingLists = one_of("ThingLists", (ThingLists,))',
+        "    lists: ThingLists\n",
+        "    side: ThingSide | None\n",
+        # `object` is a field of the class, `Thing` is not defined yet.
+        "    data: dict[str, builtins.object]\n",
+        '    children: "list[Thing] | None" = None\n',
+        '    schema_: str | None = field(default=None, name="schema")\n',
+        # Equal classes that nobody can name are one.
+        "    other: ThingLeft\n",
+        "    id: str  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]\n",
+    ],
+)
+def test_replies(files: dict[str, str], line: str) -> None:
+    assert line in files["types/things/replies.py"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '_TextReservedKeywords = TypedDict("_TextReservedKeywords", {"async": bool, }, total=False)',
+        "class PartParamText(_TextReservedKeywords, total=False):\n    text: Required[str]\n",
+        "    parts: Iterable[PartParam]\n",
+        "PartParam: TypeAlias = str | PartParamText | PartParamGroup",
+    ],
+)
+def test_params(files: dict[str, str], line: str) -> None:
+    assert line in files["types/things/params.py"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "def _create(self, *, parts: Iterable[PartParam], name: str, stream: Literal[False] | Omit = omit,",
+        "def _create_streaming(self, *, parts: Iterable[PartParam], name: str, stream: Literal[True],",
+        ") -> Thing | ThingEvent: ...",
+        'create = streamed("POST", "/things", Thing, ThingEvent, _create, _create_streaming, _create_either, ',
+        'header_params={"retries": "X-Retries"}, security="admin", wire={"name": "from"})',
+        '@cursor_page("/things/{thing_id}/all", Thing)\n    def list(self, thing_id: str, *, ',
+        "ids: builtins.list[str] | Omit = omit, **options: Unpack[CallOptions]) -> Thing: ...",
+        '@delete("/things/{thing_id}", None, body=("force",), accept="*/*")',
+        '@put("/things", Thing, files=("file[]",))',
+    ],
+)
+def test_resources(files: dict[str, str], line: str) -> None:
+    assert line in files["resources/things.py"]
+    assert "def wait" not in files["resources/things.py"]
+
+
+@pytest.mark.parametrize(
+    ("module", "before", "after", "message"),
+    [
+        ("types/thing", "shape: Shape", "shape: Callable[[], Shape]", "unknown annotation"),
+        ("types/thing", "class Left(BaseModel)", "class Left(Exception)", "unknown base"),
+        ("types/thing", "OtherLeft\n", "Missing\n", "Missing"),
+        ("resources/things", '{"force": force}', "{}", "where does force go"),
+        ("resources/things", "page=AsyncCursorPage[Thing]", "page=AsyncCursorPage", "unknown page"),
+        ("resources/things", "ids: List[str] | Omit = omit", "ids: List[str] = f()", "unknown default"),
+        ("_client", "AsyncOpenAI", "OpenAI", "no such class"),
+        ("_version", "__version__", "version", "__version__"),
+    ],
+)
+def test_what_is_not_known_is_an_error(reference: Path, module: str, before: str, after: str, message: str) -> None:
+    path = reference / f"{module}.py"
+    text = path.read_text()
+    assert before in text
+    path.write_text(text.replace(before, after))
+    with pytest.raises(SourceError, match=message):
+        generate(Source(reference), None)

@@ -1,0 +1,78 @@
+"""Types are behaviour: two type checkers must see what calls.py says."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+CASES = sorted(path for path in HERE.glob("*.py") if not path.name.startswith(("test_", "conftest", "__")))
+
+# What a checker says about a line: its kind and the revealed type or the message.
+Findings = dict[int, list[tuple[str, str]]]
+
+
+def run(*command: str) -> str:
+    done = subprocess.run([sys.executable, "-m", *command], capture_output=True, text=True, check=False, cwd=ROOT)
+    return done.stdout
+
+
+def by_mypy(case: Path) -> Findings:
+    found: Findings = {}
+    for line in run("mypy", "--strict", "--no-error-summary", "--follow-imports=silent", str(case)).splitlines():
+        match = re.match(r"(.+?):(\d+): (error|note): (.*)", line)
+        assert match, line
+        path, number, kind, text = match.groups()
+        if kind == "error":
+            assert Path(path).name == case.name, line
+            found.setdefault(int(number), []).append(("error", text))
+        elif revealed := re.match(r'Revealed type is "(.*)"', text):
+            found.setdefault(int(number), []).append(("type", revealed.group(1)))
+    return found
+
+
+def by_pyright(case: Path) -> Findings:
+    found: Findings = {}
+    output = json.loads(run("pyright", "--outputjson", "--pythonpath", sys.executable, str(case)))
+    for entry in output["generalDiagnostics"]:
+        number = entry["range"]["start"]["line"] + 1
+        if entry["severity"] == "error":
+            found.setdefault(number, []).append(("error", entry["message"]))
+        elif revealed := re.match(r'Type of ".*" is "(.*)"$', entry["message"], re.DOTALL):
+            found.setdefault(number, []).append(("type", revealed.group(1)))
+    return found
+
+
+CHECKERS = {"mypy": by_mypy, "pyright": by_pyright}
+
+
+def short(text: str) -> str:
+    """A type without module names."""
+    return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", text)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda path: path.name)
+@pytest.mark.parametrize("checker", CHECKERS)
+def test_types(checker: str, case: Path) -> None:
+    if find_spec(checker) is None:
+        pytest.skip(f"needs {checker}")
+    found = CHECKERS[checker](case)
+    problems: list[str] = []
+    for number, line in enumerate(case.read_text(encoding="utf-8").splitlines(), start=1):
+        said = found.get(number, [])
+        types = [short(text) for kind, text in said if kind == "type"]
+        errors = [text for kind, text in said if kind == "error"]
+        expected = re.search(r"# T: (.*)$", line)
+        if expected and types != [expected.group(1)]:
+            problems.append(f"{case.name}:{number}: expected {expected.group(1)}, revealed {types}")
+        if bool(errors) != line.endswith("# E"):
+            what = [text[:200] for text in errors] or "no error where one is due"
+            problems.append(f"{case.name}:{number}: {what}: {line.strip()}")
+    assert not problems, "\n".join(problems)
