@@ -159,10 +159,9 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
     __tag_position__: ClassVar[int] = 0
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_request_id":  # the slot is filled for replies only, not for what they contain
-            return None
-        # Not for the names that Python looks up by itself: copying, pickling, printing.
-        if not name.startswith("__") and name != "_source":
+        # Not for the names that Python looks up by itself (copying, pickling, printing), nor for the empty slots: only
+        # a whole reply has a `_request_id`, as in the reference.
+        if not name.startswith("__") and name not in ("_source", "_request_id"):
             extra = _state(self).extra
             if name in extra:
                 return extra[name]
@@ -358,7 +357,7 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         state = _state(self)
         values = [getattr(self, name) for name in self.__struct_fields__]
-        return _restore, (type(self), values, set(state.given), dict(state.extra), self._request_id)
+        return _restore, (type(self), values, set(state.given), dict(state.extra), getattr(self, "_request_id", None))
 
 
 # Its name in the reference.

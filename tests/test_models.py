@@ -232,7 +232,7 @@ def test_construction() -> None:
     message = ChatCompletionMessage(role="assistant", content="a", reasoning="b")  # type: ignore[call-arg]
     assert message.to_dict() == {"role": "assistant", "content": "a", "reasoning": "b"}
     assert message.model_extra == {"reasoning": "b"}
-    assert message._request_id is None
+    assert not hasattr(message, "_request_id")
     item = ResponseOutputMessage(id="1", content=[], role="assistant", status="completed")  # type: ignore[call-arg]
     assert item.type == "message"
     assert item.to_dict()["type"] == "message"
@@ -296,7 +296,7 @@ async def test_request_id(server: Server, client: AsyncOpenAI) -> None:
     server.reply_with("/chat/completions", CHAT, headers={"x-request-id": "req_7"})
     reply = await client.chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}])
     assert reply._request_id == "req_7"
-    assert reply.choices[0]._request_id is None
+    assert not hasattr(reply.choices[0], "_request_id")
     assert reply.to_dict() == CHAT
 
 
