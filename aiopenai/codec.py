@@ -30,6 +30,10 @@ __all__ = ["Decoder", "Node", "decode_json", "encode", "node_made", "received"]
 
 T = TypeVar("T")
 
+# Events that arrived together keep their bytes together, this many at a time: fewer would cost more, and more would
+# hold more of a stream's bytes for somebody who keeps its last event only.
+_TOGETHER = 16
+
 # A reply of at least this many bytes that has fewer than one object per 4 KB is one big string or array: it is built
 # from its plain values, which the nodes then share, instead of being kept a second time as bytes.
 _BULKY = 64 * 1024
@@ -66,8 +70,8 @@ def _too_deep() -> msgspec.DecodeError:
     return msgspec.DecodeError("JSON is nested too deeply")
 
 
-# What the nodes of one reply have in common: its bytes, its strict decoder, and later the JSON object of each node
-# (then the bytes are let go of). A list, because making one takes a tenth of the time that an object takes.
+# What the nodes of one reply (or of a few events) have in common: the bytes, the strict decoder, and later the JSON
+# object of each node (then the bytes are let go of). A list, because that is made in a tenth of an object's time.
 _Shared = list[Any]
 Source = tuple[_Shared, int]
 
@@ -158,7 +162,7 @@ class Decoder(Generic[T]):
             try:
                 value = strict(raw)
                 if not (self._bulk and len(raw) >= _BULKY and b"null" not in raw):
-                    shared = [raw, strict, None]
+                    shared = [(raw,), strict, None]
                     for index, node in enumerate(made[first:] if first else made):
                         _set_source(node, (shared, index))
                 return value
@@ -173,30 +177,28 @@ class Decoder(Generic[T]):
         made = _made
         strict = self.strict
         with _turn:
-            alone = not (made or _decoding or self._bulk)
+            alone = not (made or _decoding or self._bulk) and max(map(len, raws), default=0) < _BULKY
             try:
-                if not alone:
-                    for raw in raws:
+                for start in range(0, len(raws), _TOGETHER):
+                    part = raws[start : start + _TOGETHER]
+                    if alone:
+                        # What `validate` does, for several at once: a quarter less than one by one.
+                        _decoding = True
+                        try:
+                            decoded = [strict(raw) for raw in part]
+                        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                            made.clear()
+                            _decoding = False
+                        else:
+                            shared = [part, strict, None]
+                            for index, node in enumerate(made):
+                                _set_source(node, (shared, index))
+                            made.clear()
+                            values += decoded
+                            continue
+                    for raw in part:
                         if raw:
                             values.append(self(raw))
-                    return values, None
-                # The body of `validate`, once per event: what is left out here is a fifth of a chunk's cost.
-                _decoding = True
-                for raw in raws:
-                    if len(raw) >= _BULKY or not raw:
-                        if raw:
-                            values.append(self(raw))
-                        continue
-                    try:
-                        values.append(strict(raw))
-                    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                        made.clear()
-                        values.append(self.lenient(raw))
-                        continue
-                    shared = [raw, strict, None]
-                    for index, node in enumerate(made):
-                        _set_source(node, (shared, index))
-                    made.clear()
             except msgspec.DecodeError as error:
                 return values, error
             finally:
@@ -220,22 +222,22 @@ class Decoder(Generic[T]):
 def received(source: Source) -> dict[str, Any] | None:
     """The JSON object that a node was decoded from, or None where that cannot be told."""
     shared, index = source
-    raw, strict, table = shared
+    raws, strict, table = shared
     if table is None:
-        table = _objects(raw, strict)
+        table = _objects(raws, strict)
         shared[:] = None, strict, table
     return table[index] if index < len(table) else None
 
 
-def _objects(raw: bytes, strict: Callable[[bytes], Any]) -> list[dict[str, Any] | None]:
+def _objects(raws: Sequence[bytes], strict: Callable[[bytes], Any]) -> list[dict[str, Any] | None]:
     with _turn:
         first = len(_made)
-        twin = strict(raw)
+        twins = [strict(raw) for raw in raws]
         made = _made[first:]
         del _made[first:]
     number = {id(node): index for index, node in enumerate(made)}
     table: list[dict[str, Any] | None] = [None] * len(made)
-    todo: list[tuple[Any, Any]] = [(twin, decode_json(raw))]
+    todo: list[tuple[Any, Any]] = [(twin, decode_json(raw)) for twin, raw in zip(twins, raws, strict=True)]
     while todo:
         node, plain = todo.pop()
         if is_list(node):

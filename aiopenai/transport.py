@@ -44,7 +44,7 @@ KEEPALIVE_SECONDS = 60
 IDLE_SECONDS = 15.0
 # A body beyond this is written in pieces, each within the write limit; below it the socket takes all at once.
 PIECE_BYTES = 256 * 1024
-READ_BUFFER = 2**18
+READ_BUFFER = 2**16
 
 
 class Settings:
