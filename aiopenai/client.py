@@ -634,6 +634,7 @@ class AsyncOpenAI(Resources[Async]):
             timeout=call.timeout,
             reopen=reopen,
             max_event_bytes=self._max_event_bytes,
+            events=endpoint.events,
         )
         return stream
 

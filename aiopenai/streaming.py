@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 from typing_extensions import Self
@@ -65,12 +65,15 @@ class AsyncStream(Generic[T]):
         timeout: Timeout,
         reopen: Reopen | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
+        events: Literal["", "bare", "named"] = "",
     ) -> None:
         self._reply = reply
         self._decoder = decoder
         self._parser = SSEParser(max_event_bytes=max_event_bytes)
         self._reopen = reopen
         self._max_event_bytes = max_event_bytes
+        # What becomes of the events' names and errors: see `request.Endpoint`.
+        self._events = events
         self._first_limit = timeout.first_event
         self._idle_limit = timeout.idle
         # Decoded and not handed over yet; what is to be raised after them.
@@ -189,19 +192,31 @@ class AsyncStream(Generic[T]):
         if data[-1] == _DONE:
             self._finished = True
             data.pop()
+        if self._events == "bare":
+            self._decode(data)
+            return
         if names is not None and b"error" in names and names.index(b"error") < len(data):
             at = names.index(b"error")
-            self._decode(data[:at])
+            self._decode(self._named(data[:at], names))
             self._carried(data[at])
             return
         # The word may stand in this piece, or in an event that began in an earlier one and is the first to end now.
         if b'"error"' in piece or (data and b'"error"' in data[0]):
             for at, event in enumerate(data):
                 if b'"error"' in event and _is_error(event):
-                    self._decode(data[:at])
+                    self._decode(self._named(data[:at], names))
                     self._carried(event)
                     return
-        self._decode(data)
+        self._decode(self._named(data, names))
+
+    def _named(self, data: list[bytes], names: list[bytes] | None) -> list[bytes]:
+        """The events with their names in them, where the type of the events has both."""
+        if self._events != "named":
+            return data
+        return [
+            b'{"event":%b,"data":%b}' % (msgspec.json.encode(name.decode("utf-8", "replace")), event or b"null")
+            for name, event in zip(names or [b""] * len(data), data, strict=False)
+        ]
 
     def _decode(self, data: list[bytes]) -> None:
         events, failure = self._decoder.many(data)
@@ -248,7 +263,7 @@ class AsyncStream(Generic[T]):
         unfinished = self._parser.end()
         self._finished = True
         if unfinished is None:
-            if any(_ends(event) for event in self._last):
+            if self._events == "bare" or any(_ends(event) for event in self._last):
                 return
         elif unfinished.data == _DONE:
             return

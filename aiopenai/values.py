@@ -15,7 +15,6 @@ from typing import (
     TypeAlias,
     TypeGuard,
     TypeVar,
-    Union,
     overload,
 )
 
