@@ -16,7 +16,7 @@ from string import Formatter
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from msgspec import structs
-from typing_extensions import TypedDict
+from typing_extensions import Self, TypedDict
 
 from aiopenai.codec import encode
 from aiopenai.paging import (
@@ -44,6 +44,7 @@ __all__ = [
     "CallOptions",
     "M",
     "Resource",
+    "View",
     "chosen",
     "conversation_cursor_page",
     "cursor_page",
@@ -143,6 +144,20 @@ class Resource(Generic[M]):
     def _list(self, request: Request[Any]) -> Any:
         """A list is not sent before it is awaited or iterated."""
         return cast("Any", AsyncPaginator)(self._client, request) if self._mode is Async else self._call(request)
+
+
+class View(Generic[T_co]):
+    """A resource again, in another mode: `with_raw_response` and `with_streaming_response`."""
+
+    def __init__(self, mode: type[Mode]) -> None:
+        self.mode = mode
+
+    @overload
+    def __get__(self, obj: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, obj: Resource[Async], owner: type) -> T_co: ...
+    def __get__(self, obj: Resource[Async] | None, owner: type) -> Any:
+        return self if obj is None else type(obj)(obj, self.mode)
 
 
 class AsyncMethod(Protocol[P, T]):
@@ -428,8 +443,8 @@ class _Builder:
     `query`, `body` and `header_params` name the parameters that travel elsewhere than is usual for the verb, `files`
     those that are uploads (`may_upload`: a form only where one is given), `typed_parts` those that are parts of a form
     with a content type of their own (`sole_part`: the one that is the whole body where it is alone), `wire` the API's
-    names where Python has others, `nested` the same for keys inside of parameters, by path. `replies` are the reply
-    types by the value of the parameter `chosen_by`.
+    names where Python has others, `nested` the same for keys inside of parameters, by path. Of the sets of names in
+    `needs` one must be given. `replies` are the reply types by the value of the parameter `chosen_by`.
     """
 
     def __init__(
@@ -447,6 +462,7 @@ class _Builder:
         header_params: Mapping[str, str] | None = None,
         wire: Mapping[str, str] | None = None,
         nested: Mapping[str, str] | None = None,
+        needs: tuple[tuple[str, ...], ...] = (),
         chosen_by: str | None = None,
         replies: Mapping[str, Any] | None = None,
     ) -> None:
@@ -473,13 +489,14 @@ class _Builder:
         self.header_params = header_params or {}
         self.wire = wire or {}
         self.nested = [(_path(path), name) for path, name in (nested or {}).items()]
+        self.needs = needs
         self.chosen_by = chosen_by
         self.endpoints = {value: structs.replace(endpoint, reply=reply) for value, reply in (replies or {}).items()}
         self.streams = endpoint.event is not None
         self.only_streams = self.streams and endpoint.reply is None
         # Nothing but a body, as nearly all calls are: the keyword arguments are it.
-        elsewhere = self.in_path or query or self.files or self.header_params or self.wire or self.nested or chosen_by
-        self.simple = self.sends_body and not (elsewhere or self.typed_parts)
+        elsewhere = self.in_path or query or self.files or self.header_params or self.wire or self.nested
+        self.simple = self.sends_body and not (elsewhere or self.typed_parts or needs or chosen_by)
 
     def build(self, args: tuple[Any, ...], given: dict[str, Any]) -> Request[Any]:
         """Make the request. Raises TypeError for wrong and missing names, ValueError for an empty path argument."""
@@ -528,6 +545,9 @@ class _Builder:
                     pieces.append(encode_path_segment(given.pop(field), field))
             path = "".join(pieces)
         headers: dict[str, Any] = {}
+        if self.needs and not any(given.keys() >= {*each} for each in self.needs):
+            sets = " or ".join(", ".join(map(repr, each)) for each in self.needs)
+            raise TypeError(f"{self.name}() is missing required arguments: {sets}")
         for name, header in self.header_params.items():
             if (value := given.pop(name, None)) is not None and not isinstance(value, (Omit, NotGiven)):
                 several = isinstance(value, (list, tuple))
@@ -666,7 +686,18 @@ def _list_method(builder: _Builder, signature: Any) -> Any:
 
 
 _FACTS = frozenset(
-    {"query", "body", "files", "may_upload", "typed_parts", "sole_part", "header_params", "wire", "nested"}
+    {
+        "query",
+        "body",
+        "files",
+        "may_upload",
+        "typed_parts",
+        "sole_part",
+        "header_params",
+        "wire",
+        "nested",
+        "needs",
+    }
 )
 
 

@@ -192,6 +192,7 @@ class _Reader:
             typed_parts,
             sole_part,
             self._events(facts),
+            self._needs({each.name for each in parameters if not each.optional}),
             chosen_by,
             variants,
         )
@@ -201,6 +202,15 @@ class _Reader:
         if "stream_mode" in facts:
             return "bare"
         return "named" if "synthesize_event_and_data" in facts else ""
+
+    def _needs(self, required: set[str]) -> tuple[tuple[str, ...], ...]:
+        """The sets of arguments that the method asks for one of, beyond what it always requires."""
+        for decorator in self.node.decorator_list:
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "required_args":
+                sets = [{*ast.literal_eval(each)} - required - {"stream"} for each in decorator.args]
+                # With a set that asks for nothing more, all is said.
+                return tuple(tuple(sorted(each)) for each in sets) if all(sets) else ()
+        return ()
 
     def _sets_form(self, branch: ast.If) -> bool:
         return any("multipart/form-data" in ast.unparse(item) for item in branch.body)
@@ -315,7 +325,7 @@ class _Reader:
             if default is not None and ast.unparse(default) not in {"omit", "not_given", "NOT_GIVEN"}:
                 raise self.fail(f"unknown default of {argument.arg}: {ast.unparse(default)}")
             type_ = without(self.source.type(self.owner.module, argument.annotation), *ABSENT)
-            found.append(Parameter(argument.arg, type_, default is not None))
+            found.append(Parameter(argument.arg, type_, default is not None, argument in arguments.args))
         return tuple(found)
 
     def _reply(self, node: Function) -> tuple[Type, Type | None]:

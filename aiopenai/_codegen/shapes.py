@@ -113,6 +113,7 @@ class Parameter:
     name: str
     type: Type
     optional: bool
+    positional: bool = False
 
 
 Place: TypeAlias = Literal["path", "query", "body", "header"]
@@ -134,7 +135,8 @@ class Method:
     `event` is the type of a stream's events: with `streaming` and `either` the method streams when asked to, without
     them always. `variants` are the signatures by reply where the parameter `chosen_by` decides that. `files` are the
     parameters that are uploads, with `may_upload` only where one is given; `typed_parts` maps the fields of a form
-    to content types, `sole_part` is the one that is sent as it is when nothing else is given.
+    to content types, `sole_part` is the one that is sent as it is when nothing else is given. `needs` are the sets of
+    parameters of which one must be there, where that does not follow from the signature.
     """
 
     name: str
@@ -156,6 +158,7 @@ class Method:
     typed_parts: dict[str, str] = field(default_factory=dict[str, str])
     sole_part: str | None = None
     events: Literal["", "bare", "named"] = ""
+    needs: tuple[tuple[str, ...], ...] = ()
     chosen_by: str | None = None
     variants: tuple[Variant, ...] = ()
 

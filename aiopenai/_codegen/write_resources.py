@@ -144,7 +144,7 @@ class _ModuleWriter:
                     self._runtime_type(method.event)
         body = "\n".join(self._class(node) for node in self.nodes)
         endpoint = "aiopenai.endpoint"
-        for name in ("Async", "AsyncRaw", "AsyncStreaming", "M", "Resource"):
+        for name in ("AsyncRaw", "AsyncStreaming", "M", "Resource", "View"):
             self.early.add(endpoint, name)
         if any(node.methods for node in self.nodes):
             self.late.add(endpoint, "CallOptions")
@@ -183,11 +183,10 @@ class _ModuleWriter:
                 blocks.append(
                     f"    @cached_property\n    def {child.path[-1]}(self) -> {own}[M]:\n        return {own}(self)\n"
                 )
-        for view, mode in (("raw", "AsyncRaw"), ("streaming", "AsyncStreaming")):
-            blocks.append(
-                f"    @property\n    def with_{view}_response(self: {name}[Async]) -> {name}[{mode}]:\n"
-                f"        return {name}(self, {mode})\n"
-            )
+        blocks += (
+            f"    with_{view}_response: View[{name}[{mode}]] = View({mode})\n"
+            for view, mode in (("raw", "AsyncRaw"), ("streaming", "AsyncStreaming"))
+        )
         # In a class body `@delete` means the decorator only until a method `delete` is defined.
         for method in sorted(node.methods, key=lambda method: method.name in DECORATORS):
             write = self._chosen if method.variants else self._streamed if method.streaming else self._method
@@ -261,9 +260,8 @@ class _ModuleWriter:
         return "".join(lines) + filled(f"    {method.name} = chosen({', '.join(arguments)})") + "\n"
 
     def _signature(self, name: str, method: Method, parameters: tuple[Parameter, ...], returned: str) -> str:
-        positional = [each for each in parameters if method.places.get(each.name) == "path"]
-        named = [each for each in parameters if each not in positional]
-        # The path's parameters in the path's order is the order of the reference.
+        positional = [each for each in parameters if each.positional]
+        named = [each for each in parameters if not each.positional]
         texts = ["self", *(f"{each.name}: {self.annotations.text(self._here(each.type))}" for each in positional)]
         if named:
             texts.append("*")
@@ -301,6 +299,8 @@ class _ModuleWriter:
             facts.append(f'sole_part="{method.sole_part}"')
         if method.events:
             facts.append(f'events="{method.events}"')
+        if method.needs:
+            facts.append(f"needs={_names_of_names(method.needs)}")
         nested = [found for each in method.parameters for found in self._nested(each.name, each.type, ())]
         if nested:
             facts.append(f"nested={_mapping(dict(nested))}")
@@ -353,6 +353,10 @@ class _ModuleWriter:
 def _names(names: Sequence[str]) -> str:
     quoted = ", ".join(f'"{name}"' for name in names)
     return f"({quoted},)" if len(names) == 1 else f"({quoted})"
+
+
+def _names_of_names(sets: Sequence[Sequence[str]]) -> str:
+    return f"({', '.join(map(_names, sets))})"
 
 
 def _mapping(values: dict[str, str]) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import keyword
+import textwrap
+from collections import Counter
 from collections.abc import Iterable
 
-from aiopenai._codegen.layout import Layout
+from aiopenai._codegen.layout import Layout, camel, is_main
 from aiopenai._codegen.shapes import (
     NONE,
     OBJECT,
@@ -52,6 +54,56 @@ class TypesWriter:
         packages = {package for group in (*self.layout.groups, *exporting) for package in _parents(group)} | {""}
         for package in sorted(packages):
             found[f"types/{package.replace('.', '/')}/__init__.py".replace("//", "/")] = self._package(package)
+        found["types/_modules.py"] = self._table()
+        return found
+
+    def _table(self) -> str:
+        """Where the reference's modules keep their types, for `aiopenai.lazy`: it says what is read how."""
+        packages: dict[str, dict[str, dict[str, list[Name]]]] = {}
+        for module, names in sorted(self._by_module().items()):
+            package = module.removeprefix("types.").rpartition(".")[0]
+            group = self.layout.place(names[0]).group
+            packages.setdefault(package, {}).setdefault(group, {})[module.rpartition(".")[2]] = names
+        lines: list[str] = []
+        for package, groups in sorted(packages.items()):
+            words = [word for group, modules in sorted(groups.items()) for word in self._group(group, modules)]
+            text = textwrap.fill(" ".join(words), WIDTH, break_long_words=False, break_on_hyphens=False)
+            lines.append(f'    "{package}": """\n{text}\n""",\n')
+        return (
+            self._header("The reference's modules of types, and what they hold.")
+            + f"MODULES = {{\n{''.join(lines)}}}\n"
+        )
+
+    def _group(self, group: str, modules: dict[str, list[Name]]) -> list[str]:
+        """One group's modules: first what most of them mean by a name, then each with the names that need a word."""
+        special: dict[str, list[tuple[str, str]]] = {}
+        for stem, names in modules.items():
+            main = next((name.name for name in names if is_main(name)), None)
+            prefix = main or camel(stem)
+            found = special.setdefault(stem if main else f"{stem}:", [])
+            for each in names:
+                own = self.layout.place(each).name
+                # What follows from the module's name need not be said.
+                if own != (each.name if each.name.startswith(prefix) else prefix + each.name):
+                    found.append((each.name, own))
+        # What is asked and what is answered often has the same name.
+        marks = {stem: "~" if stem.rstrip(":").endswith(("_param", "_params")) else "" for stem in special}
+        targets = Counter((marks[stem], *pair) for stem, pairs in special.items() for pair in pairs)
+        usual: dict[str, str] = {}
+        for (mark, name, own), count in sorted(targets.items(), key=lambda item: -item[1]):
+            if count > 1 and name != own:
+                usual.setdefault(mark + name, own)
+        words = [f"@{group}", *(f"{name}={own}" for name, own in sorted(usual.items()))]
+        for stem, pairs in special.items():
+            words.append(stem)
+            words += (name if usual.get(marks[stem] + name, name) == own else f"{name}={own}" for name, own in pairs)
+        return words
+
+    def _by_module(self) -> dict[str, list[Name]]:
+        found: dict[str, list[Name]] = {}
+        for name in self.layout.offered:
+            if not name.name.startswith("_"):
+                found.setdefault(name.module, []).append(name)
         return found
 
     def _header(self, title: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, chosen, cursor_page, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, chosen, cursor_page, delete, get, post
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.audio import (Transcription, TranscriptionDiarized, TranscriptionStreamEvent, TranscriptionVerbose,
     Translation, TranslationVerbose, Voice, VoiceConsent, VoiceConsentDeleted, VoiceDeleted)
@@ -40,21 +40,13 @@ class Audio(Resource[M]):
     @cached_property
     def voice_consents(self) -> VoiceConsents[M]:
         return VoiceConsents(self)
-    @property
-    def with_raw_response(self: Audio[Async]) -> Audio[AsyncRaw]:
-        return Audio(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Audio[Async]) -> Audio[AsyncStreaming]:
-        return Audio(self, AsyncStreaming)
+    with_raw_response: View[Audio[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Audio[AsyncStreaming]] = View(AsyncStreaming)
 
 class Transcriptions(Resource[M]):
     """`client.audio.transcriptions`"""
-    @property
-    def with_raw_response(self: Transcriptions[Async]) -> Transcriptions[AsyncRaw]:
-        return Transcriptions(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Transcriptions[Async]) -> Transcriptions[AsyncStreaming]:
-        return Transcriptions(self, AsyncStreaming)
+    with_raw_response: View[Transcriptions[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Transcriptions[AsyncStreaming]] = View(AsyncStreaming)
 
     def _create_json(self, *, file: FileTypes, model: str | AudioModel,
         chunking_strategy: TranscriptionCreateParamsChunkingStrategy | Omit | None = omit,
@@ -132,12 +124,8 @@ class Transcriptions(Resource[M]):
 
 class Translations(Resource[M]):
     """`client.audio.translations`"""
-    @property
-    def with_raw_response(self: Translations[Async]) -> Translations[AsyncRaw]:
-        return Translations(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Translations[Async]) -> Translations[AsyncStreaming]:
-        return Translations(self, AsyncStreaming)
+    with_raw_response: View[Translations[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Translations[AsyncStreaming]] = View(AsyncStreaming)
 
     def _create_json(self, *, file: FileTypes, model: str | AudioModel, prompt: str | Omit = omit,
         response_format: Literal["json"] | Omit = omit, temperature: float | Omit = omit,
@@ -157,12 +145,8 @@ class Translations(Resource[M]):
 
 class Speech(Resource[M]):
     """`client.audio.speech`"""
-    @property
-    def with_raw_response(self: Speech[Async]) -> Speech[AsyncRaw]:
-        return Speech(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Speech[Async]) -> Speech[AsyncStreaming]:
-        return Speech(self, AsyncStreaming)
+    with_raw_response: View[Speech[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Speech[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/audio/speech", HttpxBinaryResponseContent, accept="application/octet-stream")
     def create(self, *, input: str, model: str | SpeechModel, voice: SpeechCreateParamsVoice,
@@ -172,14 +156,10 @@ class Speech(Resource[M]):
 
 class Voices(Resource[M]):
     """`client.audio.voices`"""
-    @property
-    def with_raw_response(self: Voices[Async]) -> Voices[AsyncRaw]:
-        return Voices(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Voices[Async]) -> Voices[AsyncStreaming]:
-        return Voices(self, AsyncStreaming)
+    with_raw_response: View[Voices[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Voices[AsyncStreaming]] = View(AsyncStreaming)
 
-    @post("/audio/voices", Voice, files=("audio_sample",))
+    @post("/audio/voices", Voice, files=("audio_sample",), needs=(("audio_sample", "consent"), ("prompt", "type")))
     def create(self, *, name: str, audio_sample: FileTypes | Omit = omit, consent: str | Omit = omit,
         type: Literal["audio_sample", "prompt"] | Omit = omit, prompt: str | Omit = omit,
         model: str | Literal["auto", "2026-10-08"] | Omit = omit, script_hint: str | Omit = omit,
@@ -190,12 +170,8 @@ class Voices(Resource[M]):
 
 class VoiceConsents(Resource[M]):
     """`client.audio.voice_consents`"""
-    @property
-    def with_raw_response(self: VoiceConsents[Async]) -> VoiceConsents[AsyncRaw]:
-        return VoiceConsents(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: VoiceConsents[Async]) -> VoiceConsents[AsyncStreaming]:
-        return VoiceConsents(self, AsyncStreaming)
+    with_raw_response: View[VoiceConsents[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[VoiceConsents[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/audio/voice_consents", VoiceConsent, files=("recording",))
     def create(self, *, language: str, name: str, recording: FileTypes,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, get, post
 from aiopenai.types.batches import Batch
 from aiopenai.values import omit
 
@@ -20,12 +20,8 @@ if TYPE_CHECKING:
 
 class Batches(Resource[M]):
     """`client.batches`"""
-    @property
-    def with_raw_response(self: Batches[Async]) -> Batches[AsyncRaw]:
-        return Batches(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Batches[Async]) -> Batches[AsyncStreaming]:
-        return Batches(self, AsyncStreaming)
+    with_raw_response: View[Batches[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Batches[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/batches", Batch)
     def create(self, *, completion_window: Literal["24h"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, get, post, streamed
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post, streamed
 from aiopenai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionDeleted, ChatCompletionStoreMessage
 from aiopenai.values import omit
 
@@ -31,24 +31,16 @@ class Chat(Resource[M]):
     @cached_property
     def completions(self) -> Completions[M]:
         return Completions(self)
-    @property
-    def with_raw_response(self: Chat[Async]) -> Chat[AsyncRaw]:
-        return Chat(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Chat[Async]) -> Chat[AsyncStreaming]:
-        return Chat(self, AsyncStreaming)
+    with_raw_response: View[Chat[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Chat[AsyncStreaming]] = View(AsyncStreaming)
 
 class Completions(Resource[M]):
     """`client.chat.completions`"""
     @cached_property
     def messages(self) -> Messages[M]:
         return Messages(self)
-    @property
-    def with_raw_response(self: Completions[Async]) -> Completions[AsyncRaw]:
-        return Completions(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Completions[Async]) -> Completions[AsyncStreaming]:
-        return Completions(self, AsyncStreaming)
+    with_raw_response: View[Completions[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Completions[AsyncStreaming]] = View(AsyncStreaming)
 
     def _create(self, *, messages: Iterable[ChatCompletionMessageParam], model: str | ChatModel,
         audio: ChatCompletionAudioParam | Omit | None = omit, frequency_penalty: float | Omit | None = omit,
@@ -143,12 +135,8 @@ class Completions(Resource[M]):
 
 class Messages(Resource[M]):
     """`client.chat.completions.messages`"""
-    @property
-    def with_raw_response(self: Messages[Async]) -> Messages[AsyncRaw]:
-        return Messages(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Messages[Async]) -> Messages[AsyncStreaming]:
-        return Messages(self, AsyncStreaming)
+    with_raw_response: View[Messages[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Messages[AsyncStreaming]] = View(AsyncStreaming)
 
     @cursor_page("/chat/completions/{completion_id}/messages", ChatCompletionStoreMessage)
     def list(self, completion_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,

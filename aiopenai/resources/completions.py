@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, streamed
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, streamed
 from aiopenai.types.completions import Completion
 from aiopenai.values import omit
 
@@ -20,12 +20,8 @@ if TYPE_CHECKING:
 
 class Completions(Resource[M]):
     """`client.completions`"""
-    @property
-    def with_raw_response(self: Completions[Async]) -> Completions[AsyncRaw]:
-        return Completions(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Completions[Async]) -> Completions[AsyncStreaming]:
-        return Completions(self, AsyncStreaming)
+    with_raw_response: View[Completions[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Completions[AsyncStreaming]] = View(AsyncStreaming)
 
     def _create(self, *, model: str | Literal["gpt-3.5-turbo-instruct", "davinci-002", "babbage-002"],
         prompt: str | SequenceNotStr[str] | Iterable[int] | Iterable[Iterable[int]] | None,

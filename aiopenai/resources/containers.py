@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.containers import (ContainerCreateResponse, ContainerListResponse, ContainerRetrieveResponse,
     FileCreateResponse, FileListResponse, FileRetrieveResponse)
@@ -27,12 +27,8 @@ class Containers(Resource[M]):
     @cached_property
     def files(self) -> Files[M]:
         return Files(self)
-    @property
-    def with_raw_response(self: Containers[Async]) -> Containers[AsyncRaw]:
-        return Containers(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Containers[Async]) -> Containers[AsyncStreaming]:
-        return Containers(self, AsyncStreaming)
+    with_raw_response: View[Containers[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Containers[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/containers", ContainerCreateResponse)
     def create(self, *, name: str, expires_after: ContainerCreateParamsExpiresAfter | Omit = omit,
@@ -56,36 +52,28 @@ class Files(Resource[M]):
     @cached_property
     def content(self) -> Content[M]:
         return Content(self)
-    @property
-    def with_raw_response(self: Files[Async]) -> Files[AsyncRaw]:
-        return Files(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Files[Async]) -> Files[AsyncStreaming]:
-        return Files(self, AsyncStreaming)
+    with_raw_response: View[Files[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Files[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/containers/{container_id}/files", FileCreateResponse, may_upload=("file",))
     def create(self, container_id: str, *, file: FileTypes | Omit = omit, file_id: str | Omit = omit,
         **options: Unpack[CallOptions]) -> FileCreateResponse: ...
 
     @get("/containers/{container_id}/files/{file_id}", FileRetrieveResponse)
-    def retrieve(self, file_id: str, container_id: str, **options: Unpack[CallOptions]) -> FileRetrieveResponse: ...
+    def retrieve(self, file_id: str, *, container_id: str, **options: Unpack[CallOptions]) -> FileRetrieveResponse: ...
 
     @cursor_page("/containers/{container_id}/files", FileListResponse)
     def list(self, container_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> FileListResponse: ...
 
     @delete("/containers/{container_id}/files/{file_id}", None, accept="*/*")
-    def delete(self, file_id: str, container_id: str, **options: Unpack[CallOptions]) -> None: ...
+    def delete(self, file_id: str, *, container_id: str, **options: Unpack[CallOptions]) -> None: ...
 
 class Content(Resource[M]):
     """`client.containers.files.content`"""
-    @property
-    def with_raw_response(self: Content[Async]) -> Content[AsyncRaw]:
-        return Content(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Content[Async]) -> Content[AsyncStreaming]:
-        return Content(self, AsyncStreaming)
+    with_raw_response: View[Content[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Content[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/containers/{container_id}/files/{file_id}/content", HttpxBinaryResponseContent, accept="application/binary")
-    def retrieve(self, file_id: str, container_id: str,
+    def retrieve(self, file_id: str, *, container_id: str,
         **options: Unpack[CallOptions]) -> HttpxBinaryResponseContent: ...

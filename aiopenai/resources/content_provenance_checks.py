@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, post
 from aiopenai.types.content_provenance_checks import ContentProvenanceCheck
 
 if TYPE_CHECKING:
@@ -15,12 +15,8 @@ if TYPE_CHECKING:
 
 class ContentProvenanceChecks(Resource[M]):
     """`client.content_provenance_checks`"""
-    @property
-    def with_raw_response(self: ContentProvenanceChecks[Async]) -> ContentProvenanceChecks[AsyncRaw]:
-        return ContentProvenanceChecks(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: ContentProvenanceChecks[Async]) -> ContentProvenanceChecks[AsyncStreaming]:
-        return ContentProvenanceChecks(self, AsyncStreaming)
+    with_raw_response: View[ContentProvenanceChecks[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[ContentProvenanceChecks[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/content_provenance_checks", ContentProvenanceCheck, files=("file",))
     def create(self, *, file: FileTypes, **options: Unpack[CallOptions]) -> ContentProvenanceCheck: ...

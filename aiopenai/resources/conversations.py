@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, conversation_cursor_page, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, delete, get, post
 from aiopenai.types.conversations import (Conversation, ConversationDeletedResource, ConversationItem,
     ConversationItemList)
 from aiopenai.values import omit
@@ -27,12 +27,8 @@ class Conversations(Resource[M]):
     @cached_property
     def items(self) -> Items[M]:
         return Items(self)
-    @property
-    def with_raw_response(self: Conversations[Async]) -> Conversations[AsyncRaw]:
-        return Conversations(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Conversations[Async]) -> Conversations[AsyncStreaming]:
-        return Conversations(self, AsyncStreaming)
+    with_raw_response: View[Conversations[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Conversations[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/conversations", Conversation, replay=("items",))
     def create(self, *, items: Iterable[ResponseInputItemParam] | Omit | None = omit,
@@ -50,12 +46,8 @@ class Conversations(Resource[M]):
 
 class Items(Resource[M]):
     """`client.conversations.items`"""
-    @property
-    def with_raw_response(self: Items[Async]) -> Items[AsyncRaw]:
-        return Items(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Items[Async]) -> Items[AsyncStreaming]:
-        return Items(self, AsyncStreaming)
+    with_raw_response: View[Items[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Items[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/conversations/{conversation_id}/items", ConversationItemList, query=("include",), replay=("items",))
     def create(self, conversation_id: str, *, items: Iterable[ResponseInputItemParam],
@@ -63,7 +55,7 @@ class Items(Resource[M]):
         **options: Unpack[CallOptions]) -> ConversationItemList: ...
 
     @get("/conversations/{conversation_id}/items/{item_id}", ConversationItem)
-    def retrieve(self, item_id: str, conversation_id: str, *, include: builtins.list[ResponseIncludable] | Omit = omit,
+    def retrieve(self, item_id: str, *, conversation_id: str, include: builtins.list[ResponseIncludable] | Omit = omit,
         **options: Unpack[CallOptions]) -> ConversationItem: ...
 
     @conversation_cursor_page("/conversations/{conversation_id}/items", ConversationItem)
@@ -72,4 +64,4 @@ class Items(Resource[M]):
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> ConversationItem: ...
 
     @delete("/conversations/{conversation_id}/items/{item_id}", Conversation)
-    def delete(self, item_id: str, conversation_id: str, **options: Unpack[CallOptions]) -> Conversation: ...
+    def delete(self, item_id: str, *, conversation_id: str, **options: Unpack[CallOptions]) -> Conversation: ...

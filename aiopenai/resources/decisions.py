@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, post
 from aiopenai.types.decisions import Decision
 from aiopenai.values import omit
 
@@ -20,12 +20,8 @@ if TYPE_CHECKING:
 
 class Decisions(Resource[M]):
     """`client.decisions`"""
-    @property
-    def with_raw_response(self: Decisions[Async]) -> Decisions[AsyncRaw]:
-        return Decisions(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Decisions[Async]) -> Decisions[AsyncStreaming]:
-        return Decisions(self, AsyncStreaming)
+    with_raw_response: View[Decisions[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Decisions[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/decisions", Decision, replay=("input",))
     def create(self, *, input: str | Iterable[DecisionCreateParamsInputUnionMember1], model: str,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, post
 from aiopenai.types.embeddings import CreateEmbeddingResponse
 from aiopenai.values import omit
 
@@ -20,12 +20,8 @@ if TYPE_CHECKING:
 
 class Embeddings(Resource[M]):
     """`client.embeddings`"""
-    @property
-    def with_raw_response(self: Embeddings[Async]) -> Embeddings[AsyncRaw]:
-        return Embeddings(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Embeddings[Async]) -> Embeddings[AsyncStreaming]:
-        return Embeddings(self, AsyncStreaming)
+    with_raw_response: View[Embeddings[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Embeddings[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/embeddings", CreateEmbeddingResponse)
     def create(self, *, input: str | SequenceNotStr[str] | Iterable[int] | Iterable[Iterable[int]],

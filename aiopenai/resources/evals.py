@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
 from aiopenai.types.evals import (EvalCreateResponse, EvalDeleteResponse, EvalListResponse, EvalRetrieveResponse,
     EvalUpdateResponse, OutputItemListResponse, OutputItemRetrieveResponse, RunCancelResponse, RunCreateResponse,
     RunDeleteResponse, RunListResponse, RunRetrieveResponse)
@@ -28,12 +28,8 @@ class Evals(Resource[M]):
     @cached_property
     def runs(self) -> Runs[M]:
         return Runs(self)
-    @property
-    def with_raw_response(self: Evals[Async]) -> Evals[AsyncRaw]:
-        return Evals(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Evals[Async]) -> Evals[AsyncStreaming]:
-        return Evals(self, AsyncStreaming)
+    with_raw_response: View[Evals[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Evals[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/evals", EvalCreateResponse)
     def create(self, *, data_source_config: EvalCreateParamsDataSourceConfig,
@@ -60,19 +56,15 @@ class Runs(Resource[M]):
     @cached_property
     def output_items(self) -> OutputItems[M]:
         return OutputItems(self)
-    @property
-    def with_raw_response(self: Runs[Async]) -> Runs[AsyncRaw]:
-        return Runs(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Runs[Async]) -> Runs[AsyncStreaming]:
-        return Runs(self, AsyncStreaming)
+    with_raw_response: View[Runs[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Runs[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/evals/{eval_id}/runs", RunCreateResponse)
     def create(self, eval_id: str, *, data_source: RunCreateParamsDataSource, metadata: Metadata | Omit | None = omit,
         name: str | Omit = omit, **options: Unpack[CallOptions]) -> RunCreateResponse: ...
 
     @get("/evals/{eval_id}/runs/{run_id}", RunRetrieveResponse)
-    def retrieve(self, run_id: str, eval_id: str, **options: Unpack[CallOptions]) -> RunRetrieveResponse: ...
+    def retrieve(self, run_id: str, *, eval_id: str, **options: Unpack[CallOptions]) -> RunRetrieveResponse: ...
 
     @cursor_page("/evals/{eval_id}/runs", RunListResponse)
     def list(self, eval_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
@@ -81,25 +73,21 @@ class Runs(Resource[M]):
         **options: Unpack[CallOptions]) -> RunListResponse: ...
 
     @post("/evals/{eval_id}/runs/{run_id}/cancel", RunCancelResponse)
-    def cancel(self, run_id: str, eval_id: str, **options: Unpack[CallOptions]) -> RunCancelResponse: ...
+    def cancel(self, run_id: str, *, eval_id: str, **options: Unpack[CallOptions]) -> RunCancelResponse: ...
 
     @delete("/evals/{eval_id}/runs/{run_id}", RunDeleteResponse)
-    def delete(self, run_id: str, eval_id: str, **options: Unpack[CallOptions]) -> RunDeleteResponse: ...
+    def delete(self, run_id: str, *, eval_id: str, **options: Unpack[CallOptions]) -> RunDeleteResponse: ...
 
 class OutputItems(Resource[M]):
     """`client.evals.runs.output_items`"""
-    @property
-    def with_raw_response(self: OutputItems[Async]) -> OutputItems[AsyncRaw]:
-        return OutputItems(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: OutputItems[Async]) -> OutputItems[AsyncStreaming]:
-        return OutputItems(self, AsyncStreaming)
+    with_raw_response: View[OutputItems[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[OutputItems[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/evals/{eval_id}/runs/{run_id}/output_items/{output_item_id}", OutputItemRetrieveResponse)
-    def retrieve(self, output_item_id: str, eval_id: str, run_id: str,
+    def retrieve(self, output_item_id: str, *, eval_id: str, run_id: str,
         **options: Unpack[CallOptions]) -> OutputItemRetrieveResponse: ...
 
     @cursor_page("/evals/{eval_id}/runs/{run_id}/output_items", OutputItemListResponse)
-    def list(self, run_id: str, eval_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
+    def list(self, run_id: str, *, eval_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, status: Literal["fail", "pass"] | Omit = omit,
         **options: Unpack[CallOptions]) -> OutputItemListResponse: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.files import FileDeleted, FileObject
 from aiopenai.values import omit
@@ -21,12 +21,8 @@ if TYPE_CHECKING:
 
 class Files(Resource[M]):
     """`client.files`"""
-    @property
-    def with_raw_response(self: Files[Async]) -> Files[AsyncRaw]:
-        return Files(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Files[Async]) -> Files[AsyncStreaming]:
-        return Files(self, AsyncStreaming)
+    with_raw_response: View[Files[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Files[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/files", FileObject, files=("file",))
     def create(self, *, file: FileTypes, purpose: FilePurpose,

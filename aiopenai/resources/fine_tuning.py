@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (Async, AsyncRaw, AsyncStreaming, M, Resource, conversation_cursor_page, cursor_page,
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, cursor_page,
     delete, get, page, post)
 from aiopenai.types.fine_tuning import (FineTuningJob, FineTuningJobCheckpoint, FineTuningJobEvent, GraderRunResponse,
     GraderValidateResponse, PermissionCreateResponse, PermissionDeleteResponse, PermissionListResponse,
@@ -35,24 +35,16 @@ class FineTuning(Resource[M]):
     @cached_property
     def alpha(self) -> Alpha[M]:
         return Alpha(self)
-    @property
-    def with_raw_response(self: FineTuning[Async]) -> FineTuning[AsyncRaw]:
-        return FineTuning(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: FineTuning[Async]) -> FineTuning[AsyncStreaming]:
-        return FineTuning(self, AsyncStreaming)
+    with_raw_response: View[FineTuning[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[FineTuning[AsyncStreaming]] = View(AsyncStreaming)
 
 class Jobs(Resource[M]):
     """`client.fine_tuning.jobs`"""
     @cached_property
     def checkpoints(self) -> Checkpoints[M]:
         return Checkpoints(self)
-    @property
-    def with_raw_response(self: Jobs[Async]) -> Jobs[AsyncRaw]:
-        return Jobs(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Jobs[Async]) -> Jobs[AsyncStreaming]:
-        return Jobs(self, AsyncStreaming)
+    with_raw_response: View[Jobs[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Jobs[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/fine_tuning/jobs", FineTuningJob)
     def create(self, *, model: str | Literal["babbage-002", "davinci-002", "gpt-3.5-turbo", "gpt-4o-mini"],
@@ -84,12 +76,8 @@ class Jobs(Resource[M]):
 
 class Checkpoints(Resource[M]):
     """`client.fine_tuning.jobs.checkpoints`"""
-    @property
-    def with_raw_response(self: Checkpoints[Async]) -> Checkpoints[AsyncRaw]:
-        return Checkpoints(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Checkpoints[Async]) -> Checkpoints[AsyncStreaming]:
-        return Checkpoints(self, AsyncStreaming)
+    with_raw_response: View[Checkpoints[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Checkpoints[AsyncStreaming]] = View(AsyncStreaming)
 
     @cursor_page("/fine_tuning/jobs/{fine_tuning_job_id}/checkpoints", FineTuningJobCheckpoint)
     def list(self, fine_tuning_job_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
@@ -100,21 +88,13 @@ class FineTuningCheckpoints(Resource[M]):
     @cached_property
     def permissions(self) -> Permissions[M]:
         return Permissions(self)
-    @property
-    def with_raw_response(self: FineTuningCheckpoints[Async]) -> FineTuningCheckpoints[AsyncRaw]:
-        return FineTuningCheckpoints(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: FineTuningCheckpoints[Async]) -> FineTuningCheckpoints[AsyncStreaming]:
-        return FineTuningCheckpoints(self, AsyncStreaming)
+    with_raw_response: View[FineTuningCheckpoints[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[FineTuningCheckpoints[AsyncStreaming]] = View(AsyncStreaming)
 
 class Permissions(Resource[M]):
     """`client.fine_tuning.checkpoints.permissions`"""
-    @property
-    def with_raw_response(self: Permissions[Async]) -> Permissions[AsyncRaw]:
-        return Permissions(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Permissions[Async]) -> Permissions[AsyncStreaming]:
-        return Permissions(self, AsyncStreaming)
+    with_raw_response: View[Permissions[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Permissions[AsyncStreaming]] = View(AsyncStreaming)
 
     @page("/fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions", PermissionCreateResponse, verb="POST")
     def create(self, fine_tuned_model_checkpoint: str, *, project_ids: SequenceNotStr[str],
@@ -133,7 +113,7 @@ class Permissions(Resource[M]):
 
     @delete("/fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions/{permission_id}",
         PermissionDeleteResponse)
-    def delete(self, permission_id: str, fine_tuned_model_checkpoint: str,
+    def delete(self, permission_id: str, *, fine_tuned_model_checkpoint: str,
         **options: Unpack[CallOptions]) -> PermissionDeleteResponse: ...
 
 class Alpha(Resource[M]):
@@ -141,21 +121,13 @@ class Alpha(Resource[M]):
     @cached_property
     def graders(self) -> Graders[M]:
         return Graders(self)
-    @property
-    def with_raw_response(self: Alpha[Async]) -> Alpha[AsyncRaw]:
-        return Alpha(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Alpha[Async]) -> Alpha[AsyncStreaming]:
-        return Alpha(self, AsyncStreaming)
+    with_raw_response: View[Alpha[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Alpha[AsyncStreaming]] = View(AsyncStreaming)
 
 class Graders(Resource[M]):
     """`client.fine_tuning.alpha.graders`"""
-    @property
-    def with_raw_response(self: Graders[Async]) -> Graders[AsyncRaw]:
-        return Graders(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Graders[Async]) -> Graders[AsyncStreaming]:
-        return Graders(self, AsyncStreaming)
+    with_raw_response: View[Graders[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Graders[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/fine_tuning/alpha/graders/run", GraderRunResponse)
     def run(self, *, grader: GraderRunParamsGrader, model_sample: str, item: object | Omit = omit,

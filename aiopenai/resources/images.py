@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, post, streamed
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, post, streamed
 from aiopenai.types.images import ImageEditStreamEvent, ImageGenStreamEvent, ImagesResponse
 from aiopenai.values import omit
 
@@ -19,12 +19,8 @@ if TYPE_CHECKING:
 
 class Images(Resource[M]):
     """`client.images`"""
-    @property
-    def with_raw_response(self: Images[Async]) -> Images[AsyncRaw]:
-        return Images(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Images[Async]) -> Images[AsyncStreaming]:
-        return Images(self, AsyncStreaming)
+    with_raw_response: View[Images[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Images[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/images/variations", ImagesResponse, files=("image",))
     def create_variation(self, *, image: FileTypes, model: str | ImageModel | Omit | None = omit,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, get, post
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.live import LiveCreateResponse, SessionForkResponse
 from aiopenai.values import omit
@@ -29,12 +29,8 @@ class Live(Resource[M]):
     @cached_property
     def sessions(self) -> Sessions[M]:
         return Sessions(self)
-    @property
-    def with_raw_response(self: Live[Async]) -> Live[AsyncRaw]:
-        return Live(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Live[Async]) -> Live[AsyncStreaming]:
-        return Live(self, AsyncStreaming)
+    with_raw_response: View[Live[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Live[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/live/sessions", LiveCreateResponse)
     def create(self, *, session: MediaSessionConfigParam, transport: LiveCreateParamsTransport,
@@ -42,30 +38,18 @@ class Live(Resource[M]):
 
 class Sideband(Resource[M]):
     """`client.live.sideband`"""
-    @property
-    def with_raw_response(self: Sideband[Async]) -> Sideband[AsyncRaw]:
-        return Sideband(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Sideband[Async]) -> Sideband[AsyncStreaming]:
-        return Sideband(self, AsyncStreaming)
+    with_raw_response: View[Sideband[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Sideband[AsyncStreaming]] = View(AsyncStreaming)
 
 class Forks(Resource[M]):
     """`client.live.forks`"""
-    @property
-    def with_raw_response(self: Forks[Async]) -> Forks[AsyncRaw]:
-        return Forks(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Forks[Async]) -> Forks[AsyncStreaming]:
-        return Forks(self, AsyncStreaming)
+    with_raw_response: View[Forks[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Forks[AsyncStreaming]] = View(AsyncStreaming)
 
 class Sessions(Resource[M]):
     """`client.live.sessions`"""
-    @property
-    def with_raw_response(self: Sessions[Async]) -> Sessions[AsyncRaw]:
-        return Sessions(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Sessions[Async]) -> Sessions[AsyncStreaming]:
-        return Sessions(self, AsyncStreaming)
+    with_raw_response: View[Sessions[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Sessions[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/live/sessions/{session_id}/accept", None, accept="*/*")
     def accept(self, session_id: str, *, session: SessionAcceptParamsSession,

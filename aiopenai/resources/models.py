@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, delete, get, page
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, delete, get, page
 from aiopenai.types.models import Model, ModelDeleted
 
 if TYPE_CHECKING:
@@ -14,12 +14,8 @@ if TYPE_CHECKING:
 
 class Models(Resource[M]):
     """`client.models`"""
-    @property
-    def with_raw_response(self: Models[Async]) -> Models[AsyncRaw]:
-        return Models(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Models[Async]) -> Models[AsyncStreaming]:
-        return Models(self, AsyncStreaming)
+    with_raw_response: View[Models[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Models[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/models/{model}", Model)
     def retrieve(self, model: str, **options: Unpack[CallOptions]) -> Model: ...

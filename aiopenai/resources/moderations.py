@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, post
 from aiopenai.types.moderations import ModerationCreateResponse
 from aiopenai.values import omit
 
@@ -19,12 +19,8 @@ if TYPE_CHECKING:
 
 class Moderations(Resource[M]):
     """`client.moderations`"""
-    @property
-    def with_raw_response(self: Moderations[Async]) -> Moderations[AsyncRaw]:
-        return Moderations(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Moderations[Async]) -> Moderations[AsyncStreaming]:
-        return Moderations(self, AsyncStreaming)
+    with_raw_response: View[Moderations[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Moderations[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/moderations", ModerationCreateResponse)
     def create(self, *, input: str | SequenceNotStr[str] | Iterable[ModerationMultiModalInputParam],

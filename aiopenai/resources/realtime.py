@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, post
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.realtime import ClientSecretCreateResponse, RealtimeTranslationClientSecretCreateResponse
 from aiopenai.values import omit
@@ -34,21 +34,13 @@ class Realtime(Resource[M]):
     @cached_property
     def translations(self) -> Translations[M]:
         return Translations(self)
-    @property
-    def with_raw_response(self: Realtime[Async]) -> Realtime[AsyncRaw]:
-        return Realtime(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Realtime[Async]) -> Realtime[AsyncStreaming]:
-        return Realtime(self, AsyncStreaming)
+    with_raw_response: View[Realtime[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Realtime[AsyncStreaming]] = View(AsyncStreaming)
 
 class ClientSecrets(Resource[M]):
     """`client.realtime.client_secrets`"""
-    @property
-    def with_raw_response(self: ClientSecrets[Async]) -> ClientSecrets[AsyncRaw]:
-        return ClientSecrets(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: ClientSecrets[Async]) -> ClientSecrets[AsyncStreaming]:
-        return ClientSecrets(self, AsyncStreaming)
+    with_raw_response: View[ClientSecrets[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[ClientSecrets[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/realtime/client_secrets", ClientSecretCreateResponse)
     def create(self, *, expires_after: ClientSecretCreateParamsExpiresAfter | Omit = omit,
@@ -57,12 +49,8 @@ class ClientSecrets(Resource[M]):
 
 class Calls(Resource[M]):
     """`client.realtime.calls`"""
-    @property
-    def with_raw_response(self: Calls[Async]) -> Calls[AsyncRaw]:
-        return Calls(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Calls[Async]) -> Calls[AsyncStreaming]:
-        return Calls(self, AsyncStreaming)
+    with_raw_response: View[Calls[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Calls[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/realtime/calls", HttpxBinaryResponseContent,
         typed_parts={"sdp": "application/sdp", "session": "application/json"}, sole_part="sdp",
@@ -100,21 +88,13 @@ class Translations(Resource[M]):
     @cached_property
     def client_secrets(self) -> TranslationsClientSecrets[M]:
         return TranslationsClientSecrets(self)
-    @property
-    def with_raw_response(self: Translations[Async]) -> Translations[AsyncRaw]:
-        return Translations(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Translations[Async]) -> Translations[AsyncStreaming]:
-        return Translations(self, AsyncStreaming)
+    with_raw_response: View[Translations[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Translations[AsyncStreaming]] = View(AsyncStreaming)
 
 class TranslationsClientSecrets(Resource[M]):
     """`client.realtime.translations.client_secrets`"""
-    @property
-    def with_raw_response(self: TranslationsClientSecrets[Async]) -> TranslationsClientSecrets[AsyncRaw]:
-        return TranslationsClientSecrets(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: TranslationsClientSecrets[Async]) -> TranslationsClientSecrets[AsyncStreaming]:
-        return TranslationsClientSecrets(self, AsyncStreaming)
+    with_raw_response: View[TranslationsClientSecrets[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[TranslationsClientSecrets[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/realtime/translations/client_secrets", RealtimeTranslationClientSecretCreateResponse)
     def create(self, *, session: RealtimeTranslationSessionCreateRequestParam,

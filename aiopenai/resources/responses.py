@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, post, streamed
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, post, streamed
 from aiopenai.types.responses import (CompactedResponse, InputTokenCountResponse, Response, ResponseItem,
     ResponseStreamEvent)
 from aiopenai.values import omit
@@ -34,12 +34,8 @@ class Responses(Resource[M]):
     @cached_property
     def input_tokens(self) -> InputTokens[M]:
         return InputTokens(self)
-    @property
-    def with_raw_response(self: Responses[Async]) -> Responses[AsyncRaw]:
-        return Responses(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Responses[Async]) -> Responses[AsyncStreaming]:
-        return Responses(self, AsyncStreaming)
+    with_raw_response: View[Responses[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Responses[AsyncStreaming]] = View(AsyncStreaming)
 
     def _create(self, *, access_programs: ResponseCreateParamsAccessPrograms | Omit = omit,
         background: bool | Omit | None = omit, context_management: Iterable[ResponseCreateParamsContextManagement]
@@ -155,12 +151,8 @@ class Responses(Resource[M]):
 
 class InputItems(Resource[M]):
     """`client.responses.input_items`"""
-    @property
-    def with_raw_response(self: InputItems[Async]) -> InputItems[AsyncRaw]:
-        return InputItems(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: InputItems[Async]) -> InputItems[AsyncStreaming]:
-        return InputItems(self, AsyncStreaming)
+    with_raw_response: View[InputItems[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[InputItems[AsyncStreaming]] = View(AsyncStreaming)
 
     @cursor_page("/responses/{response_id}/input_items", ResponseItem)
     def list(self, response_id: str, *, after: str | Omit = omit,
@@ -169,12 +161,8 @@ class InputItems(Resource[M]):
 
 class InputTokens(Resource[M]):
     """`client.responses.input_tokens`"""
-    @property
-    def with_raw_response(self: InputTokens[Async]) -> InputTokens[AsyncRaw]:
-        return InputTokens(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: InputTokens[Async]) -> InputTokens[AsyncStreaming]:
-        return InputTokens(self, AsyncStreaming)
+    with_raw_response: View[InputTokens[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[InputTokens[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/responses/input_tokens", InputTokenCountResponse, replay=("input",))
     def count(self, *, conversation: InputTokenCountParamsConversation | Omit | None = omit,

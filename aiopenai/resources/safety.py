@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, get
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, get
 from aiopenai.types.safety import SafetyAlert, SafetyCase
 
 if TYPE_CHECKING:
@@ -21,33 +21,21 @@ class Safety(Resource[M]):
     @cached_property
     def alerts(self) -> Alerts[M]:
         return Alerts(self)
-    @property
-    def with_raw_response(self: Safety[Async]) -> Safety[AsyncRaw]:
-        return Safety(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Safety[Async]) -> Safety[AsyncStreaming]:
-        return Safety(self, AsyncStreaming)
+    with_raw_response: View[Safety[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Safety[AsyncStreaming]] = View(AsyncStreaming)
 
 class Cases(Resource[M]):
     """`client.safety.cases`"""
-    @property
-    def with_raw_response(self: Cases[Async]) -> Cases[AsyncRaw]:
-        return Cases(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Cases[Async]) -> Cases[AsyncStreaming]:
-        return Cases(self, AsyncStreaming)
+    with_raw_response: View[Cases[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Cases[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/safety/cases/{id}", SafetyCase)
     def retrieve(self, id: str, **options: Unpack[CallOptions]) -> SafetyCase: ...
 
 class Alerts(Resource[M]):
     """`client.safety.alerts`"""
-    @property
-    def with_raw_response(self: Alerts[Async]) -> Alerts[AsyncRaw]:
-        return Alerts(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Alerts[Async]) -> Alerts[AsyncStreaming]:
-        return Alerts(self, AsyncStreaming)
+    with_raw_response: View[Alerts[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Alerts[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/safety/alerts/{id}", SafetyAlert)
     def retrieve(self, id: str, **options: Unpack[CallOptions]) -> SafetyAlert: ...

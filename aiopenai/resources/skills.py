@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.skills import DeletedSkill, DeletedSkillVersion, Skill, SkillVersion
 from aiopenai.values import omit
@@ -26,12 +26,8 @@ class Skills(Resource[M]):
     @cached_property
     def versions(self) -> Versions[M]:
         return Versions(self)
-    @property
-    def with_raw_response(self: Skills[Async]) -> Skills[AsyncRaw]:
-        return Skills(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Skills[Async]) -> Skills[AsyncStreaming]:
-        return Skills(self, AsyncStreaming)
+    with_raw_response: View[Skills[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Skills[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/skills", Skill, may_upload=("files[]", "files"))
     def create(self, *, files: SequenceNotStr[FileTypes] | FileTypes | Omit = omit,
@@ -52,12 +48,8 @@ class Skills(Resource[M]):
 
 class Content(Resource[M]):
     """`client.skills.content`"""
-    @property
-    def with_raw_response(self: Content[Async]) -> Content[AsyncRaw]:
-        return Content(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Content[Async]) -> Content[AsyncStreaming]:
-        return Content(self, AsyncStreaming)
+    with_raw_response: View[Content[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Content[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/skills/{skill_id}/content", HttpxBinaryResponseContent, accept="application/binary")
     def retrieve(self, skill_id: str, **options: Unpack[CallOptions]) -> HttpxBinaryResponseContent: ...
@@ -67,35 +59,28 @@ class Versions(Resource[M]):
     @cached_property
     def content(self) -> VersionsContent[M]:
         return VersionsContent(self)
-    @property
-    def with_raw_response(self: Versions[Async]) -> Versions[AsyncRaw]:
-        return Versions(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Versions[Async]) -> Versions[AsyncStreaming]:
-        return Versions(self, AsyncStreaming)
+    with_raw_response: View[Versions[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Versions[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/skills/{skill_id}/versions", SkillVersion, may_upload=("files[]", "files"))
     def create(self, skill_id: str, *, default: bool | Omit = omit,
         files: SequenceNotStr[FileTypes] | FileTypes | Omit = omit, **options: Unpack[CallOptions]) -> SkillVersion: ...
 
     @get("/skills/{skill_id}/versions/{version}", SkillVersion)
-    def retrieve(self, version: str, skill_id: str, **options: Unpack[CallOptions]) -> SkillVersion: ...
+    def retrieve(self, version: str, *, skill_id: str, **options: Unpack[CallOptions]) -> SkillVersion: ...
 
     @cursor_page("/skills/{skill_id}/versions", SkillVersion)
     def list(self, skill_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> SkillVersion: ...
 
     @delete("/skills/{skill_id}/versions/{version}", DeletedSkillVersion)
-    def delete(self, version: str, skill_id: str, **options: Unpack[CallOptions]) -> DeletedSkillVersion: ...
+    def delete(self, version: str, *, skill_id: str, **options: Unpack[CallOptions]) -> DeletedSkillVersion: ...
 
 class VersionsContent(Resource[M]):
     """`client.skills.versions.content`"""
-    @property
-    def with_raw_response(self: VersionsContent[Async]) -> VersionsContent[AsyncRaw]:
-        return VersionsContent(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: VersionsContent[Async]) -> VersionsContent[AsyncStreaming]:
-        return VersionsContent(self, AsyncStreaming)
+    with_raw_response: View[VersionsContent[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[VersionsContent[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/skills/{skill_id}/versions/{version}/content", HttpxBinaryResponseContent, accept="application/binary")
-    def retrieve(self, version: str, skill_id: str, **options: Unpack[CallOptions]) -> HttpxBinaryResponseContent: ...
+    def retrieve(self, version: str, *, skill_id: str,
+        **options: Unpack[CallOptions]) -> HttpxBinaryResponseContent: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, post
 from aiopenai.types.uploads import Upload, UploadPart
 from aiopenai.values import omit
 
@@ -22,12 +22,8 @@ class Uploads(Resource[M]):
     @cached_property
     def parts(self) -> Parts[M]:
         return Parts(self)
-    @property
-    def with_raw_response(self: Uploads[Async]) -> Uploads[AsyncRaw]:
-        return Uploads(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Uploads[Async]) -> Uploads[AsyncStreaming]:
-        return Uploads(self, AsyncStreaming)
+    with_raw_response: View[Uploads[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Uploads[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/uploads", Upload)
     def create(self, *, bytes: int, filename: str, mime_type: str, purpose: FilePurpose,
@@ -42,12 +38,8 @@ class Uploads(Resource[M]):
 
 class Parts(Resource[M]):
     """`client.uploads.parts`"""
-    @property
-    def with_raw_response(self: Parts[Async]) -> Parts[AsyncRaw]:
-        return Parts(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Parts[Async]) -> Parts[AsyncStreaming]:
-        return Parts(self, AsyncStreaming)
+    with_raw_response: View[Parts[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Parts[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/uploads/{upload_id}/parts", UploadPart, files=("data",))
     def create(self, upload_id: str, *, data: FileTypes, **options: Unpack[CallOptions]) -> UploadPart: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, get, page, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, page, post
 from aiopenai.types.vector_stores import (FileContentResponse, VectorStore, VectorStoreDeleted, VectorStoreFile,
     VectorStoreFileBatch, VectorStoreFileDeleted, VectorStoreSearchResponse)
 from aiopenai.values import omit
@@ -30,12 +30,8 @@ class VectorStores(Resource[M]):
     @cached_property
     def file_batches(self) -> FileBatches[M]:
         return FileBatches(self)
-    @property
-    def with_raw_response(self: VectorStores[Async]) -> VectorStores[AsyncRaw]:
-        return VectorStores(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: VectorStores[Async]) -> VectorStores[AsyncStreaming]:
-        return VectorStores(self, AsyncStreaming)
+    with_raw_response: View[VectorStores[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[VectorStores[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/vector_stores", VectorStore, headers={"OpenAI-Beta": "assistants=v2"})
     def create(self, *, chunking_strategy: FileChunkingStrategyParam | Omit = omit, description: str | Omit = omit,
@@ -67,12 +63,8 @@ class VectorStores(Resource[M]):
 
 class Files(Resource[M]):
     """`client.vector_stores.files`"""
-    @property
-    def with_raw_response(self: Files[Async]) -> Files[AsyncRaw]:
-        return Files(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Files[Async]) -> Files[AsyncStreaming]:
-        return Files(self, AsyncStreaming)
+    with_raw_response: View[Files[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Files[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/vector_stores/{vector_store_id}/files", VectorStoreFile, headers={"OpenAI-Beta": "assistants=v2"})
     def create(self, vector_store_id: str, *, file_id: str,
@@ -81,10 +73,10 @@ class Files(Resource[M]):
         **options: Unpack[CallOptions]) -> VectorStoreFile: ...
 
     @get("/vector_stores/{vector_store_id}/files/{file_id}", VectorStoreFile, headers={"OpenAI-Beta": "assistants=v2"})
-    def retrieve(self, file_id: str, vector_store_id: str, **options: Unpack[CallOptions]) -> VectorStoreFile: ...
+    def retrieve(self, file_id: str, *, vector_store_id: str, **options: Unpack[CallOptions]) -> VectorStoreFile: ...
 
     @post("/vector_stores/{vector_store_id}/files/{file_id}", VectorStoreFile, headers={"OpenAI-Beta": "assistants=v2"})
-    def update(self, file_id: str, vector_store_id: str, *, attributes: dict[str, str | float | bool] | None,
+    def update(self, file_id: str, *, vector_store_id: str, attributes: dict[str, str | float | bool] | None,
         **options: Unpack[CallOptions]) -> VectorStoreFile: ...
 
     @cursor_page("/vector_stores/{vector_store_id}/files", VectorStoreFile, headers={"OpenAI-Beta": "assistants=v2"})
@@ -94,20 +86,17 @@ class Files(Resource[M]):
 
     @page("/vector_stores/{vector_store_id}/files/{file_id}/content", FileContentResponse,
         headers={"OpenAI-Beta": "assistants=v2"})
-    def content(self, file_id: str, vector_store_id: str, **options: Unpack[CallOptions]) -> FileContentResponse: ...
+    def content(self, file_id: str, *, vector_store_id: str, **options: Unpack[CallOptions]) -> FileContentResponse: ...
 
     @delete("/vector_stores/{vector_store_id}/files/{file_id}", VectorStoreFileDeleted,
         headers={"OpenAI-Beta": "assistants=v2"})
-    def delete(self, file_id: str, vector_store_id: str, **options: Unpack[CallOptions]) -> VectorStoreFileDeleted: ...
+    def delete(self, file_id: str, *, vector_store_id: str,
+        **options: Unpack[CallOptions]) -> VectorStoreFileDeleted: ...
 
 class FileBatches(Resource[M]):
     """`client.vector_stores.file_batches`"""
-    @property
-    def with_raw_response(self: FileBatches[Async]) -> FileBatches[AsyncRaw]:
-        return FileBatches(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: FileBatches[Async]) -> FileBatches[AsyncStreaming]:
-        return FileBatches(self, AsyncStreaming)
+    with_raw_response: View[FileBatches[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[FileBatches[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/vector_stores/{vector_store_id}/file_batches", VectorStoreFileBatch,
         headers={"OpenAI-Beta": "assistants=v2"})
@@ -117,14 +106,16 @@ class FileBatches(Resource[M]):
 
     @get("/vector_stores/{vector_store_id}/file_batches/{batch_id}", VectorStoreFileBatch,
         headers={"OpenAI-Beta": "assistants=v2"})
-    def retrieve(self, batch_id: str, vector_store_id: str, **options: Unpack[CallOptions]) -> VectorStoreFileBatch: ...
+    def retrieve(self, batch_id: str, *, vector_store_id: str,
+        **options: Unpack[CallOptions]) -> VectorStoreFileBatch: ...
 
     @post("/vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel", VectorStoreFileBatch,
         headers={"OpenAI-Beta": "assistants=v2"})
-    def cancel(self, batch_id: str, vector_store_id: str, **options: Unpack[CallOptions]) -> VectorStoreFileBatch: ...
+    def cancel(self, batch_id: str, *, vector_store_id: str,
+        **options: Unpack[CallOptions]) -> VectorStoreFileBatch: ...
 
     @cursor_page("/vector_stores/{vector_store_id}/file_batches/{batch_id}/files", VectorStoreFile,
         headers={"OpenAI-Beta": "assistants=v2"})
-    def list_files(self, batch_id: str, vector_store_id: str, *, after: str | Omit = omit, before: str | Omit = omit,
+    def list_files(self, batch_id: str, *, vector_store_id: str, after: str | Omit = omit, before: str | Omit = omit,
         filter: Literal["in_progress", "completed", "failed", "cancelled"] | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> VectorStoreFile: ...

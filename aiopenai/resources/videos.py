@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, conversation_cursor_page, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, delete, get, post
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.videos import Video, VideoCreateCharacterResponse, VideoDeleteResponse, VideoGetCharacterResponse
 from aiopenai.values import omit
@@ -21,12 +21,8 @@ if TYPE_CHECKING:
 
 class Videos(Resource[M]):
     """`client.videos`"""
-    @property
-    def with_raw_response(self: Videos[Async]) -> Videos[AsyncRaw]:
-        return Videos(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Videos[Async]) -> Videos[AsyncStreaming]:
-        return Videos(self, AsyncStreaming)
+    with_raw_response: View[Videos[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Videos[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/videos", Video, files=("input_reference",))
     def create(self, *, prompt: str, input_reference: VideoCreateParamsInputReference | Omit = omit,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
 from aiopenai.types.webhooks import (DeletedWebhookEndpoint, WebhookEndpoint, WebhookEndpointTestResult,
     WebhookEndpointWithSecret, WebhookEventTypeList)
 from aiopenai.values import omit
@@ -24,12 +24,8 @@ class Webhooks(Resource[M]):
     @cached_property
     def event_types(self) -> EventTypes[M]:
         return EventTypes(self)
-    @property
-    def with_raw_response(self: Webhooks[Async]) -> Webhooks[AsyncRaw]:
-        return Webhooks(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Webhooks[Async]) -> Webhooks[AsyncStreaming]:
-        return Webhooks(self, AsyncStreaming)
+    with_raw_response: View[Webhooks[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Webhooks[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/webhook_endpoints", WebhookEndpointWithSecret)
     def create(self, *, event_types: builtins.list[Literal["batch.completed", "batch.failed", "batch.expired",
@@ -79,12 +75,8 @@ class Webhooks(Resource[M]):
 
 class EventTypes(Resource[M]):
     """`client.webhooks.event_types`"""
-    @property
-    def with_raw_response(self: EventTypes[Async]) -> EventTypes[AsyncRaw]:
-        return EventTypes(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: EventTypes[Async]) -> EventTypes[AsyncStreaming]:
-        return EventTypes(self, AsyncStreaming)
+    with_raw_response: View[EventTypes[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[EventTypes[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/webhook_event_types", WebhookEventTypeList)
     def list(self, **options: Unpack[CallOptions]) -> WebhookEventTypeList: ...

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 import aiopenai._codegen
-from aiopenai._codegen import NAMESPACES
 from aiopenai._codegen.generate import generate
 from aiopenai._codegen.output import FOLDERS, OutputError, write
 from aiopenai._codegen.source import SourceError, installed
@@ -28,7 +27,7 @@ def differences(left: Path, right: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def generated() -> dict[str, str]:
-    return generate(installed(), NAMESPACES)
+    return generate(installed())
 
 
 @pytest.fixture
@@ -38,7 +37,7 @@ def _formatter() -> None:
 
 
 def test_generating_twice_gives_the_same_text(generated: dict[str, str]) -> None:
-    assert generate(installed(), NAMESPACES) == generated
+    assert generate(installed()) == generated
 
 
 @pytest.mark.usefixtures("_formatter")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View
 
 if TYPE_CHECKING:
     from aiopenai.resources.admin.organization import Organization
@@ -16,9 +16,5 @@ class Admin(Resource[M]):
     def organization(self) -> Organization[M]:
         from aiopenai.resources.admin.organization import Organization
         return Organization(self)
-    @property
-    def with_raw_response(self: Admin[Async]) -> Admin[AsyncRaw]:
-        return Admin(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Admin[Async]) -> Admin[AsyncStreaming]:
-        return Admin(self, AsyncStreaming)
+    with_raw_response: View[Admin[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Admin[AsyncStreaming]] = View(AsyncStreaming)

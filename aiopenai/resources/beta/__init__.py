@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View
 
 if TYPE_CHECKING:
     from aiopenai.resources.beta.agents import Agents
@@ -46,9 +46,5 @@ class Beta(Resource[M]):
     def threads(self) -> Threads[M]:
         from aiopenai.resources.beta.threads import Threads
         return Threads(self)
-    @property
-    def with_raw_response(self: Beta[Async]) -> Beta[AsyncRaw]:
-        return Beta(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Beta[Async]) -> Beta[AsyncStreaming]:
-        return Beta(self, AsyncStreaming)
+    with_raw_response: View[Beta[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Beta[AsyncStreaming]] = View(AsyncStreaming)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (Async, AsyncRaw, AsyncStreaming, M, Resource, conversation_cursor_page, cursor_page,
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, cursor_page,
     delete, events, get, post, streamed, token_page)
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.beta.agents import (Agent, AgentDeleted, AgentSession, AgentSessionDeleted, AgentSessionEvent,
@@ -45,12 +45,8 @@ class Agents(Resource[M]):
     @cached_property
     def sessions(self) -> Sessions[M]:
         return Sessions(self)
-    @property
-    def with_raw_response(self: Agents[Async]) -> Agents[AsyncRaw]:
-        return Agents(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Agents[Async]) -> Agents[AsyncStreaming]:
-        return Agents(self, AsyncStreaming)
+    with_raw_response: View[Agents[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Agents[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/agents", Agent, nested={"compaction.async_": "async"}, headers={"OpenAI-Beta": "agents=v1"})
     def create(self, *, model: str, compaction: AgentCreateParamsCompaction | Omit | None = omit,
@@ -86,15 +82,11 @@ class Automations(Resource[M]):
     @cached_property
     def invocations(self) -> Invocations[M]:
         return Invocations(self)
-    @property
-    def with_raw_response(self: Automations[Async]) -> Automations[AsyncRaw]:
-        return Automations(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Automations[Async]) -> Automations[AsyncStreaming]:
-        return Automations(self, AsyncStreaming)
+    with_raw_response: View[Automations[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Automations[AsyncStreaming]] = View(AsyncStreaming)
 
-    @post("/agents/automations", Automation, nested={"target.agent.compaction.async_": "async"},
-        headers={"OpenAI-Beta": "agents=v1"})
+    @post("/agents/automations", Automation, needs=(("expression", "timezone"), ("run_at",)),
+        nested={"target.agent.compaction.async_": "async"}, headers={"OpenAI-Beta": "agents=v1"})
     def create(self, *, name: str, target: AutomationTargetParam, type: Literal["periodic", "once"],
         expression: str | Omit = omit, timezone: str | Omit = omit, metadata: AutomationMetadataParam | Omit = omit,
         run_at: int | Omit = omit, **options: Unpack[CallOptions]) -> Automation: ...
@@ -123,19 +115,15 @@ class Automations(Resource[M]):
 
 class Invocations(Resource[M]):
     """`client.beta.agents.automations.invocations`"""
-    @property
-    def with_raw_response(self: Invocations[Async]) -> Invocations[AsyncRaw]:
-        return Invocations(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Invocations[Async]) -> Invocations[AsyncStreaming]:
-        return Invocations(self, AsyncStreaming)
+    with_raw_response: View[Invocations[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Invocations[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/agents/automations/{automation_id}/invocations", AutomationInvocation, headers={"OpenAI-Beta": "agents=v1"})
     def create(self, automation_id: str, **options: Unpack[CallOptions]) -> AutomationInvocation: ...
 
     @get("/agents/automations/{automation_id}/invocations/{invocation_id}", AutomationInvocation,
         headers={"OpenAI-Beta": "agents=v1"})
-    def retrieve(self, invocation_id: str, automation_id: str,
+    def retrieve(self, invocation_id: str, *, automation_id: str,
         **options: Unpack[CallOptions]) -> AutomationInvocation: ...
 
     @cursor_page("/agents/automations/{automation_id}/invocations", AutomationInvocation,
@@ -151,12 +139,8 @@ class Environments(Resource[M]):
     @cached_property
     def templates(self) -> Templates[M]:
         return Templates(self)
-    @property
-    def with_raw_response(self: Environments[Async]) -> Environments[AsyncRaw]:
-        return Environments(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Environments[Async]) -> Environments[AsyncStreaming]:
-        return Environments(self, AsyncStreaming)
+    with_raw_response: View[Environments[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Environments[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/agents/environments", EnvironmentInfo, headers={"OpenAI-Beta": "agents=v1"})
     def create(self, *, environment: EnvironmentCreateParamsEnvironment,
@@ -171,14 +155,11 @@ class Environments(Resource[M]):
 
 class Files(Resource[M]):
     """`client.beta.agents.environments.files`"""
-    @property
-    def with_raw_response(self: Files[Async]) -> Files[AsyncRaw]:
-        return Files(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Files[Async]) -> Files[AsyncStreaming]:
-        return Files(self, AsyncStreaming)
+    with_raw_response: View[Files[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Files[AsyncStreaming]] = View(AsyncStreaming)
 
-    @post("/agents/environments/{environment_id}/files", EnvironmentFile, headers={"OpenAI-Beta": "agents=v1"})
+    @post("/agents/environments/{environment_id}/files", EnvironmentFile, needs=(("file_id",), ("data",)),
+        headers={"OpenAI-Beta": "agents=v1"})
     def create(self, environment_id: str, *, path: str, type: Literal["file_id", "inline"], file_id: str | Omit = omit,
         data: str | Omit = omit, **options: Unpack[CallOptions]) -> EnvironmentFile: ...
 
@@ -188,12 +169,8 @@ class Files(Resource[M]):
 
 class Templates(Resource[M]):
     """`client.beta.agents.environments.templates`"""
-    @property
-    def with_raw_response(self: Templates[Async]) -> Templates[AsyncRaw]:
-        return Templates(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Templates[Async]) -> Templates[AsyncStreaming]:
-        return Templates(self, AsyncStreaming)
+    with_raw_response: View[Templates[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Templates[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/agents/environments/templates", EnvironmentTemplate, headers={"OpenAI-Beta": "agents=v1"})
     def create(self, *, capability_directories: SequenceNotStr[str] | Omit | None = omit,
@@ -235,12 +212,8 @@ class Vaults(Resource[M]):
     @cached_property
     def credentials(self) -> Credentials[M]:
         return Credentials(self)
-    @property
-    def with_raw_response(self: Vaults[Async]) -> Vaults[AsyncRaw]:
-        return Vaults(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Vaults[Async]) -> Vaults[AsyncStreaming]:
-        return Vaults(self, AsyncStreaming)
+    with_raw_response: View[Vaults[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Vaults[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/vaults", Vault, headers={"OpenAI-Beta": "agents=v1"})
     def create(self, *, metadata: dict[str, str] | Omit | None = omit, name: str | Omit = omit,
@@ -263,22 +236,18 @@ class Vaults(Resource[M]):
 
 class Credentials(Resource[M]):
     """`client.beta.agents.vaults.credentials`"""
-    @property
-    def with_raw_response(self: Credentials[Async]) -> Credentials[AsyncRaw]:
-        return Credentials(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Credentials[Async]) -> Credentials[AsyncStreaming]:
-        return Credentials(self, AsyncStreaming)
+    with_raw_response: View[Credentials[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Credentials[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/vaults/{vault_id}/credentials", Credential, headers={"OpenAI-Beta": "agents=v1"})
     def create(self, vault_id: str, *, auth: CredentialAuthCreateParam, name: str,
         metadata: dict[str, str] | Omit = omit, **options: Unpack[CallOptions]) -> Credential: ...
 
     @get("/vaults/{vault_id}/credentials/{credential_id}", Credential, headers={"OpenAI-Beta": "agents=v1"})
-    def retrieve(self, credential_id: str, vault_id: str, **options: Unpack[CallOptions]) -> Credential: ...
+    def retrieve(self, credential_id: str, *, vault_id: str, **options: Unpack[CallOptions]) -> Credential: ...
 
     @post("/vaults/{vault_id}/credentials/{credential_id}", Credential, headers={"OpenAI-Beta": "agents=v1"})
-    def update(self, credential_id: str, vault_id: str, *, auth: CredentialAuthRotateParam | Omit = omit,
+    def update(self, credential_id: str, *, vault_id: str, auth: CredentialAuthRotateParam | Omit = omit,
         metadata: dict[str, str] | Omit = omit, **options: Unpack[CallOptions]) -> Credential: ...
 
     @cursor_page("/vaults/{vault_id}/credentials", Credential, headers={"OpenAI-Beta": "agents=v1"})
@@ -287,7 +256,7 @@ class Credentials(Resource[M]):
         status: VaultStatusFilterParam | Omit = omit, **options: Unpack[CallOptions]) -> Credential: ...
 
     @delete("/vaults/{vault_id}/credentials/{credential_id}", CredentialDeleted, headers={"OpenAI-Beta": "agents=v1"})
-    def delete(self, credential_id: str, vault_id: str, **options: Unpack[CallOptions]) -> CredentialDeleted: ...
+    def delete(self, credential_id: str, *, vault_id: str, **options: Unpack[CallOptions]) -> CredentialDeleted: ...
 
 class Sessions(Resource[M]):
     """`client.beta.agents.sessions`"""
@@ -309,12 +278,8 @@ class Sessions(Resource[M]):
     @cached_property
     def turns(self) -> SessionsTurns[M]:
         return SessionsTurns(self)
-    @property
-    def with_raw_response(self: Sessions[Async]) -> Sessions[AsyncRaw]:
-        return Sessions(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Sessions[Async]) -> Sessions[AsyncStreaming]:
-        return Sessions(self, AsyncStreaming)
+    with_raw_response: View[Sessions[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Sessions[AsyncStreaming]] = View(AsyncStreaming)
 
     def _create(self, *, environment: EnvironmentParam, agent: AutomationTargetParamNewSessionAgent | Omit = omit,
         agent_id: str | Omit = omit, input: str | Iterable[AgentSessionInputMessageParam] | Omit | None = omit,
@@ -373,15 +338,11 @@ class Subagents(Resource[M]):
     @cached_property
     def turns(self) -> Turns[M]:
         return Turns(self)
-    @property
-    def with_raw_response(self: Subagents[Async]) -> Subagents[AsyncRaw]:
-        return Subagents(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Subagents[Async]) -> Subagents[AsyncStreaming]:
-        return Subagents(self, AsyncStreaming)
+    with_raw_response: View[Subagents[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Subagents[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/agents/sessions/{session_id}/subagents/{subagent_id}", Subagent, headers={"OpenAI-Beta": "agents=v1"})
-    def retrieve(self, subagent_id: str, session_id: str, **options: Unpack[CallOptions]) -> Subagent: ...
+    def retrieve(self, subagent_id: str, *, session_id: str, **options: Unpack[CallOptions]) -> Subagent: ...
 
     @cursor_page("/agents/sessions/{session_id}/subagents", Subagent, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
@@ -389,16 +350,12 @@ class Subagents(Resource[M]):
 
 class Items(Resource[M]):
     """`client.beta.agents.sessions.subagents.items`"""
-    @property
-    def with_raw_response(self: Items[Async]) -> Items[AsyncRaw]:
-        return Items(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Items[Async]) -> Items[AsyncStreaming]:
-        return Items(self, AsyncStreaming)
+    with_raw_response: View[Items[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Items[AsyncStreaming]] = View(AsyncStreaming)
 
     @cursor_page("/agents/sessions/{session_id}/subagents/{subagent_id}/items", AgentSessionItem,
         headers={"OpenAI-Beta": "agents=v1"})
-    def list(self, subagent_id: str, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
+    def list(self, subagent_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> AgentSessionItem: ...
 
 class Turns(Resource[M]):
@@ -406,48 +363,36 @@ class Turns(Resource[M]):
     @cached_property
     def items(self) -> TurnsItems[M]:
         return TurnsItems(self)
-    @property
-    def with_raw_response(self: Turns[Async]) -> Turns[AsyncRaw]:
-        return Turns(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Turns[Async]) -> Turns[AsyncStreaming]:
-        return Turns(self, AsyncStreaming)
+    with_raw_response: View[Turns[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Turns[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/agents/sessions/{session_id}/subagents/{subagent_id}/turns/{turn_id}", Turn,
         headers={"OpenAI-Beta": "agents=v1"})
-    def retrieve(self, turn_id: str, session_id: str, subagent_id: str, **options: Unpack[CallOptions]) -> Turn: ...
+    def retrieve(self, turn_id: str, *, session_id: str, subagent_id: str, **options: Unpack[CallOptions]) -> Turn: ...
 
     @cursor_page("/agents/sessions/{session_id}/subagents/{subagent_id}/turns", Turn,
         headers={"OpenAI-Beta": "agents=v1"})
-    def list(self, subagent_id: str, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
+    def list(self, subagent_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> Turn: ...
 
 class TurnsItems(Resource[M]):
     """`client.beta.agents.sessions.subagents.turns.items`"""
-    @property
-    def with_raw_response(self: TurnsItems[Async]) -> TurnsItems[AsyncRaw]:
-        return TurnsItems(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: TurnsItems[Async]) -> TurnsItems[AsyncStreaming]:
-        return TurnsItems(self, AsyncStreaming)
+    with_raw_response: View[TurnsItems[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[TurnsItems[AsyncStreaming]] = View(AsyncStreaming)
 
     @cursor_page("/agents/sessions/{session_id}/subagents/{subagent_id}/turns/{turn_id}/items", AgentSessionItem,
         headers={"OpenAI-Beta": "agents=v1"})
-    def list(self, turn_id: str, session_id: str, subagent_id: str, *, after: str | Omit = omit,
+    def list(self, turn_id: str, *, session_id: str, subagent_id: str, after: str | Omit = omit,
         limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         **options: Unpack[CallOptions]) -> AgentSessionItem: ...
 
 class Artifacts(Resource[M]):
     """`client.beta.agents.sessions.artifacts`"""
-    @property
-    def with_raw_response(self: Artifacts[Async]) -> Artifacts[AsyncRaw]:
-        return Artifacts(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Artifacts[Async]) -> Artifacts[AsyncStreaming]:
-        return Artifacts(self, AsyncStreaming)
+    with_raw_response: View[Artifacts[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Artifacts[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/agents/sessions/{session_id}/artifacts/{artifact_id}", SessionArtifact, headers={"OpenAI-Beta": "agents=v1"})
-    def retrieve(self, artifact_id: str, session_id: str, **options: Unpack[CallOptions]) -> SessionArtifact: ...
+    def retrieve(self, artifact_id: str, *, session_id: str, **options: Unpack[CallOptions]) -> SessionArtifact: ...
 
     @cursor_page("/agents/sessions/{session_id}/artifacts", SessionArtifact, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, session_id: str, *, after: str | Omit = omit, environment_id: str | Omit | None = omit,
@@ -456,21 +401,18 @@ class Artifacts(Resource[M]):
 
     @get("/agents/sessions/{session_id}/artifacts/{artifact_id}/content", HttpxBinaryResponseContent,
         headers={"OpenAI-Beta": "agents=v1"}, accept="application/octet-stream")
-    def content(self, artifact_id: str, session_id: str,
+    def content(self, artifact_id: str, *, session_id: str,
         **options: Unpack[CallOptions]) -> HttpxBinaryResponseContent: ...
 
     @delete("/agents/sessions/{session_id}/artifacts/{artifact_id}", SessionArtifactDeleted,
         headers={"OpenAI-Beta": "agents=v1"})
-    def delete(self, artifact_id: str, session_id: str, **options: Unpack[CallOptions]) -> SessionArtifactDeleted: ...
+    def delete(self, artifact_id: str, *, session_id: str,
+        **options: Unpack[CallOptions]) -> SessionArtifactDeleted: ...
 
 class SessionsItems(Resource[M]):
     """`client.beta.agents.sessions.items`"""
-    @property
-    def with_raw_response(self: SessionsItems[Async]) -> SessionsItems[AsyncRaw]:
-        return SessionsItems(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: SessionsItems[Async]) -> SessionsItems[AsyncStreaming]:
-        return SessionsItems(self, AsyncStreaming)
+    with_raw_response: View[SessionsItems[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[SessionsItems[AsyncStreaming]] = View(AsyncStreaming)
 
     @cursor_page("/agents/sessions/{session_id}/items", AgentSessionItem, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
@@ -478,12 +420,8 @@ class SessionsItems(Resource[M]):
 
 class Events(Resource[M]):
     """`client.beta.agents.sessions.events`"""
-    @property
-    def with_raw_response(self: Events[Async]) -> Events[AsyncRaw]:
-        return Events(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Events[Async]) -> Events[AsyncStreaming]:
-        return Events(self, AsyncStreaming)
+    with_raw_response: View[Events[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Events[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/agents/sessions/{session_id}/events", None, headers={"OpenAI-Beta": "agents=v1"}, accept="*/*")
     def create(self, session_id: str, *, events: Iterable[AgentSessionInputParam],
@@ -496,12 +434,8 @@ class Events(Resource[M]):
 
 class Traces(Resource[M]):
     """`client.beta.agents.sessions.traces`"""
-    @property
-    def with_raw_response(self: Traces[Async]) -> Traces[AsyncRaw]:
-        return Traces(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Traces[Async]) -> Traces[AsyncStreaming]:
-        return Traces(self, AsyncStreaming)
+    with_raw_response: View[Traces[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Traces[AsyncStreaming]] = View(AsyncStreaming)
 
     @cursor_page("/agents/sessions/{session_id}/traces", SessionTrace, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
@@ -512,15 +446,11 @@ class SessionsTurns(Resource[M]):
     @cached_property
     def items(self) -> SessionsTurnsItems[M]:
         return SessionsTurnsItems(self)
-    @property
-    def with_raw_response(self: SessionsTurns[Async]) -> SessionsTurns[AsyncRaw]:
-        return SessionsTurns(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: SessionsTurns[Async]) -> SessionsTurns[AsyncStreaming]:
-        return SessionsTurns(self, AsyncStreaming)
+    with_raw_response: View[SessionsTurns[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[SessionsTurns[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/agents/sessions/{session_id}/turns/{turn_id}", Turn, headers={"OpenAI-Beta": "agents=v1"})
-    def retrieve(self, turn_id: str, session_id: str, **options: Unpack[CallOptions]) -> Turn: ...
+    def retrieve(self, turn_id: str, *, session_id: str, **options: Unpack[CallOptions]) -> Turn: ...
 
     @cursor_page("/agents/sessions/{session_id}/turns", Turn, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
@@ -528,14 +458,10 @@ class SessionsTurns(Resource[M]):
 
 class SessionsTurnsItems(Resource[M]):
     """`client.beta.agents.sessions.turns.items`"""
-    @property
-    def with_raw_response(self: SessionsTurnsItems[Async]) -> SessionsTurnsItems[AsyncRaw]:
-        return SessionsTurnsItems(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: SessionsTurnsItems[Async]) -> SessionsTurnsItems[AsyncStreaming]:
-        return SessionsTurnsItems(self, AsyncStreaming)
+    with_raw_response: View[SessionsTurnsItems[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[SessionsTurnsItems[AsyncStreaming]] = View(AsyncStreaming)
 
     @conversation_cursor_page("/agents/sessions/{session_id}/turns/{turn_id}/items", AgentSessionItem,
         headers={"OpenAI-Beta": "agents=v1"})
-    def list(self, turn_id: str, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
+    def list(self, turn_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> AgentSessionItem: ...

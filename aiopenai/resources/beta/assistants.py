@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
 from aiopenai.types.beta.assistants import Assistant, AssistantDeleted
 from aiopenai.values import omit
 
@@ -23,12 +23,8 @@ if TYPE_CHECKING:
 
 class Assistants(Resource[M]):
     """`client.beta.assistants`"""
-    @property
-    def with_raw_response(self: Assistants[Async]) -> Assistants[AsyncRaw]:
-        return Assistants(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Assistants[Async]) -> Assistants[AsyncStreaming]:
-        return Assistants(self, AsyncStreaming)
+    with_raw_response: View[Assistants[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Assistants[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/assistants", Assistant, headers={"OpenAI-Beta": "assistants=v2"})
     def create(self, *, model: str | ChatModel, description: str | Omit | None = omit,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, conversation_cursor_page, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, delete, get, post
 from aiopenai.types.beta.chatkit import ChatKitThread, ChatKitThreadItemListData, ChatSession, ThreadDeleteResponse
 from aiopenai.values import omit
 
@@ -27,21 +27,13 @@ class ChatKit(Resource[M]):
     @cached_property
     def threads(self) -> Threads[M]:
         return Threads(self)
-    @property
-    def with_raw_response(self: ChatKit[Async]) -> ChatKit[AsyncRaw]:
-        return ChatKit(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: ChatKit[Async]) -> ChatKit[AsyncStreaming]:
-        return ChatKit(self, AsyncStreaming)
+    with_raw_response: View[ChatKit[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[ChatKit[AsyncStreaming]] = View(AsyncStreaming)
 
 class Sessions(Resource[M]):
     """`client.beta.chatkit.sessions`"""
-    @property
-    def with_raw_response(self: Sessions[Async]) -> Sessions[AsyncRaw]:
-        return Sessions(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Sessions[Async]) -> Sessions[AsyncStreaming]:
-        return Sessions(self, AsyncStreaming)
+    with_raw_response: View[Sessions[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Sessions[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/chatkit/sessions", ChatSession, headers={"OpenAI-Beta": "chatkit_beta=v1"})
     def create(self, *, user: str, workflow: ChatSessionWorkflowParam,
@@ -54,12 +46,8 @@ class Sessions(Resource[M]):
 
 class Threads(Resource[M]):
     """`client.beta.chatkit.threads`"""
-    @property
-    def with_raw_response(self: Threads[Async]) -> Threads[AsyncRaw]:
-        return Threads(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Threads[Async]) -> Threads[AsyncStreaming]:
-        return Threads(self, AsyncStreaming)
+    with_raw_response: View[Threads[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Threads[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/chatkit/threads/{thread_id}", ChatKitThread, headers={"OpenAI-Beta": "chatkit_beta=v1"})
     def retrieve(self, thread_id: str, **options: Unpack[CallOptions]) -> ChatKitThread: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, post
 from aiopenai.types.beta.realtime import SessionCreateResponse, TranscriptionSession
 from aiopenai.values import omit
 
@@ -30,21 +30,13 @@ class Realtime(Resource[M]):
     @cached_property
     def transcription_sessions(self) -> TranscriptionSessions[M]:
         return TranscriptionSessions(self)
-    @property
-    def with_raw_response(self: Realtime[Async]) -> Realtime[AsyncRaw]:
-        return Realtime(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Realtime[Async]) -> Realtime[AsyncStreaming]:
-        return Realtime(self, AsyncStreaming)
+    with_raw_response: View[Realtime[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Realtime[AsyncStreaming]] = View(AsyncStreaming)
 
 class Sessions(Resource[M]):
     """`client.beta.realtime.sessions`"""
-    @property
-    def with_raw_response(self: Sessions[Async]) -> Sessions[AsyncRaw]:
-        return Sessions(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Sessions[Async]) -> Sessions[AsyncStreaming]:
-        return Sessions(self, AsyncStreaming)
+    with_raw_response: View[Sessions[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Sessions[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/realtime/sessions", SessionCreateResponse, headers={"OpenAI-Beta": "assistants=v2"})
     def create(self, *, client_secret: SessionCreateParamsClientSecret | Omit = omit,
@@ -66,12 +58,8 @@ class Sessions(Resource[M]):
 
 class TranscriptionSessions(Resource[M]):
     """`client.beta.realtime.transcription_sessions`"""
-    @property
-    def with_raw_response(self: TranscriptionSessions[Async]) -> TranscriptionSessions[AsyncRaw]:
-        return TranscriptionSessions(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: TranscriptionSessions[Async]) -> TranscriptionSessions[AsyncStreaming]:
-        return TranscriptionSessions(self, AsyncStreaming)
+    with_raw_response: View[TranscriptionSessions[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[TranscriptionSessions[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/realtime/transcription_sessions", TranscriptionSession, headers={"OpenAI-Beta": "assistants=v2"})
     def create(self, *, client_secret: TranscriptionSessionCreateParamsClientSecret | Omit = omit,

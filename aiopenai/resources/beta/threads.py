@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, get, post, streamed
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post, streamed
 from aiopenai.types.beta.threads import (AssistantStreamEvent, Message, MessageDeleted, Run, RunStep, Thread,
     ThreadDeleted)
 from aiopenai.values import omit
@@ -35,12 +35,8 @@ class Threads(Resource[M]):
     @cached_property
     def messages(self) -> Messages[M]:
         return Messages(self)
-    @property
-    def with_raw_response(self: Threads[Async]) -> Threads[AsyncRaw]:
-        return Threads(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Threads[Async]) -> Threads[AsyncStreaming]:
-        return Threads(self, AsyncStreaming)
+    with_raw_response: View[Threads[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Threads[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/threads", Thread, headers={"OpenAI-Beta": "assistants=v2"}, replay=("messages",))
     def create(self, *, messages: Iterable[MessageCreateParams] | Omit = omit, metadata: Metadata | Omit | None = omit,
@@ -97,12 +93,8 @@ class Runs(Resource[M]):
     @cached_property
     def steps(self) -> Steps[M]:
         return Steps(self)
-    @property
-    def with_raw_response(self: Runs[Async]) -> Runs[AsyncRaw]:
-        return Runs(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Runs[Async]) -> Runs[AsyncStreaming]:
-        return Runs(self, AsyncStreaming)
+    with_raw_response: View[Runs[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Runs[AsyncStreaming]] = View(AsyncStreaming)
 
     def _create(self, thread_id: str, *, assistant_id: str, include: builtins.list[RunStepInclude] | Omit = omit,
         additional_instructions: str | Omit | None = omit,
@@ -142,10 +134,10 @@ class Runs(Resource[M]):
         _create_either, query=("include",), events="named", headers={"OpenAI-Beta": "assistants=v2"})
 
     @get("/threads/{thread_id}/runs/{run_id}", Run, headers={"OpenAI-Beta": "assistants=v2"})
-    def retrieve(self, run_id: str, thread_id: str, **options: Unpack[CallOptions]) -> Run: ...
+    def retrieve(self, run_id: str, *, thread_id: str, **options: Unpack[CallOptions]) -> Run: ...
 
     @post("/threads/{thread_id}/runs/{run_id}", Run, headers={"OpenAI-Beta": "assistants=v2"})
-    def update(self, run_id: str, thread_id: str, *, metadata: Metadata | Omit | None = omit,
+    def update(self, run_id: str, *, thread_id: str, metadata: Metadata | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Run: ...
 
     @cursor_page("/threads/{thread_id}/runs", Run, headers={"OpenAI-Beta": "assistants=v2"})
@@ -153,15 +145,15 @@ class Runs(Resource[M]):
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> Run: ...
 
     @post("/threads/{thread_id}/runs/{run_id}/cancel", Run, headers={"OpenAI-Beta": "assistants=v2"})
-    def cancel(self, run_id: str, thread_id: str, **options: Unpack[CallOptions]) -> Run: ...
+    def cancel(self, run_id: str, *, thread_id: str, **options: Unpack[CallOptions]) -> Run: ...
 
-    def _submit_tool_outputs(self, run_id: str, thread_id: str, *,
+    def _submit_tool_outputs(self, run_id: str, *, thread_id: str,
         tool_outputs: Iterable[RunSubmitToolOutputsParamsToolOutput], stream: Literal[False] | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Run: ...
-    def _submit_tool_outputs_streaming(self, run_id: str, thread_id: str, *, stream: Literal[True],
+    def _submit_tool_outputs_streaming(self, run_id: str, *, thread_id: str, stream: Literal[True],
         tool_outputs: Iterable[RunSubmitToolOutputsParamsToolOutput],
         **options: Unpack[CallOptions]) -> AssistantStreamEvent: ...
-    def _submit_tool_outputs_either(self, run_id: str, thread_id: str, *, stream: bool,
+    def _submit_tool_outputs_either(self, run_id: str, *, thread_id: str, stream: bool,
         tool_outputs: Iterable[RunSubmitToolOutputsParamsToolOutput],
         **options: Unpack[CallOptions]) -> Run | AssistantStreamEvent: ...
     submit_tool_outputs = streamed("POST", "/threads/{thread_id}/runs/{run_id}/submit_tool_outputs", Run,
@@ -170,30 +162,22 @@ class Runs(Resource[M]):
 
 class Steps(Resource[M]):
     """`client.beta.threads.runs.steps`"""
-    @property
-    def with_raw_response(self: Steps[Async]) -> Steps[AsyncRaw]:
-        return Steps(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Steps[Async]) -> Steps[AsyncStreaming]:
-        return Steps(self, AsyncStreaming)
+    with_raw_response: View[Steps[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Steps[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/threads/{thread_id}/runs/{run_id}/steps/{step_id}", RunStep, headers={"OpenAI-Beta": "assistants=v2"})
-    def retrieve(self, step_id: str, thread_id: str, run_id: str, *,
+    def retrieve(self, step_id: str, *, thread_id: str, run_id: str,
         include: builtins.list[RunStepInclude] | Omit = omit, **options: Unpack[CallOptions]) -> RunStep: ...
 
     @cursor_page("/threads/{thread_id}/runs/{run_id}/steps", RunStep, headers={"OpenAI-Beta": "assistants=v2"})
-    def list(self, run_id: str, thread_id: str, *, after: str | Omit = omit, before: str | Omit = omit,
+    def list(self, run_id: str, *, thread_id: str, after: str | Omit = omit, before: str | Omit = omit,
         include: builtins.list[RunStepInclude] | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> RunStep: ...
 
 class Messages(Resource[M]):
     """`client.beta.threads.messages`"""
-    @property
-    def with_raw_response(self: Messages[Async]) -> Messages[AsyncRaw]:
-        return Messages(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Messages[Async]) -> Messages[AsyncStreaming]:
-        return Messages(self, AsyncStreaming)
+    with_raw_response: View[Messages[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Messages[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/threads/{thread_id}/messages", Message, headers={"OpenAI-Beta": "assistants=v2"})
     def create(self, thread_id: str, *, content: str | Iterable[MessageContentPartParam],
@@ -201,10 +185,10 @@ class Messages(Resource[M]):
         | Omit | None = omit, metadata: Metadata | Omit | None = omit, **options: Unpack[CallOptions]) -> Message: ...
 
     @get("/threads/{thread_id}/messages/{message_id}", Message, headers={"OpenAI-Beta": "assistants=v2"})
-    def retrieve(self, message_id: str, thread_id: str, **options: Unpack[CallOptions]) -> Message: ...
+    def retrieve(self, message_id: str, *, thread_id: str, **options: Unpack[CallOptions]) -> Message: ...
 
     @post("/threads/{thread_id}/messages/{message_id}", Message, headers={"OpenAI-Beta": "assistants=v2"})
-    def update(self, message_id: str, thread_id: str, *, metadata: Metadata | Omit | None = omit,
+    def update(self, message_id: str, *, thread_id: str, metadata: Metadata | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Message: ...
 
     @cursor_page("/threads/{thread_id}/messages", Message, headers={"OpenAI-Beta": "assistants=v2"})
@@ -213,4 +197,4 @@ class Messages(Resource[M]):
         **options: Unpack[CallOptions]) -> Message: ...
 
     @delete("/threads/{thread_id}/messages/{message_id}", MessageDeleted, headers={"OpenAI-Beta": "assistants=v2"})
-    def delete(self, message_id: str, thread_id: str, **options: Unpack[CallOptions]) -> MessageDeleted: ...
+    def delete(self, message_id: str, *, thread_id: str, **options: Unpack[CallOptions]) -> MessageDeleted: ...

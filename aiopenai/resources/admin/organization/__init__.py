@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View
 
 if TYPE_CHECKING:
     from aiopenai.resources.admin.organization.admin_api_keys import AdminAPIKeys
@@ -86,9 +86,5 @@ class Organization(Resource[M]):
     def projects(self) -> Projects[M]:
         from aiopenai.resources.admin.organization.projects import Projects
         return Projects(self)
-    @property
-    def with_raw_response(self: Organization[Async]) -> Organization[AsyncRaw]:
-        return Organization(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Organization[Async]) -> Organization[AsyncStreaming]:
-        return Organization(self, AsyncStreaming)
+    with_raw_response: View[Organization[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Organization[AsyncStreaming]] = View(AsyncStreaming)

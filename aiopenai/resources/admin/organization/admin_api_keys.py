@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
 from aiopenai.types.admin.organization.admin_api_keys import (AdminAPIKey, AdminAPIKeyCreateResponse,
     AdminAPIKeyDeleteResponse)
 from aiopenai.values import omit
@@ -19,12 +19,8 @@ if TYPE_CHECKING:
 
 class AdminAPIKeys(Resource[M]):
     """`client.admin.organization.admin_api_keys`"""
-    @property
-    def with_raw_response(self: AdminAPIKeys[Async]) -> AdminAPIKeys[AsyncRaw]:
-        return AdminAPIKeys(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: AdminAPIKeys[Async]) -> AdminAPIKeys[AsyncStreaming]:
-        return AdminAPIKeys(self, AsyncStreaming)
+    with_raw_response: View[AdminAPIKeys[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[AdminAPIKeys[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/admin_api_keys", AdminAPIKeyCreateResponse, security="admin")
     def create(self, *, name: str, expires_in_seconds: int | Omit = omit,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, conversation_cursor_page
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page
 from aiopenai.types.admin.organization.audit_logs import AuditLogListResponse
 from aiopenai.values import omit
 
@@ -20,12 +20,8 @@ if TYPE_CHECKING:
 
 class AuditLogs(Resource[M]):
     """`client.admin.organization.audit_logs`"""
-    @property
-    def with_raw_response(self: AuditLogs[Async]) -> AuditLogs[AsyncRaw]:
-        return AuditLogs(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: AuditLogs[Async]) -> AuditLogs[AsyncStreaming]:
-        return AuditLogs(self, AsyncStreaming)
+    with_raw_response: View[AuditLogs[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[AuditLogs[AsyncStreaming]] = View(AsyncStreaming)
 
     @conversation_cursor_page("/organization/audit_logs", AuditLogListResponse, security="admin")
     def list(self, *, actor_emails: SequenceNotStr[str] | Omit = omit, actor_ids: SequenceNotStr[str] | Omit = omit,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (Async, AsyncRaw, AsyncStreaming, M, Resource, conversation_cursor_page, delete, get,
-    page, post)
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, delete, get, page,
+    post)
 from aiopenai.types.admin.organization.certificates import (Certificate, CertificateActivateResponse,
     CertificateDeactivateResponse, CertificateDeleteResponse, CertificateListResponse)
 from aiopenai.values import omit
@@ -21,12 +21,8 @@ if TYPE_CHECKING:
 
 class Certificates(Resource[M]):
     """`client.admin.organization.certificates`"""
-    @property
-    def with_raw_response(self: Certificates[Async]) -> Certificates[AsyncRaw]:
-        return Certificates(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Certificates[Async]) -> Certificates[AsyncStreaming]:
-        return Certificates(self, AsyncStreaming)
+    with_raw_response: View[Certificates[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Certificates[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/certificates", Certificate, security="admin")
     def create(self, *, certificate: str, name: str | Omit = omit, **options: Unpack[CallOptions]) -> Certificate: ...

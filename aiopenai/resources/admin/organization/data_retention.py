@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, get, post
 from aiopenai.types.admin.organization.data_retention import OrganizationDataRetention
 
 if TYPE_CHECKING:
@@ -16,12 +16,8 @@ if TYPE_CHECKING:
 
 class DataRetention(Resource[M]):
     """`client.admin.organization.data_retention`"""
-    @property
-    def with_raw_response(self: DataRetention[Async]) -> DataRetention[AsyncRaw]:
-        return DataRetention(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: DataRetention[Async]) -> DataRetention[AsyncStreaming]:
-        return DataRetention(self, AsyncStreaming)
+    with_raw_response: View[DataRetention[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[DataRetention[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/organization/data_retention", OrganizationDataRetention, security="admin")
     def retrieve(self, **options: Unpack[CallOptions]) -> OrganizationDataRetention: ...

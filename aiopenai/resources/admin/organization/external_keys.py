@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
 from aiopenai.types.admin.organization.external_keys import ExternalKey, ExternalKeyValidateResponse
 from aiopenai.values import omit
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 class ExternalKeys(Resource[M]):
     """`client.admin.organization.external_keys`"""
-    @property
-    def with_raw_response(self: ExternalKeys[Async]) -> ExternalKeys[AsyncRaw]:
-        return ExternalKeys(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: ExternalKeys[Async]) -> ExternalKeys[AsyncStreaming]:
-        return ExternalKeys(self, AsyncStreaming)
+    with_raw_response: View[ExternalKeys[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[ExternalKeys[AsyncStreaming]] = View(AsyncStreaming)
 
-    @post("/organization/external_keys", ExternalKey, security="admin")
+    @post("/organization/external_keys", ExternalKey,
+        needs=(("external_id", "kms_arn", "role_arn"),
+        ("audience", "kms_key_location", "kms_key_name", "kms_key_ring_name", "kms_project_id",
+        "workload_identity_pool_id", "workload_identity_project_number", "workload_identity_provider_id"),
+        ("key_name", "tenant_id", "vault_uri"), ("key_ocid", "region", "vault_ocid")), security="admin")
     def create(self, *, name: str, type: Literal["aws", "gcp", "azure", "oci"], external_id: str | Omit = omit,
         kms_arn: str | Omit = omit, role_arn: str | Omit = omit,
         purpose: Literal["ekm", "psp_decryption"] | Omit = omit, audience: str | Omit = omit,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
 from aiopenai.types.admin.organization.external_storage import ExternalStorageConfiguration, ExternalStorageDeleted
 from aiopenai.values import omit
 
@@ -19,12 +19,8 @@ if TYPE_CHECKING:
 
 class ExternalStorage(Resource[M]):
     """`client.admin.organization.external_storage`"""
-    @property
-    def with_raw_response(self: ExternalStorage[Async]) -> ExternalStorage[AsyncRaw]:
-        return ExternalStorage(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: ExternalStorage[Async]) -> ExternalStorage[AsyncStreaming]:
-        return ExternalStorage(self, AsyncStreaming)
+    with_raw_response: View[ExternalStorage[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[ExternalStorage[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/external_storage", ExternalStorageConfiguration, security="admin")
     def create(self, *, project_id: str, provider: ExternalStorageCreateParamsProvider,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, delete, get, next_cursor_page, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, delete, get, next_cursor_page, post
 from aiopenai.types.admin.organization.groups import (Group, GroupDeleteResponse, GroupUpdateResponse,
     OrganizationGroupUser, RoleCreateResponse, RoleDeleteResponse, RoleListResponse, RoleRetrieveResponse,
     UserCreateResponse, UserDeleteResponse, UserRetrieveResponse)
@@ -27,12 +27,8 @@ class Groups(Resource[M]):
     @cached_property
     def roles(self) -> Roles[M]:
         return Roles(self)
-    @property
-    def with_raw_response(self: Groups[Async]) -> Groups[AsyncRaw]:
-        return Groups(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Groups[Async]) -> Groups[AsyncStreaming]:
-        return Groups(self, AsyncStreaming)
+    with_raw_response: View[Groups[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Groups[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/groups", Group, security="admin")
     def create(self, *, name: str, **options: Unpack[CallOptions]) -> Group: ...
@@ -52,44 +48,36 @@ class Groups(Resource[M]):
 
 class Users(Resource[M]):
     """`client.admin.organization.groups.users`"""
-    @property
-    def with_raw_response(self: Users[Async]) -> Users[AsyncRaw]:
-        return Users(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Users[Async]) -> Users[AsyncStreaming]:
-        return Users(self, AsyncStreaming)
+    with_raw_response: View[Users[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Users[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/groups/{group_id}/users", UserCreateResponse, security="admin")
     def create(self, group_id: str, *, user_id: str, **options: Unpack[CallOptions]) -> UserCreateResponse: ...
 
     @get("/organization/groups/{group_id}/users/{user_id}", UserRetrieveResponse, security="admin")
-    def retrieve(self, user_id: str, group_id: str, **options: Unpack[CallOptions]) -> UserRetrieveResponse: ...
+    def retrieve(self, user_id: str, *, group_id: str, **options: Unpack[CallOptions]) -> UserRetrieveResponse: ...
 
     @next_cursor_page("/organization/groups/{group_id}/users", OrganizationGroupUser, security="admin")
     def list(self, group_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> OrganizationGroupUser: ...
 
     @delete("/organization/groups/{group_id}/users/{user_id}", UserDeleteResponse, security="admin")
-    def delete(self, user_id: str, group_id: str, **options: Unpack[CallOptions]) -> UserDeleteResponse: ...
+    def delete(self, user_id: str, *, group_id: str, **options: Unpack[CallOptions]) -> UserDeleteResponse: ...
 
 class Roles(Resource[M]):
     """`client.admin.organization.groups.roles`"""
-    @property
-    def with_raw_response(self: Roles[Async]) -> Roles[AsyncRaw]:
-        return Roles(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Roles[Async]) -> Roles[AsyncStreaming]:
-        return Roles(self, AsyncStreaming)
+    with_raw_response: View[Roles[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Roles[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/groups/{group_id}/roles", RoleCreateResponse, security="admin")
     def create(self, group_id: str, *, role_id: str, **options: Unpack[CallOptions]) -> RoleCreateResponse: ...
 
     @get("/organization/groups/{group_id}/roles/{role_id}", RoleRetrieveResponse, security="admin")
-    def retrieve(self, role_id: str, group_id: str, **options: Unpack[CallOptions]) -> RoleRetrieveResponse: ...
+    def retrieve(self, role_id: str, *, group_id: str, **options: Unpack[CallOptions]) -> RoleRetrieveResponse: ...
 
     @next_cursor_page("/organization/groups/{group_id}/roles", RoleListResponse, security="admin")
     def list(self, group_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> RoleListResponse: ...
 
     @delete("/organization/groups/{group_id}/roles/{role_id}", RoleDeleteResponse, security="admin")
-    def delete(self, role_id: str, group_id: str, **options: Unpack[CallOptions]) -> RoleDeleteResponse: ...
+    def delete(self, role_id: str, *, group_id: str, **options: Unpack[CallOptions]) -> RoleDeleteResponse: ...

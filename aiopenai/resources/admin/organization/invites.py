@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, conversation_cursor_page, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, delete, get, post
 from aiopenai.types.admin.organization.invites import Invite, InviteDeleteResponse
 from aiopenai.values import omit
 
@@ -20,12 +20,8 @@ if TYPE_CHECKING:
 
 class Invites(Resource[M]):
     """`client.admin.organization.invites`"""
-    @property
-    def with_raw_response(self: Invites[Async]) -> Invites[AsyncRaw]:
-        return Invites(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Invites[Async]) -> Invites[AsyncStreaming]:
-        return Invites(self, AsyncStreaming)
+    with_raw_response: View[Invites[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Invites[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/invites", Invite, security="admin")
     def create(self, *, email: str, role: Literal["reader", "owner"],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (Async, AsyncRaw, AsyncStreaming, M, Resource, conversation_cursor_page, delete, get,
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, delete, get,
     next_cursor_page, page, post)
 from aiopenai.types.admin.organization import Role
 from aiopenai.types.admin.organization.projects import (APIKeyCreateResponse, APIKeyDeleteResponse,
@@ -70,12 +70,8 @@ class Projects(Resource[M]):
     @cached_property
     def certificates(self) -> Certificates[M]:
         return Certificates(self)
-    @property
-    def with_raw_response(self: Projects[Async]) -> Projects[AsyncRaw]:
-        return Projects(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Projects[Async]) -> Projects[AsyncStreaming]:
-        return Projects(self, AsyncStreaming)
+    with_raw_response: View[Projects[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Projects[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/projects", Project, security="admin")
     def create(self, *, name: str, external_key_id: str | Omit | None = omit, geography: str | Omit | None = omit,
@@ -100,22 +96,18 @@ class Users(Resource[M]):
     @cached_property
     def roles(self) -> Roles[M]:
         return Roles(self)
-    @property
-    def with_raw_response(self: Users[Async]) -> Users[AsyncRaw]:
-        return Users(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Users[Async]) -> Users[AsyncStreaming]:
-        return Users(self, AsyncStreaming)
+    with_raw_response: View[Users[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Users[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/projects/{project_id}/users", ProjectUser, security="admin")
     def create(self, project_id: str, *, role: str, email: str | Omit | None = omit, user_id: str | Omit | None = omit,
         **options: Unpack[CallOptions]) -> ProjectUser: ...
 
     @get("/organization/projects/{project_id}/users/{user_id}", ProjectUser, security="admin")
-    def retrieve(self, user_id: str, project_id: str, **options: Unpack[CallOptions]) -> ProjectUser: ...
+    def retrieve(self, user_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> ProjectUser: ...
 
     @post("/organization/projects/{project_id}/users/{user_id}", ProjectUser, security="admin")
-    def update(self, user_id: str, project_id: str, *, role: str | Omit | None = omit,
+    def update(self, user_id: str, *, project_id: str, role: str | Omit | None = omit,
         **options: Unpack[CallOptions]) -> ProjectUser: ...
 
     @conversation_cursor_page("/organization/projects/{project_id}/users", ProjectUser, security="admin")
@@ -123,31 +115,27 @@ class Users(Resource[M]):
         **options: Unpack[CallOptions]) -> ProjectUser: ...
 
     @delete("/organization/projects/{project_id}/users/{user_id}", UserDeleteResponse, security="admin")
-    def delete(self, user_id: str, project_id: str, **options: Unpack[CallOptions]) -> UserDeleteResponse: ...
+    def delete(self, user_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> UserDeleteResponse: ...
 
 class Roles(Resource[M]):
     """`client.admin.organization.projects.users.roles`"""
-    @property
-    def with_raw_response(self: Roles[Async]) -> Roles[AsyncRaw]:
-        return Roles(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Roles[Async]) -> Roles[AsyncStreaming]:
-        return Roles(self, AsyncStreaming)
+    with_raw_response: View[Roles[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Roles[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/projects/{project_id}/users/{user_id}/roles", UsersRoleCreateResponse, security="admin")
-    def create(self, user_id: str, project_id: str, *, role_id: str,
+    def create(self, user_id: str, *, project_id: str, role_id: str,
         **options: Unpack[CallOptions]) -> UsersRoleCreateResponse: ...
 
     @get("/projects/{project_id}/users/{user_id}/roles/{role_id}", UsersRoleRetrieveResponse, security="admin")
-    def retrieve(self, role_id: str, project_id: str, user_id: str,
+    def retrieve(self, role_id: str, *, project_id: str, user_id: str,
         **options: Unpack[CallOptions]) -> UsersRoleRetrieveResponse: ...
 
     @next_cursor_page("/projects/{project_id}/users/{user_id}/roles", UsersRoleListResponse, security="admin")
-    def list(self, user_id: str, project_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
+    def list(self, user_id: str, *, project_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> UsersRoleListResponse: ...
 
     @delete("/projects/{project_id}/users/{user_id}/roles/{role_id}", UsersRoleDeleteResponse, security="admin")
-    def delete(self, role_id: str, project_id: str, user_id: str,
+    def delete(self, role_id: str, *, project_id: str, user_id: str,
         **options: Unpack[CallOptions]) -> UsersRoleDeleteResponse: ...
 
 class ServiceAccounts(Resource[M]):
@@ -155,12 +143,8 @@ class ServiceAccounts(Resource[M]):
     @cached_property
     def api_keys(self) -> APIKeys[M]:
         return APIKeys(self)
-    @property
-    def with_raw_response(self: ServiceAccounts[Async]) -> ServiceAccounts[AsyncRaw]:
-        return ServiceAccounts(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: ServiceAccounts[Async]) -> ServiceAccounts[AsyncStreaming]:
-        return ServiceAccounts(self, AsyncStreaming)
+    with_raw_response: View[ServiceAccounts[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[ServiceAccounts[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/projects/{project_id}/service_accounts", ServiceAccountCreateResponse, security="admin")
     def create(self, project_id: str, *, name: str, create_service_account_only: bool | Omit | None = omit,
@@ -169,12 +153,12 @@ class ServiceAccounts(Resource[M]):
 
     @get("/organization/projects/{project_id}/service_accounts/{service_account_id}", ProjectServiceAccount,
         security="admin")
-    def retrieve(self, service_account_id: str, project_id: str,
+    def retrieve(self, service_account_id: str, *, project_id: str,
         **options: Unpack[CallOptions]) -> ProjectServiceAccount: ...
 
     @post("/organization/projects/{project_id}/service_accounts/{service_account_id}", ProjectServiceAccount,
         security="admin")
-    def update(self, service_account_id: str, project_id: str, *, name: str | Omit = omit,
+    def update(self, service_account_id: str, *, project_id: str, name: str | Omit = omit,
         role: Literal["member", "owner"] | Omit = omit, **options: Unpack[CallOptions]) -> ProjectServiceAccount: ...
 
     @conversation_cursor_page("/organization/projects/{project_id}/service_accounts", ProjectServiceAccount,
@@ -184,38 +168,30 @@ class ServiceAccounts(Resource[M]):
 
     @delete("/organization/projects/{project_id}/service_accounts/{service_account_id}", ServiceAccountDeleteResponse,
         security="admin")
-    def delete(self, service_account_id: str, project_id: str,
+    def delete(self, service_account_id: str, *, project_id: str,
         **options: Unpack[CallOptions]) -> ServiceAccountDeleteResponse: ...
 
 class APIKeys(Resource[M]):
     """`client.admin.organization.projects.service_accounts.api_keys`"""
-    @property
-    def with_raw_response(self: APIKeys[Async]) -> APIKeys[AsyncRaw]:
-        return APIKeys(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: APIKeys[Async]) -> APIKeys[AsyncStreaming]:
-        return APIKeys(self, AsyncStreaming)
+    with_raw_response: View[APIKeys[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[APIKeys[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/projects/{project_id}/service_accounts/{service_account_id}/api_keys", APIKeyCreateResponse,
         security="admin")
-    def create(self, service_account_id: str, project_id: str, *, expires_in_seconds: int | Omit | None = omit,
+    def create(self, service_account_id: str, *, project_id: str, expires_in_seconds: int | Omit | None = omit,
         name: str | Omit = omit, scopes: SequenceNotStr[str] | Omit = omit,
         **options: Unpack[CallOptions]) -> APIKeyCreateResponse: ...
 
 class ProjectsAPIKeys(Resource[M]):
     """`client.admin.organization.projects.api_keys`"""
-    @property
-    def with_raw_response(self: ProjectsAPIKeys[Async]) -> ProjectsAPIKeys[AsyncRaw]:
-        return ProjectsAPIKeys(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: ProjectsAPIKeys[Async]) -> ProjectsAPIKeys[AsyncStreaming]:
-        return ProjectsAPIKeys(self, AsyncStreaming)
+    with_raw_response: View[ProjectsAPIKeys[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[ProjectsAPIKeys[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/organization/projects/{project_id}/api_keys/{api_key_id}", ProjectAPIKey, security="admin")
-    def retrieve(self, api_key_id: str, project_id: str, **options: Unpack[CallOptions]) -> ProjectAPIKey: ...
+    def retrieve(self, api_key_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> ProjectAPIKey: ...
 
     @post("/organization/projects/{project_id}/api_keys/{api_key_id}", ProjectAPIKey, security="admin")
-    def update(self, api_key_id: str, project_id: str, *, expires_in_seconds: int | Omit = omit,
+    def update(self, api_key_id: str, *, project_id: str, expires_in_seconds: int | Omit = omit,
         scopes: SequenceNotStr[str] | Omit = omit, **options: Unpack[CallOptions]) -> ProjectAPIKey: ...
 
     @conversation_cursor_page("/organization/projects/{project_id}/api_keys", ProjectAPIKey, security="admin")
@@ -224,35 +200,27 @@ class ProjectsAPIKeys(Resource[M]):
         **options: Unpack[CallOptions]) -> ProjectAPIKey: ...
 
     @delete("/organization/projects/{project_id}/api_keys/{api_key_id}", APIKeyDeleteResponse, security="admin")
-    def delete(self, api_key_id: str, project_id: str, **options: Unpack[CallOptions]) -> APIKeyDeleteResponse: ...
+    def delete(self, api_key_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> APIKeyDeleteResponse: ...
 
 class RateLimits(Resource[M]):
     """`client.admin.organization.projects.rate_limits`"""
-    @property
-    def with_raw_response(self: RateLimits[Async]) -> RateLimits[AsyncRaw]:
-        return RateLimits(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: RateLimits[Async]) -> RateLimits[AsyncStreaming]:
-        return RateLimits(self, AsyncStreaming)
+    with_raw_response: View[RateLimits[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[RateLimits[AsyncStreaming]] = View(AsyncStreaming)
 
     @conversation_cursor_page("/organization/projects/{project_id}/rate_limits", ProjectRateLimit, security="admin")
     def list_rate_limits(self, project_id: str, *, after: str | Omit = omit, before: str | Omit = omit,
         limit: int | Omit = omit, **options: Unpack[CallOptions]) -> ProjectRateLimit: ...
 
     @post("/organization/projects/{project_id}/rate_limits/{rate_limit_id}", ProjectRateLimit, security="admin")
-    def update_rate_limit(self, rate_limit_id: str, project_id: str, *, batch_1_day_max_input_tokens: int | Omit = omit,
+    def update_rate_limit(self, rate_limit_id: str, *, project_id: str, batch_1_day_max_input_tokens: int | Omit = omit,
         max_audio_megabytes_per_1_minute: int | Omit = omit, max_images_per_1_minute: int | Omit = omit,
         max_requests_per_1_day: int | Omit = omit, max_requests_per_1_minute: int | Omit = omit,
         max_tokens_per_1_minute: int | Omit = omit, **options: Unpack[CallOptions]) -> ProjectRateLimit: ...
 
 class ModelPermissions(Resource[M]):
     """`client.admin.organization.projects.model_permissions`"""
-    @property
-    def with_raw_response(self: ModelPermissions[Async]) -> ModelPermissions[AsyncRaw]:
-        return ModelPermissions(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: ModelPermissions[Async]) -> ModelPermissions[AsyncStreaming]:
-        return ModelPermissions(self, AsyncStreaming)
+    with_raw_response: View[ModelPermissions[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[ModelPermissions[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/organization/projects/{project_id}/model_permissions", ProjectModelPermissions, security="admin")
     def retrieve(self, project_id: str, **options: Unpack[CallOptions]) -> ProjectModelPermissions: ...
@@ -266,12 +234,8 @@ class ModelPermissions(Resource[M]):
 
 class ServiceTierSettings(Resource[M]):
     """`client.admin.organization.projects.service_tier_settings`"""
-    @property
-    def with_raw_response(self: ServiceTierSettings[Async]) -> ServiceTierSettings[AsyncRaw]:
-        return ServiceTierSettings(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: ServiceTierSettings[Async]) -> ServiceTierSettings[AsyncStreaming]:
-        return ServiceTierSettings(self, AsyncStreaming)
+    with_raw_response: View[ServiceTierSettings[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[ServiceTierSettings[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/organization/projects/{project_id}/service_tier_settings", ProjectServiceTierSettings, security="admin")
     def retrieve(self, project_id: str, **options: Unpack[CallOptions]) -> ProjectServiceTierSettings: ...
@@ -283,12 +247,8 @@ class ServiceTierSettings(Resource[M]):
 
 class HostedToolPermissions(Resource[M]):
     """`client.admin.organization.projects.hosted_tool_permissions`"""
-    @property
-    def with_raw_response(self: HostedToolPermissions[Async]) -> HostedToolPermissions[AsyncRaw]:
-        return HostedToolPermissions(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: HostedToolPermissions[Async]) -> HostedToolPermissions[AsyncStreaming]:
-        return HostedToolPermissions(self, AsyncStreaming)
+    with_raw_response: View[HostedToolPermissions[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[HostedToolPermissions[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/organization/projects/{project_id}/hosted_tool_permissions", ProjectHostedToolPermissions, security="admin")
     def retrieve(self, project_id: str, **options: Unpack[CallOptions]) -> ProjectHostedToolPermissions: ...
@@ -306,18 +266,14 @@ class Groups(Resource[M]):
     @cached_property
     def roles(self) -> GroupsRoles[M]:
         return GroupsRoles(self)
-    @property
-    def with_raw_response(self: Groups[Async]) -> Groups[AsyncRaw]:
-        return Groups(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Groups[Async]) -> Groups[AsyncStreaming]:
-        return Groups(self, AsyncStreaming)
+    with_raw_response: View[Groups[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Groups[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/projects/{project_id}/groups", ProjectGroup, security="admin")
     def create(self, project_id: str, *, group_id: str, role: str, **options: Unpack[CallOptions]) -> ProjectGroup: ...
 
     @get("/organization/projects/{project_id}/groups/{group_id}", ProjectGroup, security="admin")
-    def retrieve(self, group_id: str, project_id: str, *, group_type: Literal["group", "tenant_group"] | Omit = omit,
+    def retrieve(self, group_id: str, *, project_id: str, group_type: Literal["group", "tenant_group"] | Omit = omit,
         **options: Unpack[CallOptions]) -> ProjectGroup: ...
 
     @next_cursor_page("/organization/projects/{project_id}/groups", ProjectGroup, security="admin")
@@ -325,51 +281,43 @@ class Groups(Resource[M]):
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> ProjectGroup: ...
 
     @delete("/organization/projects/{project_id}/groups/{group_id}", GroupDeleteResponse, security="admin")
-    def delete(self, group_id: str, project_id: str, **options: Unpack[CallOptions]) -> GroupDeleteResponse: ...
+    def delete(self, group_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> GroupDeleteResponse: ...
 
 class GroupsRoles(Resource[M]):
     """`client.admin.organization.projects.groups.roles`"""
-    @property
-    def with_raw_response(self: GroupsRoles[Async]) -> GroupsRoles[AsyncRaw]:
-        return GroupsRoles(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: GroupsRoles[Async]) -> GroupsRoles[AsyncStreaming]:
-        return GroupsRoles(self, AsyncStreaming)
+    with_raw_response: View[GroupsRoles[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[GroupsRoles[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/projects/{project_id}/groups/{group_id}/roles", RoleCreateResponse, security="admin")
-    def create(self, group_id: str, project_id: str, *, role_id: str,
+    def create(self, group_id: str, *, project_id: str, role_id: str,
         **options: Unpack[CallOptions]) -> RoleCreateResponse: ...
 
     @get("/projects/{project_id}/groups/{group_id}/roles/{role_id}", RoleRetrieveResponse, security="admin")
-    def retrieve(self, role_id: str, project_id: str, group_id: str,
+    def retrieve(self, role_id: str, *, project_id: str, group_id: str,
         **options: Unpack[CallOptions]) -> RoleRetrieveResponse: ...
 
     @next_cursor_page("/projects/{project_id}/groups/{group_id}/roles", RoleListResponse, security="admin")
-    def list(self, group_id: str, project_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
+    def list(self, group_id: str, *, project_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> RoleListResponse: ...
 
     @delete("/projects/{project_id}/groups/{group_id}/roles/{role_id}", GroupsRoleDeleteResponse, security="admin")
-    def delete(self, role_id: str, project_id: str, group_id: str,
+    def delete(self, role_id: str, *, project_id: str, group_id: str,
         **options: Unpack[CallOptions]) -> GroupsRoleDeleteResponse: ...
 
 class ProjectsRoles(Resource[M]):
     """`client.admin.organization.projects.roles`"""
-    @property
-    def with_raw_response(self: ProjectsRoles[Async]) -> ProjectsRoles[AsyncRaw]:
-        return ProjectsRoles(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: ProjectsRoles[Async]) -> ProjectsRoles[AsyncStreaming]:
-        return ProjectsRoles(self, AsyncStreaming)
+    with_raw_response: View[ProjectsRoles[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[ProjectsRoles[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/projects/{project_id}/roles", Role, security="admin")
     def create(self, project_id: str, *, permissions: SequenceNotStr[str], role_name: str,
         description: str | Omit | None = omit, **options: Unpack[CallOptions]) -> Role: ...
 
     @get("/projects/{project_id}/roles/{role_id}", Role, security="admin")
-    def retrieve(self, role_id: str, project_id: str, **options: Unpack[CallOptions]) -> Role: ...
+    def retrieve(self, role_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> Role: ...
 
     @post("/projects/{project_id}/roles/{role_id}", Role, security="admin")
-    def update(self, role_id: str, project_id: str, *, description: str | Omit | None = omit,
+    def update(self, role_id: str, *, project_id: str, description: str | Omit | None = omit,
         permissions: SequenceNotStr[str] | Omit | None = omit, role_name: str | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Role: ...
 
@@ -378,16 +326,12 @@ class ProjectsRoles(Resource[M]):
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> Role: ...
 
     @delete("/projects/{project_id}/roles/{role_id}", RoleDeleteResponse, security="admin")
-    def delete(self, role_id: str, project_id: str, **options: Unpack[CallOptions]) -> RoleDeleteResponse: ...
+    def delete(self, role_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> RoleDeleteResponse: ...
 
 class DataRetention(Resource[M]):
     """`client.admin.organization.projects.data_retention`"""
-    @property
-    def with_raw_response(self: DataRetention[Async]) -> DataRetention[AsyncRaw]:
-        return DataRetention(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: DataRetention[Async]) -> DataRetention[AsyncStreaming]:
-        return DataRetention(self, AsyncStreaming)
+    with_raw_response: View[DataRetention[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[DataRetention[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/organization/projects/{project_id}/data_retention", ProjectDataRetention, security="admin")
     def retrieve(self, project_id: str, **options: Unpack[CallOptions]) -> ProjectDataRetention: ...
@@ -399,12 +343,8 @@ class DataRetention(Resource[M]):
 
 class SpendLimit(Resource[M]):
     """`client.admin.organization.projects.spend_limit`"""
-    @property
-    def with_raw_response(self: SpendLimit[Async]) -> SpendLimit[AsyncRaw]:
-        return SpendLimit(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: SpendLimit[Async]) -> SpendLimit[AsyncStreaming]:
-        return SpendLimit(self, AsyncStreaming)
+    with_raw_response: View[SpendLimit[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[SpendLimit[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/organization/projects/{project_id}/spend_limit", ProjectSpendLimit, security="admin")
     def retrieve(self, project_id: str, **options: Unpack[CallOptions]) -> ProjectSpendLimit: ...
@@ -418,12 +358,8 @@ class SpendLimit(Resource[M]):
 
 class SpendAlerts(Resource[M]):
     """`client.admin.organization.projects.spend_alerts`"""
-    @property
-    def with_raw_response(self: SpendAlerts[Async]) -> SpendAlerts[AsyncRaw]:
-        return SpendAlerts(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: SpendAlerts[Async]) -> SpendAlerts[AsyncStreaming]:
-        return SpendAlerts(self, AsyncStreaming)
+    with_raw_response: View[SpendAlerts[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[SpendAlerts[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/projects/{project_id}/spend_alerts", ProjectSpendAlert, security="admin")
     def create(self, project_id: str, *, currency: Literal["USD"], interval: Literal["month"],
@@ -431,10 +367,10 @@ class SpendAlerts(Resource[M]):
         **options: Unpack[CallOptions]) -> ProjectSpendAlert: ...
 
     @get("/organization/projects/{project_id}/spend_alerts/{alert_id}", ProjectSpendAlert, security="admin")
-    def retrieve(self, alert_id: str, project_id: str, **options: Unpack[CallOptions]) -> ProjectSpendAlert: ...
+    def retrieve(self, alert_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> ProjectSpendAlert: ...
 
     @post("/organization/projects/{project_id}/spend_alerts/{alert_id}", ProjectSpendAlert, security="admin")
-    def update(self, alert_id: str, project_id: str, *, currency: Literal["USD"], interval: Literal["month"],
+    def update(self, alert_id: str, *, project_id: str, currency: Literal["USD"], interval: Literal["month"],
         notification_channel: SpendAlertCreateParamsNotificationChannel, threshold_amount: int,
         **options: Unpack[CallOptions]) -> ProjectSpendAlert: ...
 
@@ -443,16 +379,12 @@ class SpendAlerts(Resource[M]):
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> ProjectSpendAlert: ...
 
     @delete("/organization/projects/{project_id}/spend_alerts/{alert_id}", ProjectSpendAlertDeleted, security="admin")
-    def delete(self, alert_id: str, project_id: str, **options: Unpack[CallOptions]) -> ProjectSpendAlertDeleted: ...
+    def delete(self, alert_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> ProjectSpendAlertDeleted: ...
 
 class Certificates(Resource[M]):
     """`client.admin.organization.projects.certificates`"""
-    @property
-    def with_raw_response(self: Certificates[Async]) -> Certificates[AsyncRaw]:
-        return Certificates(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Certificates[Async]) -> Certificates[AsyncStreaming]:
-        return Certificates(self, AsyncStreaming)
+    with_raw_response: View[Certificates[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Certificates[AsyncStreaming]] = View(AsyncStreaming)
 
     @conversation_cursor_page("/organization/projects/{project_id}/certificates", CertificateListResponse,
         security="admin")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, delete, get, next_cursor_page, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, delete, get, next_cursor_page, post
 from aiopenai.types.admin.organization import Role
 from aiopenai.types.admin.organization.roles import RoleDeleteResponse
 from aiopenai.values import omit
@@ -19,12 +19,8 @@ if TYPE_CHECKING:
 
 class Roles(Resource[M]):
     """`client.admin.organization.roles`"""
-    @property
-    def with_raw_response(self: Roles[Async]) -> Roles[AsyncRaw]:
-        return Roles(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Roles[Async]) -> Roles[AsyncStreaming]:
-        return Roles(self, AsyncStreaming)
+    with_raw_response: View[Roles[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Roles[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/roles", Role, security="admin")
     def create(self, *, permissions: SequenceNotStr[str], role_name: str, description: str | Omit | None = omit,

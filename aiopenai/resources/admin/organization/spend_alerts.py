@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, conversation_cursor_page, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, delete, get, post
 from aiopenai.types.admin.organization.spend_alerts import OrganizationSpendAlert, OrganizationSpendAlertDeleted
 from aiopenai.values import omit
 
@@ -19,12 +19,8 @@ if TYPE_CHECKING:
 
 class SpendAlerts(Resource[M]):
     """`client.admin.organization.spend_alerts`"""
-    @property
-    def with_raw_response(self: SpendAlerts[Async]) -> SpendAlerts[AsyncRaw]:
-        return SpendAlerts(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: SpendAlerts[Async]) -> SpendAlerts[AsyncStreaming]:
-        return SpendAlerts(self, AsyncStreaming)
+    with_raw_response: View[SpendAlerts[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[SpendAlerts[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/spend_alerts", OrganizationSpendAlert, security="admin")
     def create(self, *, currency: Literal["USD"], interval: Literal["month"],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, delete, get, post
 from aiopenai.types.admin.organization.spend_limit import OrganizationSpendLimit, OrganizationSpendLimitDeleted
 
 if TYPE_CHECKING:
@@ -16,12 +16,8 @@ if TYPE_CHECKING:
 
 class SpendLimit(Resource[M]):
     """`client.admin.organization.spend_limit`"""
-    @property
-    def with_raw_response(self: SpendLimit[Async]) -> SpendLimit[AsyncRaw]:
-        return SpendLimit(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: SpendLimit[Async]) -> SpendLimit[AsyncStreaming]:
-        return SpendLimit(self, AsyncStreaming)
+    with_raw_response: View[SpendLimit[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[SpendLimit[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/organization/spend_limit", OrganizationSpendLimit, security="admin")
     def retrieve(self, **options: Unpack[CallOptions]) -> OrganizationSpendLimit: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, get
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, get
 from aiopenai.types.admin.organization.usage import (UsageAudioSpeechesResponse, UsageAudioTranscriptionsResponse,
     UsageCodeInterpreterSessionsResponse, UsageCompletionsResponse, UsageCostsResponse, UsageDecisionsResponse,
     UsageEmbeddingsResponse, UsageFileSearchCallsResponse, UsageImagesResponse, UsageModerationsResponse,
@@ -21,12 +21,8 @@ if TYPE_CHECKING:
 
 class Usage(Resource[M]):
     """`client.admin.organization.usage`"""
-    @property
-    def with_raw_response(self: Usage[Async]) -> Usage[AsyncRaw]:
-        return Usage(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Usage[Async]) -> Usage[AsyncStreaming]:
-        return Usage(self, AsyncStreaming)
+    with_raw_response: View[Usage[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Usage[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/organization/usage/audio_speeches", UsageAudioSpeechesResponse, security="admin")
     def audio_speeches(self, *, start_time: int, api_key_ids: SequenceNotStr[str] | Omit = omit,

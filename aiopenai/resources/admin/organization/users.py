@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (Async, AsyncRaw, AsyncStreaming, M, Resource, conversation_cursor_page, delete, get,
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, delete, get,
     next_cursor_page, post)
 from aiopenai.types.admin.organization.users import (OrganizationUser, RoleCreateResponse, RoleDeleteResponse,
     RoleListResponse, RoleRetrieveResponse, UserDeleteResponse)
@@ -24,12 +24,8 @@ class Users(Resource[M]):
     @cached_property
     def roles(self) -> Roles[M]:
         return Roles(self)
-    @property
-    def with_raw_response(self: Users[Async]) -> Users[AsyncRaw]:
-        return Users(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Users[Async]) -> Users[AsyncStreaming]:
-        return Users(self, AsyncStreaming)
+    with_raw_response: View[Users[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Users[AsyncStreaming]] = View(AsyncStreaming)
 
     @get("/organization/users/{user_id}", OrganizationUser, security="admin")
     def retrieve(self, user_id: str, **options: Unpack[CallOptions]) -> OrganizationUser: ...
@@ -48,22 +44,18 @@ class Users(Resource[M]):
 
 class Roles(Resource[M]):
     """`client.admin.organization.users.roles`"""
-    @property
-    def with_raw_response(self: Roles[Async]) -> Roles[AsyncRaw]:
-        return Roles(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: Roles[Async]) -> Roles[AsyncStreaming]:
-        return Roles(self, AsyncStreaming)
+    with_raw_response: View[Roles[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[Roles[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/users/{user_id}/roles", RoleCreateResponse, security="admin")
     def create(self, user_id: str, *, role_id: str, **options: Unpack[CallOptions]) -> RoleCreateResponse: ...
 
     @get("/organization/users/{user_id}/roles/{role_id}", RoleRetrieveResponse, security="admin")
-    def retrieve(self, role_id: str, user_id: str, **options: Unpack[CallOptions]) -> RoleRetrieveResponse: ...
+    def retrieve(self, role_id: str, *, user_id: str, **options: Unpack[CallOptions]) -> RoleRetrieveResponse: ...
 
     @next_cursor_page("/organization/users/{user_id}/roles", RoleListResponse, security="admin")
     def list(self, user_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> RoleListResponse: ...
 
     @delete("/organization/users/{user_id}/roles/{role_id}", RoleDeleteResponse, security="admin")
-    def delete(self, role_id: str, user_id: str, **options: Unpack[CallOptions]) -> RoleDeleteResponse: ...
+    def delete(self, role_id: str, *, user_id: str, **options: Unpack[CallOptions]) -> RoleDeleteResponse: ...

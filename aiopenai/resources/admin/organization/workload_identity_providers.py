@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Resource, cursor_page, delete, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
 from aiopenai.types.admin.organization.workload_identity_providers import (FederationRule, FederationRuleDeleted,
     WorkloadIdentityProvider, WorkloadIdentityProviderDeleted)
 from aiopenai.values import omit
@@ -26,12 +26,8 @@ class WorkloadIdentityProviders(Resource[M]):
     @cached_property
     def federation_rules(self) -> FederationRules[M]:
         return FederationRules(self)
-    @property
-    def with_raw_response(self: WorkloadIdentityProviders[Async]) -> WorkloadIdentityProviders[AsyncRaw]:
-        return WorkloadIdentityProviders(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: WorkloadIdentityProviders[Async]) -> WorkloadIdentityProviders[AsyncStreaming]:
-        return WorkloadIdentityProviders(self, AsyncStreaming)
+    with_raw_response: View[WorkloadIdentityProviders[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[WorkloadIdentityProviders[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/workload_identity_providers", WorkloadIdentityProvider, security="admin")
     def create(self, *, audience: str, issuer: str, name: str, type: Literal["oidc"],
@@ -65,12 +61,8 @@ class WorkloadIdentityProviders(Resource[M]):
 
 class FederationRules(Resource[M]):
     """`client.admin.organization.workload_identity_providers.federation_rules`"""
-    @property
-    def with_raw_response(self: FederationRules[Async]) -> FederationRules[AsyncRaw]:
-        return FederationRules(self, AsyncRaw)
-    @property
-    def with_streaming_response(self: FederationRules[Async]) -> FederationRules[AsyncStreaming]:
-        return FederationRules(self, AsyncStreaming)
+    with_raw_response: View[FederationRules[AsyncRaw]] = View(AsyncRaw)
+    with_streaming_response: View[FederationRules[AsyncStreaming]] = View(AsyncStreaming)
 
     @post("/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules", FederationRule,
         security="admin")
@@ -82,13 +74,13 @@ class FederationRules(Resource[M]):
     @get(
         "/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}",
         FederationRule, security="admin")
-    def retrieve(self, workload_identity_federation_rule_id: str, workload_identity_provider_id: str,
+    def retrieve(self, workload_identity_federation_rule_id: str, *, workload_identity_provider_id: str,
         **options: Unpack[CallOptions]) -> FederationRule: ...
 
     @post(
         "/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}",
         FederationRule, security="admin")
-    def update(self, workload_identity_federation_rule_id: str, workload_identity_provider_id: str, *,
+    def update(self, workload_identity_federation_rule_id: str, *, workload_identity_provider_id: str,
         attribute_matchers: dict[str, str | bool | int | float] | Omit = omit, description: str | Omit | None = omit,
         enabled: bool | Omit = omit, name: str | Omit | None = omit,
         permissions: FederationRuleCreateParamsPermissions | Omit = omit,
@@ -103,5 +95,5 @@ class FederationRules(Resource[M]):
     @delete(
         "/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}",
         FederationRuleDeleted, security="admin")
-    def delete(self, workload_identity_federation_rule_id: str, workload_identity_provider_id: str,
+    def delete(self, workload_identity_federation_rule_id: str, *, workload_identity_provider_id: str,
         **options: Unpack[CallOptions]) -> FederationRuleDeleted: ...
