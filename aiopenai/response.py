@@ -11,20 +11,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from os import PathLike
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+import msgspec
 from typing_extensions import Self, override
 
 from aiopenai.codec import decode_json
+from aiopenai.headers import REDACTED, SECRET_HEADERS
+from aiopenai.urls import without_user
 
 __all__ = ["APIResponse", "AsyncAPIResponse", "HTTPRequest", "HTTPResponse", "Headers", "HttpxBinaryResponseContent"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-
-# Whatever else a header of these names holds, it is nobody's business in a log, an exception or a pickle.
-SECRET_HEADERS = frozenset(
-    {"authorization", "proxy-authorization", "api-key", "x-api-key", "cookie", "set-cookie", "x-amz-security-token"}
-)
-REDACTED = "<redacted>"
 
 
 class Headers(Mapping[str, str]):
@@ -74,7 +71,7 @@ class HTTPRequest:
 
     def __init__(self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         self.method = method
-        self.url = url
+        self.url = without_user(url) if "@" in url else url
         self.headers = Headers((name, REDACTED if name.lower() in SECRET_HEADERS else value) for name, value in headers)
 
     @override
@@ -116,7 +113,7 @@ class HTTPResponse:
 
     def json(self) -> Any:
         """The body's JSON. Raises ValueError where it is none."""
-        return decode_json(self.content)
+        return _json(self.content)
 
     @property
     def is_success(self) -> bool:
@@ -126,6 +123,13 @@ class HTTPResponse:
     @override
     def __repr__(self) -> str:
         return f"<HTTPResponse [{self.status_code} {self.reason_phrase}]>"
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return decode_json(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"the body is not JSON: {error}") from error
 
 
 def charset_of(headers: Mapping[str, str]) -> str:
@@ -177,6 +181,12 @@ class Reply(Protocol):
         ...
 
 
+def request_of(reply: Reply) -> HTTPRequest:
+    """What was sent, as a value: a transport may make it only now that somebody asks."""
+    request: Any = reply.request
+    return cast("HTTPRequest", request.value() if hasattr(request, "value") else request)
+
+
 class _Response:
     """What raw replies of both kinds have in common."""
 
@@ -195,7 +205,7 @@ class _Response:
     @property
     def http_request(self) -> HTTPRequest:
         """What was sent."""
-        return self._reply.request
+        return request_of(self._reply)
 
     @property
     def status_code(self) -> int:
@@ -254,7 +264,7 @@ class APIResponse(_Response, Generic[T]):
 
     def json(self) -> Any:
         """The body's JSON, as plain values. Raises ValueError where it is none."""
-        return decode_json(self.content)
+        return _json(self.content)
 
     def read(self) -> bytes:
         """The body."""
@@ -363,7 +373,7 @@ class AsyncAPIResponse(_Response, _Body, Generic[T]):
 
     async def json(self) -> Any:
         """The body's JSON, as plain values. Raises ValueError where it is none."""
-        return decode_json(await self.read())
+        return _json(await self.read())
 
     async def close(self) -> None:
         """Drop the connection unless the body was read."""
