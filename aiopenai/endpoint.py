@@ -483,7 +483,8 @@ class _Builder:
         self.sends_body = self.has_body and bool({*names} - {*self.in_path, *query, *(header_params or ())})
         self.query = frozenset(query)
         self.body = frozenset(body)
-        self.files = files or may_upload
+        # The reference names some twice, as one file and as several: which it is shows when it is given.
+        self.files = tuple(dict.fromkeys(name.removesuffix("[]") for name in files or may_upload))
         self.typed_parts = typed_parts or {}
         self.sole_part = sole_part
         self.header_params = header_params or {}
@@ -556,7 +557,7 @@ class _Builder:
             if name in given:
                 given[name] = _renamed(given[name], steps, own)
         choice = given.get(self.chosen_by) if self.chosen_by else None
-        files = [(name, given.pop(name.removesuffix("[]"), None)) for name in self.files]
+        files = [(name, given.pop(name, None)) for name in self.files]
         query: dict[str, Any] = {}
         body: dict[str, Any] = {}
         for name, value in given.items():
@@ -624,10 +625,10 @@ def _file_parts(files: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     for name, value in files:
         if value is None or isinstance(value, (Omit, NotGiven)):
             continue
-        if name.endswith("[]") and isinstance(value, (list, tuple)) and not _is_file_tuple(value):
-            parts += ((name, item) for item in cast("Sequence[Any]", value))
+        if isinstance(value, (list, tuple)) and not _is_file_tuple(value):
+            parts += ((f"{name}[]", item) for item in cast("Sequence[Any]", value))
         else:
-            parts.append((name.removesuffix("[]"), cast("Any", value)))
+            parts.append((name, cast("Any", value)))
     return parts
 
 
