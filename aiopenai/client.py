@@ -646,6 +646,7 @@ class AsyncOpenAI(AsyncVerbs, Resources[Async]):
             timeout=call.timeout,
             reopen=reopen,
             max_event_bytes=self._max_event_bytes,
+            events=endpoint.events,
         )
         return stream
 

@@ -15,8 +15,10 @@ from contextlib import AbstractAsyncContextManager
 from string import Formatter
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
-from typing_extensions import TypedDict
+from msgspec import structs
+from typing_extensions import Self, TypedDict
 
+from aiopenai.codec import encode
 from aiopenai.paging import (
     AsyncConversationCursorPage,
     AsyncCursorPage,
@@ -42,9 +44,12 @@ __all__ = [
     "CallOptions",
     "M",
     "Resource",
+    "View",
+    "chosen",
     "conversation_cursor_page",
     "cursor_page",
     "delete",
+    "events",
     "get",
     "next_cursor_page",
     "page",
@@ -62,6 +67,20 @@ EitherP = ParamSpec("EitherP")
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 EventT = TypeVar("EventT")
+P1 = ParamSpec("P1")
+T1 = TypeVar("T1")
+P2 = ParamSpec("P2")
+T2 = TypeVar("T2")
+P3 = ParamSpec("P3")
+T3 = TypeVar("T3")
+P4 = ParamSpec("P4")
+T4 = TypeVar("T4")
+P5 = ParamSpec("P5")
+T5 = TypeVar("T5")
+P6 = ParamSpec("P6")
+T6 = TypeVar("T6")
+P7 = ParamSpec("P7")
+T7 = TypeVar("T7")
 
 
 class Mode:
@@ -127,6 +146,20 @@ class Resource(Generic[M]):
         return cast("Any", AsyncPaginator)(self._client, request) if self._mode is Async else self._call(request)
 
 
+class View(Generic[T_co]):
+    """A resource again, in another mode: `with_raw_response` and `with_streaming_response`."""
+
+    def __init__(self, mode: type[Mode]) -> None:
+        self.mode = mode
+
+    @overload
+    def __get__(self, obj: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, obj: Resource[Async], owner: type) -> T_co: ...
+    def __get__(self, obj: Resource[Async] | None, owner: type) -> Any:
+        return self if obj is None else type(obj)(obj, self.mode)
+
+
 class AsyncMethod(Protocol[P, T]):
     """A method of the async client; `request(...)` makes its request without sending it."""
 
@@ -185,6 +218,77 @@ class AsyncStreamingStreamed(Protocol[PlainP, StreamingP, EitherP, T, EventT]):
     def __call__(
         self, *args: EitherP.args, **kwargs: EitherP.kwargs
     ) -> AbstractAsyncContextManager[AsyncAPIResponse[T | AsyncStream[EventT]]]: ...
+
+
+class AsyncChosen(Protocol[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]):
+    """A method of the async client whose reply depends on an argument."""
+
+    @overload
+    def __call__(self, *args: P1.args, **kwargs: P1.kwargs) -> Coroutine[Any, Any, T1]: ...
+    @overload
+    def __call__(self, *args: P2.args, **kwargs: P2.kwargs) -> Coroutine[Any, Any, T2]: ...
+    @overload
+    def __call__(self, *args: P3.args, **kwargs: P3.kwargs) -> Coroutine[Any, Any, T3]: ...
+    @overload
+    def __call__(self, *args: P4.args, **kwargs: P4.kwargs) -> Coroutine[Any, Any, T4]: ...
+    @overload
+    def __call__(self, *args: P5.args, **kwargs: P5.kwargs) -> Coroutine[Any, Any, T5]: ...
+    @overload
+    def __call__(self, *args: P6.args, **kwargs: P6.kwargs) -> Coroutine[Any, Any, T6]: ...
+    @overload
+    def __call__(self, *args: P7.args, **kwargs: P7.kwargs) -> Coroutine[Any, Any, T7]: ...
+    @overload
+    def request(self, *args: P1.args, **kwargs: P1.kwargs) -> Request[T1]: ...
+    @overload
+    def request(self, *args: P2.args, **kwargs: P2.kwargs) -> Request[T2]: ...
+    @overload
+    def request(self, *args: P3.args, **kwargs: P3.kwargs) -> Request[T3]: ...
+    @overload
+    def request(self, *args: P4.args, **kwargs: P4.kwargs) -> Request[T4]: ...
+    @overload
+    def request(self, *args: P5.args, **kwargs: P5.kwargs) -> Request[T5]: ...
+    @overload
+    def request(self, *args: P6.args, **kwargs: P6.kwargs) -> Request[T6]: ...
+    @overload
+    def request(self, *args: P7.args, **kwargs: P7.kwargs) -> Request[T7]: ...
+
+
+class AsyncRawChosen(Protocol[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]):
+    """The same, with the reply's headers."""
+
+    @overload
+    def __call__(self, *args: P1.args, **kwargs: P1.kwargs) -> Coroutine[Any, Any, APIResponse[T1]]: ...
+    @overload
+    def __call__(self, *args: P2.args, **kwargs: P2.kwargs) -> Coroutine[Any, Any, APIResponse[T2]]: ...
+    @overload
+    def __call__(self, *args: P3.args, **kwargs: P3.kwargs) -> Coroutine[Any, Any, APIResponse[T3]]: ...
+    @overload
+    def __call__(self, *args: P4.args, **kwargs: P4.kwargs) -> Coroutine[Any, Any, APIResponse[T4]]: ...
+    @overload
+    def __call__(self, *args: P5.args, **kwargs: P5.kwargs) -> Coroutine[Any, Any, APIResponse[T5]]: ...
+    @overload
+    def __call__(self, *args: P6.args, **kwargs: P6.kwargs) -> Coroutine[Any, Any, APIResponse[T6]]: ...
+    @overload
+    def __call__(self, *args: P7.args, **kwargs: P7.kwargs) -> Coroutine[Any, Any, APIResponse[T7]]: ...
+
+
+class AsyncStreamingChosen(Protocol[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]):
+    """The same, as context managers of the reply."""
+
+    @overload
+    def __call__(self, *args: P1.args, **kwargs: P1.kwargs) -> AbstractAsyncContextManager[AsyncAPIResponse[T1]]: ...
+    @overload
+    def __call__(self, *args: P2.args, **kwargs: P2.kwargs) -> AbstractAsyncContextManager[AsyncAPIResponse[T2]]: ...
+    @overload
+    def __call__(self, *args: P3.args, **kwargs: P3.kwargs) -> AbstractAsyncContextManager[AsyncAPIResponse[T3]]: ...
+    @overload
+    def __call__(self, *args: P4.args, **kwargs: P4.kwargs) -> AbstractAsyncContextManager[AsyncAPIResponse[T4]]: ...
+    @overload
+    def __call__(self, *args: P5.args, **kwargs: P5.kwargs) -> AbstractAsyncContextManager[AsyncAPIResponse[T5]]: ...
+    @overload
+    def __call__(self, *args: P6.args, **kwargs: P6.kwargs) -> AbstractAsyncContextManager[AsyncAPIResponse[T6]]: ...
+    @overload
+    def __call__(self, *args: P7.args, **kwargs: P7.kwargs) -> AbstractAsyncContextManager[AsyncAPIResponse[T7]]: ...
 
 
 if TYPE_CHECKING:
@@ -313,12 +417,34 @@ if TYPE_CHECKING:
         ) -> AsyncStreamingStreamed[PlainP, StreamingP, EitherP, T, EventT]: ...
         def __get__(self, obj: Any, owner: type) -> Any: ...
 
+    class Chosen(Generic[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]):
+        """A method whose reply depends on an argument, as type checkers see it."""
+
+        @overload
+        def __get__(self, obj: None, owner: type) -> Chosen[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[Async], owner: type
+        ) -> AsyncChosen[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[AsyncRaw], owner: type
+        ) -> AsyncRawChosen[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[AsyncStreaming], owner: type
+        ) -> AsyncStreamingChosen[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]: ...
+        def __get__(self, obj: Any, owner: type) -> Any: ...
+
 
 class _Builder:
     """How the arguments of one method become a Request.
 
     `query`, `body` and `header_params` name the parameters that travel elsewhere than is usual for the verb, `files`
-    those that are uploads, `wire` the API's names where Python has others.
+    those that are uploads (`may_upload`: a form only where one is given), `typed_parts` those that are parts of a form
+    with a content type of their own (`sole_part`: the one that is the whole body where it is alone), `wire` the API's
+    names where Python has others, `nested` the same for keys inside of parameters, by path. Of the sets of names in
+    `needs` one must be given. `replies` are the reply types by the value of the parameter `chosen_by`.
     """
 
     def __init__(
@@ -330,8 +456,15 @@ class _Builder:
         query: tuple[str, ...] = (),
         body: tuple[str, ...] = (),
         files: tuple[str, ...] = (),
+        may_upload: tuple[str, ...] = (),
+        typed_parts: Mapping[str, str] | None = None,
+        sole_part: str | None = None,
         header_params: Mapping[str, str] | None = None,
         wire: Mapping[str, str] | None = None,
+        nested: Mapping[str, str] | None = None,
+        needs: tuple[tuple[str, ...], ...] = (),
+        chosen_by: str | None = None,
+        replies: Mapping[str, Any] | None = None,
     ) -> None:
         code = signature.__code__
         positional = code.co_argcount
@@ -350,12 +483,21 @@ class _Builder:
         self.sends_body = self.has_body and bool({*names} - {*self.in_path, *query, *(header_params or ())})
         self.query = frozenset(query)
         self.body = frozenset(body)
-        self.files = files
+        # The reference names some twice, as one file and as several: which it is shows when it is given.
+        self.files = tuple(dict.fromkeys(name.removesuffix("[]") for name in files or may_upload))
+        self.typed_parts = typed_parts or {}
+        self.sole_part = sole_part
         self.header_params = header_params or {}
         self.wire = wire or {}
+        self.nested = [(_path(path), name) for path, name in (nested or {}).items()]
+        self.needs = needs
+        self.chosen_by = chosen_by
+        self.endpoints = {value: structs.replace(endpoint, reply=reply) for value, reply in (replies or {}).items()}
         self.streams = endpoint.event is not None
+        self.only_streams = self.streams and endpoint.reply is None
         # Nothing but a body, as nearly all calls are: the keyword arguments are it.
-        self.simple = self.sends_body and not (self.in_path or query or files or self.header_params or self.wire)
+        elsewhere = self.in_path or query or self.files or self.header_params or self.wire or self.nested
+        self.simple = self.sends_body and not (elsewhere or self.typed_parts or needs or chosen_by)
 
     def build(self, args: tuple[Any, ...], given: dict[str, Any]) -> Request[Any]:
         """Make the request. Raises TypeError for wrong and missing names, ValueError for an empty path argument."""
@@ -366,13 +508,15 @@ class _Builder:
             options = {name: given.pop(name) for name in OPTIONS if name in given}
         if not (self.names.issuperset(given) and self.required.issubset(given)):
             raise self._misnamed(given)
-        stream = self.streams and given.get("stream") is True
+        stream = self.streams and (self.only_streams or given.get("stream") is True)
         if self.simple:
             request: Request[Any] = Request(endpoint=self.endpoint, path=self.endpoint.path, body=given, stream=stream)
         else:
             request = self._distribute(given, stream)
         if options is not None:
             add_options(request, options)
+        if self.typed_parts:
+            self._make_form(request)
         return request
 
     def _name(self, args: tuple[Any, ...], given: dict[str, Any]) -> None:
@@ -402,10 +546,18 @@ class _Builder:
                     pieces.append(encode_path_segment(given.pop(field), field))
             path = "".join(pieces)
         headers: dict[str, Any] = {}
+        if self.needs and not any(given.keys() >= {*each} for each in self.needs):
+            sets = " or ".join(", ".join(map(repr, each)) for each in self.needs)
+            raise TypeError(f"{self.name}() is missing required arguments: {sets}")
         for name, header in self.header_params.items():
             if (value := given.pop(name, None)) is not None and not isinstance(value, (Omit, NotGiven)):
-                headers[header] = str(value)
-        files = [(name, given.pop(name.removesuffix("[]"), None)) for name in self.files]
+                several = isinstance(value, (list, tuple))
+                headers[header] = ",".join(map(str, cast("Sequence[Any]", value))) if several else str(value)
+        for (name, *steps), own in self.nested:
+            if name in given:
+                given[name] = _renamed(given[name], steps, own)
+        choice = given.get(self.chosen_by) if self.chosen_by else None
+        files = [(name, given.pop(name, None)) for name in self.files]
         query: dict[str, Any] = {}
         body: dict[str, Any] = {}
         for name, value in given.items():
@@ -413,15 +565,59 @@ class _Builder:
                 continue
             elsewhere = name in self.query if self.has_body else name not in self.body
             (query if elsewhere else body)[self.wire.get(name, name)] = value
+        parts = _file_parts(files) if self.files else None
         return Request(
-            endpoint=self.endpoint,
+            endpoint=self.endpoints.get(choice, self.endpoint) if isinstance(choice, str) else self.endpoint,
             path=path,
             query=query or None,
             body=body if self.sends_body or body else None,
-            files=_file_parts(files) if self.endpoint.multipart else None,
+            files=parts if parts or self.endpoint.multipart else None,
             headers=headers or None,
             stream=stream,
         )
+
+    def _make_form(self, request: Request[Any]) -> None:
+        """Make the body a form whose parts say what they are, or the one part that was given. Raises TypeError."""
+        fields: dict[str, Any] = {
+            name: value for name, value in request.body.items() if not isinstance(value, (Omit, NotGiven))
+        }
+        for name, kind in self.typed_parts.items():
+            if kind != "application/json" and not isinstance(fields.get(name, ""), str):
+                raise TypeError(f"{name!r} must be a str, not {type(fields[name]).__name__}")
+        if self.sole_part is not None and fields.keys() == {self.sole_part}:
+            request.body = None
+            request.content = fields[self.sole_part].encode()
+            request.headers = {**(request.headers or {}), "Content-Type": self.typed_parts[self.sole_part]}
+            return
+        request.files = [
+            (name, (None, encode(value) if kind == "application/json" else value.encode(), kind))
+            for name, kind in self.typed_parts.items()
+            if (value := fields.pop(name, None)) is not None
+        ]
+        request.body = fields
+
+
+def _path(text: str) -> list[str]:
+    """`tools[].items.*` as its steps: `tools`, `[]`, `items`, `*`."""
+    return text.replace("[]", ".[]").split(".")
+
+
+def _renamed(value: Any, path: Sequence[str], name: str) -> Any:
+    """A copy of `value` in which the key at the end of `path` is called `name`."""
+    step, *rest = path
+    if step == "[]":
+        if isinstance(value, (str, Mapping)):
+            return cast("Any", value)
+        return [_renamed(item, rest, name) for item in value]
+    if not is_mapping(value):
+        return value
+    if step == "*":
+        return {key: _renamed(item, rest, name) for key, item in value.items()}
+    if step not in value:
+        return value
+    if rest:
+        return {**value, step: _renamed(value[step], rest, name)}
+    return {(name if key == step else key): item for key, item in value.items()}
 
 
 def _file_parts(files: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
@@ -429,10 +625,10 @@ def _file_parts(files: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     for name, value in files:
         if value is None or isinstance(value, (Omit, NotGiven)):
             continue
-        if name.endswith("[]") and isinstance(value, (list, tuple)) and not _is_file_tuple(value):
-            parts += ((name, item) for item in cast("Sequence[Any]", value))
+        if isinstance(value, (list, tuple)) and not _is_file_tuple(value):
+            parts += ((f"{name}[]", item) for item in cast("Sequence[Any]", value))
         else:
-            parts.append((name.removesuffix("[]"), cast("Any", value)))
+            parts.append((name, cast("Any", value)))
     return parts
 
 
@@ -490,16 +686,27 @@ def _list_method(builder: _Builder, signature: Any) -> Any:
     return _finish(method, builder, signature)
 
 
-_FACTS = ("query", "body", "files", "header_params", "wire")
+_FACTS = frozenset(
+    {
+        "query",
+        "body",
+        "files",
+        "may_upload",
+        "typed_parts",
+        "sole_part",
+        "header_params",
+        "wire",
+        "nested",
+        "needs",
+    }
+)
 
 
 def _endpoint(
     make: Callable[[_Builder, Any], Any], verb: str, path: str, facts: dict[str, Any], **kinds: Any
 ) -> Callable[[Any], Any]:
-    building = {name: facts.pop(name) for name in _FACTS if name in facts}
-    if building.get("files"):
-        facts["multipart"] = True
-    endpoint = Endpoint(method=verb, path=path, **kinds, **facts)
+    building = {name: facts.pop(name) for name in _FACTS & facts.keys()}
+    endpoint = Endpoint(method=verb, path=path, multipart="files" in building, **kinds, **facts)
     return lambda signature: make(_Builder(signature, endpoint, name=signature.__name__, **building), signature)
 
 
@@ -573,9 +780,47 @@ def streamed(
     **facts: Any,
 ) -> Streamed[PlainP, StreamingP, EitherP, T, EventT]:
     """A method that gives `reply`, or with `stream=True` a stream of `event`; three signatures for the three uses."""
-    building = {name: facts.pop(name) for name in _FACTS if name in facts}
+    building = {name: facts.pop(name) for name in _FACTS & facts.keys()}
     endpoint = Endpoint(method=verb, path=path, reply=reply, event=event, multipart="files" in building, **facts)
     signature: Any = plain
-    builder = _Builder(signature, endpoint, name=signature.__name__.lstrip("_"), **building)
+    builder = _Builder(signature, endpoint, name=signature.__name__.removeprefix("_"), **building)
     method: Streamed[PlainP, StreamingP, EitherP, T, EventT] = _method(builder, signature)
+    return method
+
+
+def events(
+    verb: str, path: str, event: Any, **facts: Any
+) -> Callable[[Callable[Concatenate[Any, P], T]], Method[P, AsyncStream[T]]]:
+    """A method that always gives a stream of `event`."""
+    return _endpoint(_method, verb, path, facts, reply=None, event=event)
+
+
+def chosen(
+    verb: str,
+    path: str,
+    by: str,
+    replies: Mapping[str, Any],
+    event: Any,
+    one: Callable[Concatenate[Any, P1], T1],
+    two: Callable[Concatenate[Any, P2], T2],
+    three: Callable[Concatenate[Any, P3], T3],
+    four: Callable[Concatenate[Any, P4], T4],
+    five: Callable[Concatenate[Any, P5], T5],
+    six: Callable[Concatenate[Any, P6], T6],
+    seven: Callable[Concatenate[Any, P7], T7],
+    *,
+    shown: Callable[..., Any],
+    **facts: Any,
+) -> Chosen[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]:
+    """A method whose reply depends on its argument `by`: the first of `replies` where it is left out or unknown.
+
+    The signatures are for type checkers, the most special ones first and the last one repeated until there are seven;
+    `shown` is the one that the method has at run time. With `stream=True` it gives a stream of `event`, if not None.
+    """
+    building = {name: facts.pop(name) for name in _FACTS & facts.keys()}
+    reply = next(iter(replies.values()))
+    endpoint = Endpoint(method=verb, path=path, reply=reply, event=event, multipart="files" in building, **facts)
+    name = shown.__name__.removeprefix("_").removesuffix("_any")
+    builder = _Builder(shown, endpoint, name=name, chosen_by=by, replies=replies, **building)
+    method: Chosen[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7] = _method(builder, shown)
     return method

@@ -22,7 +22,9 @@ class Endpoint(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     """What all requests of one kind have in common; made once.
 
     `path` is a template, `reply` the type of the answer, `event` that of a stream's events, `page` the page class of
-    a list. `replay` names the parameters that can hold objects of earlier replies.
+    a list. `replay` names the parameters that can hold objects of earlier replies. `events` says of a stream that its
+    events are put together with their names ("named"), or are taken as they are, an object `error` in them included,
+    and have no end mark ("bare").
     """
 
     method: str
@@ -35,6 +37,7 @@ class Endpoint(msgspec.Struct, frozen=True, eq=False, kw_only=True):
     headers: Mapping[str, str] = {}
     replay: tuple[str, ...] = ()
     multipart: bool = False
+    events: Literal["", "bare", "named"] = ""
 
 
 class Request(msgspec.Struct, Generic[T], eq=False, kw_only=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 from typing_extensions import Self
@@ -67,12 +67,15 @@ class AsyncStream(Generic[T]):
         timeout: Timeout,
         reopen: Reopen | None = None,
         max_event_bytes: int = MAX_EVENT_BYTES,
+        events: Literal["", "bare", "named"] = "",
     ) -> None:
         self._reply = reply
         self._decoder = decoder
         self._parser = SSEParser(max_event_bytes=max_event_bytes)
         self._reopen = reopen
         self._max_event_bytes = max_event_bytes
+        # What becomes of the events' names and errors: see `request.Endpoint`.
+        self._events = events
         self._first_limit = timeout.first_event
         self._idle_limit = timeout.idle
         # Decoded and not handed over yet; received and not decoded yet; what is to be raised after them.
@@ -193,12 +196,13 @@ class AsyncStream(Generic[T]):
             self._finished = True
             del data[data.index(_DONE) :]
         failed = len(data)
-        if names is not None and b"error" in names:
-            failed = min(failed, names.index(b"error"))
-        # The word may stand in this piece, or in an event that began in an earlier one and is the first to end now.
-        if b'"error"' in piece or (data and b'"error"' in data[0]):
-            failed = next((at for at in range(failed) if b'"error"' in data[at] and _is_error(data[at])), failed)
-        self._pending = data[:failed]
+        if self._events != "bare":
+            if names is not None and b"error" in names:
+                failed = min(failed, names.index(b"error"))
+            # The word may stand in this piece, or in an event that began in an earlier one and is the first to end now.
+            if b'"error"' in piece or (data and b'"error"' in data[0]):
+                failed = next((at for at in range(failed) if b'"error"' in data[at] and _is_error(data[at])), failed)
+        self._pending = data[:failed] if self._events != "named" else _named(data[:failed], names)
         if failed < len(data):
             self._carried(data[failed])
 
@@ -257,7 +261,7 @@ class AsyncStream(Generic[T]):
         unfinished = self._parser.end()
         self._finished = True
         if unfinished is None:
-            if any(_ends(event) for event in self._last):
+            if self._events == "bare" or any(_ends(event) for event in self._last):
                 return
         elif unfinished.data == _DONE:
             return
@@ -289,6 +293,14 @@ class AsyncStream(Generic[T]):
         if shown:
             message += f" It begins: {shown!r}"
         return APIResponseValidationError(response, shown or None, message=message)
+
+
+def _named(data: list[bytes], names: list[bytes] | None) -> list[bytes]:
+    """The events with their names in them, where the type of the events has both."""
+    return [
+        b'{"event":%b,"data":%b}' % (msgspec.json.encode(name.decode("utf-8", "replace")), event or b"null")
+        for name, event in zip(names or [b""] * len(data), data, strict=False)
+    ]
 
 
 def _ends(event: Any) -> bool:

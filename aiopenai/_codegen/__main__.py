@@ -1,4 +1,4 @@
-"""`python -m aiopenai._codegen [--out DIR] [--all]`: write `types` and `resources` anew."""
+"""Write `types` and `resources` anew from the interface of the reference, or say how a release of it differs."""
 
 from __future__ import annotations
 
@@ -6,28 +6,35 @@ import argparse
 import sys
 from pathlib import Path
 
-from aiopenai._codegen import NAMESPACES, PIN
+from aiopenai._codegen import PIN
+from aiopenai._codegen.drift import drift
 from aiopenai._codegen.generate import generate
-from aiopenai._codegen.output import OutputError, write
-from aiopenai._codegen.source import SourceError, installed
+from aiopenai._codegen.output import OutputError, read, write
+from aiopenai._codegen.source import SourceError, at, installed
 
 
 def main() -> int:
     """Run the command line; the exit code."""
     parser = argparse.ArgumentParser(prog="python -m aiopenai._codegen", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1], help="the package to write into")
-    parser.add_argument("--all", action="store_true", help="all namespaces of the reference, not only those in scope")
+    parser.add_argument("--reference", type=Path, help="the folder of the reference's package, or the one it is in")
+    parser.add_argument("--check", action="store_true", help="write nothing, list what came and went; exit 1 for any")
     arguments = parser.parse_args()
     try:
-        source = installed()
-        files = generate(source, None if arguments.all else NAMESPACES)
+        source = at(arguments.reference) if arguments.reference else installed()
+        files = generate(source)
+        if arguments.check:
+            found = drift(read(arguments.out), files)
+            print("\n".join([*found, f"{len(found)} differences between {arguments.out.name} and {source.version}"]))
+            return 1 if found else 0
         write(files, arguments.out)
     except (SourceError, OutputError) as error:
         print(f"aiopenai._codegen: {error}", file=sys.stderr)
         return 1
     if source.version != PIN:
         print(f"aiopenai._codegen: read openai {source.version}, the pin is {PIN}", file=sys.stderr)
-    print(f"{len(files)} files from openai {source.version}")
+    lines = sum(text.count("\n") for text in files.values())
+    print(f"{len(files)} files, {lines} lines from openai {source.version}")
     return 0
 
 

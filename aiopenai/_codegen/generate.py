@@ -12,8 +12,8 @@ from aiopenai._codegen.write_resources import ResourcesWriter
 from aiopenai._codegen.write_types import TypesWriter
 
 
-def generate(source: Source, namespaces: Collection[str] | None) -> dict[str, str]:
-    """All files of some namespaces (None: of all), unformatted, by path below the package. Raises `SourceError`."""
+def generate(source: Source, namespaces: Collection[str] | None = None) -> dict[str, str]:
+    """All files of some namespaces (None: of all), by path below the package. Raises `SourceError`."""
     resources = read_resources(source, namespaces)
     types = read_types(source)
     layout = lay_out(source, types, resources, namespaces is None)

@@ -36,7 +36,8 @@ class Layout:
     """The definitions that are written: by our group, kind and name.
 
     `names` maps every definition of the reference that is in scope (those that share one class here included) to its
-    place; `exports` maps the reference's packages (below `types`) to what they offer.
+    place; `exports` maps the reference's packages (below `types`) to what they offer; `offered` maps
+    everything in scope to itself, and the names of modules that were moved to what they mean.
     """
 
     definitions: dict[Name, Definition]
@@ -44,6 +45,7 @@ class Layout:
     merged: dict[Name, Name]
     exports: dict[str, dict[str, Name]]
     groups: dict[str, set[str]]
+    offered: dict[Name, Name]
 
     def place(self, name: Name) -> Place:
         """Where a definition of the reference is to be found here."""
@@ -92,7 +94,9 @@ def lay_out(source: Source, types: Types, resources: Iterable[Resource], everyth
     by_group: dict[str, set[str]] = {}
     for place in places.values():
         by_group.setdefault(place.group, set()).add(place.kind)
-    layout = Layout(definitions, places, merged, exports, by_group)
+    offered = {name: name for name in types.definitions if name in wanted}
+    offered |= {name: target for name, target in types.redirects.items() if target in wanted}
+    layout = Layout(definitions, places, merged, exports, by_group, offered)
     _check_order(layout)
     return layout
 
@@ -213,7 +217,7 @@ def _places(
         for above in reversed(name.module.split(".")[1:-1]):
             if (group, own) not in taken:
                 break
-            own = _camel(above) + own
+            own = camel(above) + own
         if (group, own) in taken:
             raise SourceError(f"{name} and {taken[group, own]} are both {group}.{own}")
         taken[group, own] = name
@@ -226,14 +230,16 @@ def _full_name(name: Name, definitions: dict[Name, Definition]) -> str:
     if name.name.startswith("_"):
         return name.name
     stem = name.module.rpartition(".")[2]
-    flat = stem.replace("_", "")
-    prefix = next(
-        (each.name for each in definitions if each.module == name.module and each.name.lower() == flat), _camel(stem)
-    )
+    prefix = next((each.name for each in definitions if each.module == name.module and is_main(each)), camel(stem))
     return name.name if name.name.startswith(prefix) else prefix + name.name
 
 
-def _camel(snake: str) -> str:
+def is_main(name: Name) -> bool:
+    """Whether a module is called after this definition."""
+    return name.name.lower() == name.module.rpartition(".")[2].replace("_", "")
+
+
+def camel(snake: str) -> str:
     return "".join(word[:1].upper() + word[1:] for word in snake.split("_"))
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator
+from typing import Literal
 
 from aiopenai._codegen.shapes import (
     NONE,
+    Choice,
     Generic,
     Method,
     Name,
@@ -16,6 +18,7 @@ from aiopenai._codegen.shapes import (
     Type,
     Union,
     Value,
+    Variant,
     without,
 )
 from aiopenai._codegen.shapes import union as united
@@ -89,7 +92,7 @@ def _methods(source: Source, name: Name) -> Iterator[Method]:
             continue
         calls = [call for call in ast.walk(item) if isinstance(call, ast.Call) and _verb(call)]
         if len(calls) == 1 and not any("cached_property" in decorator for decorator in decorators):
-            yield _Reader(source, name, item, calls[0]).method(overloads.get(item.name, []), decorators)
+            yield _Reader(source, name, item, calls[0]).method(overloads.get(item.name, []))
     for base in node.bases:
         symbol = source.resolve(name.module, base)
         if isinstance(symbol, Name) and symbol.module.startswith("resources."):
@@ -125,7 +128,7 @@ class _Reader:
     def fail(self, what: str) -> SourceError:
         return SourceError(f"{self.owner.module}.{self.owner.name}.{self.node.name}: {what}")
 
-    def method(self, overloads: list[Function], decorators: list[str]) -> Method:
+    def method(self, overloads: list[Function]) -> Method:
         options = self.given.get("options")
         facts = {key.arg: key.value for key in options.keywords} if isinstance(options, ast.Call) else {}
         path, path_names = self._path()
@@ -160,10 +163,15 @@ class _Reader:
         for parameter in parameters:
             if parameter.name not in places:
                 raise self.fail(f"where does {parameter.name} go?")
+        if event is not None and reply != NONE and not overloads:
+            raise self.fail("when does it stream?")
         streaming, either = self._streams(overloads)
-        plain = next((each for each in overloads if self._stream_kind(each) == "plain"), None)
-        if streaming is not None and plain is not None:
-            parameters = self._parameters(plain)
+        plain = [each for each in overloads if self._stream_kind(each) == "plain"]
+        chosen_by, variants = self._variants(plain)
+        if streaming is not None and plain:
+            parameters = self._parameters(plain[-1])
+        typed_parts, sole_part = self._typed_parts()
+        files = self._files()
         return Method(
             self.node.name,
             verb,
@@ -176,12 +184,64 @@ class _Reader:
             event,
             streaming,
             either,
-            self._files(),
+            files,
             headers,
             header_names,
             "admin" if "security" in facts and "admin" in ast.unparse(facts["security"]) else "bearer",
-            any("deprecated" in decorator for decorator in decorators),
+            bool(files) and any(isinstance(item, ast.If) and self._sets_form(item) for item in self.node.body),
+            typed_parts,
+            sole_part,
+            self._events(facts),
+            self._needs({each.name for each in parameters if not each.optional}),
+            chosen_by,
+            variants,
         )
+
+    def _events(self, facts: dict[str | None, ast.expr]) -> Literal["", "bare", "named"]:
+        """Whether events are put together with their names, or are not looked into for errors."""
+        if "stream_mode" in facts:
+            return "bare"
+        return "named" if "synthesize_event_and_data" in facts else ""
+
+    def _needs(self, required: set[str]) -> tuple[tuple[str, ...], ...]:
+        """The sets of arguments that the method asks for one of, beyond what it always requires."""
+        for decorator in self.node.decorator_list:
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "required_args":
+                sets = [{*ast.literal_eval(each)} - required - {"stream"} for each in decorator.args]
+                # With a set that asks for nothing more, all is said.
+                return tuple(tuple(sorted(each)) for each in sets) if all(sets) else ()
+        return ()
+
+    def _sets_form(self, branch: ast.If) -> bool:
+        return any("multipart/form-data" in ast.unparse(item) for item in branch.body)
+
+    def _typed_parts(self) -> tuple[dict[str, str], str | None]:
+        """The content types of a form's fields, and the field that can be the whole body."""
+        for item in ast.walk(self.node):
+            if isinstance(item, ast.Call) and ast.unparse(item.func) == "encode_multipart":
+                types = {name: kind for name, (kind, _) in ast.literal_eval(item.args[2]).items()}
+                return types, ast.literal_eval(item.args[3])
+        return {}, None
+
+    def _variants(self, plain: list[Function]) -> tuple[str | None, tuple[Variant, ...]]:
+        """The signatures of a method whose reply depends on an argument, and that argument."""
+        replies = [self._reply(node)[0] for node in plain]
+        if len(set(replies)) < 2:
+            return None, ()
+        signatures = [self._parameters(node) for node in plain]
+        kinds: dict[str, set[Type]] = {}
+        for signature in signatures:
+            for parameter in signature:
+                kinds.setdefault(parameter.name, set()).add(parameter.type)
+        deciding = [name for name, types in kinds.items() if len(types) == len(plain)]
+        if len(deciding) != 1:
+            raise self.fail("what does the reply depend on?")
+        variants: list[Variant] = []
+        for signature, reply in zip(signatures, replies, strict=True):
+            decided = next(each.type for each in signature if each.name == deciding[0])
+            values = decided.values if isinstance(decided, Choice) and not isinstance(reply, Union) else ()
+            variants.append(Variant(signature, reply, values))
+        return deciding[0], tuple(variants)
 
     def _path(self) -> tuple[str, list[str]]:
         """The path with the method's own parameter names in it, and these names."""
@@ -265,7 +325,7 @@ class _Reader:
             if default is not None and ast.unparse(default) not in {"omit", "not_given", "NOT_GIVEN"}:
                 raise self.fail(f"unknown default of {argument.arg}: {ast.unparse(default)}")
             type_ = without(self.source.type(self.owner.module, argument.annotation), *ABSENT)
-            found.append(Parameter(argument.arg, type_, default is not None))
+            found.append(Parameter(argument.arg, type_, default is not None, argument in arguments.args))
         return tuple(found)
 
     def _reply(self, node: Function) -> tuple[Type, Type | None]:
@@ -274,10 +334,26 @@ class _Reader:
             raise self.fail("no return annotation")
         returned = self.source.type(self.owner.module, node.returns)
         members = returned.args if isinstance(returned, Union) else (returned,)
-        streams = [each for each in members if isinstance(each, Generic) and each.origin == "AsyncStream"]
+        streams: dict[Type, Type] = {}
+        for member in members:
+            if isinstance(member, Generic) and (item := self._stream_item(member)) is not None:
+                streams[member] = item
         plain = tuple(each for each in members if each not in streams)
-        event = united(tuple(stream.args[0] for stream in streams)) if streams else None
+        event = united(tuple(streams.values())) if streams else None
         return united(plain) if plain else NONE, event
+
+    def _stream_item(self, type_: Generic) -> Type | None:
+        """The events of a stream type; one that helpers have made their own says so in its bases."""
+        if type_.origin == "AsyncStream":
+            return type_.args[0]
+        own = self.given.get("stream_cls")
+        symbol = self.source.resolve(self.owner.module, own) if isinstance(own, ast.Name) else None
+        if isinstance(symbol, Name) and symbol.name == type_.origin:
+            for base in _class(self.source, symbol).bases:
+                found = self.source.type(symbol.module, base)
+                if isinstance(found, Generic) and found.origin == "AsyncStream":
+                    return found.args[0]
+        return None
 
     def _stream_kind(self, node: Function) -> str:
         """Which of the three signatures of a streamed method this is, by the type of its `stream`."""

@@ -99,11 +99,15 @@ Definition: TypeAlias = Class | Alias
 
 @dataclass
 class Types:
-    """Every definition below `types`, in source order, and what each package exports under which name."""
+    """Every definition below `types`, in source order, and what each package exports under which name.
+
+    `redirects` are the names of modules that were moved, with what they mean now.
+    """
 
     definitions: dict[Name, Definition] = field(default_factory=dict[Name, Definition])
     exports: dict[str, dict[str, Name]] = field(default_factory=dict[str, dict[str, Name]])
     importers: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    redirects: dict[Name, Name] = field(default_factory=dict[Name, Name])
 
 
 @dataclass(frozen=True)
@@ -113,14 +117,31 @@ class Parameter:
     name: str
     type: Type
     optional: bool
+    positional: bool = False
 
 
 Place: TypeAlias = Literal["path", "query", "body", "header"]
 
 
 @dataclass(frozen=True)
+class Variant:
+    """One of several signatures of a method: `values` are those of the parameter that chooses the reply."""
+
+    parameters: tuple[Parameter, ...]
+    reply: Type
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Method:
-    """One HTTP call."""
+    """One HTTP call.
+
+    `event` is the type of a stream's events: with `streaming` and `either` the method streams when asked to, without
+    them always. `variants` are the signatures by reply where the parameter `chosen_by` decides that. `files` are the
+    parameters that are uploads, with `may_upload` only where one is given; `typed_parts` maps the fields of a form
+    to content types, `sole_part` is the one that is sent as it is when nothing else is given. `needs` are the sets of
+    parameters of which one must be there, where that does not follow from the signature.
+    """
 
     name: str
     verb: str
@@ -137,7 +158,13 @@ class Method:
     headers: dict[str, str] = field(default_factory=dict[str, str])
     header_names: dict[str, str] = field(default_factory=dict[str, str])
     security: Literal["bearer", "admin"] = "bearer"
-    deprecated: bool = False
+    may_upload: bool = False
+    typed_parts: dict[str, str] = field(default_factory=dict[str, str])
+    sole_part: str | None = None
+    events: Literal["", "bare", "named"] = ""
+    needs: tuple[tuple[str, ...], ...] = ()
+    chosen_by: str | None = None
+    variants: tuple[Variant, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -254,6 +254,14 @@ def flattened(body: list[ast.stmt]) -> Iterator[ast.stmt]:
             yield node
 
 
+def at(folder: Path) -> Source:
+    """The reference in a folder: its package's own, or the one above. Raises `SourceError` when it is not there."""
+    root = folder if (folder / "_client.py").is_file() else folder / "openai"
+    if not (root / "_client.py").is_file():
+        raise SourceError(f"{folder}: the reference is not there")
+    return Source(root)
+
+
 def installed() -> Source:
     """The reference that is installed here. Raises `SourceError` when there is none."""
     spec = importlib.util.find_spec("openai")

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from aiopenai._codegen.layout import HOLDERS, Layout, group_of
 from aiopenai._codegen.shapes import (
     NONE,
     Alias,
+    Generic,
     Method,
     Name,
     Parameter,
     Ref,
     Resource,
     Type,
+    Union,
     Value,
     parts,
     rename,
     without,
 )
-from aiopenai._codegen.text import HEADER, Annotations, Imports
+from aiopenai._codegen.source import SourceError
+from aiopenai._codegen.text import HEADER, Annotations, Imports, filled, import_line
 
 PAGES = {
     "AsyncPage": "page",
@@ -28,7 +31,11 @@ PAGES = {
     "AsyncNextCursorPage": "next_cursor_page",
     "AsyncTokenPage": "token_page",
 }
-DECORATORS = frozenset({*PAGES.values(), "get", "post", "put", "patch", "delete", "streamed"})
+DECORATORS = frozenset({*PAGES.values(), "get", "post", "put", "patch", "delete", "streamed", "events", "chosen"})
+# How many signatures `endpoint.chosen` takes.
+SIGNATURES = 7
+# What every method takes already.
+OPTIONS = frozenset({"idempotency_key"})
 # Parameters that can hold what an earlier reply held; the encoder looks for reply objects there.
 REPLAYED = frozenset({"messages", "input", "items"})
 
@@ -40,43 +47,53 @@ class ResourcesWriter:
         self.layout = layout
         self.resources = list(resources)
         self.version = version
+        self.homes: dict[tuple[str, str], Resource] = {}
+        nodes = [node for resource in self.resources for node in resource.walk()]
+        for node in sorted(nodes, key=lambda node: len(node.path)):
+            self.homes.setdefault((node.module, node.name), node)
+        # In the order of the namespaces, those that several have by the shortest of their paths.
+        self.homes = {(node.module, node.name): node for node in nodes if self.home(node) is node}
 
     def files(self) -> dict[str, str]:
         """All files."""
         modules: dict[tuple[str, ...], list[Resource]] = {}
-        for resource in self.resources:
-            for node in resource.walk():
-                modules.setdefault(group_of(node.path), []).append(node)
+        for node in self.homes.values():
+            modules.setdefault(group_of(node.path), []).append(node)
         found = {"resources/__init__.py": self._root()}
         for path, nodes in modules.items():
             file = "/".join(path) + ("/__init__" if path in HOLDERS else "")
             found[f"resources/{file}.py"] = _ModuleWriter(self, path, nodes).text()
         return found
 
+    def home(self, node: Resource) -> Resource:
+        """Where the class of a resource is: several namespaces may offer the same one."""
+        return self.homes[node.module, node.name]
+
     def header(self, title: str) -> str:
         """The first lines of a file."""
         return HEADER.format(title=title, version=self.version)
 
     def _root(self) -> str:
-        imports = "".join(
-            f"    from aiopenai.resources.{'.'.join(group_of(each.path))} import {each.name}\n"
-            for each in self.resources
-        )
-        properties = "".join(_lazy_property(each.path[-1], each.name, group_of(each.path)) for each in self.resources)
+        imports = "".join(import_line(_module(self.home(each).path), [each.name], "    ") for each in self.resources)
+        properties = "".join(_lazy_property(each.path[-1], each.name, self.home(each).path) for each in self.resources)
         return (
             self.header("The namespaces of a client, each imported when it is first used.")
             + "from __future__ import annotations\n\nfrom functools import cached_property\n"
             + "from typing import TYPE_CHECKING\n\nfrom aiopenai.endpoint import M, Resource\n\n"
-            + f"if TYPE_CHECKING:\n{imports}\n\n"
+            + f"if TYPE_CHECKING:\n{imports}\n"
             + 'class Resources(Resource[M]):\n    """What a client offers."""\n'
             + properties
         )
 
 
-def _lazy_property(attribute: str, name: str, module: tuple[str, ...]) -> str:
+def _module(path: Sequence[str]) -> str:
+    return f"aiopenai.resources.{'.'.join(group_of(path))}"
+
+
+def _lazy_property(attribute: str, name: str, path: Sequence[str]) -> str:
     return (
-        f"\n    @cached_property\n    def {attribute}(self) -> {name}[M]:\n"
-        f"        from aiopenai.resources.{'.'.join(module)} import {name}\n\n        return {name}(self)\n"
+        f"    @cached_property\n    def {attribute}(self) -> {name}[M]:\n"
+        f"        from {_module(path)} import {name}\n        return {name}(self)\n"
     )
 
 
@@ -125,59 +142,56 @@ class _ModuleWriter:
                 self._runtime_type(method.reply)
                 if method.event is not None:
                     self._runtime_type(method.event)
-        body = "\n\n".join(self._class(node) for node in self.nodes)
+        body = "\n".join(self._class(node) for node in self.nodes)
         endpoint = "aiopenai.endpoint"
-        for name in ("Async", "AsyncRaw", "AsyncStreaming", "M", "Resource"):
+        for name in ("AsyncRaw", "AsyncStreaming", "M", "Resource", "View"):
             self.early.add(endpoint, name)
         if any(node.methods for node in self.nodes):
             self.late.add(endpoint, "CallOptions")
             self.late.add("typing_extensions", "Unpack")
-        # `from typing import` at run time costs nothing, and keeps the block for type checkers to our own types.
-        late = self.late.text(indent="    ")
-        if late or any(self._elsewhere(child) for node in self.nodes for child in node.children):
-            self.early.add("typing", "TYPE_CHECKING")
-            late += "".join(
-                f"    from aiopenai.resources.{'.'.join(group_of(child.path))} import {child.name}\n"
-                for node in self.nodes
-                for child in node.children
-                if self._elsewhere(child)
-            )
-            late = f"\nif TYPE_CHECKING:\n{late}"
+        for node in self.nodes:
+            for child in node.children:
+                if self._elsewhere(child):
+                    self.late.add(_module(self.writer.home(child).path), child.name)
         if any(node.children for node in self.nodes):
             self.early.add("functools", "cached_property")
+        late = self.late.text(indent="    ")
+        if late:
+            self.early.add("typing", "TYPE_CHECKING")
+            late = f"\nif TYPE_CHECKING:\n{late}"
         title = f"Resources of `client.{'.'.join(self.path)}`."
         return (
             self.writer.header(title)
             + "from __future__ import annotations\n\n"
             + self.early.text()
             + late
-            + "\n\n"
+            + "\n"
             + body
         )
 
     def _elsewhere(self, child: Resource) -> bool:
-        return child.path not in self.classes
+        return self.writer.home(child).path not in self.classes
 
     def _class(self, node: Resource) -> str:
         name = self.classes[node.path]
         blocks = [f'class {name}(Resource[M]):\n    """`client.{".".join(node.path)}`"""\n']
         for child in node.children:
             if self._elsewhere(child):
-                blocks.append(_lazy_property(child.path[-1], child.name, group_of(child.path)).lstrip("\n"))
+                blocks.append(_lazy_property(child.path[-1], child.name, self.writer.home(child).path))
             else:
-                own = self.classes[child.path]
+                own = self.classes[self.writer.home(child).path]
                 blocks.append(
                     f"    @cached_property\n    def {child.path[-1]}(self) -> {own}[M]:\n        return {own}(self)\n"
                 )
-        for view, mode in (("raw", "AsyncRaw"), ("streaming", "AsyncStreaming")):
-            blocks.append(
-                f"    @property\n    def with_{view}_response(self: {name}[Async]) -> {name}[{mode}]:\n"
-                f"        return {name}(self, {mode})\n"
-            )
+        blocks += (
+            f"    with_{view}_response: View[{name}[{mode}]] = View({mode})\n"
+            for view, mode in (("raw", "AsyncRaw"), ("streaming", "AsyncStreaming"))
+        )
         # In a class body `@delete` means the decorator only until a method `delete` is defined.
-        methods = sorted(node.methods, key=lambda method: method.name in DECORATORS)
-        blocks += [self._streamed(method) if method.streaming else self._method(method) for method in methods]
-        return "\n".join(blocks)
+        for method in sorted(node.methods, key=lambda method: method.name in DECORATORS):
+            write = self._chosen if method.variants else self._streamed if method.streaming else self._method
+            blocks.append("\n" + write(method))
+        return "".join(blocks)
 
     def _runtime_type(self, type_: Type) -> str:
         """A reply type as a value."""
@@ -192,16 +206,20 @@ class _ModuleWriter:
         return Annotations(self.early, self._early).text(type_)
 
     def _method(self, method: Method) -> str:
-        item = method.reply if method.event is None or method.reply != NONE else method.event
-        reply = self._runtime_type(item)
+        returned = reply = self._runtime_type(method.reply if method.event is None else method.event)
         decorator = PAGES[method.page] if method.page else method.verb.lower()
         facts = self._facts(method)
         if method.page and method.verb != "GET":
             facts.insert(0, f'verb="{method.verb}"')
+        arguments = [f'"{method.path}"', reply, *facts]
+        if method.event is not None:
+            decorator = "events"
+            arguments.insert(0, f'"{method.verb}"')
         self.early.add("aiopenai.endpoint", decorator)
-        arguments = ", ".join([f'"{method.path}"', reply, *facts])
         return (
-            f"    @{decorator}({arguments})\n    {self._signature(method.name, method, method.parameters, reply)} ...\n"
+            filled(f"    @{decorator}({', '.join(arguments)})")
+            + "\n"
+            + self._signature(method.name, method, method.parameters, returned)
         )
 
     def _streamed(self, method: Method) -> str:
@@ -212,22 +230,44 @@ class _ModuleWriter:
         variants.append((f"_{method.name}_streaming", method.streaming or (), event))
         both = reply if reply == event else f"{reply} | {event}"
         variants.append((f"_{method.name}_either", method.either or (), both))
-        lines = [
-            f"    {self._signature(name, method, parameters, returned)} ...\n"
-            for name, parameters, returned in variants
-        ]
+        lines = [self._signature(name, method, parameters, returned) for name, parameters, returned in variants]
         names = [name for name, *_ in variants]
         arguments = [f'"{method.verb}"', f'"{method.path}"', reply, event, *names, *self._facts(method)]
-        return "\n".join(lines) + f"\n    {method.name} = streamed({', '.join(arguments)})\n"
+        return "".join(lines) + filled(f"    {method.name} = streamed({', '.join(arguments)})") + "\n"
+
+    def _chosen(self, method: Method) -> str:
+        """A method whose reply depends on an argument: a signature each, those for streams too."""
+        self.early.add("aiopenai.endpoint", "chosen")
+        signatures: list[tuple[str, tuple[Parameter, ...], str]] = []
+        replies: list[str] = []
+        for variant in method.variants:
+            name = variant.values[0].strip('"') if variant.values else "any"
+            reply = self._runtime_type(variant.reply)
+            replies += (f"{value}: {reply}" for value in variant.values)
+            signatures.append((f"_{method.name}_{name}", variant.parameters, reply))
+        event = self._runtime_type(method.event or NONE)
+        if method.streaming is not None and method.either is not None:
+            stream = f"{self.late.add('aiopenai.streaming', 'AsyncStream')}[{event}]"
+            signatures.append((f"_{method.name}_streaming", method.streaming, stream))
+            signatures.append((f"_{method.name}_either", method.either, f"{signatures[-2][2]} | {stream}"))
+        if len(signatures) > SIGNATURES:
+            raise SourceError(f"{'.'.join(self.path)}: {method.name} has too many signatures")
+        lines = [self._signature(name, method, parameters, returned) for name, parameters, returned in signatures]
+        names = [name for name, *_ in signatures]
+        names += names[-1:] * (SIGNATURES - len(names))
+        arguments = [f'"{method.verb}"', f'"{method.path}"', f'"{method.chosen_by}"', f"{{{', '.join(replies)}}}"]
+        arguments += [event, *names, f"shown=_{method.name}_any", *self._facts(method)]
+        return "".join(lines) + filled(f"    {method.name} = chosen({', '.join(arguments)})") + "\n"
 
     def _signature(self, name: str, method: Method, parameters: tuple[Parameter, ...], returned: str) -> str:
-        positional = [each for each in parameters if method.places.get(each.name) == "path"]
-        named = [each for each in parameters if each not in positional]
-        # The path's parameters in the path's order is the order of the reference.
+        positional = [each for each in parameters if each.positional]
+        named = [each for each in parameters if not each.positional]
         texts = ["self", *(f"{each.name}: {self.annotations.text(self._here(each.type))}" for each in positional)]
         if named:
             texts.append("*")
         for each in sorted(named, key=lambda each: each.optional):
+            if each.name in OPTIONS:
+                continue
             type_ = self._here(each.type)
             if each.optional:
                 omit = self.early.add("aiopenai.values", "omit")
@@ -238,7 +278,7 @@ class _ModuleWriter:
             else:
                 texts.append(f"{each.name}: {self.annotations.text(type_)}")
         texts.append("**options: Unpack[CallOptions]")
-        return f"def {name}({', '.join(texts)}) -> {returned}:"
+        return filled(f"    def {name}({', '.join(texts)}) -> {returned}: ...") + "\n"
 
     def _here(self, type_: Type) -> Type:
         return rename(type_, self.layout.merged)
@@ -252,13 +292,24 @@ class _ModuleWriter:
             if place != usual and names:
                 facts.append(f"{place}={_names(names)}")
         if method.files:
-            facts.append(f"files={_names(method.files)}")
+            facts.append(f"{'may_upload' if method.may_upload else 'files'}={_names(method.files)}")
+        if method.typed_parts:
+            facts.append(f"typed_parts={_mapping(method.typed_parts)}")
+        if method.sole_part is not None:
+            facts.append(f'sole_part="{method.sole_part}"')
+        if method.events:
+            facts.append(f'events="{method.events}"')
+        if method.needs:
+            facts.append(f"needs={_names_of_names(method.needs)}")
+        nested = [found for each in method.parameters for found in self._nested(each.name, each.type, ())]
+        if nested:
+            facts.append(f"nested={_mapping(dict(nested))}")
         headers = dict(method.headers)
         accept = headers.pop("Accept", None)
         if headers:
             facts.append(f"headers={_mapping(headers)}")
-        if method.header_names:
-            facts.append(f"header_params={_mapping(method.header_names)}")
+        if header_names := {name: header for name, header in method.header_names.items() if name not in OPTIONS}:
+            facts.append(f"header_params={_mapping(header_names)}")
         if accept is not None:
             facts.append(f'accept="{accept}"')
         if method.security != "bearer":
@@ -269,6 +320,25 @@ class _ModuleWriter:
         if replayed:
             facts.append(f"replay={_names(replayed)}")
         return facts
+
+    def _nested(self, path: str, type_: Type, above: tuple[Name, ...]) -> Iterator[tuple[str, str]]:
+        """Keys inside of a parameter that have another name on the wire: the path to each, and that name."""
+        if isinstance(type_, Union):
+            for part in type_.args:
+                yield from self._nested(path, part, above)
+        elif isinstance(type_, Generic) and type_.args:
+            yield from self._nested(f"{path}{'.*' if type_.origin == 'dict' else '[]'}", type_.args[-1], above)
+        elif isinstance(type_, Ref) and type_.target not in above:
+            definition = self.layout.definitions[self.layout.merged.get(type_.target, type_.target)]
+            if isinstance(definition, Alias):
+                yield from self._nested(path, definition.type, (*above, type_.target))
+            elif definition.kind == "params":
+                for base in definition.bases:
+                    yield from self._nested(path, Ref(base), (*above, type_.target))
+                for field in definition.fields:
+                    if field.wire != field.name:
+                        yield f"{path}.{field.name}", field.wire
+                    yield from self._nested(f"{path}.{field.name}", field.type, (*above, type_.target))
 
     def _has_role(self, type_: Type) -> bool:
         """Whether messages are among what a parameter takes."""
@@ -283,6 +353,10 @@ class _ModuleWriter:
 def _names(names: Sequence[str]) -> str:
     quoted = ", ".join(f'"{name}"' for name in names)
     return f"({quoted},)" if len(names) == 1 else f"({quoted})"
+
+
+def _names_of_names(sets: Sequence[Sequence[str]]) -> str:
+    return f"({', '.join(map(_names, sets))})"
 
 
 def _mapping(values: dict[str, str]) -> str:

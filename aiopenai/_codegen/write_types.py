@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import keyword
 import textwrap
+from collections import Counter
 from collections.abc import Iterable
 
-from aiopenai._codegen.layout import Layout
+from aiopenai._codegen.layout import Layout, camel, is_main
 from aiopenai._codegen.shapes import (
     NONE,
     OBJECT,
@@ -22,72 +23,12 @@ from aiopenai._codegen.shapes import (
     references,
     rename,
 )
-from aiopenai._codegen.text import HEADER, Annotations, Imports, in_order
+from aiopenai._codegen.text import HEADER, WIDTH, Annotations, Imports, filled, grouped, import_line, in_order
 from aiopenai._codegen.unions import Unions, nested
 
 # Fields that make up the bulk of a reply: their replies are not kept a second time as received.
 BULK = frozenset({"embedding", "b64_json"})
-
-LAZY = '''
-from __future__ import annotations
-
-import sys
-from collections.abc import Callable, Mapping
-from importlib import import_module
-from typing import Any
-
-import typing_extensions
-
-from aiopenai.lenient import OneOf
-
-
-def lazily(package: str, modules: tuple[str, ...], homes: Mapping[str, str]) -> tuple[Any, Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package whose names live in its own `modules` or elsewhere.
-
-    `homes` maps groups to the names that come from there, `name=own` where the group calls it otherwise.
-    """
-    namespace = vars(sys.modules[package])
-    foreign: dict[str, tuple[str, str]] = {}
-    for group, offered in homes.items():
-        for item in offered.split():
-            name, _, own = item.partition("=")
-            foreign[name] = (group, own or name)
-
-    def find(name: str) -> Any:
-        if not name.startswith("_"):
-            if name in foreign:
-                group, own = foreign[name]
-                namespace[name] = value = getattr(import_module(f"aiopenai.types.{group}"), own)
-                return value
-            if name.islower():
-                try:
-                    return import_module(f"{package}.{name}")
-                except ModuleNotFoundError:
-                    raise AttributeError(f"module {package!r} has no attribute {name!r}") from None
-            # Most programs need no parameter types at run time: ask for them first only where the name tells.
-            for module in reversed(modules) if name.endswith(("Param", "Params")) else modules:
-                found = vars(import_module(f"{package}.{module}"))
-                if name in found:
-                    namespace[name] = value = found[name]
-                    return value
-        raise AttributeError(f"module {package!r} has no attribute {name!r}")
-
-    def names() -> list[str]:
-        found = namespace.keys() | foreign.keys()
-        for module in modules:
-            home = f"{package}.{module}"
-            found |= {name for name, value in vars(import_module(home)).items() if _is_offered(name, value, home)}
-        return sorted(name for name in found if not name.startswith("_") or name.endswith("__"))
-
-    return find, names
-
-
-def _is_offered(name: str, value: Any, home: str) -> bool:
-    """Whether a module defines a name, as far as can be told: classes know where they are from, aliases do not."""
-    if isinstance(value, type) and not issubclass(value, OneOf):
-        return value.__module__ == home
-    return name[0].isupper() and not hasattr(typing_extensions, name)
-'''
+NARROWED = "  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]"
 
 
 class TypesWriter:
@@ -104,15 +45,67 @@ class TypesWriter:
 
     def files(self) -> dict[str, str]:
         """All files."""
-        found = {"types/_lazy.py": self._header("Names of packages, looked up when first used.") + LAZY}
+        found: dict[str, str] = {}
         for group, kinds in sorted(self.layout.groups.items()):
             folder = group.replace(".", "/")
             for kind in sorted(kinds):
                 found[f"types/{folder}/{kind}.py"] = self._module(group, kind)
-        exporting = [package for package, names in self.layout.exports.items() if names]
-        packages = {package for group in (*self.layout.groups, *exporting) for package in _parents(group)} | {""}
+        # Empty ones too: programs may import them.
+        packages = {package for group in (*self.layout.groups, *self.layout.exports) for package in _parents(group)} | {
+            ""
+        }
         for package in sorted(packages):
             found[f"types/{package.replace('.', '/')}/__init__.py".replace("//", "/")] = self._package(package)
+        found["types/_modules.py"] = self._table()
+        return found
+
+    def _table(self) -> str:
+        """Where the reference's modules keep their types, for `aiopenai.lazy`: it says what is read how."""
+        packages: dict[str, dict[str, dict[str, list[Name]]]] = {}
+        for module, names in sorted(self._by_module().items()):
+            package = module.removeprefix("types.").rpartition(".")[0]
+            group = self.layout.place(self.layout.offered[names[0]]).group
+            packages.setdefault(package, {}).setdefault(group, {})[module.rpartition(".")[2]] = names
+        lines: list[str] = []
+        for package, groups in sorted(packages.items()):
+            words = [word for group, modules in sorted(groups.items()) for word in self._group(group, modules)]
+            text = textwrap.fill(" ".join(words), WIDTH, break_long_words=False, break_on_hyphens=False)
+            lines.append(f'    "{package}": """\n{text}\n""",\n')
+        return (
+            self._header("The reference's modules of types, and what they hold.")
+            + f"MODULES = {{\n{''.join(lines)}}}\n"
+        )
+
+    def _group(self, group: str, modules: dict[str, list[Name]]) -> list[str]:
+        """One group's modules: first what most of them mean by a name, then each with the names that need a word."""
+        special: dict[str, list[tuple[str, str]]] = {}
+        for stem, names in modules.items():
+            main = next((name.name for name in names if is_main(name)), None)
+            prefix = main or camel(stem)
+            found = special.setdefault(stem if main else f"{stem}:", [])
+            for each in names:
+                own = self.layout.place(self.layout.offered[each]).name
+                # What follows from the module's name need not be said.
+                if own != (each.name if each.name.startswith(prefix) else prefix + each.name):
+                    found.append((each.name, own))
+        # What is asked and what is answered often has the same name.
+        marks = {stem: "~" if stem.rstrip(":").endswith(("_param", "_params")) else "" for stem in special}
+        targets = Counter((marks[stem], *pair) for stem, pairs in special.items() for pair in pairs)
+        usual: dict[str, str] = {}
+        for (mark, name, own), count in sorted(targets.items(), key=lambda item: -item[1]):
+            if count > 1 and name != own:
+                usual.setdefault(mark + name, own)
+        words = [f"@{group}", *(f"{name}={own}" for name, own in sorted(usual.items()))]
+        for stem, pairs in special.items():
+            words.append(stem)
+            words += (name if usual.get(marks[stem] + name, name) == own else f"{name}={own}" for name, own in pairs)
+        return words
+
+    def _by_module(self) -> dict[str, list[Name]]:
+        found: dict[str, list[Name]] = {}
+        for name in self.layout.offered:
+            if not name.name.startswith("_"):
+                found.setdefault(name.module, []).append(name)
         return found
 
     def _header(self, title: str) -> str:
@@ -146,28 +139,46 @@ class TypesWriter:
         title = f"Types of `{package}`." if package else "The types of the API, in packages as the reference has them."
         homes: dict[str, list[str]] = {}
         static = [f"    from aiopenai.types.{package}.{kind} import *  # noqa: F403\n" for kind in kinds]
+        offered: dict[str, list[str]] = {}
+        renamed: list[str] = []
         for name, target in sorted(self.layout.exports.get(package, {}).items()):
             place = self.layout.place(target)
             if place.group != package or place.name != name:
                 homes.setdefault(place.group, []).append(name if name == place.name else f"{name}={place.name}")
-                static.append(f"    from {place.package} import {place.name} as {name}\n")
+                # An import under another name would be private to the module.
+                own = f"{name}: TypeAlias = {place.name}"
+                renamed += [own] if name != place.name else []
+                offered.setdefault(place.package, []).append(f"{name} as {name}" if name == place.name else place.name)
+        static += [import_line(module, names, "    ") for module, names in sorted(offered.items())]
+        static += [f"    {line}\n" for line in renamed]
         if not static:
             return self._header(title)
-        modules = f"({kinds[0]!r},)" if len(kinds) == 1 else f"({', '.join(map(repr, kinds))})"
-        tables = "".join(f"{group!r}: {_wrapped(names)}, " for group, names in sorted(homes.items()))
+        modules = ", ".join(f'"{kind}"' for kind in kinds) + ("," if len(kinds) == 1 else "")
+        tables = "".join(f'        "{group}": {_wrapped(names)},\n' for group, names in sorted(homes.items()))
         return (
             self._header(title)
-            + "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n"
+            + f"from typing import TYPE_CHECKING{', TypeAlias' if renamed else ''}\n\nif TYPE_CHECKING:\n"
             + "".join(static)
-            + "else:\n    from aiopenai.types._lazy import lazily\n\n"
-            + f"    __getattr__, __dir__ = lazily(__name__, {modules}, {{{tables}}})\n"
+            + "else:\n    from aiopenai.lazy import lazily\n\n"
+            + f"    __getattr__, __dir__ = lazily(__name__, ({modules}), {{"
+            + (f"\n{tables}    }})\n" if tables else "})\n")
         )
 
 
 def _wrapped(names: list[str]) -> str:
     """Names as one string, in lines."""
-    lines = textwrap.wrap(" ".join(names), 90, break_long_words=False, break_on_hyphens=False)
-    return "(" + "\n".join(f'"{line}{" " if line is not lines[-1] else ""}"' for line in lines) + ")"
+    lines: list[str] = [""]
+    for name in names:
+        if len(lines[-1]) + len(name) > WIDTH - 17:
+            lines.append("")
+        lines[-1] += f"{name} "
+    lines[-1] = lines[-1].rstrip()
+    quoted = [f'"{line}"' for line in lines]
+    return (
+        quoted[0]
+        if len(quoted) == 1 and len(quoted[0]) < WIDTH // 2
+        else "(\n" + "".join(f"            {line}\n" for line in quoted)[:-1] + ")"
+    )
 
 
 class _Module:
@@ -215,8 +226,7 @@ class _Module:
             else:
                 blocks.append(self.klass(definition))
             self.defined.add(name)
-        body = "\n".join(blocks)
-        return self.preamble + self.imports.text() + "\n" + body
+        return self.preamble + self.imports.text() + "\n" + "".join(blocks)
 
     def alias(self, definition: Alias) -> str:
         """An alias, as text."""
@@ -234,8 +244,8 @@ class _Params(_Module):
     def alias(self, definition: Alias) -> str:
         """`X: TypeAlias = ...`, as a string where it names something that comes later."""
         text = self.annotations.text(definition.type)
-        quoted = f'"{text}"' if self.forward else text
-        return f"{self.names[definition.name]}: {self.imports.add('typing', 'TypeAlias')} = {quoted}"
+        start = f"{self.names[definition.name]}: {self.imports.add('typing', 'TypeAlias')} = "
+        return _statement(start, f'"{text}"' if self.forward else text)
 
     def klass(self, definition: Class) -> str:
         """A TypedDict; keys that no class body can spell are in one made by a call."""
@@ -243,10 +253,10 @@ class _Params(_Module):
         base = self.imports.add("typing_extensions", "TypedDict")
         if any(not _is_attribute(field.name) for field in definition.fields):
             keys = "".join(f'"{field.name}": {self._field(field)}, ' for field in definition.fields)
-            return f'{name} = {base}("{name}", {{{keys}}}, total=False)\n'
+            return filled(f'{name} = {base}("{name}", {{{keys[:-2]}}}, total=False)') + "\n"
         bases = ", ".join(map(self.refer, definition.bases)) or base
-        lines = [f"    {field.name}: {self._field(field)}\n" for field in definition.fields]
-        return f"class {name}({bases}, total=False):\n" + ("".join(lines) or "    pass\n")
+        lines = [_statement(f"    {field.name}: ", self._field(field)) for field in definition.fields]
+        return filled(f"class {name}({bases}, total=False):") + "\n" + ("".join(lines) or "    pass\n")
 
     def _field(self, field: Field) -> str:
         text = self.annotations.text(field.type)
@@ -263,7 +273,7 @@ class _Replies(_Module):
         name = self.names[definition.name]
         if self.unions.is_native(definition.type) or not isinstance(definition.type, Union):
             type_alias = self.imports.add("typing", "TypeAlias")
-            return f"{name}: {type_alias} = {self._text(definition.type, name, [])}"
+            return _statement(f"{name}: {type_alias} = ", self._text(definition.type, name, []))
         return self._one_of(name, definition.type)
 
     def _one_of(self, name: str, type_: Union) -> str:
@@ -278,8 +288,10 @@ class _Replies(_Module):
         # Where the reference takes anything, an object that is none of the classes stays a dict.
         anything = " dict[str, object]" if OBJECT in type_.args else ""
         return (
-            f"{name}: {type_alias} = {variants}{optional}\n"
-            f'if not TYPE_CHECKING:\n    {name} = {one_of}("{name}", ({name},{anything}){told})\n'
+            _statement(f"{name}: {type_alias} = ", f"{variants}{optional}")
+            + "if not TYPE_CHECKING:\n"
+            + filled(f'    {name} = {one_of}("{name}", ({name},{anything}){told})')
+            + "\n"
         )
 
     def _text(self, type_: Type, owner: str, before: list[str]) -> str:
@@ -321,12 +333,12 @@ class _Replies(_Module):
             known = inherited.get(field.wire)
             # Narrower than in the base: sound for replies, which nobody assigns to through the base.
             narrowed = known is not None and (known.type, known.required) != (field.type, field.required)
-            ignore = "  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]"
-            lines.append(self._field(name, field, before) + (ignore if narrowed else "") + "\n")
+            lines.append(self._field(name, field, before, NARROWED if narrowed else ""))
         self.annotations.shadowed = frozenset()
-        return "".join(before) + f"class {name}({bases}{options}):\n" + ("".join(lines) or "    pass\n")
+        head = filled(f"class {name}({bases}{options}):")
+        return "".join(before) + head + "\n" + ("".join(lines) or "    pass\n")
 
-    def _field(self, owner: str, field: Field, before: list[str]) -> str:
+    def _field(self, owner: str, field: Field, before: list[str], comment: str) -> str:
         self.forward = False
         words = field.name.split("_")
         text = self._text(field.type, owner + "".join(word[:1].upper() + word[1:] for word in words), before)
@@ -338,13 +350,21 @@ class _Replies(_Module):
             value = "" if field.default is None else f"default={field.default}, "
             default = f' = {msgspec_field}({value}name="{field.wire}")'
         elif field.default is not None:
+            default = f" = {field.default}"
             if field.default.startswith("field("):
                 self.imports.add("msgspec", "field")
-            default = f" = {field.default}"
-        return f"    {field.name}: {text}{default}"
+                # `dict` alone would be a dict of anything.
+                default = default.replace("=dict)", f"={text})").replace("=list)", f"={text})")
+        return _statement(f"    {field.name}: ", text, default + comment)
 
     def _has_output_text(self, definition: Class) -> bool:
         return "output_text" in definition.properties and any(field.name == "output" for field in definition.fields)
+
+
+def _statement(start: str, type_: str, end: str = "") -> str:
+    """A line with a type in it, broken where it is too long."""
+    code, hash_, comment = end.partition("  #")
+    return filled(start + grouped(type_, WIDTH - len(start) - len(code)) + code) + hash_ + comment + "\n"
 
 
 def _is_attribute(name: str) -> bool:
