@@ -226,9 +226,9 @@ class AsyncStream(Generic[T]):
 
         Attributes are looked for on the types: asking an event for a field that it does not have is dear.
         """
-        if "choices" not in getattr(type(events[0]), "__struct_fields__", ()):
+        if "choices" not in getattr(events[0].__class__, "__struct_fields__", ()):
             for event in events:
-                if getattr(type(event), "type", None) == "response.output_text.delta":
+                if getattr(event.__class__, "type", None) == "response.output_text.delta":
                     self._keep(0, event.delta)
             return
         try:
