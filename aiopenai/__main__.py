@@ -11,6 +11,7 @@ import contextlib
 import importlib
 import io
 import os
+import signal
 import sys
 import threading
 from collections.abc import Coroutine, Sequence
@@ -118,31 +119,46 @@ async def _serving(arguments: argparse.Namespace) -> None:
             token_delay=arguments.token_delay,
         )
     )
+    waiting: set[asyncio.Future[None]] = {server}
     if arguments.until_eof:
         loop = asyncio.get_running_loop()
-        threading.Thread(target=_at_eof, args=(loop, server), daemon=True).start()
-        with contextlib.suppress(asyncio.CancelledError):
-            await server
-    else:
+        end = loop.create_future()
+        waiting.add(end)
+        threading.Thread(target=_at_eof, args=(loop, end), daemon=True).start()
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    if server.done():
         await server
+    # Else the end of the loop is the server's, too.
 
 
-def _at_eof(loop: asyncio.AbstractEventLoop, server: asyncio.Future[None]) -> None:
+def _at_eof(loop: asyncio.AbstractEventLoop, end: asyncio.Future[None]) -> None:
     # Not through sys.stdin, whose lock would be held by this thread when the interpreter ends.
     with contextlib.suppress(OSError):
         while os.read(0, 1024):
             pass
     with contextlib.suppress(RuntimeError):  # the loop has ended before
-        loop.call_soon_threadsafe(server.cancel)
+        loop.call_soon_threadsafe(end.set_result, None)
 
 
 def _run(main: Coroutine[Any, Any, T]) -> T:
     """`asyncio.run`, on uvloop where that is installed."""
+    run: Any = asyncio.run
+    with contextlib.suppress(ImportError):
+        run = importlib.import_module("uvloop").run
     try:
-        uvloop: Any = importlib.import_module("uvloop")
-    except ImportError:
-        return asyncio.run(main)
-    return cast("T", uvloop.run(main))
+        return cast("T", run(_interruptible(main)))
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+async def _interruptible(main: Coroutine[Any, Any, T]) -> T:
+    """Ctrl-C cancels: until Python 3.11 it would strike in the middle of whatever runs, and be reported twice."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    assert task is not None
+    with contextlib.suppress(NotImplementedError):  # Windows, where asyncio.run has to do
+        loop.add_signal_handler(signal.SIGINT, task.cancel)
+    return await main
 
 
 def _failed(name: str, why: str) -> int:

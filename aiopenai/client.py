@@ -13,10 +13,11 @@ import inspect
 import logging
 import os
 import sys
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args, get_origin, overload
-from urllib.parse import urljoin, urlsplit, urlunsplit
+from urllib.parse import unquote_to_bytes, urljoin, urlsplit, urlunsplit
 
 import msgspec
 from typing_extensions import Self, Unpack, override
@@ -202,6 +203,7 @@ class AsyncOpenAI(Resources[Async]):
         self._headers: dict[Any, tuple[Mapping[str, str], dict[str, Any]]] = {}
         self._query = ""
         self._root = ""
+        self._login = ""
         if data_residency is not None:
             if not isinstance(base_url, NotGiven):
                 raise ValueError("data_residency and base_url exclude each other")
@@ -215,8 +217,8 @@ class AsyncOpenAI(Resources[Async]):
 
     @property
     def base_url(self) -> str:
-        """Where requests go, with a slash at its end."""
-        return self._root + "/"
+        """Where requests go, with a slash at its end. A user and password in it are sent in place of the key."""
+        return (self._root.replace("://", f"://{self._login}@", 1) if self._login else self._root) + "/"
 
     @base_url.setter
     def base_url(self, url: str) -> None:
@@ -224,7 +226,8 @@ class AsyncOpenAI(Resources[Async]):
         parts = urlsplit(text)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"base_url must be an http or https URL, not {_shown(text)!r}")
-        self._root = urlunsplit((parts.scheme, parts.netloc, parts.path.rstrip("/"), "", ""))
+        self._login, _, host = parts.netloc.rpartition("@")
+        self._root = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
         self._query = parts.query
         self._headers = {}
 
@@ -302,7 +305,7 @@ class AsyncOpenAI(Resources[Async]):
         headers = self._default_headers if set_default_headers is None else set_default_headers
         query = self._default_query if set_default_query is None else set_default_query
         if isinstance(base_url, NotGiven) and data_residency is None:
-            base_url = f"{self._root}?{self._query}" if self._query else self._root
+            base_url = f"{self.base_url}?{self._query}" if self._query else self.base_url
         twin = type(self)(
             api_key=api_key or self._api_key_provider or self.api_key,
             admin_api_key=admin_api_key or self.admin_api_key,
@@ -326,6 +329,9 @@ class AsyncOpenAI(Resources[Async]):
         if http_client is None:
             twin._wiring = self._wiring
             twin._sessions = self._sessions
+        else:
+            twin._wiring = {**self._wiring, "http_client": http_client}
+            twin._sessions = _Shared(twin._wiring)
         return twin
 
     with_options = copy
@@ -459,7 +465,8 @@ class AsyncOpenAI(Resources[Async]):
         try:
             return await self._attempt(call, read)
         except APIError as error:
-            if not call.max_retries and call.retry is None:
+            # A policy of the user's may want to try again whatever happens; it cannot when the body is spent.
+            if not error.replayable or (not call.max_retries and call.retry is None):
                 raise
             return await self._again(call, read, error, call.max_retries)
 
@@ -489,9 +496,7 @@ class AsyncOpenAI(Resources[Async]):
 
     async def _again(self, call: _Call, read: bool, error: APIError, retries: int) -> tuple[SessionReply, bytes | None]:
         """The attempts after the first, under a tenacity policy whose first attempt is the one that failed."""
-        from aiopenai import retry
-
-        policy = retry.policy(retries, call.retry)
+        policy = (await _import("retry")).policy(retries, call.retry)
         failed: APIError | None = error
 
         async def attempt() -> tuple[SessionReply, bytes | None]:
@@ -503,7 +508,7 @@ class AsyncOpenAI(Resources[Async]):
             log.info("Attempt %d of %s %s", call.taken + 1, call.request.endpoint.method, call.request.path)
             return await self._attempt(call, read)
 
-        return await policy(attempt)
+        return cast("tuple[SessionReply, bytes | None]", await policy(attempt))
 
     async def _refresh_api_key(self) -> None:
         assert self._api_key_provider is not None
@@ -560,6 +565,8 @@ class AsyncOpenAI(Resources[Async]):
         if not key and endpoint.security in ("admin", "any"):
             key = self.admin_api_key
         headers: dict[str, Any] = {"Authorization": f"Bearer {key}"} if key else {}
+        if self._login:
+            headers["Authorization"] = f"Basic {b64encode(unquote_to_bytes(self._login)).decode()}"
         # First of all there is no retry; further attempts are counted in their own headers.
         headers["x-stainless-retry-count"] = "0"
         if timeout.read is not None:
@@ -580,11 +587,10 @@ class AsyncOpenAI(Resources[Async]):
             if reply.status not in _REDIRECTS or not location:
                 break
             await reply.read()
-            target = urljoin(url, location)
-            if not target.startswith(("http://", "https://")):
-                raise APIConnectionError(
-                    message=f"Connection error: redirected to {_shown(target)}", request=_sent(reply)
-                )
+            target = _redirected(url, location)
+            if target is None:
+                shown = location.rpartition("@")[2][:200]
+                raise APIConnectionError(message=f"Connection error: redirected to {shown!r}", request=_sent(reply))
             if reply.status == 303 or (reply.status in (301, 302) and method == "POST"):
                 method, body = "GET", None
             plain: dict[str, Any] = dict(headers.items())
@@ -603,9 +609,8 @@ class AsyncOpenAI(Resources[Async]):
             raise APIResponseValidationError(
                 response, None, message=f"The reply is a redirect that cannot be followed (status {reply.status})."
             )
-        from aiopenai.retry import retry_after
-
-        error = error_from_response(response, retry_after=retry_after(response.headers))
+        retry = await _import("retry")
+        error = error_from_response(response, retry_after=retry.retry_after(response.headers))
         log.debug("%s %s -> %s", call.request.endpoint.method, call.request.path, reply.status)
         raise error
 
@@ -613,10 +618,10 @@ class AsyncOpenAI(Resources[Async]):
         endpoint = call.request.endpoint
 
         async def reopen(error: APIError) -> Any:
-            left = call.max_retries - call.taken
-            if left <= 0:
-                raise error
             error.replayable = call.rebuildable
+            left = call.max_retries - call.taken
+            if left <= 0 or not error.replayable:
+                raise error
             return (await self._again(call, False, error, left))[0]
 
         kind = endpoint.event
@@ -907,7 +912,7 @@ class _Shared:
             request = HTTPRequest(call.request.endpoint.method, call.url)
             raise APIConnectionError(message="Connection error: the client is closed.", request=request)
         if self._transport is None:
-            self._transport = await _import_transport()
+            self._transport = await _import("transport")
         if self._sessions is None:
             self._sessions = cast("Sessions", self._transport.Sessions(self._transport.Settings(**self._wiring)))
         # From here on without a pause, so that ten thousand first calls make one session.
@@ -924,17 +929,21 @@ class _Shared:
             await self._sessions.close()
 
 
-_imports: dict[asyncio.AbstractEventLoop, asyncio.Future[ModuleType]] = {}
+_modules: dict[str, ModuleType] = {}
+_imports: dict[tuple[asyncio.AbstractEventLoop, str], asyncio.Future[ModuleType]] = {}
 
 
-async def _import_transport() -> ModuleType:
-    """Import the transport in a thread, once for all who wait in this loop."""
-    loop = asyncio.get_running_loop()
-    found = _imports.get(loop)
+async def _import(name: str) -> ModuleType:
+    """Import a module of the package, and what it needs, in a thread: once for all who wait in this loop."""
+    found = _modules.get(name)
     if found is None:
-        found = _imports[loop] = loop.run_in_executor(None, importlib.import_module, "aiopenai.transport")
-        found.add_done_callback(lambda _: _imports.pop(loop, None))
-    return await asyncio.shield(found)
+        loop = asyncio.get_running_loop()
+        importing = _imports.get((loop, name))
+        if importing is None:
+            importing = _imports[loop, name] = loop.run_in_executor(None, importlib.import_module, f"aiopenai.{name}")
+            importing.add_done_callback(lambda _: _imports.pop((loop, name), None))
+        found = _modules[name] = await asyncio.shield(importing)
+    return found
 
 
 def _apply(request: Request[Any], options: Mapping[str, Any] | None, more: dict[str, Any]) -> None:
@@ -1009,6 +1018,16 @@ def _has(headers: Mapping[str, Any], lower: str) -> bool:
 
 def _left_out(value: Any) -> bool:
     return isinstance(value, (Omit, NotGiven))
+
+
+def _redirected(url: str, location: str) -> str | None:
+    """Where a redirect leads; None where that is no http URL."""
+    try:
+        target = urljoin(url, location)
+        scheme, host, _ = _origin(target)
+    except ValueError:
+        return None
+    return target if scheme in ("http", "https") and host else None
 
 
 def _same_origin(one: str, other: str) -> bool:

@@ -18,13 +18,13 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
 from aiopenai.lenient import OneOf, fit, fitter
-from aiopenai.values import NotGiven, Omit
+from aiopenai.values import NotGiven, Omit, is_list, is_mapping
 
 __all__ = ["Decoder", "Node", "decode_json", "encode", "node_made", "received"]
 
@@ -34,6 +34,9 @@ T = TypeVar("T")
 # from its plain values, which the nodes then share, instead of being kept a second time as bytes.
 _BULKY = 64 * 1024
 _BYTES_PER_OBJECT = 4 * 1024
+
+# Decoders that are kept of types that cannot keep theirs; the oldest goes first.
+_MAX_DECODERS = 128
 
 _decode_plain: Callable[[bytes | str], Any] = msgspec.json.Decoder().decode
 
@@ -97,25 +100,39 @@ def _decode_hook(kind: type, value: Any) -> Any:
 class Decoder(Generic[T]):
     """Decodes JSON bytes to `kind`; make one per type and keep it (`Decoder.of`)."""
 
-    __slots__ = ("_bulk", "kind", "strict")
+    __slots__ = ("_bulk", "_fit", "kind", "strict")
 
     _cache: dict[Any, Decoder[Any]] = {}  # noqa: RUF012 - shared on purpose
 
     def __init__(self, kind: Any) -> None:
         self.kind = kind
         self.strict: Callable[[bytes], T] = msgspec.json.Decoder(kind, dec_hook=_decode_hook).decode
+        self._fit: Callable[[Any], Any] | None = None
         self._bulk: bool = getattr(kind, "__bulk__", False)
 
     @classmethod
     def of(cls, kind: Any) -> Decoder[Any]:
-        """The decoder of a type, made at its first use."""
-        found = cls._cache.get(kind)
-        if found is None:
-            found = cls._cache[kind] = cls(kind)
-        return found
+        """The decoder of a type, made at its first use. Reply types keep theirs: it goes when they go."""
+        keeps = isinstance(kind, type) and issubclass(kind, Node)
+        found: Decoder[Any] | None = kind.__dict__.get("__decoder__") if keeps else cls._cache.get(kind)
+        if found is not None:
+            return found
+        # One at a time: msgspec lets other threads see what it knows of a class while it is still finding out.
+        with _turn:
+            made = cls(kind)
+            if keeps:
+                cast("Any", kind).__decoder__ = made
+            else:
+                if len(cls._cache) >= _MAX_DECODERS:
+                    del cls._cache[next(iter(cls._cache))]
+                cls._cache[kind] = made
+            return made
 
     def __call__(self, raw: bytes) -> T:
-        """Decode one JSON document. Raises `msgspec.DecodeError` for what is not JSON, and for nothing else."""
+        """Decode one JSON document.
+
+        Raises `msgspec.DecodeError` for what is not JSON (or does not fit a class of the user's own), and nothing else.
+        """
         if len(raw) < _BULKY or self._bulk or raw.count(b"{") * _BYTES_PER_OBJECT >= len(raw):
             try:
                 return self.validate(raw)
@@ -191,8 +208,11 @@ class Decoder(Generic[T]):
     def lenient(self, raw: bytes) -> T:
         """Decode by way of plain values. Raises `msgspec.DecodeError` for what is not JSON, and for nothing else."""
         plain = decode_json(raw)
+        fit_kind = self._fit
+        if fit_kind is None:
+            fit_kind = self._fit = fitter(self.kind)
         try:
-            return cast("T", fitter(self.kind)(plain))
+            return cast("T", fit_kind(plain))
         except RecursionError:
             raise _too_deep() from None
 
@@ -218,10 +238,10 @@ def _objects(raw: bytes, strict: Callable[[bytes], Any]) -> list[dict[str, Any] 
     todo: list[tuple[Any, Any]] = [(twin, decode_json(raw))]
     while todo:
         node, plain = todo.pop()
-        if isinstance(node, list):
-            todo += zip(cast("list[Any]", node), plain, strict=False)
-        elif isinstance(node, dict):
-            todo += ((value, plain[key]) for key, value in cast("dict[str, Any]", node).items())
+        if is_list(node):
+            todo += zip(node, plain, strict=False)
+        elif is_mapping(node):
+            todo += ((value, plain[key]) for key, value in node.items())
         elif (index := number.get(id(node))) is not None:
             table[index] = plain
             for name, wire in zip(node.__struct_fields__, node.__struct_encode_fields__, strict=True):
@@ -238,16 +258,19 @@ class _UnsettledError(Exception):
 def _encode_hook(value: Any) -> Any:
     if isinstance(value, (Omit, NotGiven)):
         raise _UnsettledError
+    name = type(value).__name__
+    if isinstance(value, (list, tuple, dict)):
+        raise TypeError(f"the keys of a JSON object are strings, and not of type {name}")
     if not isinstance(value, (type, io.IOBase)):
         if callable(dump := getattr(value, "model_dump", None)):  # a pydantic model of the user's
             return dump(mode="json", by_alias=True, exclude_unset=True)
-        if isinstance(value, Mapping):
-            return dict(cast("Mapping[Any, Any]", value))
+        if is_mapping(value):
+            return dict(value)
         if isinstance(value, Iterator):
             raise _UnsettledError
         if isinstance(value, Iterable):
-            return list(cast("Iterable[Any]", value))
-    what = f"the class {value.__name__}" if isinstance(value, type) else f"an object of type {type(value).__name__}"
+            return list(cast("Any", value))
+    what = f"the class {value.__name__}" if isinstance(value, type) else f"an object of type {name}"
     raise TypeError(f"{what} cannot be sent as JSON")
 
 
@@ -267,7 +290,7 @@ def encode(body: Any, replay: Sequence[str] = ()) -> bytes:
             value = body.get(name)
             if value is not None and value.__class__ is not str:
                 if isinstance(value, Iterator):
-                    value = list(cast("Iterator[Any]", value))
+                    value = _settled(value)
                     body = {**body, name: value}
                 if _holds_reply(value):
                     body = {**body, name: _plain(value)}
@@ -291,8 +314,10 @@ def _holds_reply(value: Any) -> bool:
         items = value
     elif issubclass(kind, msgspec.Struct):
         return True
-    elif isinstance(value, (Mapping, list, tuple)):
-        items = cast("Mapping[Any, Any]", value).values() if isinstance(value, Mapping) else value
+    elif is_mapping(value):
+        items = value.values()
+    elif isinstance(value, (list, tuple)):
+        items = cast("Sequence[Any]", value)
     else:
         return False
     for item in items:  # noqa: SIM110 - any() with a generator takes twice as long
@@ -304,8 +329,8 @@ def _holds_reply(value: Any) -> bool:
 def _plain(value: Any) -> Any:
     if isinstance(value, Node):
         return cast("Any", value).to_dict(mode="json")
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in cast("Mapping[Any, Any]", value).items()}
+    if is_mapping(value):
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in cast("Sequence[Any]", value)]
     return value
@@ -313,18 +338,17 @@ def _plain(value: Any) -> Any:
 
 def _settled(value: Any) -> Any:
     """The body without the values that are `omit`, and with iterators read, at any depth."""
-    if isinstance(value, Mapping):
-        items = cast("Mapping[Any, Any]", value).items()
-        return {key: _settled(item) for key, item in items if not isinstance(item, (Omit, NotGiven))}
-    if isinstance(value, (list, tuple)) or (isinstance(value, Iterator) and not isinstance(value, io.IOBase)):
+    if is_mapping(value):
+        return {key: _settled(item) for key, item in value.items() if not isinstance(item, (Omit, NotGiven))}
+    if isinstance(value, (list, tuple, Iterator)) and not isinstance(value, io.IOBase):
         entries = cast("Iterable[Any]", value)
         return [_settled(item) for item in entries if not isinstance(item, (Omit, NotGiven))]
     return value
 
 
 def _name_culprit(body: Any, error: Exception) -> str:
-    if isinstance(body, Mapping):
-        for name, value in cast("Mapping[Any, Any]", body).items():
+    if is_mapping(body):
+        for name, value in body.items():
             try:
                 _encode(value)
             except _UnsettledError:

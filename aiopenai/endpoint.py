@@ -633,7 +633,7 @@ def _file_parts(files: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
 
 def _is_file_tuple(value: Any) -> bool:
     """(file name, content ...) is one file; a tuple of files has no name in front."""
-    return isinstance(value, tuple) and (value[:1] == (None,) or isinstance(cast("Any", value)[0], str))
+    return isinstance(value, tuple) and isinstance(next(iter(cast("Any", value)), b""), (str, type(None)))
 
 
 def add_options(request: Request[Any], options: dict[str, Any]) -> None:

@@ -278,20 +278,27 @@ def error_from_response(response: Any, *, retry_after: float | None = None) -> A
     status: int = response.status_code
     text: str = response.text.strip()
     message = f"Error code: {status}"
-    body: object | None
+    body: Any
+    said: Any
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         body = text
-        if text:
-            message += f" - {text[: _Limits.SNIPPET]}"
+        said = text
     else:
+        envelope = body
         if is_mapping(body):
             # The API's envelope; some servers send the error object bare, others a string.
-            body = body.get("error", body)
-        said = body.get("message") if is_mapping(body) else body
-        if said:
-            message += f" - {said if isinstance(said, str) else text[: _Limits.SNIPPET]}"
+            body = body.get("error") or body
+        if isinstance(body, str) and (not is_mapping(envelope) or len(envelope) == 1):
+            said = body
+        else:
+            said = body.get("message") if is_mapping(body) else None
+        if not isinstance(said, str) or not said:
+            # Whatever it is that was said, somebody may understand it.
+            said = text if envelope else ""
+    if said:
+        message += f" - {said[: _Limits.SNIPPET]}"
     cls = _BY_STATUS.get(status) or (InternalServerError if status >= 500 else APIStatusError)
     error = cls(message, response=response, body=body)
     error.retry_after = retry_after

@@ -2,7 +2,7 @@
 
 msgspec is strict and servers are not. When the strict decoder refuses a reply, `fit` builds the same types from the
 plain values: what fits becomes typed, what does not stays the plain value that was received, and nothing raises.
-The work per type is worked out once and kept as a function from value to value.
+What there is to do for a type is worked out once and kept as a function from value to value.
 
 What a node class must offer (models.py does): a `_source` slot that takes the JSON object it was built from, and
 `__open_type__`, the class for objects whose tag nobody knows.
@@ -10,12 +10,14 @@ What a node class must offer (models.py does): a `_source` slot that takes the J
 
 from __future__ import annotations
 
-import threading
+import dataclasses
 import types
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, NamedTuple, Union, cast, get_args, get_origin
 
 import msgspec
+
+from aiopenai.values import is_list
 
 __all__ = ["OneOf", "fit", "fitter", "one_of"]
 
@@ -54,39 +56,26 @@ def one_of(name: str, variants: tuple[Any, ...], discriminator: str | None = Non
 
     With `discriminator`, the class whose Literal has the value received is chosen; without, the one that fits best.
     """
-    return _OneOfMeta(name, (OneOf,), {"variants": variants, "discriminator": discriminator})
+    made: Any = _OneOfMeta(name, (OneOf,), {"variants": variants, "discriminator": discriminator})
+    return cast("type[OneOf]", made)
 
 
 def fit(value: Any, kind: Any) -> Any:
-    """Build `kind` from the plain JSON `value` as far as it fits; never raises for JSON values."""
+    """Build `kind` from the plain JSON `value` as far as it fits; never raises for JSON values and reply types."""
     return fitter(kind)(value)
 
 
-_fitters: dict[Any, Fitter] = {}
-# Those being made, by the one thread that does so at a time.
-_unfinished: dict[Any, Fitter] = {}
-_making = threading.RLock()
-
-
 def fitter(kind: Any) -> Fitter:
-    """The function that fits plain values into `kind`, made once per type."""
-    found = _fitters.get(kind)
-    if found is not None:
-        return found
-    with _making:
-        found = _fitters.get(kind) or _unfinished.get(kind)
-        if found is None:
+    """The function that fits plain values into `kind`.
 
-            def late(value: Any) -> Any:
-                # A recursive type meets itself while it is being worked out.
-                return fitter(kind)(value)
-
-            _unfinished[kind] = late
-            try:
-                found = _fitters[kind] = _make(kind)
-            finally:
-                del _unfinished[kind]
-        return found
+    Classes keep what was worked out for them: it goes when they go, however many of them a program makes.
+    """
+    if not _is(kind, OneOf):
+        return _make(kind)
+    found: Fitter | None = kind.__dict__.get("__fitter__")
+    if found is None:
+        kind.__fitter__ = found = _make(kind)
+    return found
 
 
 def _make(kind: Any) -> Fitter:
@@ -99,7 +88,9 @@ def _make(kind: Any) -> Fitter:
         return _union(kind.variants, kind.discriminator)
     struct = origin if origin is not None else kind
     if _is(struct, msgspec.Struct):
-        return _Node(kind).build
+        return _node(kind).build if hasattr(struct, "_source") else _strictly(kind)
+    if dataclasses.is_dataclass(struct):
+        return _strictly(kind)
     if struct is list:
         return _sequence(get_args(kind))
     if struct is dict:
@@ -117,6 +108,11 @@ def _keep(value: Any) -> Any:
     return value
 
 
+def _strictly(kind: Any) -> Fitter:
+    """Classes of the user's own are made whole or not at all; raises `msgspec.ValidationError`."""
+    return lambda value: msgspec.convert(value, kind)
+
+
 def _number(value: Any) -> Any:
     # JSON has one kind of number: 1 where a float is due is 1.0, unless that would lose digits.
     if type(value) is int and -_EXACT <= value <= _EXACT:
@@ -131,9 +127,9 @@ def _sequence(args: tuple[Any, ...]) -> Fitter:
 
     def build(value: Any) -> Any:
         # The same list where nothing has to change: an embedding's floats are not copied.
-        if not isinstance(value, list) or (item is _number and int not in map(type, cast("list[Any]", value))):
+        if not is_list(value) or (item is _number and int not in map(type, value)):
             return value
-        return [item(entry) for entry in cast("list[Any]", value)]
+        return [item(entry) for entry in value]
 
     return build
 
@@ -157,6 +153,10 @@ class _Field(NamedTuple):
     required: bool
 
 
+# Of one field: its name, setter, fitter (None keeps the value), default, and what makes the default.
+_Step = tuple[str, Callable[[Any, Any], None], Fitter | None, Any, Callable[[], Any] | None]
+
+
 class _Node:
     """How objects of one Struct class are built from JSON objects."""
 
@@ -168,16 +168,21 @@ class _Node:
         self.tag: Any = config.tag
         self.make: Callable[[Any], Any] = cls.__new__
         self.remember: Callable[[Any, Any], None] = cls._source.__set__
-        infos = msgspec.structs.fields(kind)
-        self.fields = [_Field(info.encode_name, info.type, info.required) for info in infos]
-        # The same for `build`: name, setter, fitter (None keeps the value), default and its factory.
-        self.steps: list[tuple[str, Callable[[Any, Any], None], Fitter | None, Any, Callable[[], Any] | None]] = []
-        for info in infos:
+        self.infos = msgspec.structs.fields(kind)
+        self.fields = [_Field(info.encode_name, info.type, info.required) for info in self.infos]
+        # Worked out when the first object is built: a class may contain itself.
+        self.steps: list[_Step] | None = None
+
+    def _prepare(self) -> list[_Step]:
+        steps: list[_Step] = []
+        for info in self.infos:
             fit_field = fitter(info.type)
             default = None if info.default is msgspec.NODEFAULT else info.default
             factory = None if info.default_factory is msgspec.NODEFAULT else info.default_factory
-            setter = getattr(cls, info.name).__set__
-            self.steps.append((info.encode_name, setter, None if fit_field is _keep else fit_field, default, factory))
+            setter = getattr(self.cls, info.name).__set__
+            steps.append((info.encode_name, setter, None if fit_field is _keep else fit_field, default, factory))
+        self.steps = steps
+        return steps
 
     def build(self, value: Any) -> Any:
         if not isinstance(value, dict):
@@ -189,7 +194,7 @@ class _Node:
                 # Never the wrong class: the class's own constant would hide the value that was received.
                 return _Node.open(self.cls, plain)
         node: Any = self.make(self.cls)
-        for name, assign, fit_field, default, factory in self.steps:
+        for name, assign, fit_field, default, factory in self.steps or self._prepare():
             if name in plain:
                 received = plain[name]
                 assign(node, received if received is None or fit_field is None else fit_field(received))
@@ -201,7 +206,7 @@ class _Node:
     @staticmethod
     def open(like: Any, plain: dict[str, Any]) -> Any:
         """An object of no known class: everything received can be read as an attribute."""
-        return _Node(like.__open_type__).build(plain)
+        return _node(like.__open_type__).build(plain)
 
     def tags(self, discriminator: str | None) -> tuple[str, ...]:
         """The values of the discriminator that mean this class."""
@@ -222,21 +227,31 @@ class _Node:
                 known += 1
                 wrong += not _possible(plain[field.wire], field.kind)
             else:
-                missing += field.required
+                missing += field.required and not _literals(field.kind)
         return (-missing, -wrong, known)
+
+
+def _node(kind: Any) -> _Node:
+    if not isinstance(kind, type):
+        return _Node(kind)  # a class with parameters
+    cls: Any = kind
+    found: _Node | None = cls.__dict__.get("__node__")
+    if found is None:
+        cls.__node__ = found = _Node(cls)
+    return found
 
 
 def _union(args: Iterable[Any], discriminator: str | None) -> Fitter:
     nodes: list[_Node] = []
-    lists: list[Any] = []
+    lists: list[tuple[Any, Fitter]] = []
     mapping: Fitter | None = None
     number = False
     for arg in _flatten(args):
         origin = get_origin(arg) or arg
-        if _is(origin, msgspec.Struct):
-            nodes.append(_Node(arg))
+        if _is(origin, msgspec.Struct) and hasattr(origin, "_source"):
+            nodes.append(_node(arg))
         elif origin is list:
-            lists.append(arg)
+            lists.append((arg, fitter(arg)))
         elif origin is dict:
             mapping = fitter(arg)
         elif arg is float:
@@ -274,9 +289,8 @@ def _union(args: Iterable[Any], discriminator: str | None) -> Fitter:
     def build(value: Any) -> Any:
         if isinstance(value, dict):
             return build_object(cast("dict[str, Any]", value))
-        if isinstance(value, list) and lists:
-            fitting = next((kind for kind in lists if _possible(value, kind)), lists[0])
-            return fitter(fitting)(value)
+        if is_list(value) and lists:
+            return next((fit_list for kind, fit_list in lists if _possible(value, kind)), lists[0][1])(value)
         return _number(value) if number and int not in args else value
 
     return build

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, cast
 
 import msgspec
@@ -17,6 +17,7 @@ from typing_extensions import Self, dataclass_transform, override
 
 from aiopenai.codec import Decoder, Node, node_made, received
 from aiopenai.lenient import fitter, one_of
+from aiopenai.values import is_list, is_mapping
 
 __all__ = ["BaseModel", "Model", "OpenObject", "OutputText", "one_of"]
 
@@ -50,6 +51,7 @@ class _Plan:
         if self.tag_field is not None:
             self.fields.insert(cls.__tag_position__, _Field(self.tag_field, self.tag_field, self.tag, True))
         self.names = {field.wire: field.name for field in self.fields}
+        self.known = set(self.names.values())
 
 
 class _State:
@@ -128,17 +130,16 @@ def _build(cls: Any, values: Mapping[str, Any]) -> Any:
     if plan.tag_field is not None:
         plain.setdefault(plan.tag_field, plan.tag)
     for name, value in values.items():
-        plain.setdefault(name, value)
+        if name not in plan.known:
+            plain.setdefault(name, value)
     return fitter(cls)(plain)
 
 
-_plans: dict[Any, _Plan] = {}
-
-
 def _plan(cls: Any) -> _Plan:
-    plan = _plans.get(cls)
+    # Kept by the class itself: it goes when the class goes, however many of them a program makes.
+    plan: _Plan | None = cls.__dict__.get("__plan__")
     if plan is None:
-        plan = _plans[cls] = _Plan(cls)
+        cls.__plan__ = plan = _Plan(cls)
     return plan
 
 
@@ -152,16 +153,15 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
     """
 
     # A C function: see codec.py.
-    __post_init__: ClassVar[Callable[[Any], None]] = node_made
+    __post_init__: ClassVar[Any] = node_made  # type: ignore[misc]
     __open_type__: ClassVar[Any] = None
     __bulk__: ClassVar[bool] = False
     __tag_position__: ClassVar[int] = 0
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_request_id":  # the slot is filled for replies only, not for what they contain
-            return None
-        # Not for the names that Python looks up by itself: copying, pickling, printing.
-        if not name.startswith("__") and name != "_source":
+        # Not for the names that Python looks up by itself (copying, pickling, printing), nor for the empty slots: only
+        # a whole reply has a `_request_id`, as in the reference.
+        if not name.startswith("__") and name not in ("_source", "_request_id"):
             extra = _state(self).extra
             if name in extra:
                 return extra[name]
@@ -174,7 +174,7 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
             return
         state = _state(self)
         if name in self.__struct_fields__:
-            super().__setattr__(name, value)
+            getattr(type(self), name).__set__(self, value)
             state.given.add(name)
         elif name == self.__struct_config__.tag_field:
             # The class says it, so that the attribute could not be read back.
@@ -282,7 +282,7 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
             # Half a surrogate pair, from a string that the server cut by length: JSON can have it, UTF-8 cannot.
             import json
 
-            encoded = json.dumps(values).encode()
+            return json.dumps(values, indent=indent, separators=(",", ":" if indent is None else ": "))
         return (msgspec.json.format(encoded, indent=indent) if indent is not None else encoded).decode()
 
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
@@ -329,7 +329,7 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
             return NotImplemented
         if not all(getattr(self, name) == getattr(other, name) for name in self.__struct_fields__):
             return False
-        return _state(self).extra == _state(cast("Model", other)).extra
+        return _state(self).extra == _state(cast("Any", other)).extra
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -338,8 +338,9 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
             yield field.name, getattr(self, field.name)
         yield from _state(self).extra.items()
 
-    def __rich_repr__(self) -> Iterator[tuple[str, Any]]:
-        yield from Model.__iter__(self)
+    @override
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return list(Model.__iter__(self))
 
     @override
     def __repr__(self) -> str:
@@ -349,13 +350,14 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
         return self.model_copy(update=changes)
 
     def __copy__(self) -> Self:
-        return _restore(*self.__reduce__()[1])
+        twin: Self = _restore(*self.__reduce__()[1])
+        return twin
 
     @override
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         state = _state(self)
         values = [getattr(self, name) for name in self.__struct_fields__]
-        return _restore, (type(self), values, set(state.given), dict(state.extra), self._request_id)
+        return _restore, (type(self), values, set(state.given), dict(state.extra), getattr(self, "_request_id", None))
 
 
 # Its name in the reference.
@@ -376,12 +378,18 @@ class OutputText(Model):
     def output_text(self) -> str:
         """All `output_text` content of the output's messages, joined; empty if there is none."""
         texts: list[str] = []
-        for item in getattr(self, "output", None) or ():
+        for item in _items(self, "output"):
             if getattr(item, "type", None) == "message":
-                for part in getattr(item, "content", None) or ():
-                    if getattr(part, "type", None) == "output_text":
-                        texts.append(getattr(part, "text", None) or "")
+                for part in _items(item, "content"):
+                    text = getattr(part, "text", None)
+                    if getattr(part, "type", None) == "output_text" and isinstance(text, str):
+                        texts.append(text)
         return "".join(texts)
+
+
+def _items(node: Any, name: str) -> list[Any]:
+    value: Any = getattr(node, name, None)
+    return value if is_list(value) else []
 
 
 def _state(node: Model) -> _State:
@@ -403,7 +411,7 @@ def _state(node: Model) -> _State:
         names = plan.names
         given = {names[wire] for wire in source if wire in names}
         state = _State(given, {key: value for key, value in source.items() if key not in names})
-        if plan.tag_field in source and source[plan.tag_field] != plan.tag:
+        if plan.tag_field is not None and plan.tag_field in source and source[plan.tag_field] != plan.tag:
             # The class was chosen by the other fields (null in place of the tag): what came is told by the dumps.
             given.discard(plan.tag_field)
             state.extra[plan.tag_field] = source[plan.tag_field]
@@ -419,6 +427,9 @@ def _restore(cls: Any, values: list[Any], given: set[str], extra: dict[str, Any]
     if request_id is not None:
         object.__setattr__(node, "_request_id", request_id)
     return node
+
+
+_ATOMS = frozenset({str, int, float, bool, type(None)})
 
 
 class _Dump:
@@ -450,6 +461,9 @@ class _Dump:
         return out
 
     def _put(self, out: dict[str, Any], name: str, key: str, value: Any, include: Any, exclude: Any) -> None:
+        if include is None and exclude is None:
+            out[key] = value if value.__class__ in _ATOMS else self.value(value, None, None)
+            return
         wanted, below_in = _select(include, (name, "__all__"), True)
         unwanted, below_ex = _select(exclude, (name, "__all__"), False)
         if wanted and not unwanted:
@@ -459,8 +473,10 @@ class _Dump:
         if isinstance(value, Model):
             return self.node(value, include, exclude)
         if isinstance(value, (list, tuple)):
+            entries = cast("Sequence[Any]", value)
+            if include is None and exclude is None:
+                return [item if item.__class__ in _ATOMS else self.value(item, None, None) for item in entries]
             items: list[Any] = []
-            entries: Sequence[Any] = value
             for index, item in enumerate(entries):
                 keys = (index, index - len(entries), "__all__")
                 wanted, below_in = _select(include, keys, True)
@@ -468,13 +484,14 @@ class _Dump:
                 if wanted and not unwanted:
                     items.append(self.value(item, below_in, below_ex))
             return items
-        if isinstance(value, dict):
+        if is_mapping(value):
             out: dict[str, Any] = {}
-            for name, item in cast("dict[str, Any]", value).items():
+            for name, item in value.items():
                 self._put(out, name, name, item, include, exclude)
             return out
         if self.json and value is not None and not isinstance(value, (str, int, float)):
-            return msgspec.to_builtins(value, enc_hook=str)
+            plain: Any = msgspec.to_builtins(value, enc_hook=str)
+            return plain
         return value
 
 
@@ -485,10 +502,10 @@ def _select(rule: Any, keys: tuple[int | str, ...], default: bool) -> tuple[bool
     """
     if rule is None:
         return default, None
-    if not isinstance(rule, Mapping):
+    if not is_mapping(rule):
         return any(key in rule for key in keys), None
     rules: Mapping[Any, Any] = rule
-    below = [found for key in keys if (found := rules.get(key, False)) not in (False, None)]
+    below: list[Any] = [found for key in keys if (found := rules.get(key, False)) not in (False, None)]
     if not below:
         return False, None
     if any(found is True or found is ... for found in below):
@@ -497,5 +514,5 @@ def _select(rule: Any, keys: tuple[int | str, ...], default: bool) -> tuple[bool
         return default, below[0]
     merged: dict[Any, Any] = {}
     for found in below:
-        merged.update(found if isinstance(found, Mapping) else dict.fromkeys(found, True))
+        merged.update(found if is_mapping(found) else dict.fromkeys(found, True))
     return default, merged

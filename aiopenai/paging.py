@@ -46,7 +46,14 @@ class _Page(Model, Generic[T], dict=True):
 
     def has_next_page(self) -> bool:
         """Whether there is another page, as far as this one tells."""
-        return bool(self.data) and self.next_page_info() is not None
+        info = self.next_page_info() if self.data else None
+        if info is None:
+            return False
+        # A page that asks for itself is of a server that does not know cursors: it would come again for ever.
+        links = vars(self)
+        query: Any = links["_request"].query if links else None
+        asked: Mapping[str, object] = query or {}
+        return any(asked.get(name) != value for name, value in info.params.items())
 
     async def get_next_page(self) -> Self:
         """Fetch the next page. Raises RuntimeError where there is none (see `has_next_page`), and as every call."""

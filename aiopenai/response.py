@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from os import PathLike
 from typing import Any, Generic, Protocol, TypeVar, cast
 
+import msgspec
 from typing_extensions import Self, override
 
 from aiopenai.codec import decode_json
@@ -74,12 +75,19 @@ class HTTPRequest:
 
     def __init__(self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         self.method = method
-        self.url = url
+        self.url = _without_user(url) if "@" in url else url
         self.headers = Headers((name, REDACTED if name.lower() in SECRET_HEADERS else value) for name, value in headers)
 
     @override
     def __repr__(self) -> str:
         return f"<HTTPRequest {self.method} {self.url}>"
+
+
+def _without_user(url: str) -> str:
+    """A URL without the user and password that may stand before its host (RFC 3986, section 3.2.1)."""
+    scheme, separator, rest = url.partition("://")
+    end = min((at for sign in "/?#" if (at := rest.find(sign)) >= 0), default=len(rest))
+    return f"{scheme}{separator}{rest[:end].rpartition('@')[2]}{rest[end:]}"
 
 
 class HTTPResponse:
@@ -116,7 +124,7 @@ class HTTPResponse:
 
     def json(self) -> Any:
         """The body's JSON. Raises ValueError where it is none."""
-        return decode_json(self.content)
+        return _json(self.content)
 
     @property
     def is_success(self) -> bool:
@@ -126,6 +134,13 @@ class HTTPResponse:
     @override
     def __repr__(self) -> str:
         return f"<HTTPResponse [{self.status_code} {self.reason_phrase}]>"
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return decode_json(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"the body is not JSON: {error}") from error
 
 
 def charset_of(headers: Mapping[str, str]) -> str:
@@ -177,6 +192,12 @@ class Reply(Protocol):
         ...
 
 
+def request_of(reply: Reply) -> HTTPRequest:
+    """What was sent, as a value: a transport may make it only now that somebody asks."""
+    request: Any = reply.request
+    return cast("HTTPRequest", request.value() if hasattr(request, "value") else request)
+
+
 class _Response:
     """What raw replies of both kinds have in common."""
 
@@ -195,7 +216,7 @@ class _Response:
     @property
     def http_request(self) -> HTTPRequest:
         """What was sent."""
-        return self._reply.request
+        return request_of(self._reply)
 
     @property
     def status_code(self) -> int:
@@ -254,7 +275,7 @@ class APIResponse(_Response, Generic[T]):
 
     def json(self) -> Any:
         """The body's JSON, as plain values. Raises ValueError where it is none."""
-        return decode_json(self.content)
+        return _json(self.content)
 
     def read(self) -> bytes:
         """The body."""
@@ -363,7 +384,7 @@ class AsyncAPIResponse(_Response, _Body, Generic[T]):
 
     async def json(self) -> Any:
         """The body's JSON, as plain values. Raises ValueError where it is none."""
-        return decode_json(await self.read())
+        return _json(await self.read())
 
     async def close(self) -> None:
         """Drop the connection unless the body was read."""

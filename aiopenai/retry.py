@@ -63,10 +63,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if value is None:
         return None
     try:
-        date = email.utils.parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except (TypeError, ValueError, LookupError, OverflowError):
         return None
-    return max(0.0, date.timestamp() - time.time())
 
 
 def worth_retrying(error: BaseException | None) -> bool:
@@ -125,7 +124,8 @@ class stop_after_retries(stop_base):  # noqa: N801
         return retry_state.attempt_number > self.retries
 
 
-_tenacity_defaults = tenacity.AsyncRetrying()
+# Its two kinds of policies have default objects of their own.
+_tenacity_defaults = tenacity.AsyncRetrying(), tenacity.Retrying()
 
 
 def policy(max_retries: int, own: Any = None) -> tenacity.AsyncRetrying:
@@ -145,7 +145,7 @@ def policy(max_retries: int, own: Any = None) -> tenacity.AsyncRetrying:
         raise TypeError(f"retry must be a tenacity policy such as AsyncRetrying(...), not {type(own).__name__}")
     for name, ours in parts.items():
         theirs = getattr(own, name)
-        if theirs is getattr(_tenacity_defaults, name):
+        if any(theirs is getattr(defaults, name) for defaults in _tenacity_defaults):
             theirs = ours
         parts[name] = theirs
     for name in ("before", "after", "before_sleep"):

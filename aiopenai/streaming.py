@@ -17,7 +17,7 @@ from typing_extensions import Self
 
 from aiopenai.codec import Decoder, decode_json
 from aiopenai.errors import APIConnectionError, APIError, APIResponseValidationError, APITimeoutError, error_from_body
-from aiopenai.response import Headers, HTTPResponse, Reply
+from aiopenai.response import Headers, HTTPResponse, Reply, request_of
 from aiopenai.sse import MAX_EVENT_BYTES, SSEError, SSEParser
 from aiopenai.values import Timeout, is_list, is_mapping
 
@@ -90,7 +90,7 @@ class AsyncStream(Generic[T]):
         """The reply's head: `headers`, `status_code`, `request`. Its content is this stream."""
         reply = self._reply
         return HTTPResponse(
-            reply.status, Headers(reply.items()), b"", reply.request, reason=reply.reason, elapsed=reply.elapsed
+            reply.status, Headers(reply.items()), b"", request_of(reply), reason=reply.reason, elapsed=reply.elapsed
         )
 
     def __aiter__(self) -> Self:
@@ -177,7 +177,7 @@ class AsyncStream(Generic[T]):
             self._reply.close()
             which = "idle" if self._count else "first_event"
             message = f"Request timed out: no event within the {which} limit of {limit} s."
-            raise APITimeoutError(_request(self._reply), message=message) from error
+            raise APITimeoutError(request_of(self._reply), message=message) from error
 
     def _take(self, piece: bytes) -> None:
         """Decode what a piece completes."""
@@ -236,18 +236,20 @@ class AsyncStream(Generic[T]):
         """Keep the text, for `partial`: strings that exist already, and next to no time per event."""
         texts = self._texts
         try:
-            firsts = [event.choices[0] for event in events]
-            if not any([choice.index for choice in firsts]):  # noqa: C419 - a generator takes three times as long
+            chosen = [event.choices for event in events]
+            firsts = [choices[0] for choices in chosen]
+            if sum(map(len, chosen)) == len(events) and not any([choice.index for choice in firsts]):  # noqa: C419 - a generator takes three times as long
                 texts.setdefault(0, []).extend([choice.delta.content for choice in firsts])
                 return
-        except (AttributeError, IndexError, TypeError):
+        except (AttributeError, LookupError, TypeError):
             pass
         for event in events:
             if is_list(choices := getattr(event, "choices", None)):
                 for choice in choices:
                     delta = getattr(choice, "delta", None)
                     text = getattr(choice, "text", None) if delta is None else getattr(delta, "content", None)
-                    texts.setdefault(getattr(choice, "index", None) or 0, []).append(text)
+                    index = getattr(choice, "index", None)
+                    texts.setdefault(index if isinstance(index, int) else 0, []).append(text)
             elif getattr(event, "type", None) == "response.output_text.delta":
                 texts.setdefault(0, []).append(getattr(event, "delta", None))
 
@@ -256,7 +258,7 @@ class AsyncStream(Generic[T]):
         body: Any = _json(event) or event.decode("utf-8", "replace")
         if is_mapping(body):
             body = body.get("error") or body
-        self._fail(error_from_body(body, _request(self._reply)))
+        self._fail(error_from_body(body, request_of(self._reply)))
 
     def _end(self) -> None:
         """The body is over."""
@@ -269,7 +271,7 @@ class AsyncStream(Generic[T]):
             return
         self._fail(
             APIConnectionError(
-                message="Connection error: the stream broke off before its end.", request=_request(self._reply)
+                message="Connection error: the stream broke off before its end.", request=request_of(self._reply)
             )
         )
 
@@ -289,23 +291,18 @@ class AsyncStream(Generic[T]):
 
     def _invalid(self, message: str, data: bytes | None) -> APIResponseValidationError:
         reply = self._reply
-        response = HTTPResponse(reply.status, Headers(reply.items()), data or b"", _request(reply))
+        response = HTTPResponse(reply.status, Headers(reply.items()), data or b"", request_of(reply))
         shown = (data or b"")[:200].decode("utf-8", "replace")
         if shown:
             message += f" It begins: {shown!r}"
         return APIResponseValidationError(response, shown or None, message=message)
 
 
-def _request(reply: Reply) -> Any:
-    request: Any = reply.request
-    return request.value() if hasattr(request, "value") else request
-
-
 def _ends(event: Any) -> bool:
     """Whether a stream may end with this event."""
     choices: Any = getattr(event, "choices", None)
     if choices is not None:
-        return any(getattr(choice, "finish_reason", None) for choice in choices)
+        return is_list(choices) and any(getattr(choice, "finish_reason", None) for choice in choices)
     kind: Any = getattr(event, "type", None) or getattr(event, "event", None)
     # Events of a kind without an end mark that we know: their end is their end.
     return not isinstance(kind, str) or kind.rpartition(".")[2] in _ENDINGS

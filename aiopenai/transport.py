@@ -15,6 +15,7 @@ import time
 import urllib.request
 import weakref
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextvars import ContextVar
 from typing import Any, Protocol, cast
 
 import aiohttp
@@ -31,7 +32,8 @@ from aiopenai.values import Timeout
 __all__ = ["Session", "SessionReply", "Sessions", "Settings"]
 
 # Connections per event loop, at most. File descriptors are the true limit: a process that may open 1,024 files gets
-# three quarters of those, and a queue for the rest.
+# two fifths of those, and a queue for the rest. Not half, because a local server in the same process, as in tests and
+# in the demo, has a descriptor for the other end of each.
 MAX_CONNECTIONS = 10_000
 # New connections being opened at the same time. A thousand TLS handshakes at once take seconds of CPU, and as many
 # SYNs overflow a server's backlog: both would turn a burst of calls into connect timeouts.
@@ -111,9 +113,11 @@ class SessionReply:
         content = self.raw.content
         try:
             body = await content.readany()
+            size = len(body)
+            if size > self._limit:
+                raise self._too_long()
             if not content.at_eof():
                 pieces = [body]
-                size = len(body)
                 while piece := await content.readany():
                     size += len(piece)
                     if size > self._limit:
@@ -208,6 +212,8 @@ def translate(error: BaseException, request: HTTPRequest) -> APIError:
 
 def _timed_out(error: BaseException) -> str:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
+        if isinstance(error.__cause__, aiohttp.ServerTimeoutError):
+            return f"Request timed out: {error.__cause__}."
         return "Request timed out: no connection within the connect limit."
     if isinstance(error, aiohttp.SocketTimeoutError):
         return "Request timed out: no data within the read limit."
@@ -242,7 +248,7 @@ def connection_limit() -> int:
         return 1_000
     if soft == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
-    return max(16, min(MAX_CONNECTIONS, soft * 3 // 4))
+    return max(16, min(MAX_CONNECTIONS, soft * 2 // 5))
 
 
 class _Connector(aiohttp.TCPConnector):
@@ -269,6 +275,21 @@ class _Connector(aiohttp.TCPConnector):
             if timeout.sock_connect is None:
                 return await creation
             return await asyncio.wait_for(creation, timeout.sock_connect)
+
+    @override
+    async def _wait_for_available_connection(self, key: Any, traces: Any) -> None:
+        waiting = super()._wait_for_available_connection(key, traces)
+        seconds = _pool_limit.get()
+        if seconds is None:
+            return await waiting
+        try:
+            return await asyncio.wait_for(waiting, seconds)
+        except asyncio.TimeoutError as error:
+            raise aiohttp.ServerTimeoutError(f"no free connection within the pool limit of {seconds} s") from error
+
+
+# The `pool` limit of the request that the running task is about: aiohttp does not hand it down to where the queue is.
+_pool_limit: ContextVar[float | None] = ContextVar("pool_limit", default=None)
 
 
 class _Watch:
@@ -299,7 +320,7 @@ class _Watch:
 class _Timed(aiohttp.ClientTimeout):
     """aiohttp's limits, with a watch to be started by our connector."""
 
-    __slots__ = ()
+    __slots__ = ("watch",)
     watch: _Watch
 
 
@@ -354,6 +375,7 @@ class Session:
         self._proxies: dict[str, str | None] = {}
         self._urls: dict[str, URL] = {}
         self._session = borrowed if borrowed is not None else self._open(settings)
+        self._own_connector = isinstance(self._session.connector, _Connector)
         self._at_loop_end: AsyncGenerator[None, None] | None = None
 
     def _open(self, settings: Settings) -> aiohttp.ClientSession:
@@ -398,12 +420,13 @@ class Session:
         """Send one request; see `Transport`."""
         limits = self._timeouts.get(timeout) or self._limits(timeout)
         watch: _Watch | None = None
-        if timeout.total is not None and self._owned:
+        if timeout.total is not None and self._own_connector:
             watch = _Watch(timeout.total)
             limits = _timed(limits, watch)
         target = self._urls.get(url) or self._url(url)
         sent = _Sent(method, url, headers)
         started = time.perf_counter()
+        pool = None if timeout.pool is None else _pool_limit.set(timeout.pool)
         try:
             if body.__class__ is not bytes or len(body) > PIECE_BYTES:
                 body, headers = await self._in_pieces(body, headers, timeout)
@@ -424,6 +447,9 @@ class Session:
             if watch is not None:
                 watch.cancel()
             raise
+        finally:
+            if pool is not None:
+                _pool_limit.reset(pool)
         if watch is not None:
             watch.reply = raw
         return SessionReply(raw, started, sent, self._settings.max_response_bytes, watch)
@@ -449,9 +475,10 @@ class Session:
         return _Pieces(body, timeout.write), headers
 
     def _limits(self, timeout: Timeout) -> aiohttp.ClientTimeout:
-        pool = timeout.pool
+        # Another's connector cannot tell waiting for a connection from opening one, nor when an attempt has its own.
+        pool = None if self._own_connector else timeout.pool
         limits = aiohttp.ClientTimeout(
-            total=None if self._owned else timeout.total,
+            total=None if self._own_connector else timeout.total,
             connect=None if pool is None else pool + (timeout.connect or 0.0),
             sock_connect=timeout.connect,
             sock_read=timeout.read,
@@ -532,8 +559,8 @@ def _timed(limits: aiohttp.ClientTimeout, watch: _Watch) -> _Timed:
 
 
 def _from_below(error: Exception, sent: _Sent) -> Exception:
-    if isinstance(error, FileNotFoundError):
-        # The caller's own file, found missing before anything was sent.
+    if isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)):
+        # The caller's own file, found unreadable before anything was sent. What sockets raise aiohttp has wrapped.
         return error
     return translate(error, sent.value())
 

@@ -1,0 +1,172 @@
+"""What the tests share: a clean environment, the local server, clients of it, and servers that misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Any
+
+import pytest
+
+from aiopenai import AsyncOpenAI
+from aiopenai.testing import Server
+
+CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment of whoever runs the tests has no say in them."""
+    for name in list(os.environ):
+        if name.startswith("OPENAI_") or name.lower() in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def chat() -> dict[str, Any]:
+    """The arguments of a small chat call."""
+    return {**CHAT}
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    async with Server() as server:
+        yield server
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[AsyncOpenAI]:
+    async with AsyncOpenAI(api_key="sk-test", base_url=server.base_url) as client:
+        yield client
+
+
+class RawServer:
+    """A TCP server of which a test writes each byte, and which sees when a connection is closed."""
+
+    def __init__(self, handler: Callable[[RawServer, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]):
+        self._handler = handler
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+        self.connections = 0
+        self.requests: list[tuple[str, dict[str, str], bytes]] = []
+        self.gone = asyncio.Event()
+
+    async def start(self, **options: Any) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, **options)
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        self.base_url = f"http://127.0.0.1:{self.port}/v1"
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            await self._handler(self, reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            pass
+        finally:
+            self._tasks.discard(task)
+            writer.close()
+
+    async def stop(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def request(self, reader: asyncio.StreamReader) -> tuple[str, dict[str, str], bytes]:
+        """Read one request: first line, headers by lower-case name, body."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in head[1:-2])}
+        body = b""
+        if "content-length" in headers:
+            body = await reader.readexactly(int(headers["content-length"]))
+        elif headers.get("transfer-encoding") == "chunked":
+            while size := int(await reader.readline(), 16):
+                body += await reader.readexactly(size)
+                await reader.readexactly(2)
+            await reader.readexactly(2)
+        self.requests.append((head[0], headers, body))
+        return head[0], headers, body
+
+    async def watch(self, reader: asyncio.StreamReader) -> None:
+        """Wait until the client has closed the connection, and say so in `gone`."""
+        with contextlib.suppress(ConnectionError):
+            while await reader.read(65536):
+                pass
+        self.gone.set()
+
+    @staticmethod
+    def head(*lines: str, status: str = "200 OK", length: int | None = None, kind: str = "application/json") -> bytes:
+        """A reply's head; without a length the body is chunked."""
+        framing = "transfer-encoding: chunked" if length is None else f"content-length: {length}"
+        return "\r\n".join([f"HTTP/1.1 {status}", f"content-type: {kind}", framing, *lines, "", ""]).encode()
+
+    @classmethod
+    def reply(cls, body: bytes, *lines: str, status: str = "200 OK", kind: str = "application/json") -> bytes:
+        """A whole reply."""
+        return cls.head(*lines, status=status, length=len(body), kind=kind) + body
+
+    @staticmethod
+    def chunk(data: bytes) -> bytes:
+        """One HTTP chunk; an empty one ends the body."""
+        return f"{len(data):x}\r\n".encode() + data + b"\r\n"
+
+
+@pytest.fixture
+async def raw_server() -> AsyncIterator[Callable[..., Awaitable[RawServer]]]:
+    """`await raw_server(handler)`: handler(server, reader, writer) is one connection's life."""
+    servers: list[RawServer] = []
+
+    async def start(handler: Any, **options: Any) -> RawServer:
+        server = RawServer(handler)
+        await server.start(**options)
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        await server.stop()
+
+
+@pytest.fixture
+def until() -> Callable[..., Awaitable[None]]:
+    """`await until(condition)`: let the loop run until it holds; for what other threads and the kernel do."""
+
+    async def wait(condition: Callable[[], Any], seconds: float = 5.0) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "it never came to be"
+            await asyncio.sleep(0.002)
+
+    return wait
+
+
+@pytest.fixture
+def sse() -> Callable[..., bytes]:
+    """`sse(chunk, ...)`: an event stream of these JSON texts or words, in the API's own framing."""
+
+    def stream(events: Iterable[str], done: bool = True) -> bytes:
+        return "".join(f"data: {event}\n\n" for event in [*events, *(["[DONE]"] if done else [])]).encode()
+
+    return stream
+
+
+def _chunk(text: str | None = None, finish: str | None = None) -> str:
+    import json
+
+    delta = {"content": text} if text is not None else {}
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
+    return json.dumps({**head, "choices": [choice]})
+
+
+@pytest.fixture
+def chunk() -> Callable[..., str]:
+    """`chunk(text, finish)`: one chunk of a chat stream, as JSON."""
+    return _chunk
