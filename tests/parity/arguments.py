@@ -39,7 +39,7 @@ def required(method: Method, known: Known | None = None) -> dict[str, Any]:
     return {
         parameter.name: maker.value(parameter.kind, parameter.name, None)
         for parameter in method.parameters
-        if parameter.required
+        if parameter.needed
     }
 
 
