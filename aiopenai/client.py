@@ -16,14 +16,14 @@ import sys
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args, get_origin, overload
-from urllib.parse import unquote_to_bytes, urljoin, urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args, get_origin
+from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
 import msgspec
-from typing_extensions import Self, Unpack, override
+from typing_extensions import Self, override
 
 from aiopenai.codec import Decoder, Node, decode_json, encode
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, CallOptions, Mode, add_options
+from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, Mode
 from aiopenai.errors import (
     APIConnectionError,
     APIError,
@@ -31,13 +31,13 @@ from aiopenai.errors import (
     OpenAIError,
     error_from_response,
 )
+from aiopenai.headers import OWN_HEADERS, drop, from_environment, has, merged
 from aiopenai.multipart import MultipartBody
-from aiopenai.paging import AsyncPaginator, link
+from aiopenai.paging import link
 from aiopenai.querystring import encode_query
 from aiopenai.request import Endpoint, Request
 from aiopenai.resources import Resources
 from aiopenai.response import (
-    SECRET_HEADERS,
     APIResponse,
     AsyncAPIResponse,
     Headers,
@@ -48,19 +48,19 @@ from aiopenai.response import (
 )
 from aiopenai.sse import MAX_EVENT_BYTES
 from aiopenai.streaming import AsyncStream
+from aiopenai.urls import redirected, same_origin, shown
 from aiopenai.values import (
     DEFAULT_MAX_RETRIES,
     DEFAULT_TIMEOUT,
-    Body,
     NotGiven,
     Omit,
-    RequestFiles,
     Timeout,
     TimeoutTypes,
+    is_left_out,
     is_list,
-    is_mapping,
     not_given,
 )
+from aiopenai.verbs import AsyncVerbs
 from aiopenai.version import __version__
 
 if TYPE_CHECKING:
@@ -83,8 +83,6 @@ DEFAULT_BASE_URL = "https://api.openai.com/v1"
 MAX_RESPONSE_BYTES = 2**30
 MAX_REDIRECTS = 20
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-# Beside the secrets themselves, what tells whose they are: none of it is another origin's business.
-_OWN_HEADERS = SECRET_HEADERS | {"openai-organization", "openai-project", "idempotency-key"}
 _REGIONS = {region: f"https://{region}.api.openai.com/v1" for region in ("us", "eu", "ae", "au", "in", "jp")}
 _REGIONS["global"] = DEFAULT_BASE_URL
 
@@ -114,7 +112,7 @@ class _Call:
         return isinstance(body, MultipartBody) and body.replayable
 
 
-class AsyncOpenAI(Resources[Async]):
+class AsyncOpenAI(AsyncVerbs, Resources[Async]):
     """The client. Options that are not given are taken from the environment where the reference does so.
 
     - `api_key`: `OPENAI_API_KEY`; a function, plain or async, is asked before each attempt. `admin_api_key`
@@ -181,7 +179,7 @@ class AsyncOpenAI(Resources[Async]):
         self.project = project if project is not None else env.get("OPENAI_PROJECT_ID")
         self.webhook_secret = webhook_secret if webhook_secret is not None else env.get("OPENAI_WEBHOOK_SECRET")
         self.websocket_base_url = websocket_base_url
-        self._default_headers: dict[str, Any] = {**_environment_headers(), **(default_headers or {})}
+        self._default_headers: dict[str, Any] = {**from_environment(), **(default_headers or {})}
         self._default_query: dict[str, object] = dict(default_query or {})
         self._own_timeout = Timeout.of(DEFAULT_TIMEOUT if isinstance(timeout, NotGiven) else timeout)
         self.max_retries = _checked_retries(max_retries)
@@ -225,7 +223,7 @@ class AsyncOpenAI(Resources[Async]):
         text = str(url)
         parts = urlsplit(text)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"base_url must be an http or https URL, not {_shown(text)!r}")
+            raise ValueError(f"base_url must be an http or https URL, not {shown(text)!r}")
         self._login, _, host = parts.netloc.rpartition("@")
         self._root = urlunsplit((parts.scheme, host, parts.path.rstrip("/"), "", ""))
         self._query = parts.query
@@ -252,7 +250,7 @@ class AsyncOpenAI(Resources[Async]):
             headers["OpenAI-Organization"] = self.organization
         if self.project:
             headers["OpenAI-Project"] = self.project
-        return _merged(headers, self._default_headers)
+        return merged(headers, self._default_headers)
 
     @property
     def default_query(self) -> dict[str, object]:
@@ -352,7 +350,7 @@ class AsyncOpenAI(Resources[Async]):
 
     @override
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} base_url={_shown(self.base_url)!r}>"
+        return f"<{type(self).__name__} base_url={shown(self.base_url)!r}>"
 
     def __copy__(self) -> Self:
         return self.copy()
@@ -375,6 +373,7 @@ class AsyncOpenAI(Resources[Async]):
         }
         return callers[mode]
 
+    @override
     async def send(self, request: Request[T]) -> T:
         """Send a request and give its reply: what a resource method does, for a request made with `.request(...)`.
 
@@ -386,6 +385,13 @@ class AsyncOpenAI(Resources[Async]):
         if raw is None:
             return cast("T", self._stream(call, reply))
         return cast("T", self._parse(request, reply, raw, request.endpoint.reply))
+
+    @override
+    async def open_stream(self, request: Request[Any], stream_cls: Any) -> Any:
+        """Send a request and give its reply as a stream: `AsyncStream[Event]`, or a class made from it."""
+        call = self._prepare(request)
+        reply, _ = await self._exchange(call, read=False)
+        return self._stream(call, reply, stream_cls)
 
     async def _send_raw(self, request: Request[Any]) -> APIResponse[Any]:
         call = self._prepare(request)
@@ -454,8 +460,8 @@ class AsyncOpenAI(Resources[Async]):
             url = f"{self._root}/{path}"
         query = request.query
         if query or self._default_query or self._query:
-            merged = {**self._default_query, **(query or {})}
-            encoded = encode_query({name: value for name, value in merged.items() if not _left_out(value)})
+            both = {**self._default_query, **(query or {})}
+            encoded = encode_query({name: value for name, value in both.items() if not is_left_out(value)})
             for more in (self._query, encoded):
                 if more:
                     url = f"{url}{'&' if '?' in url else '?'}{more}"
@@ -471,11 +477,11 @@ class AsyncOpenAI(Resources[Async]):
             return await self._again(call, read, error, call.max_retries)
 
     async def _attempt(self, call: _Call, read: bool) -> tuple[SessionReply, bytes | None]:
-        if self._api_key_provider is not None:
-            await self._refresh_api_key()
         try:
             session = self._sessions.current() or await self._sessions.open(call)
-            headers = self._headers_of(call)
+            # A function's answer is this attempt's own, whatever other attempts are told meanwhile.
+            key = self.api_key if self._api_key_provider is None else await self._refresh_api_key()
+            headers = self._headers_of(call, key)
             reply = await session.send(call.request.endpoint.method, call.url, headers, call.body, call.timeout)
             if reply.status >= 300:
                 reply = await self._not_ok(session, call, headers, reply)
@@ -510,7 +516,7 @@ class AsyncOpenAI(Resources[Async]):
 
         return cast("tuple[SessionReply, bytes | None]", await policy(attempt))
 
-    async def _refresh_api_key(self) -> None:
+    async def _refresh_api_key(self) -> str:
         assert self._api_key_provider is not None
         key = self._api_key_provider()
         if inspect.isawaitable(key):
@@ -518,50 +524,51 @@ class AsyncOpenAI(Resources[Async]):
         if not isinstance(cast("object", key), str) or not key:
             raise OpenAIError(f"The api_key function must give a non-empty str, not {type(key).__name__}")
         self.api_key = key
+        return key
 
-    def _headers_of(self, call: _Call) -> Mapping[str, str]:
+    def _headers_of(self, call: _Call, api_key: str) -> Mapping[str, str]:
         """The header block of an attempt: made once per endpoint, and anew only where the call has its own."""
         request = call.request
         endpoint = request.endpoint
-        key = (endpoint, self.api_key, self.admin_api_key, self.organization, self.project, call.timeout.read)
+        key = (endpoint, api_key, self.admin_api_key, self.organization, self.project, call.timeout.read)
         found = self._headers.get(key)
         if found is None:
             if len(self._headers) > 1_000:
                 self._headers.clear()
-            plain = self._build_headers(endpoint, call.timeout)
+            plain = self._build_headers(endpoint, api_key, call.timeout)
             found = self._headers[key] = self._sessions.block(plain), plain
         block, plain = found
         given = request.headers or {}
-        elsewhere = request.path[:1] != "/" and not _same_origin(self._root, call.url)
+        elsewhere = request.path[:1] != "/" and not same_origin(self._root, call.url)
         if not (given or call.taken or call.idempotency_key or call.body is None or elsewhere):
             if "Authorization" not in plain:
                 self._require_key(endpoint)
             return block
-        own = _merged(dict(plain), given)
+        own = merged(dict(plain), given)
         if call.body is None:
-            _drop(own, "content-type")
-        if call.idempotency_key and not _has(own, "idempotency-key"):
+            drop(own, "content-type")
+        if call.idempotency_key and not has(own, "idempotency-key"):
             own["Idempotency-Key"] = call.idempotency_key
-        if call.taken and not _has(given, "x-stainless-retry-count"):
+        if call.taken and not has(given, "x-stainless-retry-count"):
             own["x-stainless-retry-count"] = str(call.taken)
         if elsewhere:
             # An absolute URL: credentials are for the API alone, unless the caller gives some for this one.
-            for name in _OWN_HEADERS:
-                if not _has(given, name):
-                    _drop(own, name)
-        elif not _has(own, "authorization") and not _has(given, "authorization"):
+            for name in OWN_HEADERS:
+                if not has(given, name):
+                    drop(own, name)
+        elif not has(own, "authorization") and not has(given, "authorization"):
             self._require_key(endpoint)
         return self._sessions.block(own)
 
     def _require_key(self, endpoint: Endpoint) -> None:
-        if self._enforce_credentials and not _has(self._default_headers, "authorization"):
+        if self._enforce_credentials and not has(self._default_headers, "authorization"):
             which = "admin_api_key (OPENAI_ADMIN_KEY)" if endpoint.security == "admin" else "api_key (OPENAI_API_KEY)"
             raise OpenAIError(f"{endpoint.method} {endpoint.path} needs {which}, which is not set.")
 
-    def _build_headers(self, endpoint: Endpoint, timeout: Timeout) -> dict[str, str]:
+    def _build_headers(self, endpoint: Endpoint, api_key: str, timeout: Timeout) -> dict[str, str]:
         key: str | None = None
         if endpoint.security in ("bearer", "any"):
-            key = self.api_key
+            key = api_key
         if not key and endpoint.security in ("admin", "any"):
             key = self.admin_api_key
         headers: dict[str, Any] = {"Authorization": f"Bearer {key}"} if key else {}
@@ -571,11 +578,11 @@ class AsyncOpenAI(Resources[Async]):
         headers["x-stainless-retry-count"] = "0"
         if timeout.read is not None:
             headers["x-stainless-read-timeout"] = str(timeout.read)
-        headers = _merged(headers, self.default_headers)
+        headers = merged(headers, self.default_headers)
         if endpoint.accept:
-            _drop(headers, "accept")
+            drop(headers, "accept")
             headers["Accept"] = endpoint.accept
-        return _merged(headers, endpoint.headers)
+        return merged(headers, endpoint.headers)
 
     async def _not_ok(
         self, session: Session, call: _Call, headers: Mapping[str, str], reply: SessionReply
@@ -587,18 +594,18 @@ class AsyncOpenAI(Resources[Async]):
             if reply.status not in _REDIRECTS or not location:
                 break
             await reply.read()
-            target = _redirected(url, location)
+            target = redirected(url, location)
             if target is None:
-                shown = location.rpartition("@")[2][:200]
-                raise APIConnectionError(message=f"Connection error: redirected to {shown!r}", request=_sent(reply))
+                where = location.rpartition("@")[2][:200]
+                raise APIConnectionError(message=f"Connection error: redirected to {where!r}", request=_sent(reply))
             if reply.status == 303 or (reply.status in (301, 302) and method == "POST"):
                 method, body = "GET", None
             plain: dict[str, Any] = dict(headers.items())
             if body is None:
-                _drop(plain, "content-type")
-            if not _same_origin(url, target):
-                for name in _OWN_HEADERS:
-                    _drop(plain, name)
+                drop(plain, "content-type")
+            if not same_origin(url, target):
+                for name in OWN_HEADERS:
+                    drop(plain, name)
             url, headers = target, self._sessions.block(plain)
             reply = await session.send(method, url, headers, body, call.timeout)
         if reply.status < 300:
@@ -669,211 +676,6 @@ class AsyncOpenAI(Resources[Async]):
         elif isinstance(kind, type) and issubclass(kind, Node) and not is_list(value):
             raise _invalid(reply, raw, None)
         return cast("Any", value)
-
-    # Requests that the resources do not have
-
-    @overload
-    async def get(
-        self,
-        path: str,
-        *,
-        cast_to: type[T],
-        options: Mapping[str, Any] | None = None,
-        stream: Literal[False] = False,
-        **more: Unpack[CallOptions],
-    ) -> T: ...
-    @overload
-    async def get(
-        self,
-        path: str,
-        *,
-        cast_to: Any,
-        options: Mapping[str, Any] | None = None,
-        stream: Literal[True],
-        stream_cls: type[StreamT],
-        **more: Unpack[CallOptions],
-    ) -> StreamT: ...
-    @overload
-    async def get(
-        self,
-        path: str,
-        *,
-        cast_to: type[T],
-        options: Mapping[str, Any] | None = None,
-        stream: bool,
-        stream_cls: type[StreamT] | None = None,
-        **more: Unpack[CallOptions],
-    ) -> T | StreamT: ...
-    async def get(
-        self,
-        path: str,
-        *,
-        cast_to: Any,
-        options: Mapping[str, Any] | None = None,
-        stream: bool = False,
-        stream_cls: Any = None,
-        **more: Unpack[CallOptions],
-    ) -> Any:
-        """`GET path`, below the base URL or absolute; `cast_to` is the reply's type, `stream_cls` the stream's."""
-        return await self._low_level("GET", path, cast_to, None, None, None, options, stream, stream_cls, more)
-
-    @overload
-    async def post(
-        self,
-        path: str,
-        *,
-        cast_to: type[T],
-        body: Body | None = None,
-        content: Any = None,
-        files: RequestFiles | None = None,
-        options: Mapping[str, Any] | None = None,
-        stream: Literal[False] = False,
-        **more: Unpack[CallOptions],
-    ) -> T: ...
-    @overload
-    async def post(
-        self,
-        path: str,
-        *,
-        cast_to: Any,
-        body: Body | None = None,
-        content: Any = None,
-        files: RequestFiles | None = None,
-        options: Mapping[str, Any] | None = None,
-        stream: Literal[True],
-        stream_cls: type[StreamT],
-        **more: Unpack[CallOptions],
-    ) -> StreamT: ...
-    @overload
-    async def post(
-        self,
-        path: str,
-        *,
-        cast_to: type[T],
-        body: Body | None = None,
-        content: Any = None,
-        files: RequestFiles | None = None,
-        options: Mapping[str, Any] | None = None,
-        stream: bool,
-        stream_cls: type[StreamT] | None = None,
-        **more: Unpack[CallOptions],
-    ) -> T | StreamT: ...
-    async def post(
-        self,
-        path: str,
-        *,
-        cast_to: Any,
-        body: Body | None = None,
-        content: Any = None,
-        files: RequestFiles | None = None,
-        options: Mapping[str, Any] | None = None,
-        stream: bool = False,
-        stream_cls: Any = None,
-        **more: Unpack[CallOptions],
-    ) -> Any:
-        """`POST path`: `body` as JSON, `content` as it is, or `files` (with `body` as fields) as a form."""
-        return await self._low_level("POST", path, cast_to, body, content, files, options, stream, stream_cls, more)
-
-    async def patch(
-        self,
-        path: str,
-        *,
-        cast_to: type[T],
-        body: Body | None = None,
-        content: Any = None,
-        files: RequestFiles | None = None,
-        options: Mapping[str, Any] | None = None,
-        **more: Unpack[CallOptions],
-    ) -> T:
-        """`PATCH path`; see `post`."""
-        return cast(
-            "T", await self._low_level("PATCH", path, cast_to, body, content, files, options, False, None, more)
-        )
-
-    async def put(
-        self,
-        path: str,
-        *,
-        cast_to: type[T],
-        body: Body | None = None,
-        content: Any = None,
-        files: RequestFiles | None = None,
-        options: Mapping[str, Any] | None = None,
-        **more: Unpack[CallOptions],
-    ) -> T:
-        """`PUT path`; see `post`."""
-        return cast("T", await self._low_level("PUT", path, cast_to, body, content, files, options, False, None, more))
-
-    async def delete(
-        self,
-        path: str,
-        *,
-        cast_to: type[T],
-        body: Body | None = None,
-        content: Any = None,
-        options: Mapping[str, Any] | None = None,
-        **more: Unpack[CallOptions],
-    ) -> T:
-        """`DELETE path`; see `post`."""
-        return cast(
-            "T", await self._low_level("DELETE", path, cast_to, body, content, None, options, False, None, more)
-        )
-
-    def get_api_list(
-        self,
-        path: str,
-        *,
-        model: Any,
-        page: Any,
-        body: Body | None = None,
-        options: Mapping[str, Any] | None = None,
-        method: str = "get",
-        **more: Unpack[CallOptions],
-    ) -> AsyncPaginator[Any, Any]:
-        """A list below `path`: `page` is one of the page types, `model` that of its items."""
-        kind = page if get_args(page) else page[model]
-        endpoint = Endpoint(method=method.upper(), path=path, reply=kind, page=kind, security="any")
-        request: Request[Any] = Request(endpoint=endpoint, path=path, body=body)
-        _apply(request, options, cast("dict[str, Any]", more))
-        return AsyncPaginator(self, request)
-
-    async def _low_level(
-        self,
-        method: str,
-        path: str,
-        cast_to: Any,
-        body: Any,
-        content: Any,
-        files: Any,
-        options: Mapping[str, Any] | None,
-        stream: bool,
-        stream_cls: Any,
-        more: Any,
-    ) -> Any:
-        if content is not None and (body is not None or files is not None):
-            raise TypeError("content cannot be given together with body or files")
-        endpoint = Endpoint(
-            method=method,
-            path=path,
-            reply=cast_to,
-            event=cast_to,
-            security="any",
-            page=cast_to if hasattr(get_origin(cast_to) or cast_to, "next_page_info") else None,
-        )
-        request: Request[Any] = Request(
-            endpoint=endpoint,
-            path=path,
-            body=body,
-            content=content,
-            files=list(files.items()) if is_mapping(files) else files,
-            stream=stream,
-        )
-        _apply(request, options, more)
-        if stream and stream_cls is not None:
-            call = self._prepare(request)
-            reply, _ = await self._exchange(call, read=False)
-            return self._stream(call, reply, stream_cls)
-        return await self.send(request)
 
 
 class _Streaming:
@@ -946,26 +748,6 @@ async def _import(name: str) -> ModuleType:
     return found
 
 
-def _apply(request: Request[Any], options: Mapping[str, Any] | None, more: dict[str, Any]) -> None:
-    """The options of the low-level verbs: the reference's `options` dict, and our keyword arguments."""
-    names = {"headers": "extra_headers", "params": "extra_query", "extra_json": "extra_body"}
-    known = {"timeout", "max_retries", "idempotency_key", "retry"}
-    settled: dict[str, Any] = {}
-    for name, value in (options or {}).items():
-        if name in names:
-            settled[names[name]] = value
-        elif name in known or name in CallOptions.__annotations__:
-            settled[name] = value
-        elif name not in ("follow_redirects", "security"):
-            raise TypeError(f"unknown request option {name!r}")
-    for name in more:
-        if name not in CallOptions.__annotations__:
-            raise TypeError(f"got an unexpected keyword argument {name!r}")
-    settled.update(more)
-    if settled:
-        add_options(request, settled)
-
-
 def _checked_retries(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"max_retries must be a non-negative integer, not {value!r}; 0 is none")
@@ -987,63 +769,6 @@ def _check_session(value: Any) -> None:
         raise TypeError(
             f"http_client must be an aiohttp.ClientSession, not {type(value).__module__}.{type(value).__name__}"
         )
-
-
-def _environment_headers() -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n"):
-        name, colon, value = line.partition(":")
-        if colon and name.strip():
-            headers[name.strip()] = value.strip()
-    return headers
-
-
-def _merged(base: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """`more` over `base`, by names in any case; what is `omit` there is removed."""
-    for name, value in more.items():
-        _drop(base, name.lower())
-        if not _left_out(value):
-            base[name] = value
-    return base
-
-
-def _drop(headers: dict[str, Any], lower: str) -> None:
-    for name in [name for name in headers if name.lower() == lower]:
-        del headers[name]
-
-
-def _has(headers: Mapping[str, Any], lower: str) -> bool:
-    return any(name.lower() == lower for name in headers)
-
-
-def _left_out(value: Any) -> bool:
-    return isinstance(value, (Omit, NotGiven))
-
-
-def _redirected(url: str, location: str) -> str | None:
-    """Where a redirect leads; None where that is no http URL."""
-    try:
-        target = urljoin(url, location)
-        scheme, host, _ = _origin(target)
-    except ValueError:
-        return None
-    return target if scheme in ("http", "https") and host else None
-
-
-def _same_origin(one: str, other: str) -> bool:
-    """Whether what is meant for the one URL's server may be sent to the other's."""
-    return _origin(one) == _origin(other)
-
-
-def _origin(url: str) -> tuple[str, str | None, int | None]:
-    parts = urlsplit(url)
-    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-
-
-def _shown(url: str) -> str:
-    """A URL without the user and password that may stand in it."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _is_pydantic(kind: Any) -> bool:
@@ -1074,7 +799,7 @@ def _invalid(reply: SessionReply, raw: bytes, error: Exception | None) -> APIRes
     return APIResponseValidationError(
         response,
         response.text if len(raw) < 64 * 1024 else begin,
-        message=f"The reply of {_shown(response.url)} {why}; content type {kind}; it begins: {begin!r}",
+        message=f"The reply of {shown(response.url)} {why}; content type {kind}; it begins: {begin!r}",
     )
 
 

@@ -17,11 +17,12 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from aiopenai.client import DEFAULT_BASE_URL, AsyncOpenAI
 from aiopenai.errors import NotFoundError, OpenAIError
 from aiopenai.types.chat import ChatCompletionUserMessageParam
+from aiopenai.urls import shown
 from aiopenai.values import Timeout
 from aiopenai.version import __version__
 
@@ -138,7 +139,7 @@ async def show(
     loop = asyncio.get_running_loop()
     end = loop.time() + time_limit
     client = _client(whom, time_limit)
-    where = _shown(whom.base_url)
+    where = shown(whom.base_url)
     most = default_calls(whom.base_url)
     number = most if calls is None else calls
     say(f"aiopenai {__version__} on Python {platform.python_version()}, {_kind(loop)}")
@@ -270,9 +271,3 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
 def _kind(loop: asyncio.AbstractEventLoop) -> str:
     name = type(loop).__module__.partition(".")[0]
     return "uvloop" if name == "uvloop" else "asyncio's own loop (uvloop, if installed, is faster)"
-
-
-def _shown(url: str) -> str:
-    """A URL without the user and password that may stand in it."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/"), "", ""))

@@ -15,17 +15,13 @@ import msgspec
 from typing_extensions import Self, override
 
 from aiopenai.codec import decode_json
+from aiopenai.headers import REDACTED, SECRET_HEADERS
+from aiopenai.urls import without_user
 
 __all__ = ["APIResponse", "AsyncAPIResponse", "HTTPRequest", "HTTPResponse", "Headers", "HttpxBinaryResponseContent"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
-
-# Whatever else a header of these names holds, it is nobody's business in a log, an exception or a pickle.
-SECRET_HEADERS = frozenset(
-    {"authorization", "proxy-authorization", "api-key", "x-api-key", "cookie", "set-cookie", "x-amz-security-token"}
-)
-REDACTED = "<redacted>"
 
 
 class Headers(Mapping[str, str]):
@@ -75,19 +71,12 @@ class HTTPRequest:
 
     def __init__(self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         self.method = method
-        self.url = _without_user(url) if "@" in url else url
+        self.url = without_user(url) if "@" in url else url
         self.headers = Headers((name, REDACTED if name.lower() in SECRET_HEADERS else value) for name, value in headers)
 
     @override
     def __repr__(self) -> str:
         return f"<HTTPRequest {self.method} {self.url}>"
-
-
-def _without_user(url: str) -> str:
-    """A URL without the user and password that may stand before its host (RFC 3986, section 3.2.1)."""
-    scheme, separator, rest = url.partition("://")
-    end = min((at for sign in "/?#" if (at := rest.find(sign)) >= 0), default=len(rest))
-    return f"{scheme}{separator}{rest[:end].rpartition('@')[2]}{rest[end:]}"
 
 
 class HTTPResponse:

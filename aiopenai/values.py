@@ -35,6 +35,7 @@ __all__ = [
     "SequenceNotStr",
     "Timeout",
     "TimeoutTypes",
+    "is_left_out",
     "is_list",
     "is_mapping",
     "not_given",
@@ -211,6 +212,11 @@ DEFAULT_MAX_RETRIES = 2
 def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
     """Whether a value is a mapping."""
     return isinstance(value, Mapping)
+
+
+def is_left_out(value: object) -> bool:
+    """Whether a value is `omit` or `not_given`."""
+    return isinstance(value, (Omit, NotGiven))
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:

@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Surface:
-    """An interface by names. Methods and types map their parameters and fields to types as text."""
+    """An interface by names. Methods and types map their parameters and fields to types as text.
 
+    The `()` of a method is the call that it makes, the `=` of a type what it is short for.
+    """
+
+    resources: set[str] = field(default_factory=set[str])
     methods: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     types: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     values: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
@@ -20,6 +24,8 @@ def drift(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
     """The differences, `+` for what came, `-` for what went, `~` for what has another type now."""
     old, new = surface(before), surface(after)
     return [
+        *(f"- resource {name}" for name in sorted(old.resources - new.resources)),
+        *(f"+ resource {name}" for name in sorted(new.resources - old.resources)),
         *_members("method", "parameter", old.methods, new.methods),
         *_members("type", "field", old.types, new.types),
         *(
@@ -68,35 +74,57 @@ def surface(files: Mapping[str, str]) -> Surface:
 
 def _resource(node: ast.ClassDef, found: Surface) -> None:
     client = (ast.get_docstring(node) or "").strip("`").removeprefix("client.")
+    signatures = {item.name: item for item in node.body if isinstance(item, ast.FunctionDef)}
     for item in node.body:
-        if isinstance(item, ast.FunctionDef) and not item.name.startswith("with_"):
-            # Signatures that one method is put together from are told apart by their names.
-            name = f"{client}.{item.name.removeprefix('_')}"
-            arguments = [each for each in (*item.args.args[1:], *item.args.kwonlyargs) if each.annotation]
-            kinds = {each.arg: _known(each.annotation, f"{name}({each.arg})", found) for each in arguments}
-            found.methods[name] = {**kinds, "return": ast.unparse(item.returns) if item.returns else ""}
+        if isinstance(item, ast.FunctionDef) and not item.name.startswith("_"):
+            call = next((each for each in item.decorator_list if isinstance(each, ast.Call)), None)
+            if call is None:
+                found.resources.add(f"{client}.{item.name}")
+            else:
+                _method(f"{client}.{item.name}", call, [item], found)
+        elif isinstance(item, ast.Assign) and isinstance(item.value, ast.Call):
+            # A method made of several signatures.
+            used = [each.id for each in item.value.args if isinstance(each, ast.Name) and each.id in signatures]
+            name = ast.unparse(item.targets[0])
+            _method(f"{client}.{name}", item.value, [signatures[each] for each in dict.fromkeys(used)], found)
+
+
+def _method(name: str, call: ast.Call, signatures: list[ast.FunctionDef], found: Surface) -> None:
+    kinds: dict[str, list[str]] = {"()": [ast.unparse(call)]}
+    for signature in signatures:
+        for each in (*signature.args.args[1:], *signature.args.kwonlyargs):
+            kind, literals = _known(each.annotation)
+            kinds.setdefault(each.arg, []).append(kind)
+            if literals:
+                found.values[f"{name}.{each.arg}"] = found.values.get(f"{name}.{each.arg}", set()) | literals
+    found.methods[name] = {part: " or ".join(dict.fromkeys(texts)) for part, texts in kinds.items()}
 
 
 def _type(group: str, node: ast.stmt, found: Surface) -> None:
+    fields: dict[str, ast.expr | None] = {}
+    name = ""
     if isinstance(node, ast.ClassDef):
-        name = f"{group}.{node.name}"
-        found.types[name] = {
-            item.target.id: _known(item.annotation, f"{name}.{item.target.id}", found)
-            for item in node.body
-            if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
-        }
-    elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
-        name = f"{group}.{node.target.id}"
-        found.types[name] = {"=": _known(node.value, name, found)}
+        name = node.name
+        for item in node.body:
+            if isinstance(item, ast.AnnAssign):
+                fields[ast.unparse(item.target)] = item.annotation
+    elif isinstance(node, ast.AnnAssign):
+        name = ast.unparse(node.target)
+        fields["="] = node.value
     elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and len(node.value.args) > 1:
+        name = ast.unparse(node.targets[0])
         keys = node.value.args[1]
         if isinstance(keys, ast.Dict):
-            name = f"{group}.{ast.unparse(node.targets[0])}"
-            found.types[name] = {
-                str(ast.literal_eval(key)): _known(value, f"{name}.{ast.literal_eval(key)}", found)
-                for key, value in zip(keys.keys, keys.values, strict=True)
-                if key is not None
+            fields = {
+                str(ast.literal_eval(key)): value for key, value in zip(keys.keys, keys.values, strict=True) if key
             }
+    if name:
+        name = f"{group}.{name}"
+        found.types[name] = {}
+        for field_, annotation in fields.items():
+            found.types[name][field_], literals = _known(annotation)
+            if literals:
+                found.values[f"{name}.{field_}".removesuffix(".=")] = literals
 
 
 class _Blank(ast.NodeTransformer):
@@ -113,14 +141,11 @@ class _Blank(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def _known(annotation: ast.expr | None, where: str, found: Surface) -> str:
-    """A type as text without the values of its literals, which are noted."""
+def _known(annotation: ast.expr | None) -> tuple[str, set[str]]:
+    """A type as text without the values of its literals, and these."""
     if annotation is None:
-        return ""
+        return "", set()
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         annotation = ast.parse(annotation.value, mode="eval").body
     blank = _Blank()
-    text = ast.unparse(blank.visit(annotation))
-    if blank.values:
-        found.values[where] = blank.values
-    return text
+    return ast.unparse(blank.visit(annotation)), blank.values

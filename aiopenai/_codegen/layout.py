@@ -36,8 +36,8 @@ class Layout:
     """The definitions that are written: by our group, kind and name.
 
     `names` maps every definition of the reference that is in scope (those that share one class here included) to its
-    place; `exports` maps the reference's packages (below `types`) to what they offer; `offered` is everything
-    in scope under the reference's own names, the merged ones included.
+    place; `exports` maps the reference's packages (below `types`) to what they offer; `offered` maps
+    everything in scope to itself, and the names of modules that were moved to what they mean.
     """
 
     definitions: dict[Name, Definition]
@@ -45,7 +45,7 @@ class Layout:
     merged: dict[Name, Name]
     exports: dict[str, dict[str, Name]]
     groups: dict[str, set[str]]
-    offered: list[Name]
+    offered: dict[Name, Name]
 
     def place(self, name: Name) -> Place:
         """Where a definition of the reference is to be found here."""
@@ -94,9 +94,9 @@ def lay_out(source: Source, types: Types, resources: Iterable[Resource], everyth
     by_group: dict[str, set[str]] = {}
     for place in places.values():
         by_group.setdefault(place.group, set()).add(place.kind)
-    layout = Layout(
-        definitions, places, merged, exports, by_group, [name for name in types.definitions if name in wanted]
-    )
+    offered = {name: name for name in types.definitions if name in wanted}
+    offered |= {name: target for name, target in types.redirects.items() if target in wanted}
+    layout = Layout(definitions, places, merged, exports, by_group, offered)
     _check_order(layout)
     return layout
 

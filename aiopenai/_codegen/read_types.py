@@ -33,6 +33,10 @@ def read_types(source: Source) -> Types:
                 definition = _definition(source, module, node)
                 if definition is not None:
                     types.definitions[definition.name] = definition
+            for name, value in tree.redirects.items():
+                target = source.resolve(module, value)
+                if isinstance(target, Name):
+                    types.redirects[Name(module, name)] = target
     for definition in types.definitions.values():
         for used in needs(definition):
             if used not in types.definitions:

@@ -99,11 +99,15 @@ Definition: TypeAlias = Class | Alias
 
 @dataclass
 class Types:
-    """Every definition below `types`, in source order, and what each package exports under which name."""
+    """Every definition below `types`, in source order, and what each package exports under which name.
+
+    `redirects` are the names of modules that were moved, with what they mean now.
+    """
 
     definitions: dict[Name, Definition] = field(default_factory=dict[Name, Definition])
     exports: dict[str, dict[str, Name]] = field(default_factory=dict[str, dict[str, Name]])
     importers: dict[str, set[str]] = field(default_factory=dict[str, set[str]])
+    redirects: dict[Name, Name] = field(default_factory=dict[Name, Name])
 
 
 @dataclass(frozen=True)

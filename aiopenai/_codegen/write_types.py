@@ -62,7 +62,7 @@ class TypesWriter:
         packages: dict[str, dict[str, dict[str, list[Name]]]] = {}
         for module, names in sorted(self._by_module().items()):
             package = module.removeprefix("types.").rpartition(".")[0]
-            group = self.layout.place(names[0]).group
+            group = self.layout.place(self.layout.offered[names[0]]).group
             packages.setdefault(package, {}).setdefault(group, {})[module.rpartition(".")[2]] = names
         lines: list[str] = []
         for package, groups in sorted(packages.items()):
@@ -82,7 +82,7 @@ class TypesWriter:
             prefix = main or camel(stem)
             found = special.setdefault(stem if main else f"{stem}:", [])
             for each in names:
-                own = self.layout.place(each).name
+                own = self.layout.place(self.layout.offered[each]).name
                 # What follows from the module's name need not be said.
                 if own != (each.name if each.name.startswith(prefix) else prefix + each.name):
                     found.append((each.name, own))

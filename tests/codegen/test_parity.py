@@ -19,8 +19,8 @@ import msgspec
 import pytest
 import typing_extensions
 
-from aiopenai._codegen import PIN
 from aiopenai import AsyncOpenAI
+from aiopenai._codegen import PIN
 from aiopenai.endpoint import Resource
 from aiopenai.lenient import OneOf
 from aiopenai.models import Model
@@ -182,7 +182,7 @@ def dummy(parameter: inspect.Parameter) -> Any:
     kind = str(parameter.annotation)
     if "FileTypes" in kind or parameter.name in ("video", "input_reference"):
         return [b"data"] if kind.startswith("SequenceNotStr") else b"data"
-    if kind.startswith("Metadata") or kind.startswith("dict["):
+    if kind.startswith(("Metadata", "dict[")):
         return {"k": "v"}
     return ["a"] if "list[" in kind or "Sequence" in kind else f"<{parameter.name}>"
 
