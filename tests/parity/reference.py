@@ -5,6 +5,8 @@ Imports the reference when its functions are called, so that tests can be collec
 
 from __future__ import annotations
 
+import __future__
+
 import importlib
 import inspect
 import pkgutil
@@ -63,20 +65,24 @@ HELPER_PARAMETERS = {
     "beta.agents.sessions.create": {"output_type": "DESIGN 10, agents", "tool_handlers": "DESIGN 10, agents"},
     "beta.agents.sessions.events.create": {"output_type": "DESIGN 10, agents", "tool_handlers": "DESIGN 10, agents"},
 }
-# Reply types that only helpers give, by package and name.
+# Names of types that only helpers use.
 HELPER_TYPES = {
-    f"types.{name}": "issue 4, structured outputs"
-    for name in (
-        "chat.ParsedChatCompletion",
-        "chat.ParsedChatCompletionMessage",
-        "chat.ParsedChoice",
-        "chat.ParsedFunction",
-        "chat.ParsedFunctionToolCall",
-        "responses.ParsedResponse",
-        "responses.ParsedResponseFunctionToolCall",
-        "responses.ParsedResponseOutputMessage",
-        "responses.ParsedResponseOutputText",
-    )
+    "ParsedChatCompletion": "issue 4, structured outputs",
+    "ParsedChatCompletionMessage": "issue 4, structured outputs",
+    "ParsedChoice": "issue 4, structured outputs",
+    "ParsedContent": "issue 4, structured outputs",
+    "ParsedFunction": "issue 4, structured outputs",
+    "ParsedFunctionToolCall": "issue 4, structured outputs",
+    "ParsedResponse": "issue 4, structured outputs",
+    "ParsedResponseFunctionToolCall": "issue 4, structured outputs",
+    "ParsedResponseOutputItem": "issue 4, structured outputs",
+    "ParsedResponseOutputMessage": "issue 4, structured outputs",
+    "ParsedResponseOutputText": "issue 4, structured outputs",
+    "ReconnectingEvent": "DESIGN 10, websockets",
+    "ReconnectingOverrides": "DESIGN 10, websockets",
+    "SyncWebSocketConnectionOptions": "DESIGN 10, websockets",
+    "WebSocketConnectionOptions": "DESIGN 10, websockets",
+    "WebsocketConnectionOptions": "DESIGN 10, websockets",
 }
 
 
@@ -131,7 +137,7 @@ def exports() -> Iterator[Export]:
     for package in modules():
         if hasattr(package, "__path__"):
             for name, value in vars(package).items():
-                if not name.startswith("_") and not isinstance(value, types.ModuleType):
+                if not (name.startswith("_") or isinstance(value, (types.ModuleType, __future__._Feature))):
                     yield Export(_below(package), name, value)
 
 
