@@ -29,7 +29,7 @@ from aiopenai.paging import (
 )
 from aiopenai.querystring import encode_path_segment
 from aiopenai.request import Endpoint, Request
-from aiopenai.values import Body, Headers, NotGiven, Omit, Query, TimeoutTypes, is_mapping
+from aiopenai.values import Body, Headers, NotGiven, Omit, Query, TimeoutTypes, is_mapping, omit
 
 if TYPE_CHECKING:
     from tenacity import BaseRetrying
@@ -483,7 +483,7 @@ class _Builder:
         self.sends_body = self.has_body and bool({*names} - {*self.in_path, *query, *(header_params or ())})
         self.query = frozenset(query)
         self.body = frozenset(body)
-        self.files = files or may_upload
+        self.files = tuple(dict.fromkeys(name.removesuffix("[]") for name in files or may_upload))
         self.typed_parts = typed_parts or {}
         self.sole_part = sole_part
         self.header_params = header_params or {}
@@ -556,7 +556,8 @@ class _Builder:
             if name in given:
                 given[name] = _renamed(given[name], steps, own)
         choice = given.get(self.chosen_by) if self.chosen_by else None
-        files = [(name, given.pop(name.removesuffix("[]"), None)) for name in self.files]
+        # Where a file may be an object instead, one that names it say, that is sent like all others.
+        files = [(name, given.pop(name)) for name in self.files if name in given and not is_mapping(given[name])]
         query: dict[str, Any] = {}
         body: dict[str, Any] = {}
         for name, value in given.items():
@@ -591,7 +592,7 @@ class _Builder:
         request.files = [
             (name, (None, encode(value) if kind == "application/json" else value.encode(), kind))
             for name, kind in self.typed_parts.items()
-            if (value := fields.pop(name, None)) is not None
+            if (value := fields.pop(name, omit)) is not omit
         ]
         request.body = fields
 
@@ -624,10 +625,10 @@ def _file_parts(files: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
     for name, value in files:
         if value is None or isinstance(value, (Omit, NotGiven)):
             continue
-        if name.endswith("[]") and isinstance(value, (list, tuple)) and not _is_file_tuple(value):
-            parts += ((name, item) for item in cast("Sequence[Any]", value))
+        if isinstance(value, (list, tuple)) and not _is_file_tuple(value):
+            parts += ((f"{name}[]", item) for item in cast("Sequence[Any]", value))
         else:
-            parts.append((name.removesuffix("[]"), cast("Any", value)))
+            parts.append((name, value))
     return parts
 
 

@@ -118,7 +118,9 @@ def methods() -> dict[str, Callable[..., Any]]:
                 continue
             if inspect.isfunction(found) and holder is not root:
                 yield prefix + name, getattr(holder, name)
-            elif isinstance(found, (cached_property, property)) and isinstance(child := getattr(holder, name), resource):
+            elif isinstance(found, (cached_property, property)) and isinstance(
+                child := getattr(holder, name), resource
+            ):
                 yield from below(child, f"{prefix}{name}.")
 
     return dict(below(root, ""))
@@ -129,7 +131,9 @@ def signatures(method: Callable[..., Any]) -> list[inspect.Signature]:
     function = inspect.unwrap(getattr(method, "__func__", method))
     overloads = typing_extensions.get_overloads(function)
     found = [inspect.signature(each) for each in overloads or [function]]
-    return [each.replace(parameters=[value for name, value in each.parameters.items() if name != "self"]) for each in found]
+    return [
+        each.replace(parameters=[value for name, value in each.parameters.items() if name != "self"]) for each in found
+    ]
 
 
 def exports() -> Iterator[Export]:
