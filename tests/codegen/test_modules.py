@@ -46,11 +46,12 @@ def test_every_module_of_the_reference_can_be_imported() -> None:
 
 
 def test_as_programs_write_it() -> None:
-    from aiopenai.types import chat
-    from aiopenai.types.chat import ChatCompletion
     from aiopenai.types.chat.chat_completion import ChatCompletion as Same
     from aiopenai.types.chat.chat_completion import Choice
     from aiopenai.types.responses.response_function_web_search import ActionSearch
+
+    from aiopenai.types import chat
+    from aiopenai.types.chat import ChatCompletion
 
     assert Same is ChatCompletion
     assert Choice.__name__ == "ChatCompletionChoice"

@@ -4,7 +4,6 @@ Imports the reference when its functions are called, so that tests can be collec
 """
 
 from __future__ import annotations
-
 import __future__
 
 import importlib
@@ -83,6 +82,15 @@ HELPER_TYPES = {
     "SyncWebSocketConnectionOptions": "DESIGN 10, websockets",
     "WebSocketConnectionOptions": "DESIGN 10, websockets",
     "WebsocketConnectionOptions": "DESIGN 10, websockets",
+}
+
+# Two of a name in packages that share a module here: the class is called otherwise, in its repr say.
+RENAMED = {
+    "types.admin.organization.projects.groups.RoleDeleteResponse": "GroupsRoleDeleteResponse",
+    "types.admin.organization.projects.users.RoleCreateResponse": "UsersRoleCreateResponse",
+    "types.admin.organization.projects.users.RoleDeleteResponse": "UsersRoleDeleteResponse",
+    "types.admin.organization.projects.users.RoleListResponse": "UsersRoleListResponse",
+    "types.admin.organization.projects.users.RoleRetrieveResponse": "UsersRoleRetrieveResponse",
 }
 
 

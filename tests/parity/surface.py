@@ -16,7 +16,6 @@ from typing import Any, NamedTuple
 from aiopenai import AsyncOpenAI
 from aiopenai.endpoint import Resource
 
-
 # Of these methods' optional parameters some set must be given; here is the first of the sets.
 NEEDS = {
     "admin.organization.external_keys.create": ("external_id", "kms_arn", "role_arn"),

@@ -399,3 +399,26 @@ async def test_clients(server: Server, reference: Any, options: dict[str, Any]) 
         async with kind(**{"api_key": "test", "base_url": server.base_url + "/", **options}) as client:
             seen.append(await record(server, lambda: client.responses.create(model="m", input="x")))
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("keys", [{"api_key": "plain"}, {"admin_api_key": "admin"}], ids=str)
+@pytest.mark.parametrize("name", ["models.list", "files.delete", "admin.organization.users.list"])
+async def test_one_key_only(server: Server, reference: Any, keys: dict[str, str], name: str) -> None:
+    """A key is sent where it is due and nowhere else; both refuse a call for which there is none."""
+    answer_anything(server)
+    seen: list[Sent | str] = []
+    for kind in (AsyncOpenAI, reference):
+        async with kind(base_url=server.base_url, **keys) as client:
+            try:
+                seen.append(await record(server, lambda: resolve(client, name)(**required(METHODS[name]))))
+            except (TypeError, aiopenai.OpenAIError) as error:
+                assert "api_key" in str(error)
+                seen.append("refused")
+    assert seen[0] == seen[1]
+    assert (seen[0] == "refused") == (("admin" in name) != ("admin_api_key" in keys))
+
+
+def test_the_count(capsys: pytest.CaptureFixture[str]) -> None:
+    calls = sum(1 for name in NAMES for _ in everything(METHODS[name]))
+    with capsys.disabled():
+        print(f"\nRequests: {len(NAMES)} methods, with all arguments in {calls} calls", end=" ")

@@ -16,17 +16,9 @@ from aiopenai.models import Model
 
 from . import reference, types_of
 from .reference import HELPER_PARAMETERS, HELPER_TYPES, HELPERS, Export
-from .surface import NEEDS, Method, methods, resolve
+from .surface import NEEDS, methods, resolve
 
 METHODS = {method.name: method for method in methods()}
-# Two of a name in packages that share a module here: the class is called otherwise, in its repr say.
-RENAMED = {
-    "types.admin.organization.projects.groups.RoleDeleteResponse": "GroupsRoleDeleteResponse",
-    "types.admin.organization.projects.users.RoleCreateResponse": "UsersRoleCreateResponse",
-    "types.admin.organization.projects.users.RoleDeleteResponse": "UsersRoleDeleteResponse",
-    "types.admin.organization.projects.users.RoleListResponse": "UsersRoleListResponse",
-    "types.admin.organization.projects.users.RoleRetrieveResponse": "UsersRoleRetrieveResponse",
-}
 # What all methods take without naming it.
 OPTIONS = CallOptions.__annotations__.keys()
 
@@ -172,7 +164,7 @@ def test_reply_types(say: Callable[[str], None]) -> None:
         if not (isinstance(ours, type) and issubclass(ours, Model)):
             different.append(f"{each.label}: {ours}")
             continue
-        if ours.__name__ != RENAMED.get(each.label, each.value.__name__):
+        if ours.__name__ != reference.RENAMED.get(each.label, each.value.__name__):
             different.append(f"{each.label}: is called {ours.__name__}")
         different += (f"{each.label}: {line}" for line in _fields(each.value, ours))
     assert different == []
