@@ -483,6 +483,7 @@ class _Builder:
         self.sends_body = self.has_body and bool({*names} - {*self.in_path, *query, *(header_params or ())})
         self.query = frozenset(query)
         self.body = frozenset(body)
+        # The reference names some twice, as one file and as several: which it is shows when it is given.
         self.files = tuple(dict.fromkeys(name.removesuffix("[]") for name in files or may_upload))
         self.typed_parts = typed_parts or {}
         self.sole_part = sole_part
@@ -628,7 +629,7 @@ def _file_parts(files: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
         if isinstance(value, (list, tuple)) and not _is_file_tuple(value):
             parts += ((f"{name}[]", item) for item in cast("Sequence[Any]", value))
         else:
-            parts.append((name, value))
+            parts.append((name, cast("Any", value)))
     return parts
 
 

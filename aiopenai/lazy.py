@@ -14,14 +14,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import typing_extensions
 
 from aiopenai.lenient import OneOf
+
+if TYPE_CHECKING:
+    # At run time it costs more than all that is done here.
+    from importlib.abc import Loader
 
 _TYPES = "aiopenai.types"
 
@@ -137,7 +140,7 @@ def _names(home: ModuleType) -> list[str]:
     return found
 
 
-class _Finder(MetaPathFinder, Loader):
+class _Finder:
     """Makes the modules that the reference has and we have not."""
 
     def find_spec(
@@ -146,7 +149,8 @@ class _Finder(MetaPathFinder, Loader):
         if not fullname.startswith(f"{_TYPES}."):
             return None
         package, _, stem = fullname[len(_TYPES) + 1 :].rpartition(".")
-        return ModuleSpec(fullname, self) if stem[:1] != "_" and stem in _deep_modules(package) else None
+        loader = cast("Loader", self)
+        return ModuleSpec(fullname, loader) if stem[:1] != "_" and stem in _deep_modules(package) else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return None

@@ -83,7 +83,9 @@ def _make(kind: Any) -> Fitter:
     if origin is Annotated:
         return fitter(get_args(kind)[0])
     if origin is Union or origin is types.UnionType:
-        return _union(get_args(kind), None)
+        # `X | None` is told by what X is told by.
+        told = {arg.discriminator for arg in get_args(kind) if _is(arg, OneOf)}
+        return _union(get_args(kind), told.pop() if len(told) == 1 else None)
     if _is(kind, OneOf):
         return _union(kind.variants, kind.discriminator)
     struct = origin if origin is not None else kind

@@ -300,7 +300,7 @@ def test_unknown_tags_give_open_objects(name: str, tag: Any) -> None:
     kind = KINDS[name]
     fields = {variant.__struct_config__.tag_field for variant in typing.get_args(kind) if is_node(variant)}
     for field in fields - {None}:
-        value = {field: tag, "a": {"b": [1]}, "role": "assistant"}
+        value = {"role": "assistant", field: tag, "a": {"b": [1]}}
         node = Decoder.of(kind)(json.dumps(value).encode())
         if isinstance(node, Model):
             assert type(node) is OpenObject or node.__struct_config__.tag_field is None

@@ -12,6 +12,7 @@ import random
 import sys
 import tracemalloc
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -463,7 +464,9 @@ def reference_models() -> dict[str, Any]:
     for module in (types, types.chat, types.responses, types.shared):
         for name in dir(module):
             kind = getattr(module, name)
-            if isinstance(kind, type) and issubclass(kind, BaseModel) and name in KINDS and is_node(KINDS[name]):
+            # Other packages may have another type of that name.
+            ours = getattr(import_module(f"ai{module.__name__}"), name, None)
+            if isinstance(kind, type) and issubclass(kind, BaseModel) and is_node(ours) and ours is KINDS.get(name):
                 found.setdefault(name, kind)
     return found
 

@@ -53,11 +53,11 @@ def test_methods_and_parameters() -> None:
         ("name: str", "name: int"),
         ('"POST"', '"PUT"'),
     )
-    assert found == [
+    rest = ", '/things', Thing, ThingEvent, _create, _create_streaming"
+    assert [line.replace(rest, ", *") for line in found] == [
         "- resource things.parts",
         "+ resource things.pieces",
-        "~ parameter things.create.(): streamed('POST', '/things', Thing, ThingEvent, _create, _create_streaming)"
-        " -> streamed('PUT', '/things', Thing, ThingEvent, _create, _create_streaming)",
+        "~ parameter things.create.(): streamed('POST', *) -> streamed('PUT', *)",
         "~ parameter things.create.name: str -> int",
         "+ parameter things.retrieve.after: str | Omit",
         "- value things.retrieve.order: 'desc'",

@@ -51,7 +51,7 @@ class Example(NamedTuple):
         return json.loads(text)
 
     def events(self) -> str:
-        """The body as server-sent events: those that it shows, or a line of JSON each, or one. Raises ValueError else."""
+        """The body as server-sent events: what it shows, or a line of JSON each, or one. Raises ValueError else."""
         lines = [line for line in self.text.splitlines() if line.strip(" .")]
         if self.text.startswith(("event:", "data:")):
             return "".join(_event_line(line) for line in lines)
@@ -93,11 +93,8 @@ def examples() -> Iterator[Example]:
         elif verb and (found := _RESPONSE.match(line)):
             label = " ".join(filter(None, (verb, path, title)))
             counts[label] = counts.get(label, 0) + 1
-            if found[2]:
-                # In quotes, which YAML has from JSON.
-                text = json.loads(found[2]).strip()
-            else:
-                text = _block(lines, number + 1, len(found[1]))
+            # What YAML has in double quotes is JSON.
+            text = json.loads(found[2]).strip() if found[2] else _block(lines, number + 1, len(found[1]))
             yield Example(label if counts[label] == 1 else f"{label} {counts[label]}", verb, path, text)
 
 

@@ -412,8 +412,7 @@ async def test_one_key_only(server: Server, reference: Any, keys: dict[str, str]
             try:
                 seen.append(await record(server, lambda: resolve(client, name)(**required(METHODS[name]))))
             except (TypeError, aiopenai.OpenAIError) as error:
-                assert "api_key" in str(error)
-                seen.append("refused")
+                seen.append("refused" if "api_key" in str(error) else repr(error))
     assert seen[0] == seen[1]
     assert (seen[0] == "refused") == (("admin" in name) != ("admin_api_key" in keys))
 
