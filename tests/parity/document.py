@@ -104,3 +104,18 @@ def _block(lines: list[str], start: int, indent: int) -> str:
     while end < len(lines) and (not lines[end].strip() or len(lines[end]) - len(lines[end].lstrip()) > indent):
         end += 1
     return textwrap.dedent("\n".join(lines[start:end])).strip()
+
+
+def operations() -> Iterator[tuple[str, str]]:
+    """Verb and path of all operations, in the document's order; none where there is no document."""
+    if not DOCUMENT.exists():
+        return
+    path = ""
+    with DOCUMENT.open(encoding="utf-8") as lines:
+        for line in lines:
+            if found := _PATH.match(line):
+                path = found[1]
+            elif line == "components:\n":
+                return
+            elif found := _VERB.match(line):
+                yield found[1].upper(), path
