@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from datetime import timedelta
 from os import PathLike
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -98,7 +99,7 @@ class HTTPResponse:
         self.content = content
         self.request = request
         self.reason_phrase = reason
-        self.elapsed = elapsed
+        self.elapsed = timedelta(seconds=elapsed)
         self.retries_taken = retries_taken
 
     @property
@@ -228,9 +229,9 @@ class _Response:
         return self.headers.get("x-request-id")
 
     @property
-    def elapsed(self) -> float:
-        """Seconds from the start of the attempt to the reply's head."""
-        return self._reply.elapsed
+    def elapsed(self) -> timedelta:
+        """The time from the start of the attempt to the reply's head."""
+        return timedelta(seconds=self._reply.elapsed)
 
     @property
     def is_closed(self) -> bool:

@@ -144,6 +144,9 @@ class SessionReply:
         return piece
 
     async def drain(self, seconds: float) -> None:
+        if self.raw.content.at_eof():
+            self.close()
+            return
         try:
             await asyncio.wait_for(self._to_end(), seconds)
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError):

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ class TestRaw:
         assert (raw.method, raw.url) == ("POST", f"{server.base_url}/chat/completions")
         assert isinstance(raw.http_request, HTTPRequest)
         assert raw.http_request.headers["authorization"] == "<redacted>"
-        assert raw.elapsed > 0
+        assert raw.elapsed > timedelta(0)
         assert raw.retries_taken == 0
         assert raw.is_closed
         assert json.loads(raw.text) == raw.json() == json.loads(raw.read())

@@ -50,8 +50,10 @@ class TypesWriter:
             folder = group.replace(".", "/")
             for kind in sorted(kinds):
                 found[f"types/{folder}/{kind}.py"] = self._module(group, kind)
-        exporting = [package for package, names in self.layout.exports.items() if names]
-        packages = {package for group in (*self.layout.groups, *exporting) for package in _parents(group)} | {""}
+        # Empty ones too: programs may import them.
+        packages = {package for group in (*self.layout.groups, *self.layout.exports) for package in _parents(group)} | {
+            ""
+        }
         for package in sorted(packages):
             found[f"types/{package.replace('.', '/')}/__init__.py".replace("//", "/")] = self._package(package)
         found["types/_modules.py"] = self._table()

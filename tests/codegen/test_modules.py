@@ -20,8 +20,8 @@ openai_types = pytest.importorskip("openai.types")
 
 
 def modules() -> list[str]:
-    found = pkgutil.walk_packages(openai_types.__path__, "types.")
-    return [each.name for each in found if each.name not in SKIPPED]
+    names = [each.name for each in pkgutil.walk_packages(openai_types.__path__, "openai.types.")]
+    return [name.removeprefix("openai.") for name in names if name.removeprefix("openai.") not in SKIPPED]
 
 
 def test_every_name_of_every_module_is_there() -> None:
