@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, Union
 import typing_extensions
 from typing_extensions import get_type_hints, is_typeddict
 
+from .reference import is_model
 from .surface import Method
 
 # (name of the parameter or key, the TypedDict that has it or None) -> a value, or nothing
@@ -87,7 +88,7 @@ class _Maker:
             return None
         if kind is os.PathLike:
             return FILE
-        if is_typeddict(kind):
+        if is_typeddict(kind) or is_model(kind):
             return self.object(kind)
         if origin is Literal:
             return typing.get_args(kind)[self.turn % len(typing.get_args(kind))]
@@ -117,8 +118,11 @@ class _Maker:
 
 
 def keys_of(kind: Any) -> dict[str, tuple[Any, bool]]:
-    """A TypedDict's keys, with their types and whether they are required."""
+    """A TypedDict's keys, or a reply type's of the reference, with their types and whether they are required."""
     found = _keys.get(kind)
+    if found is None and is_model(kind):
+        fields = kind.model_fields.items()
+        found = _keys[kind] = {field.alias or name: (field.annotation, field.is_required()) for name, field in fields}
     if found is None:
         # `__required_keys__` does not see a `Required` in annotations that are strings.
         hints = get_type_hints(kind, localns={"PathLike": os.PathLike}, include_extras=True)
@@ -127,6 +131,15 @@ def keys_of(kind: Any) -> dict[str, tuple[Any, bool]]:
             for name, hint in hints.items()
         }
     return found
+
+
+def values(kind: Any) -> Iterator[Any]:
+    """Values of a type, as JSON has them: as many as it takes to give each member of each union its turn."""
+    for turn in itertools.count():
+        maker = _Maker(turn, None, full=True)
+        yield maker.value(kind, "", None)
+        if turn + 1 >= maker.widest:
+            return
 
 
 def is_array(kind: Any) -> bool:

@@ -6,7 +6,7 @@ import copy
 import json
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -74,11 +74,10 @@ JSON = "application/json"
 HEADERS = {"x-request-id": "req_test"}
 
 
-def test_what_is_covered(capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_covered(say: Callable[[str], None]) -> None:
     """Every example belongs to a method, but for those that are none."""
     names = {method.name for _, method in CASES.values()}
-    with capsys.disabled():
-        print(f"\nReplies: {len(CASES)} cases: {len(EXAMPLES) - len(BROKEN)} examples, {len(names)} methods", end=" ")
+    say(f"Replies: {len(EXAMPLES) - len(BROKEN)} of {len(EXAMPLES)} examples, {len(names)} methods, {len(CASES)} cases")
     assert BROKEN.keys() <= EXAMPLES.keys()
     assert DEPARTS_VARIED.keys() <= EXAMPLES.keys()
     assert EXAMPLES.keys() - BROKEN.keys() == {example.label for example, _ in CASES.values()}

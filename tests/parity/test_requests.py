@@ -417,7 +417,6 @@ async def test_one_key_only(server: Server, reference: Any, keys: dict[str, str]
     assert (seen[0] == "refused") == (("admin" in name) != ("admin_api_key" in keys))
 
 
-def test_the_count(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_count(say: Callable[[str], None]) -> None:
     calls = sum(1 for name in NAMES for _ in everything(METHODS[name]))
-    with capsys.disabled():
-        print(f"\nRequests: {len(NAMES)} methods, with all arguments in {calls} calls", end=" ")
+    say(f"Requests: {len(NAMES)} methods, with all arguments in {calls} calls")

@@ -28,17 +28,6 @@ def theirs() -> dict[str, Callable[..., Any]]:
     return reference.methods()
 
 
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
-    """Print in spite of the capture: the counts are what the run is for."""
-
-    def say(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n{text}", end=" ")
-
-    return say
-
-
 def test_methods(theirs: dict[str, Any], say: Callable[[str], None]) -> None:
     say(f"Methods: {len(METHODS)} HTTP calls, {len(HELPERS)} helpers of other issues, {len(theirs)} in the reference")
     assert sorted(HELPERS.keys() - theirs.keys()) == []
