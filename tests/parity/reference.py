@@ -84,6 +84,14 @@ HELPER_TYPES = {
     "WebsocketConnectionOptions": "DESIGN 10, websockets",
 }
 
+# Modules that hold nothing but such names.
+HELPER_MODULES = {
+    "chat.parsed_chat_completion",
+    "chat.parsed_function_tool_call",
+    "responses.parsed_response",
+    "websocket_connection_options",
+    "websocket_reconnection",
+}
 # Two of a name in packages that share a module here: the class is called otherwise, in its repr say.
 RENAMED = {
     "types.admin.organization.projects.groups.RoleDeleteResponse": "GroupsRoleDeleteResponse",
