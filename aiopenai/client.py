@@ -545,7 +545,7 @@ class AsyncOpenAI(AsyncVerbs, Resources[Async]):
                 self._require_key(endpoint)
             return block
         own = merged(dict(plain), given)
-        if call.body is None:
+        if call.body is None and not has(given, "content-type"):
             drop(own, "content-type")
         if call.idempotency_key and not has(own, "idempotency-key"):
             own["Idempotency-Key"] = call.idempotency_key

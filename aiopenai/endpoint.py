@@ -29,7 +29,7 @@ from aiopenai.paging import (
 )
 from aiopenai.querystring import encode_path_segment
 from aiopenai.request import Endpoint, Request
-from aiopenai.values import Body, Headers, NotGiven, Omit, Query, TimeoutTypes, is_mapping
+from aiopenai.values import Body, Headers, NotGiven, Omit, Query, TimeoutTypes, is_mapping, omit
 
 if TYPE_CHECKING:
     from tenacity import BaseRetrying
@@ -557,7 +557,8 @@ class _Builder:
             if name in given:
                 given[name] = _renamed(given[name], steps, own)
         choice = given.get(self.chosen_by) if self.chosen_by else None
-        files = [(name, given.pop(name, None)) for name in self.files]
+        # Where a file may be an object instead, one that names it say, that is sent like all others.
+        files = [(name, given.pop(name)) for name in self.files if name in given and not is_mapping(given[name])]
         query: dict[str, Any] = {}
         body: dict[str, Any] = {}
         for name, value in given.items():
@@ -592,7 +593,7 @@ class _Builder:
         request.files = [
             (name, (None, encode(value) if kind == "application/json" else value.encode(), kind))
             for name, kind in self.typed_parts.items()
-            if (value := fields.pop(name, None)) is not None
+            if (value := fields.pop(name, omit)) is not omit
         ]
         request.body = fields
 

@@ -264,6 +264,24 @@ class TestFacts:
         await things.upload(images=(), mask=omit)
         assert server.journal[-1].multipart() == []
 
+    async def test_an_object_for_a_file(self, things: Any, server: Server) -> None:
+        """One that names a file which the API has already: fields of the form like others."""
+        server.fault(status=200, body={}, times=None)
+        await things.upload(images=b"1", mask={"id": "file-1", "of": {"page": 2}})
+        parts = [(part.name, part.filename, part.data) for part in server.journal[-1].multipart()]
+        assert parts == [
+            ("mask[id]", None, b"file-1"),
+            ("mask[of][page]", None, b"2"),
+            ("images", "upload", b"1"),
+        ]
+
+    async def test_no_content_has_no_type(self, client: AsyncOpenAI, server: Server) -> None:
+        server.fault(status=200, body={}, times=None)
+        await client.responses.cancel("r")
+        assert "content-type" not in server.journal[-1].headers
+        await client.responses.cancel("r", extra_headers={"Content-Type": "text/plain"})
+        assert server.journal[-1].headers["content-type"] == "text/plain"
+
 
 class TestModes:
     async def test_raw(self, client: AsyncOpenAI, server: Server, chat: dict[str, Any]) -> None:

@@ -13,8 +13,7 @@ from typing import Any, Literal, TypeAlias, Union
 import typing_extensions
 from typing_extensions import get_type_hints, is_typeddict
 
-from aiopenai.values import NotGiven, Omit
-
+from .reference import is_model
 from .surface import Method
 
 # (name of the parameter or key, the TypedDict that has it or None) -> a value, or nothing
@@ -30,6 +29,9 @@ _QUALIFIERS = (
 _SEQUENCES = (list, collections.abc.Iterable, collections.abc.Sequence, tuple)
 # What may be anything is an object in the API: a schema, the arguments of a call.
 _SCALARS: dict[Any, Any] = {str: "text", int: 1, float: 0.5, bool: True, object: {"key": "text"}}
+_FILES = (os.PathLike, typing.IO, bytes, tuple)
+# Ours, and the reference's where its types are compared.
+_SENTINELS = ("Omit", "NotGiven")
 FILE: Any = ("notes.jsonl", b'{"a": 1}\n', "application/jsonl")
 
 
@@ -39,7 +41,7 @@ def required(method: Method, known: Known | None = None) -> dict[str, Any]:
     return {
         parameter.name: maker.value(parameter.kind, parameter.name, None)
         for parameter in method.parameters
-        if parameter.required
+        if parameter.needed
     }
 
 
@@ -70,39 +72,37 @@ class _Maker:
     def value(self, kind: Any, name: str, owner: Any) -> Any:
         if self.known is not None and (found := self.known(name, owner)) is not NOTHING:
             return found
-        members = list(_members(kind))
-        if any(typing.get_origin(member) is os.PathLike for member in members):
-            return FILE
+        options = members(kind)
         # A type inside itself ends with its required keys, and with a member that is not in progress already.
-        if len(members) > 1:
-            closed = [member for member in members if member not in self.open]
-            members = closed or members
-        if len(members) == 1:
-            return self.one(members[0], name, owner)
-        self.widest = max(self.widest, len(members)) if self.full else 1
-        return self.one(members[self.turn % len(members)], name, owner)
+        if len(options) > 1:
+            closed = [member for member in options if member not in self.open]
+            options = closed or options
+        if len(options) == 1:
+            return self.one(options[0], name, owner)
+        self.widest = max(self.widest, len(options)) if self.full else 1
+        return self.one(options[self.turn % len(options)], name, owner)
 
     def one(self, kind: Any, name: str, owner: Any) -> Any:
         origin = typing.get_origin(kind)
         if kind is type(None):
             return None
-        if is_typeddict(kind):
+        if kind is os.PathLike:
+            return FILE
+        if is_typeddict(kind) or is_model(kind):
             return self.object(kind)
         if origin is Literal:
             return typing.get_args(kind)[self.turn % len(typing.get_args(kind))]
-        if (origin or kind) in _SEQUENCES:
+        if is_array(kind):
             return self.array(typing.get_args(kind), name, owner)
-        if (origin or kind) in (dict, collections.abc.Mapping):
+        if is_mapping(kind):
             return {"key": self.value((typing.get_args(kind) or (str, str))[1], "", None)}
         if kind in _SCALARS:
             return _SCALARS[kind]
         raise AssertionError(f"no value is known for {name}: {kind}")
 
     def array(self, args: tuple[Any, ...], name: str, owner: Any) -> list[Any]:
-        members = [member for member in _members(args[0] if args else str) if member not in self.open]
-        if not self.full:
-            members = members[:1]
-        return [self.one(member, name, owner) for member in members]
+        kinds = [member for member in members(args[0] if args else str) if member not in self.open]
+        return [self.one(kind, name, owner) for kind in (kinds if self.full else kinds[:1])]
 
     def object(self, kind: Any) -> dict[str, Any]:
         again = kind in self.open
@@ -118,8 +118,11 @@ class _Maker:
 
 
 def keys_of(kind: Any) -> dict[str, tuple[Any, bool]]:
-    """A TypedDict's keys, with their types and whether they are required."""
+    """A TypedDict's keys, or a reply type's of the reference, with their types and whether they are required."""
     found = _keys.get(kind)
+    if found is None and is_model(kind):
+        fields = kind.model_fields.items()
+        found = _keys[kind] = {field.alias or name: (field.annotation, field.is_required()) for name, field in fields}
     if found is None:
         # `__required_keys__` does not see a `Required` in annotations that are strings.
         hints = get_type_hints(kind, localns={"PathLike": os.PathLike}, include_extras=True)
@@ -130,20 +133,43 @@ def keys_of(kind: Any) -> dict[str, tuple[Any, bool]]:
     return found
 
 
+def values(kind: Any) -> Iterator[Any]:
+    """Values of a type, as JSON has them: as many as it takes to give each member of each union its turn."""
+    for turn in itertools.count():
+        maker = _Maker(turn, None, full=True)
+        yield maker.value(kind, "", None)
+        if turn + 1 >= maker.widest:
+            return
+
+
+def is_array(kind: Any) -> bool:
+    return (typing.get_origin(kind) or kind) in _SEQUENCES
+
+
+def is_mapping(kind: Any) -> bool:
+    return (typing.get_origin(kind) or kind) in (dict, collections.abc.Mapping)
+
+
 _keys: dict[Any, dict[str, tuple[Any, bool]]] = {}
 
 
-def _members(kind: Any) -> Iterator[Any]:
-    """What a union consists of, flat; sentinels are not values."""
+def members(kind: Any) -> list[Any]:
+    """What a union consists of, flat; sentinels are not values, and all that can be a file is one: `os.PathLike`."""
+    found: list[Any] = []
+    for member in _flat(kind):
+        if member not in found and getattr(member, "__name__", "") not in _SENTINELS:
+            found.append(member)
+    if any((typing.get_origin(member) or member) is os.PathLike for member in found):
+        return [os.PathLike, *(member for member in found if (typing.get_origin(member) or member) not in _FILES)]
+    return found
+
+
+def _flat(kind: Any) -> Iterator[Any]:
     origin = typing.get_origin(kind)
     if origin in _QUALIFIERS:
-        yield from _members(typing.get_args(kind)[0])
+        yield from _flat(typing.get_args(kind)[0])
     elif origin is Union or origin is types.UnionType:
-        seen: list[Any] = []
         for argument in typing.get_args(kind):
-            for member in _members(argument):
-                if member not in seen and member not in (Omit, NotGiven):
-                    seen.append(member)
-                    yield member
+            yield from _flat(argument)
     else:
         yield kind

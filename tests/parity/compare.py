@@ -10,6 +10,8 @@ import msgspec
 
 from aiopenai.models import Model
 
+from .reference import RENAMED
+
 
 def differences(ours: Any, theirs: Any, at: str = "reply") -> Iterator[str]:
     """What differs, each with the place where; nothing where the two are the same.
@@ -70,7 +72,8 @@ def _objects(ours: Model, theirs: Any, fields: dict[str, Any], at: str) -> Itera
 def _classes(ours: type[Model], theirs: Any, fields: dict[str, Any], at: str) -> Iterator[str]:
     package = sys.modules[theirs.__module__.rpartition(".")[0]]
     # Only what the reference exports has a name that programs know; pages are generic there, by their name.
-    if getattr(package, theirs.__name__, None) is theirs and ours.__name__ != theirs.__name__:
+    due = RENAMED.get(f"{package.__name__.partition('.')[2]}.{theirs.__name__}", theirs.__name__)
+    if getattr(package, theirs.__name__, None) is theirs and ours.__name__ != due:
         yield f"{at}: class {ours.__name__} where the reference has {theirs.__name__}"
     known = {field.name for field in msgspec.structs.fields(ours)} | {ours.__struct_config__.tag_field}
     if missing := fields.keys() - known:

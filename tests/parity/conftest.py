@@ -39,6 +39,17 @@ async def theirs(server: Server, reference: Callable[..., Any]) -> AsyncIterator
         yield client
 
 
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Print in spite of the capture: the counts are what the run is for."""
+
+    def say(text: str) -> None:
+        with capsys.disabled():
+            print(f"\n{text}", end=" ")
+
+    return say
+
+
 @pytest.fixture(scope="session")
 def reference() -> Any:
     """The reference's AsyncOpenAI; tests that compare with it are skipped where it is not installed."""

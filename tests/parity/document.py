@@ -14,10 +14,20 @@ DOCUMENT = Path(__file__).parents[3] / "shared" / "openapi.yml"
 _PATH = re.compile(r"  (/\S*):$")
 _VERB = re.compile(r"    (get|post|put|patch|delete):$")
 _TITLE = re.compile(r" +(?:- )?title: (.+)$")
-_RESPONSE = re.compile(r"( +)(?:- )?response: \|-?$")
+_RESPONSE = re.compile(r"( +)(?:- )?response: (?:\|-?|(\".+\"))$")
 
-_ELLIPSIS = re.compile(r"^ *\.{3,}.*$", re.MULTILINE)
-_TRAILING = re.compile(r",(?=\s*[]}])")
+# What the examples have that JSON has not, each with what it becomes.
+_REPAIRS = [
+    # Lines of which nothing but dots is given.
+    (re.compile(r"^ *\.{3,}.*$", re.MULTILINE), ""),
+    (re.compile(r'^ *("\w+": )?\{ ?\.\.\. ?\},?$', re.MULTILINE), ""),
+    # Names without quotes, values of Python's.
+    (re.compile(r"^( *)(\w+):", re.MULTILINE), r'\1"\2":'),
+    (re.compile(r": None,$", re.MULTILINE), ": null,"),
+    # Commas that are missing, and those before the end.
+    (re.compile(r'(["\d\]}el])\n( *")'), r"\1,\n\2"),
+    (re.compile(r",(?=\s*[]}])"), ""),
+]
 
 
 class Example(NamedTuple):
@@ -28,18 +38,36 @@ class Example(NamedTuple):
     path: str
     text: str
 
+    @property
+    def streams(self) -> bool:
+        """Whether the reply is a stream of events."""
+        return self.text.startswith(("event:", "data:")) or bool(re.search(r" Streaming\b", self.label))
+
     def json(self) -> Any:
-        """The body as a value, where it is JSON but for its last commas and an ellipsis. Raises ValueError else."""
-        return json.loads(_TRAILING.sub("", _ELLIPSIS.sub("", self.text)))
+        """The body as a value, where it is JSON but for slips of its writers. Raises ValueError else."""
+        text = self.text
+        for pattern, replacement in _REPAIRS:
+            text = pattern.sub(replacement, text)
+        return json.loads(text)
 
     def events(self) -> str:
-        """The body as server-sent events: as it is, or a line of JSON each. Raises ValueError else."""
-        if self.text.startswith("event:"):
-            return self.text + "\n\n"
-        data = [line for line in self.text.splitlines() if line.strip(" .")]
-        for line in data:
-            json.loads(line)
-        return "".join(f"data: {line}\n\n" for line in [*data, "[DONE]"])
+        """The body as server-sent events: what it shows, or a line of JSON each, or one. Raises ValueError else."""
+        lines = [line for line in self.text.splitlines() if line.strip(" .")]
+        if self.text.startswith(("event:", "data:")):
+            return "".join(_event_line(line) for line in lines)
+        try:
+            events = [json.loads(line) for line in lines]
+        except ValueError:
+            events = [self.json()]
+        return "".join(f"data: {json.dumps(event)}\n\n" for event in events) + "data: [DONE]\n\n"
+
+
+def _event_line(line: str) -> str:
+    data = line.removeprefix("data: ")
+    if not data.startswith("{"):
+        return f"{line}\n\n" if line == "data: [DONE]" else f"{line}\n"
+    # Some have a brace too many at the end, and some no `data`.
+    return f"data: {data[: json.JSONDecoder().raw_decode(data)[1]]}\n\n"
 
 
 def examples() -> Iterator[Example]:
@@ -65,12 +93,9 @@ def examples() -> Iterator[Example]:
         elif verb and (found := _RESPONSE.match(line)):
             label = " ".join(filter(None, (verb, path, title)))
             counts[label] = counts.get(label, 0) + 1
-            yield Example(
-                label if counts[label] == 1 else f"{label} {counts[label]}",
-                verb,
-                path,
-                _block(lines, number + 1, len(found[1])),
-            )
+            # What YAML has in double quotes is JSON.
+            text = json.loads(found[2]).strip() if found[2] else _block(lines, number + 1, len(found[1]))
+            yield Example(label if counts[label] == 1 else f"{label} {counts[label]}", verb, path, text)
 
 
 def _block(lines: list[str], start: int, indent: int) -> str:
@@ -79,3 +104,18 @@ def _block(lines: list[str], start: int, indent: int) -> str:
     while end < len(lines) and (not lines[end].strip() or len(lines[end]) - len(lines[end].lstrip()) > indent):
         end += 1
     return textwrap.dedent("\n".join(lines[start:end])).strip()
+
+
+def operations() -> Iterator[tuple[str, str]]:
+    """Verb and path of all operations, in the document's order; none where there is no document."""
+    if not DOCUMENT.exists():
+        return
+    path = ""
+    with DOCUMENT.open(encoding="utf-8") as lines:
+        for line in lines:
+            if found := _PATH.match(line):
+                path = found[1]
+            elif line == "components:\n":
+                return
+            elif found := _VERB.match(line):
+                yield found[1].upper(), path

@@ -10,16 +10,28 @@ import typing
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
+from string import Formatter
 from typing import Any, NamedTuple
 
 from aiopenai import AsyncOpenAI
 from aiopenai.endpoint import Resource
 
+# Of these methods' optional parameters some set must be given; here is the first of the sets.
+NEEDS = {
+    "admin.organization.external_keys.create": ("external_id", "kms_arn", "role_arn"),
+    "audio.voices.create": ("audio_sample", "consent"),
+    "beta.agents.automations.create": ("expression", "timezone"),
+    "beta.agents.environments.files.create": ("file_id",),
+}
+
 
 class Parameter(NamedTuple):
+    """`needed`: there is no call without it; `required`: nor a signature."""
+
     name: str
     kind: Any
     required: bool
+    needed: bool
     in_path: bool
 
 
@@ -45,15 +57,10 @@ def resolve(client: Any, name: str) -> Any:
     return found
 
 
-# What the tests here know arguments and replies for; tests/codegen compares the interface of all.
-NAMESPACES = ("chat", "completions", "embeddings", "files", "models", "moderations", "responses")
-
-
 def methods() -> list[Method]:
-    """Every method of these resources of our client, in the order of their names."""
+    """Every method of every resource of our client, in the order of their names."""
     client = AsyncOpenAI(api_key="test", base_url="http://127.0.0.1")
-    found = (method for name in NAMESPACES for method in _below(getattr(client, name), f"{name}."))
-    return sorted(found, key=lambda method: method.name)
+    return sorted(_below(client, ""), key=lambda method: method.name)
 
 
 def _below(resource: Resource[Any], prefix: str) -> Iterator[Method]:
@@ -70,19 +77,20 @@ def _below(resource: Resource[Any], prefix: str) -> Iterator[Method]:
 def _method(name: str, function: Any) -> Method:
     signature = inspect.unwrap(function)
     hints = typing.get_type_hints(signature, _namespace(signature.__module__), include_extras=False)
-    parameters = [
-        Parameter(
-            parameter.name,
-            hints[parameter.name],
-            parameter.default is inspect.Parameter.empty,
-            parameter.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        )
+    shown = [
+        parameter
         for parameter in inspect.signature(function).parameters.values()
         if parameter.name != "self" and parameter.kind is not inspect.Parameter.VAR_KEYWORD
     ]
-    request = function.request(**{parameter.name: "x" for parameter in parameters if parameter.required})
-    endpoint = request.endpoint
-    return Method(name, tuple(parameters), endpoint.method, endpoint.path, endpoint.reply, endpoint.event is not None)
+    required = {parameter.name for parameter in shown if parameter.default is inspect.Parameter.empty}
+    needed = required.union(NEEDS.get(name, ()))
+    endpoint = function.request(**dict.fromkeys(needed, "x")).endpoint
+    in_path = {field for _, field, _, _ in Formatter().parse(endpoint.path)}
+    parameters = tuple(
+        Parameter(each.name, hints[each.name], each.name in required, each.name in needed, each.name in in_path)
+        for each in shown
+    )
+    return Method(name, parameters, endpoint.method, endpoint.path, endpoint.reply, endpoint.event is not None)
 
 
 _namespaces: dict[str, dict[str, Any]] = {}

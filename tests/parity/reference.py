@@ -1,0 +1,185 @@
+"""The reference's interface, found by looking at what is installed; and what of it is not one HTTP call.
+
+Imports the reference when its functions are called, so that tests can be collected where it is not installed.
+"""
+
+from __future__ import annotations
+import __future__
+
+import importlib
+import inspect
+import pkgutil
+import types
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import typing_extensions
+
+# What comes with which issue, by name: more than one HTTP call each, or none.
+HELPERS = {
+    "chat.completions.parse": "issue 4, structured outputs",
+    "responses.parse": "issue 4, structured outputs",
+    "beta.chat.completions.parse": "issue 4, structured outputs",
+    "chat.completions.stream": "issue 4, stream helpers",
+    "responses.stream": "issue 4, stream helpers",
+    "beta.chat.completions.stream": "issue 4, stream helpers",
+    "beta.threads.create_and_run_stream": "issue 4, stream helpers",
+    "beta.threads.runs.create_and_stream": "issue 4, stream helpers",
+    "beta.threads.runs.stream": "issue 4, stream helpers",
+    "beta.threads.runs.submit_tool_outputs_stream": "issue 4, stream helpers",
+    "beta.threads.create_and_run_poll": "issue 4, polling",
+    "beta.threads.runs.create_and_poll": "issue 4, polling",
+    "beta.threads.runs.poll": "issue 4, polling",
+    "beta.threads.runs.submit_tool_outputs_and_poll": "issue 4, polling",
+    "files.wait_for_processing": "issue 4, polling",
+    "vector_stores.file_batches.create_and_poll": "issue 4, polling",
+    "vector_stores.file_batches.poll": "issue 4, polling",
+    "vector_stores.files.create_and_poll": "issue 4, polling",
+    "vector_stores.files.poll": "issue 4, polling",
+    "videos.create_and_poll": "issue 4, polling",
+    "videos.poll": "issue 4, polling",
+    "uploads.upload_file_chunked": "issue 4, uploads",
+    "vector_stores.file_batches.upload_and_poll": "issue 4, uploads",
+    "vector_stores.files.upload": "issue 4, uploads",
+    "vector_stores.files.upload_and_poll": "issue 4, uploads",
+    "webhooks.unwrap": "issue 4, webhooks",
+    "webhooks.verify_signature": "issue 4, webhooks",
+    "beta.realtime.connect": "DESIGN 10, websockets",
+    "beta.responses.connect": "DESIGN 10, websockets",
+    "live.connect": "DESIGN 10, websockets",
+    "live.forks.connect": "DESIGN 10, websockets",
+    "live.sideband.connect": "DESIGN 10, websockets",
+    "realtime.connect": "DESIGN 10, websockets",
+    "realtime.translations.connect": "DESIGN 10, websockets",
+    "responses.connect": "DESIGN 10, websockets",
+    "beta.agents.environments.files.prepare": "DESIGN 10, agents",
+    "beta.agents.environments.files.prepare_directory": "DESIGN 10, agents",
+    "beta.agents.environments.files.upload": "DESIGN 10, agents",
+    "beta.agents.sessions.artifacts.for_result": "DESIGN 10, agents",
+    "beta.agents.sessions.stream": "DESIGN 10, agents",
+}
+# The same for parameters of HTTP methods, by method.
+HELPER_PARAMETERS = {
+    "beta.agents.sessions.create": {"output_type": "DESIGN 10, agents", "tool_handlers": "DESIGN 10, agents"},
+    "beta.agents.sessions.events.create": {"output_type": "DESIGN 10, agents", "tool_handlers": "DESIGN 10, agents"},
+}
+# Names of types that only helpers use.
+HELPER_TYPES = {
+    "ParsedChatCompletion": "issue 4, structured outputs",
+    "ParsedChatCompletionMessage": "issue 4, structured outputs",
+    "ParsedChoice": "issue 4, structured outputs",
+    "ParsedContent": "issue 4, structured outputs",
+    "ParsedFunction": "issue 4, structured outputs",
+    "ParsedFunctionToolCall": "issue 4, structured outputs",
+    "ParsedResponse": "issue 4, structured outputs",
+    "ParsedResponseFunctionToolCall": "issue 4, structured outputs",
+    "ParsedResponseOutputItem": "issue 4, structured outputs",
+    "ParsedResponseOutputMessage": "issue 4, structured outputs",
+    "ParsedResponseOutputText": "issue 4, structured outputs",
+    "ReconnectingEvent": "DESIGN 10, websockets",
+    "ReconnectingOverrides": "DESIGN 10, websockets",
+    "SyncWebSocketConnectionOptions": "DESIGN 10, websockets",
+    "WebSocketConnectionOptions": "DESIGN 10, websockets",
+    "WebsocketConnectionOptions": "DESIGN 10, websockets",
+}
+
+# Modules that hold nothing but such names.
+HELPER_MODULES = {
+    "chat.parsed_chat_completion",
+    "chat.parsed_function_tool_call",
+    "responses.parsed_response",
+    "websocket_connection_options",
+    "websocket_reconnection",
+}
+# Two of a name in packages that share a module here: the class is called otherwise, in its repr say.
+RENAMED = {
+    "types.admin.organization.projects.groups.RoleDeleteResponse": "GroupsRoleDeleteResponse",
+    "types.admin.organization.projects.users.RoleCreateResponse": "UsersRoleCreateResponse",
+    "types.admin.organization.projects.users.RoleDeleteResponse": "UsersRoleDeleteResponse",
+    "types.admin.organization.projects.users.RoleListResponse": "UsersRoleListResponse",
+    "types.admin.organization.projects.users.RoleRetrieveResponse": "UsersRoleRetrieveResponse",
+}
+
+
+class Export(NamedTuple):
+    """A public name of a module or package; `module` is below the reference's own, `types.chat` say."""
+
+    module: str
+    name: str
+    value: Any
+
+    @property
+    def label(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+def client() -> Any:
+    """The reference's client; the test is skipped where it is not installed."""
+    import pytest
+
+    reference: Any = pytest.importorskip("openai", reason="the reference SDK is not installed")
+    return reference.AsyncOpenAI(api_key="test", admin_api_key="test")
+
+
+def methods() -> dict[str, Callable[..., Any]]:
+    """Every public method of every resource, bound, by its name from the client on."""
+    root = client()
+    resource = type(root.models).__mro__[1]
+
+    def below(holder: Any, prefix: str) -> Iterator[tuple[str, Callable[..., Any]]]:
+        for name in dir(type(holder)):
+            found = inspect.getattr_static(type(holder), name)
+            if name.startswith(("_", "with_")):
+                continue
+            if inspect.isfunction(found) and holder is not root:
+                yield prefix + name, getattr(holder, name)
+            elif isinstance(found, (cached_property, property)) and isinstance(
+                child := getattr(holder, name), resource
+            ):
+                yield from below(child, f"{prefix}{name}.")
+
+    return dict(below(root, ""))
+
+
+def signatures(method: Callable[..., Any]) -> list[inspect.Signature]:
+    """The method's overloads, or its one signature; without `self`."""
+    function = inspect.unwrap(getattr(method, "__func__", method))
+    overloads = typing_extensions.get_overloads(function)
+    found = [inspect.signature(each) for each in overloads or [function]]
+    return [
+        each.replace(parameters=[value for name, value in each.parameters.items() if name != "self"]) for each in found
+    ]
+
+
+def exports() -> Iterator[Export]:
+    """What the packages of types offer."""
+    for package in modules():
+        if hasattr(package, "__path__"):
+            for name, value in vars(package).items():
+                if not (name.startswith("_") or isinstance(value, (types.ModuleType, __future__._Feature))):
+                    yield Export(_below(package), name, value)
+
+
+def modules() -> Iterator[types.ModuleType]:
+    """All modules of types, packages included."""
+    root = importlib.import_module("openai.types")
+    yield root
+    for found in pkgutil.walk_packages(root.__path__, "openai.types."):
+        yield importlib.import_module(found.name)
+
+
+def definitions() -> Iterator[Export]:
+    """What each module of types offers that it made itself, by the list that it keeps of it."""
+    for module in modules():
+        for name in getattr(module, "__all__", ()):
+            yield Export(_below(module), name, getattr(module, name))
+
+
+def _below(module: types.ModuleType) -> str:
+    return module.__name__.partition(".")[2]
+
+
+def is_model(value: Any) -> bool:
+    """Whether this is a class of replies."""
+    return isinstance(value, type) and hasattr(value, "model_fields")
