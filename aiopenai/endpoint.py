@@ -10,15 +10,13 @@ arguments with their types; as it cannot carry overloads, `streamed` takes three
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
-from string import Formatter
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
-from msgspec import structs
-from typing_extensions import Self, TypedDict
+from typing_extensions import Self
 
-from aiopenai.codec import encode
+from aiopenai.arguments import Builder, CallOptions
 from aiopenai.paging import (
     AsyncConversationCursorPage,
     AsyncCursorPage,
@@ -27,13 +25,9 @@ from aiopenai.paging import (
     AsyncPaginator,
     AsyncTokenPage,
 )
-from aiopenai.querystring import encode_path_segment
 from aiopenai.request import Endpoint, Request
-from aiopenai.values import Body, Headers, NotGiven, Omit, Query, TimeoutTypes, is_mapping, omit
 
 if TYPE_CHECKING:
-    from tenacity import BaseRetrying
-
     from aiopenai.response import APIResponse, AsyncAPIResponse
     from aiopenai.streaming import AsyncStream
 
@@ -100,26 +94,6 @@ class AsyncStreaming(Mode):
 
 
 M = TypeVar("M", bound=Mode)
-
-
-class CallOptions(TypedDict, total=False):
-    """What every call takes beside its own parameters.
-
-    `extra_headers` (`omit` removes a header), `extra_query` and `extra_body` add to the request and win over the
-    client's and the method's own; `timeout` in seconds, None for no limit; `retry` a tenacity policy;
-    `idempotency_key` is sent with all attempts.
-    """
-
-    extra_headers: Headers | None
-    extra_query: Query | None
-    extra_body: Body | None
-    timeout: TimeoutTypes | NotGiven
-    max_retries: int
-    retry: BaseRetrying | None
-    idempotency_key: str | None
-
-
-OPTIONS = frozenset(CallOptions.__annotations__)
 
 
 class Caller(Protocol):
@@ -437,225 +411,7 @@ if TYPE_CHECKING:
         def __get__(self, obj: Any, owner: type) -> Any: ...
 
 
-class _Builder:
-    """How the arguments of one method become a Request.
-
-    `query`, `body` and `header_params` name the parameters that travel elsewhere than is usual for the verb, `files`
-    those that are uploads (`may_upload`: a form only where one is given), `typed_parts` those that are parts of a form
-    with a content type of their own (`sole_part`: the one that is the whole body where it is alone), `wire` the API's
-    names where Python has others, `nested` the same for keys inside of parameters, by path. Of the sets of names in
-    `needs` one must be given. `replies` are the reply types by the value of the parameter `chosen_by`.
-    """
-
-    def __init__(
-        self,
-        signature: Callable[..., Any],
-        endpoint: Endpoint,
-        *,
-        name: str,
-        query: tuple[str, ...] = (),
-        body: tuple[str, ...] = (),
-        files: tuple[str, ...] = (),
-        may_upload: tuple[str, ...] = (),
-        typed_parts: Mapping[str, str] | None = None,
-        sole_part: str | None = None,
-        header_params: Mapping[str, str] | None = None,
-        wire: Mapping[str, str] | None = None,
-        nested: Mapping[str, str] | None = None,
-        needs: tuple[tuple[str, ...], ...] = (),
-        chosen_by: str | None = None,
-        replies: Mapping[str, Any] | None = None,
-    ) -> None:
-        code = signature.__code__
-        positional = code.co_argcount
-        names = code.co_varnames[1 : positional + code.co_kwonlyargcount]
-        optional = signature.__kwdefaults__ or {}
-        self.name = name
-        self.endpoint = endpoint
-        self.positional = code.co_varnames[1:positional]
-        self.names = frozenset(names)
-        self.required = frozenset(names) - optional.keys()
-        # The template's texts, each with the parameter that follows it.
-        self.path = [(text, field) for text, field, _, _ in Formatter().parse(endpoint.path)]
-        self.in_path = tuple(field for _, field in self.path if field)
-        self.has_body = endpoint.method not in ("GET", "DELETE")
-        # A POST without any parameter for its body has none, rather than an empty object.
-        self.sends_body = self.has_body and bool({*names} - {*self.in_path, *query, *(header_params or ())})
-        self.query = frozenset(query)
-        self.body = frozenset(body)
-        # The reference names some twice, as one file and as several: which it is shows when it is given.
-        self.files = tuple(dict.fromkeys(name.removesuffix("[]") for name in files or may_upload))
-        self.typed_parts = typed_parts or {}
-        self.sole_part = sole_part
-        self.header_params = header_params or {}
-        self.wire = wire or {}
-        self.nested = [(_path(path), name) for path, name in (nested or {}).items()]
-        self.needs = needs
-        self.chosen_by = chosen_by
-        self.endpoints = {value: structs.replace(endpoint, reply=reply) for value, reply in (replies or {}).items()}
-        self.streams = endpoint.event is not None
-        self.only_streams = self.streams and endpoint.reply is None
-        # Nothing but a body, as nearly all calls are: the keyword arguments are it.
-        elsewhere = self.in_path or query or self.files or self.header_params or self.wire or self.nested
-        self.simple = self.sends_body and not (elsewhere or self.typed_parts or needs or chosen_by)
-
-    def build(self, args: tuple[Any, ...], given: dict[str, Any]) -> Request[Any]:
-        """Make the request. Raises TypeError for wrong and missing names, ValueError for an empty path argument."""
-        if args:
-            self._name(args, given)
-        options: dict[str, Any] | None = None
-        if not OPTIONS.isdisjoint(given):
-            options = {name: given.pop(name) for name in OPTIONS if name in given}
-        if not (self.names.issuperset(given) and self.required.issubset(given)):
-            raise self._misnamed(given)
-        stream = self.streams and (self.only_streams or given.get("stream") is True)
-        if self.simple:
-            request: Request[Any] = Request(endpoint=self.endpoint, path=self.endpoint.path, body=given, stream=stream)
-        else:
-            request = self._distribute(given, stream)
-        if options is not None:
-            add_options(request, options)
-        if self.typed_parts:
-            self._make_form(request)
-        return request
-
-    def _name(self, args: tuple[Any, ...], given: dict[str, Any]) -> None:
-        if len(args) > len(self.positional):
-            raise TypeError(
-                f"{self.name}() takes {len(self.positional)} positional arguments but {len(args)} were given"
-            )
-        for name, value in zip(self.positional, args, strict=False):
-            if name in given:
-                raise TypeError(f"{self.name}() got multiple values for argument {name!r}")
-            given[name] = value
-
-    def _misnamed(self, given: dict[str, Any]) -> TypeError:
-        unknown = [name for name in given if name not in self.names]
-        if unknown:
-            return TypeError(f"{self.name}() got an unexpected keyword argument {unknown[0]!r}")
-        missing = ", ".join(repr(name) for name in sorted(self.required - given.keys()))
-        return TypeError(f"{self.name}() is missing required arguments: {missing}")
-
-    def _distribute(self, given: dict[str, Any], stream: bool) -> Request[Any]:
-        path = self.endpoint.path
-        if self.in_path:
-            pieces: list[str] = []
-            for text, field in self.path:
-                pieces.append(text)
-                if field:
-                    pieces.append(encode_path_segment(given.pop(field), field))
-            path = "".join(pieces)
-        headers: dict[str, Any] = {}
-        if self.needs and not any(given.keys() >= {*each} for each in self.needs):
-            sets = " or ".join(", ".join(map(repr, each)) for each in self.needs)
-            raise TypeError(f"{self.name}() is missing required arguments: {sets}")
-        for name, header in self.header_params.items():
-            if (value := given.pop(name, None)) is not None and not isinstance(value, (Omit, NotGiven)):
-                several = isinstance(value, (list, tuple))
-                headers[header] = ",".join(map(str, cast("Sequence[Any]", value))) if several else str(value)
-        for (name, *steps), own in self.nested:
-            if name in given:
-                given[name] = _renamed(given[name], steps, own)
-        choice = given.get(self.chosen_by) if self.chosen_by else None
-        # Where a file may be an object instead, one that names it say, that is sent like all others.
-        files = [(name, given.pop(name)) for name in self.files if name in given and not is_mapping(given[name])]
-        query: dict[str, Any] = {}
-        body: dict[str, Any] = {}
-        for name, value in given.items():
-            if isinstance(value, (Omit, NotGiven)):
-                continue
-            elsewhere = name in self.query if self.has_body else name not in self.body
-            (query if elsewhere else body)[self.wire.get(name, name)] = value
-        parts = _file_parts(files) if self.files else None
-        return Request(
-            endpoint=self.endpoints.get(choice, self.endpoint) if isinstance(choice, str) else self.endpoint,
-            path=path,
-            query=query or None,
-            body=body if self.sends_body or body else None,
-            files=parts if parts or self.endpoint.multipart else None,
-            headers=headers or None,
-            stream=stream,
-        )
-
-    def _make_form(self, request: Request[Any]) -> None:
-        """Make the body a form whose parts say what they are, or the one part that was given. Raises TypeError."""
-        fields: dict[str, Any] = {
-            name: value for name, value in request.body.items() if not isinstance(value, (Omit, NotGiven))
-        }
-        for name, kind in self.typed_parts.items():
-            if kind != "application/json" and not isinstance(fields.get(name, ""), str):
-                raise TypeError(f"{name!r} must be a str, not {type(fields[name]).__name__}")
-        if self.sole_part is not None and fields.keys() == {self.sole_part}:
-            request.body = None
-            request.content = fields[self.sole_part].encode()
-            request.headers = {**(request.headers or {}), "Content-Type": self.typed_parts[self.sole_part]}
-            return
-        request.files = [
-            (name, (None, encode(value) if kind == "application/json" else value.encode(), kind))
-            for name, kind in self.typed_parts.items()
-            if (value := fields.pop(name, omit)) is not omit
-        ]
-        request.body = fields
-
-
-def _path(text: str) -> list[str]:
-    """`tools[].items.*` as its steps: `tools`, `[]`, `items`, `*`."""
-    return text.replace("[]", ".[]").split(".")
-
-
-def _renamed(value: Any, path: Sequence[str], name: str) -> Any:
-    """A copy of `value` in which the key at the end of `path` is called `name`."""
-    step, *rest = path
-    if step == "[]":
-        if isinstance(value, (str, Mapping)):
-            return cast("Any", value)
-        return [_renamed(item, rest, name) for item in value]
-    if not is_mapping(value):
-        return value
-    if step == "*":
-        return {key: _renamed(item, rest, name) for key, item in value.items()}
-    if step not in value:
-        return value
-    if rest:
-        return {**value, step: _renamed(value[step], rest, name)}
-    return {(name if key == step else key): item for key, item in value.items()}
-
-
-def _file_parts(files: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    parts: list[tuple[str, Any]] = []
-    for name, value in files:
-        if value is None or isinstance(value, (Omit, NotGiven)):
-            continue
-        if isinstance(value, (list, tuple)) and not _is_file_tuple(value):
-            parts += ((f"{name}[]", item) for item in cast("Sequence[Any]", value))
-        else:
-            parts.append((name, cast("Any", value)))
-    return parts
-
-
-def _is_file_tuple(value: Any) -> bool:
-    """(file name, content ...) is one file; a tuple of files has no name in front."""
-    return isinstance(value, tuple) and isinstance(next(iter(cast("Any", value)), b""), (str, type(None)))
-
-
-def add_options(request: Request[Any], options: dict[str, Any]) -> None:
-    """Put a call's options into its request. Raises TypeError for an `extra_body` that does not fit the body."""
-    if (headers := options.pop("extra_headers", None)) is not None:
-        request.headers = {**(request.headers or {}), **headers}
-    if (query := options.pop("extra_query", None)) is not None:
-        request.query = {**(request.query or {}), **query}
-    if (body := options.pop("extra_body", None)) is not None:
-        if request.body is None:
-            request.body = body
-        elif is_mapping(body) and is_mapping(request.body):
-            request.body = {**request.body, **body}
-        else:
-            raise TypeError(f"extra_body must be a mapping to be merged into the body, not {type(body).__name__}")
-    if options:
-        request.options = options
-
-
-def _finish(method: Any, builder: _Builder, signature: Any) -> Any:
+def _finish(method: Any, builder: Builder, signature: Any) -> Any:
     def request(*args: Any, **given: Any) -> Request[Any]:
         return builder.build(args, given)
 
@@ -669,7 +425,7 @@ def _finish(method: Any, builder: _Builder, signature: Any) -> Any:
     return method
 
 
-def _method(builder: _Builder, signature: Any) -> Any:
+def _method(builder: Builder, signature: Any) -> Any:
     build = builder.build
 
     def method(self: Any, /, *args: Any, **given: Any) -> Any:
@@ -678,7 +434,7 @@ def _method(builder: _Builder, signature: Any) -> Any:
     return _finish(method, builder, signature)
 
 
-def _list_method(builder: _Builder, signature: Any) -> Any:
+def _list_method(builder: Builder, signature: Any) -> Any:
     build = builder.build
 
     def method(self: Any, /, *args: Any, **given: Any) -> Any:
@@ -704,15 +460,15 @@ _FACTS = frozenset(
 
 
 def _endpoint(
-    make: Callable[[_Builder, Any], Any], verb: str, path: str, facts: dict[str, Any], **kinds: Any
+    make: Callable[[Builder, Any], Any], verb: str, path: str, facts: dict[str, Any], **kinds: Any
 ) -> Callable[[Any], Any]:
     building = {name: facts.pop(name) for name in _FACTS & facts.keys()}
     endpoint = Endpoint(method=verb, path=path, multipart="files" in building, **kinds, **facts)
-    return lambda signature: make(_Builder(signature, endpoint, name=signature.__name__, **building), signature)
+    return lambda signature: make(Builder(signature, endpoint, name=signature.__name__, **building), signature)
 
 
 def get(path: str, reply: Any, **facts: Any) -> Callable[[Callable[Concatenate[Any, P], T]], Method[P, T]]:
-    """`GET path`; see `_Builder` and `request.Endpoint` for the facts."""
+    """`GET path`; see `Builder` and `request.Endpoint` for the facts."""
     return _endpoint(_method, "GET", path, facts, reply=reply)
 
 
@@ -784,7 +540,7 @@ def streamed(
     building = {name: facts.pop(name) for name in _FACTS & facts.keys()}
     endpoint = Endpoint(method=verb, path=path, reply=reply, event=event, multipart="files" in building, **facts)
     signature: Any = plain
-    builder = _Builder(signature, endpoint, name=signature.__name__.removeprefix("_"), **building)
+    builder = Builder(signature, endpoint, name=signature.__name__.removeprefix("_"), **building)
     method: Streamed[PlainP, StreamingP, EitherP, T, EventT] = _method(builder, signature)
     return method
 
@@ -822,6 +578,6 @@ def chosen(
     reply = next(iter(replies.values()))
     endpoint = Endpoint(method=verb, path=path, reply=reply, event=event, multipart="files" in building, **facts)
     name = shown.__name__.removeprefix("_").removesuffix("_any")
-    builder = _Builder(shown, endpoint, name=name, chosen_by=by, replies=replies, **building)
+    builder = Builder(shown, endpoint, name=name, chosen_by=by, replies=replies, **building)
     method: Chosen[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7] = _method(builder, shown)
     return method

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeVar, cast, get_args, get_origin, overload
 
 from typing_extensions import Unpack
 
-from aiopenai.endpoint import OPTIONS, CallOptions, add_options
+from aiopenai.arguments import OPTIONS, CallOptions, add_options
 from aiopenai.paging import AsyncPaginator
 from aiopenai.request import Endpoint, Request
 from aiopenai.streaming import AsyncStream

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from aiopenai import AsyncOpenAI, Request, omit
-from aiopenai.endpoint import OPTIONS, Async, Resource, delete, get, post
+from aiopenai.arguments import OPTIONS
+from aiopenai.endpoint import Async, Resource, delete, get, post
 from aiopenai.response import APIResponse, AsyncAPIResponse
 from aiopenai.streaming import AsyncStream
 from aiopenai.testing import Server
