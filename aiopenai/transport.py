@@ -20,6 +20,7 @@ from typing import Any, Protocol, cast
 
 import aiohttp
 from aiohttp import hdrs
+from aiohttp.client_proto import ResponseHandler
 from multidict import CIMultiDict
 from typing_extensions import override
 from yarl import URL
@@ -257,6 +258,51 @@ def connection_limit() -> int:
     return max(16, min(MAX_CONNECTIONS, soft * 2 // 5))
 
 
+class _Protocol(ResponseHandler):
+    """aiohttp's, with one timer for the read limit in a connection's life instead of two for each request.
+
+    The limit's end is noted and the timer looks at it when it fires: noting takes 0.1 us where making, queueing and
+    cancelling a timer takes 2.
+    """
+
+    _deadline: float | None = None
+    _watch: asyncio.TimerHandle | None = None
+
+    @override
+    def _reschedule_timeout(self) -> None:
+        seconds = self._read_timeout
+        if not seconds:
+            self._deadline = None
+            return
+        self._deadline = deadline = self._loop.time() + seconds
+        watch = self._watch
+        if watch is not None:
+            if watch.when() <= deadline:
+                return
+            watch.cancel()
+        self._watch = self._loop.call_at(deadline, self._look)
+
+    @override
+    def _drop_timeout(self) -> None:
+        self._deadline = None
+
+    def _look(self) -> None:
+        self._watch = None
+        if self._deadline is None:
+            return
+        if self._deadline > self._loop.time():
+            self._watch = self._loop.call_at(self._deadline, self._look)
+        else:
+            self._on_read_timeout()
+
+    @override
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+        super().connection_lost(exc)
+
+
 class _Connector(aiohttp.TCPConnector):
     """aiohttp's, with connections opened a few at a time and the connect limit over name lookup, TCP and TLS.
 
@@ -266,6 +312,9 @@ class _Connector(aiohttp.TCPConnector):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)  # pyright: ignore[reportUnknownMemberType] - aiohttp's own annotation
         self._opening = asyncio.Semaphore(MAX_OPENING)
+        # An inner part of aiohttp's: where it is not what it was, its own protocol does as well.
+        if isinstance(getattr(self, "_factory", None), functools.partial):
+            self._factory = cast("Any", functools.partial(_Protocol, loop=self._loop))
 
     @override
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
