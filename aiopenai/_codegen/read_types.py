@@ -113,7 +113,7 @@ def _class(source: Source, module: str, node: ast.ClassDef) -> Class:
 
 def _kind(source: Source, base: Symbol) -> Literal["model", "params"]:
     """What a class with such a base is; bases may be defined anywhere, so this looks at the source."""
-    if base == MODEL:
+    if base in (MODEL, GENERIC_MODEL):
         return "model"
     if isinstance(base, Foreign) and base.name.endswith(".TypedDict"):
         return "params"
