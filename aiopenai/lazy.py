@@ -4,9 +4,9 @@ Here a group of the API is a module or two; in the reference each type has a mod
 from those: `from aiopenai.types.chat.chat_completion import Choice`. Such modules are made when somebody imports them.
 `types/_modules.py` says which ones there are, as words per package: `@group` where what follows is defined,
 `Name=Own` before the group's first module what `Name` usually means (`~Name=Own`: in modules of parameters), then each
-module (with a colon if no type has its
-name) and those of its names that do not follow from its own: of `chat_completion`, `ChatCompletion` and `Choice`, which
-is `ChatCompletionChoice` here, do.
+module (with a colon if no type has its name) and those of its names that do not follow from its own (`Name=group:Own`
+where another group has it): of `chat_completion`, `ChatCompletion` and `Choice`, which is `ChatCompletionChoice` here,
+do.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import typing_extensions
 
@@ -74,7 +74,7 @@ def _is_offered(name: str, value: Any, home: str) -> bool:
     """Whether a module defines a name, as far as can be told: classes know where they are from, aliases do not."""
     if isinstance(value, type) and not issubclass(value, OneOf):
         return value.__module__ == home
-    return name[0].isupper() and not hasattr(typing_extensions, name)
+    return name[0].isupper() and not hasattr(typing_extensions, name) and not isinstance(value, TypeVar)
 
 
 class _Deep(NamedTuple):
@@ -116,7 +116,10 @@ def _look_up(module: _Deep, others: Mapping[str, _Deep], name: str) -> Any:
     """A name of a module of the reference. Raises AttributeError where it has none such."""
     home = import_module(f"{_TYPES}.{module.group}")
     own = module.special.get(name)
-    if own is None:
+    if own is not None and ":" in own:
+        group, _, own = own.partition(":")
+        home = import_module(f"{_TYPES}.{group}")
+    elif own is None:
         flat = module.stem.replace("_", "")
         if module.has_main and name.lower() == flat:
             return getattr(home, name)

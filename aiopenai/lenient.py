@@ -13,7 +13,7 @@ from __future__ import annotations
 import dataclasses
 import types
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal, NamedTuple, Union, cast, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 
@@ -331,7 +331,8 @@ def _possible(value: Any, kind: Any) -> bool:
     for arg in _flatten((kind,)):
         origin = get_origin(arg)
         struct = origin or arg
-        if arg is Any or arg is object:
+        # A type variable that nobody gave a type stands for anything.
+        if arg is Any or arg is object or isinstance(arg, TypeVar):
             return True
         if origin is Literal:
             if value in get_args(arg):

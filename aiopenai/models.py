@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias, cast
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
 
 import msgspec
 from typing_extensions import Self, dataclass_transform, override
@@ -19,8 +19,9 @@ from aiopenai.codec import Decoder, Node, node_made, received
 from aiopenai.lenient import fitter, one_of
 from aiopenai.values import is_list, is_mapping
 
-__all__ = ["BaseModel", "Model", "OpenObject", "OutputText", "one_of"]
+__all__ = ["BaseModel", "Model", "OpenObject", "OutputParsed", "OutputText", "one_of"]
 
+ContentType = TypeVar("ContentType")
 IncEx: TypeAlias = set[int] | set[str] | Mapping[int, Any] | Mapping[str, Any]
 
 
@@ -385,6 +386,23 @@ class OutputText(Model):
                     if getattr(part, "type", None) == "output_text" and isinstance(text, str):
                         texts.append(text)
         return "".join(texts)
+
+
+class OutputParsed(Generic[ContentType]):
+    """What a reply with output items was parsed into: beside the base of its fields, it adds none."""
+
+    __slots__ = ()
+
+    @property
+    def output_parsed(self) -> ContentType | None:
+        """The first content of the output's messages that was parsed; None if there is none."""
+        for item in _items(self, "output"):
+            if getattr(item, "type", None) == "message":
+                for part in _items(item, "content"):
+                    parsed: ContentType | None = getattr(part, "parsed", None)
+                    if getattr(part, "type", None) == "output_text" and parsed is not None:
+                        return parsed
+        return None
 
 
 def _items(node: Any, name: str) -> list[Any]:

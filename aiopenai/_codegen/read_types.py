@@ -5,20 +5,23 @@ from __future__ import annotations
 import ast
 from typing import Literal
 
-from aiopenai._codegen.shapes import Alias, Class, Definition, Field, Name, Types, needs
-from aiopenai._codegen.source import Foreign, Source, SourceError, Symbol, bound_names, property_info
-
-# What these modules hold belongs to hand-written modules: generics over parsed content, websocket settings.
-SKIPPED = frozenset(
-    {
-        "types.chat.parsed_chat_completion",
-        "types.chat.parsed_function_tool_call",
-        "types.responses.parsed_response",
-        "types.websocket_connection_options",
-        "types.websocket_reconnection",
-    }
+from aiopenai._codegen.shapes import Alias, Class, Definition, Field, Name, Types, Variable, needs, parts
+from aiopenai._codegen.source import (
+    Foreign,
+    Source,
+    SourceError,
+    Symbol,
+    bound_names,
+    flattened,
+    is_variable,
+    property_info,
 )
+
+# What these modules hold belongs to hand-written modules: websocket settings.
+SKIPPED = frozenset({"types.websocket_connection_options", "types.websocket_reconnection"})
 MODEL = Name("_models", "BaseModel")
+# What makes classes generic; the variables are told by `Generic[...]`.
+GENERIC_MODEL = Name("_models", "GenericModel")
 
 
 def read_types(source: Source) -> Types:
@@ -36,6 +39,11 @@ def read_types(source: Source) -> Types:
             for name, value in tree.redirects.items():
                 target = source.resolve(module, value)
                 if isinstance(target, Name):
+                    types.redirects[Name(module, name)] = target
+            # Names that a module lists as its own and imports from another, where they may be called otherwise.
+            for name in tree.public:
+                target = source.resolve(module, ast.Name(name))
+                if isinstance(target, Name) and target.module != module:
                     types.redirects[Name(module, name)] = target
     for definition in types.definitions.values():
         for used in needs(definition):
@@ -60,7 +68,7 @@ def _exports(source: Source, package: str) -> dict[str, Name]:
 def _definition(source: Source, module: str, node: ast.stmt) -> Definition | None:
     if isinstance(node, ast.ClassDef):
         return _class(source, module, node)
-    if any(name in source.tree(module).redirects for name in bound_names(node)):
+    if is_variable(node) or any(name in source.tree(module).redirects for name in bound_names(node)):
         return None
     if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
         return Alias(Name(module, node.target.id), source.type(module, node.value))
@@ -84,23 +92,28 @@ def _functional(source: Source, name: Name, call: ast.Call) -> Class:
 
 
 def _class(source: Source, module: str, node: ast.ClassDef) -> Class:
-    symbols = [source.resolve(module, base) for base in node.bases]
+    symbols = [source.resolve(module, base) for base in node.bases if not isinstance(base, ast.Subscript)]
+    generics = [source.type(module, base) for base in node.bases if isinstance(base, ast.Subscript)]
+    variables = tuple(part for generic in generics for part in parts(generic) if isinstance(part, Variable))
     kind = _kind(source, symbols[0])
-    fields: list[Field] = []
-    for item in node.body:
-        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name):
+    fields: dict[str, Field] = {}
+    for item in flattened(node.body):
+        # Names like `__pydantic_extra__` are settings.
+        if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name) and item.target.id[:2] != "__":
             if kind == "model":
-                fields.append(_model_field(source, module, item))
+                field = _model_field(source, module, item)
             else:
-                fields.append(_params_field(source, module, item.target.id, item.annotation))
-    bases = tuple(symbol for symbol in symbols if isinstance(symbol, Name) and symbol != MODEL)
+                field = _params_field(source, module, item.target.id, item.annotation)
+            # What type checkers see comes before what there is at run time.
+            fields.setdefault(field.name, field)
+    bases = tuple(symbol for symbol in symbols if isinstance(symbol, Name) and symbol not in (MODEL, GENERIC_MODEL))
     properties = tuple(item.name for item in node.body if isinstance(item, ast.FunctionDef))
-    return Class(Name(module, node.name), kind, bases, tuple(fields), properties)
+    return Class(Name(module, node.name), kind, bases, tuple(fields.values()), properties, variables)
 
 
 def _kind(source: Source, base: Symbol) -> Literal["model", "params"]:
     """What a class with such a base is; bases may be defined anywhere, so this looks at the source."""
-    if base == MODEL:
+    if base in (MODEL, GENERIC_MODEL):
         return "model"
     if isinstance(base, Foreign) and base.name.endswith(".TypedDict"):
         return "params"

@@ -29,10 +29,18 @@ class Value:
 
 
 @dataclass(frozen=True)
+class Variable:
+    """A type variable."""
+
+    name: str
+
+
+@dataclass(frozen=True)
 class Ref:
-    """A class or an alias of the reference."""
+    """A class or an alias of the reference; `args` is what stands for its type variables."""
 
     target: Name
+    args: tuple[Type, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,7 @@ class Union:
     discriminator: str | None = None
 
 
-Type: TypeAlias = Builtin | Value | Ref | Choice | Generic | Union
+Type: TypeAlias = Builtin | Value | Variable | Ref | Choice | Generic | Union
 NONE = Builtin("None")
 STR = Builtin("str")
 OBJECT = Builtin("object")
@@ -77,13 +85,14 @@ class Field:
 
 @dataclass(frozen=True)
 class Class:
-    """A response class (`kind="model"`) or a TypedDict (`kind="params"`)."""
+    """A response class (`kind="model"`) or a TypedDict (`kind="params"`), generic over `variables`."""
 
     name: Name
     kind: Literal["model", "params"]
     bases: tuple[Name, ...]
     fields: tuple[Field, ...]
     properties: tuple[str, ...] = ()
+    variables: tuple[Variable, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -186,7 +195,7 @@ class Resource:
 
 def parts(type_: Type) -> tuple[Type, ...]:
     """The types that a type is directly made of."""
-    return type_.args if isinstance(type_, (Generic, Union)) else ()
+    return type_.args if isinstance(type_, (Ref, Generic, Union)) else ()
 
 
 def references(type_: Type) -> Iterator[Name]:
@@ -210,8 +219,8 @@ def needs(definition: Definition) -> Iterator[Name]:
 def rename(type_: Type, names: dict[Name, Name]) -> Type:
     """The same type with references replaced."""
     if isinstance(type_, Ref):
-        return Ref(names.get(type_.target, type_.target))
-    if isinstance(type_, (Generic, Union)):
+        type_ = replace(type_, target=names.get(type_.target, type_.target))
+    if isinstance(type_, (Ref, Generic, Union)):
         return replace(type_, args=tuple(rename(part, names) for part in type_.args))
     return type_
 

@@ -10,7 +10,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TypeAlias
 
-from aiopenai._codegen.shapes import NONE, Builtin, Choice, Generic, Name, Ref, Type, Value, union
+from aiopenai._codegen.shapes import NONE, Builtin, Choice, Generic, Name, Ref, Type, Value, Variable, union
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,19 @@ class Tree:
             if isinstance(value, ast.Attribute) and bound_names(node) == [value.attr]:
                 found[value.attr] = value
         return found
+
+    @cached_property
+    def variables(self) -> frozenset[str]:
+        """The type variables that the module makes."""
+        return frozenset(name for node in self.body if is_variable(node) for name in bound_names(node))
+
+    @cached_property
+    def public(self) -> list[str]:
+        """The names that the module lists as its own."""
+        for node in self.body:
+            if isinstance(node, ast.Assign) and bound_names(node) == ["__all__"]:
+                return list(ast.literal_eval(node.value))
+        return []
 
     def _origin(self, node: ast.ImportFrom) -> Module | Foreign:
         if not node.level:
@@ -183,7 +196,9 @@ class Source:
         if isinstance(symbol, Module):
             raise SourceError(f"{module}: a module as an annotation: {symbol.name}")
         if isinstance(symbol, Name):
-            return Ref(symbol) if symbol.module.partition(".")[0] == "types" else Value(symbol.name)
+            if not _is_type(symbol):
+                return Value(symbol.name)
+            return Variable(symbol.name) if symbol.name in self.tree(symbol.module).variables else Ref(symbol)
         name = symbol.name.rpartition(".")[2]
         name = STRICT.get(name, name)
         if name in BUILTINS or name in {"datetime", "date"}:
@@ -217,7 +232,11 @@ class Source:
             return union(types)
         if origin in GENERICS:
             return Generic(GENERICS[origin], types)
-        return Generic(origin, types)
+        return Ref(symbol, types) if isinstance(symbol, Name) and _is_type(symbol) else Generic(origin, types)
+
+
+def _is_type(name: Name) -> bool:
+    return name.module.partition(".")[0] == "types"
 
 
 def literal(node: ast.expr) -> str:
@@ -243,6 +262,12 @@ def bound_names(node: ast.stmt) -> list[str]:
     if isinstance(node, ast.Assign):
         return [target.id for target in node.targets if isinstance(target, ast.Name)]
     return []
+
+
+def is_variable(node: ast.stmt) -> bool:
+    """Whether a statement is `X = TypeVar("X")`."""
+    value = node.value if isinstance(node, ast.Assign) else None
+    return isinstance(value, ast.Call) and ast.unparse(value.func) == "TypeVar"
 
 
 def flattened(body: list[ast.stmt]) -> Iterator[ast.stmt]:

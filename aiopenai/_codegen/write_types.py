@@ -29,6 +29,8 @@ from aiopenai._codegen.unions import Unions, nested
 # Fields that make up the bulk of a reply: their replies are not kept a second time as received.
 BULK = frozenset({"embedding", "b64_json"})
 NARROWED = "  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]"
+# The same for lists, which no type checker lets be narrowed.
+NARROWED_LIST = "  # type: ignore[assignment]"
 
 
 class TypesWriter:
@@ -84,7 +86,8 @@ class TypesWriter:
             prefix = main or camel(stem)
             found = special.setdefault(stem if main else f"{stem}:", [])
             for each in names:
-                own = self.layout.place(self.layout.offered[each]).name
+                place = self.layout.place(self.layout.offered[each])
+                own = place.name if place.group == group else f"{place.group}:{place.name}"
                 # What follows from the module's name need not be said.
                 if own != (each.name if each.name.startswith(prefix) else prefix + each.name):
                     found.append((each.name, own))
@@ -333,8 +336,15 @@ class _Replies(_Module):
             known = inherited.get(field.wire)
             # Narrower than in the base: sound for replies, which nobody assigns to through the base.
             narrowed = known is not None and (known.type, known.required) != (field.type, field.required)
-            lines.append(self._field(name, field, before, NARROWED if narrowed else ""))
+            lists = any(isinstance(each, Generic) for each in nested(field.type))
+            comment = (NARROWED_LIST if lists else NARROWED) if narrowed else ""
+            lines.append(self._field(name, field, before, comment))
         self.annotations.shadowed = frozenset()
+        if definition.variables:
+            generic = self.imports.add("typing", "Generic")
+            if "output_parsed" in definition.properties:
+                generic = self.imports.add("aiopenai.models", "OutputParsed")
+            bases += f", {generic}[{', '.join(map(self.annotations.text, definition.variables))}]"
         head = filled(f"class {name}({bases}{options}):")
         return "".join(before) + head + "\n" + ("".join(lines) or "    pass\n")
 

@@ -34,6 +34,11 @@ def test_every_name_of_every_module_is_there() -> None:
             place = layout.place(name)
             deep = importlib.import_module(f"aiopenai.{name.module}")
             assert getattr(deep, name.name) is getattr(importlib.import_module(place.module), place.name), name
+    assert types.redirects
+    for name, target in types.redirects.items():
+        place = layout.place(target)
+        deep = importlib.import_module(f"aiopenai.{name.module}")
+        assert getattr(deep, name.name) is getattr(importlib.import_module(place.module), place.name), name
 
 
 def test_every_module_of_the_reference_can_be_imported() -> None:

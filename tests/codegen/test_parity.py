@@ -76,8 +76,8 @@ HELPERS = {
 }
 # Parameters of those helpers on a method that is a call as well.
 HELPER_PARAMETERS = {"output_type", "tool_handlers"}
-# Generic over what users parse into: with the helpers.
-HELPER_TYPES = re.compile(r"Parsed|WebSocket|Websocket|Reconnecting")
+# Settings of websockets: with the helpers.
+HELPER_TYPES = re.compile(r"WebSocket|Websocket|Reconnecting")
 
 
 def _packages() -> list[str]:
@@ -340,6 +340,10 @@ def flat(type_: Any) -> Iterator[Any]:
     elif isinstance(type_, type) and issubclass(type_, OneOf):
         for part in type_.variants:
             yield from flat(part)
+    elif isinstance(origin, type) and issubclass(origin, Model):
+        yield origin
+    elif isinstance(type_, typing.TypeVar):
+        yield object
     else:
         yield type_
 

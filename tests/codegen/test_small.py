@@ -30,6 +30,7 @@ from ..pagination import AsyncCursorPage
 from ..types.thing import Thing
 from ..types.thing_event import ThingEvent
 from ..types.part_param import PartParam
+from ..types.parsed_event import ParsedEvent
 
 class AsyncThings(AsyncAPIResource):
     @overload
@@ -125,6 +126,27 @@ TYPES = {
             id: str
             thing: Thing
         """,
+    "types/parsed_event": """
+        from typing import TYPE_CHECKING, Generic, List, Optional, TypeVar
+        from .thing import Left as Side
+        from .thing_event import ThingEvent
+        from .._models import BaseModel, GenericModel
+        from .thing_list_params import ThingListParams
+
+        __all__ = ["ParsedEvent", "Side"]
+
+        Content = TypeVar("Content")
+
+        class Part(GenericModel, BaseModel, Generic[Content]):
+            parsed: Optional[Content] = None
+
+        class ParsedEvent(ThingEvent, GenericModel, Generic[Content]):
+            if TYPE_CHECKING:
+                parts: List[Part[Content]]
+            else:
+                parts: List[Part]
+            __pydantic_extra__: Dict[str, object]
+        """,
     "types/part_param": """
         from __future__ import annotations
         from typing import Union, Iterable
@@ -207,10 +229,18 @@ def test_files(files: dict[str, str]) -> None:
         # Equal classes that nobody can name are one.
         "    other: ThingLeft\n",
         "    id: str  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]\n",
+        'Content = TypeVar("Content")\n',
+        "class ParsedEventPart(Model, Generic[Content]):\n    parsed: Content | None = None\n",
+        # What type checkers see, and nothing that is a setting.
+        "class ParsedEvent(ThingEvent, Generic[Content]):\n    parts: list[ParsedEventPart[Content]]\n",
     ],
 )
 def test_replies(files: dict[str, str], line: str) -> None:
     assert line in files["types/things/replies.py"]
+
+
+def test_names_that_a_module_has_from_another(files: dict[str, str]) -> None:
+    assert "parsed_event Side=ThingLeft " in files["types/_modules.py"].replace("\n", " ")
 
 
 @pytest.mark.parametrize(

@@ -98,6 +98,8 @@ class _Maker:
             return {"key": self.value((typing.get_args(kind) or (str, str))[1], "", None)}
         if kind in _SCALARS:
             return _SCALARS[kind]
+        if isinstance(kind, typing.TypeVar):
+            return _SCALARS[object]
         raise AssertionError(f"no value is known for {name}: {kind}")
 
     def array(self, args: tuple[Any, ...], name: str, owner: Any) -> list[Any]:

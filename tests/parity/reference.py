@@ -66,17 +66,6 @@ HELPER_PARAMETERS = {
 }
 # Names of types that only helpers use.
 HELPER_TYPES = {
-    "ParsedChatCompletion": "issue 4, structured outputs",
-    "ParsedChatCompletionMessage": "issue 4, structured outputs",
-    "ParsedChoice": "issue 4, structured outputs",
-    "ParsedContent": "issue 4, structured outputs",
-    "ParsedFunction": "issue 4, structured outputs",
-    "ParsedFunctionToolCall": "issue 4, structured outputs",
-    "ParsedResponse": "issue 4, structured outputs",
-    "ParsedResponseFunctionToolCall": "issue 4, structured outputs",
-    "ParsedResponseOutputItem": "issue 4, structured outputs",
-    "ParsedResponseOutputMessage": "issue 4, structured outputs",
-    "ParsedResponseOutputText": "issue 4, structured outputs",
     "ReconnectingEvent": "DESIGN 10, websockets",
     "ReconnectingOverrides": "DESIGN 10, websockets",
     "SyncWebSocketConnectionOptions": "DESIGN 10, websockets",
@@ -85,13 +74,7 @@ HELPER_TYPES = {
 }
 
 # Modules that hold nothing but such names.
-HELPER_MODULES = {
-    "chat.parsed_chat_completion",
-    "chat.parsed_function_tool_call",
-    "responses.parsed_response",
-    "websocket_connection_options",
-    "websocket_reconnection",
-}
+HELPER_MODULES = {"websocket_connection_options", "websocket_reconnection"}
 # Two of a name in packages that share a module here: the class is called otherwise, in its repr say.
 RENAMED = {
     "types.admin.organization.projects.groups.RoleDeleteResponse": "GroupsRoleDeleteResponse",

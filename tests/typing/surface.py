@@ -9,6 +9,8 @@ from typing_extensions import reveal_type
 from aiopenai.endpoint import Async
 from aiopenai.resources import Resources
 from aiopenai.types import AudioResponseFormat
+from aiopenai.types.chat import ParsedChatCompletion
+from aiopenai.types.responses import ParsedResponse
 
 
 async def images(client: Resources[Async], file: Path) -> None:
@@ -192,6 +194,24 @@ async def beta(client: Resources[Async]) -> None:
     reveal_type(await client.beta.agents.vaults.credentials.delete("c", vault_id="v"))  # T: CredentialDeleted
     reveal_type(await client.beta.realtime.sessions.create(model="gpt-realtime"))  # T: SessionCreateResponse
     reveal_type(await client.beta.chat.completions.create(model="gpt-4o", messages=[]))  # T: ChatCompletion
+
+
+class Answer:
+    pass
+
+
+def parsed(chat: ParsedChatCompletion[Answer], reply: ParsedResponse[Answer]) -> None:
+    reveal_type(chat.choices[0].message.parsed)  # T: Answer | None
+    for call in chat.choices[0].message.tool_calls or ():
+        reveal_type(call)  # T: ParsedFunctionToolCall
+    reveal_type(reply.output_parsed)  # T: Answer | None
+    for item in reply.output:
+        if item.type == "message":
+            reveal_type(item)  # T: ParsedResponseOutputMessage[Answer]
+            for part in item.content:
+                if part.type == "output_text":
+                    reveal_type(part.parsed)  # T: Answer | None
+    print(chat.choices[0].message.parsed.answer)  # E
 
 
 async def mistakes(client: Resources[Async], file: Path) -> None:
