@@ -189,7 +189,7 @@ class AsyncOpenAI(AsyncVerbs, Resources[Async]):
         self._max_event_bytes = max_event_bytes
         _check_session(http_client)
         # For the sessions, which are not made before they are needed; copies of the client share them.
-        self._wiring: dict[str, Any] = {
+        wiring: dict[str, Any] = {
             "http_client": http_client,
             "connector": connector,
             "proxy": proxy,
@@ -197,7 +197,7 @@ class AsyncOpenAI(AsyncVerbs, Resources[Async]):
             "trust_env": trust_env,
             "max_response_bytes": max_response_bytes,
         }
-        self._sessions: _Shared = _Shared(self._wiring)
+        self._sessions = _Shared(wiring)
         self._headers: dict[Any, tuple[Mapping[str, str], dict[str, Any]]] = {}
         self._query = ""
         self._root = ""
@@ -325,11 +325,9 @@ class AsyncOpenAI(AsyncVerbs, Resources[Async]):
         twin._default_headers = {**headers, **(default_headers or {})}
         twin._default_query = {**query, **(default_query or {})}
         if http_client is None:
-            twin._wiring = self._wiring
             twin._sessions = self._sessions
         else:
-            twin._wiring = {**self._wiring, "http_client": http_client}
-            twin._sessions = _Shared(twin._wiring)
+            twin._sessions = _Shared({**self._sessions.wiring, "http_client": http_client})
         return twin
 
     with_options = copy
@@ -699,7 +697,7 @@ class _Shared:
     """The sessions that a client and its copies have in common, and the transport module, both had when needed."""
 
     def __init__(self, wiring: dict[str, Any]) -> None:
-        self._wiring = wiring
+        self.wiring = wiring
         self._transport: ModuleType | None = None
         self._sessions: Sessions | None = None
         self.closed = False
@@ -716,7 +714,7 @@ class _Shared:
         if self._transport is None:
             self._transport = await _import("transport")
         if self._sessions is None:
-            self._sessions = cast("Sessions", self._transport.Sessions(self._transport.Settings(**self._wiring)))
+            self._sessions = cast("Sessions", self._transport.Sessions(self._transport.Settings(**self.wiring)))
         # From here on without a pause, so that ten thousand first calls make one session.
         return self._sessions.current() or self._sessions.open()
 

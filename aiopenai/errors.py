@@ -29,7 +29,7 @@ request that they carry has its credentials redacted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from typing_extensions import override
 
@@ -264,10 +264,8 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
 }
 
 
-class _Limits:
-    """Bounds of what an error shows of a body that is not an error object."""
-
-    SNIPPET: ClassVar[int] = 500
+# How much an error's text shows of a body, in characters.
+_SNIPPET = 500
 
 
 def error_from_response(response: Any, *, retry_after: float | None = None) -> APIStatusError:
@@ -298,7 +296,7 @@ def error_from_response(response: Any, *, retry_after: float | None = None) -> A
             # Whatever it is that was said, somebody may understand it.
             said = text if envelope else ""
     if said:
-        message += f" - {said[: _Limits.SNIPPET]}"
+        message += f" - {said[:_SNIPPET]}"
     cls = _BY_STATUS.get(status) or (InternalServerError if status >= 500 else APIStatusError)
     error = cls(message, response=response, body=body)
     error.retry_after = retry_after

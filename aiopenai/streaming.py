@@ -222,7 +222,7 @@ class AsyncStream(Generic[T]):
             self._fail(self._invalid("An event of the stream is not JSON.", bad), failure)
 
     def _note(self, events: list[Any]) -> None:
-        """Keep the text for `partial`, joined per batch; a tenth of a microsecond per event.
+        """Keep the text for `partial`, joined per batch: under 0.2 us an event.
 
         Attributes are looked for on the types: asking an event for a field that it does not have is dear.
         """

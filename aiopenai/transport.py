@@ -91,7 +91,7 @@ class Transport(Protocol):
 class SessionReply:
     """A reply on a ClientSession; see `response.Reply`."""
 
-    __slots__ = ("_limit", "_started", "_timer", "elapsed", "headers", "raw", "request", "status")
+    __slots__ = ("_limit", "_timer", "elapsed", "headers", "raw", "request", "status")
 
     def __init__(self, raw: aiohttp.ClientResponse, started: float, request: _Sent, limit: int, timer: Any) -> None:
         self.raw = raw
