@@ -10,9 +10,15 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from aiopenai import AsyncOpenAI
 from aiopenai.testing import Server
+
+# The same examples in every run, and nothing written beside the sources, which may lie where nobody can write.
+# `--hypothesis-profile=default` searches at random.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
 

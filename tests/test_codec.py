@@ -152,7 +152,7 @@ def test_only_one_error(raw: bytes, kind: Any) -> None:
     assert Decoder.of(ChatCompletionChunk)(chunk("a")).choices[0].delta.reasoning == "a!"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=40), st.sampled_from([object, ChatCompletion, ResponseStreamEvent]))
 def test_any_bytes(raw: bytes, kind: Any) -> None:
     with contextlib.suppress(msgspec.DecodeError):

@@ -247,7 +247,7 @@ def check(kind: Any, value: Any) -> None:
     assert repr(node).startswith(type(node).__name__)
 
 
-PROFILE = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+PROFILE = settings(max_examples=8, suppress_health_check=list(HealthCheck))
 
 
 def test_there_are_types() -> None:
@@ -288,7 +288,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=400, suppress_health_check=list(HealthCheck))
 @given(kind=st.sampled_from(sorted(KINDS)), value=st.dictionaries(st.text(), JSON))
 def test_any_object(kind: str, value: dict[str, Any]) -> None:
     check(KINDS[kind], value)

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from aiopenai.multipart import PIECE_BYTES, MultipartBody
@@ -235,7 +235,6 @@ def test_none_is_left_out_and_order_is_kept() -> None:
 wild = st.text(st.characters(exclude_categories=["Cs"]), max_size=12) | st.text('\r\n"\\:;=\x00a-', max_size=12)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(wild, wild, max_size=3), st.lists(st.tuples(wild, wild, st.binary(max_size=20)), max_size=3))
 def test_nothing_escapes_from_its_part(fields: dict[str, str], files: list[tuple[str, str, bytes]]) -> None:
     body = MultipartBody(fields, [(name, (filename, content)) for name, filename, content in files], boundary="B")

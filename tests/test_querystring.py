@@ -61,7 +61,6 @@ def test_bytes_are_refused_by_name(value: object) -> None:
         flatten({"a": {"b": [value]}})
 
 
-@settings(deadline=None)
 @given(params)
 def test_query_equals_the_reference(value: dict[str, Any]) -> None:
     qs = pytest.importorskip("openai._qs")
@@ -70,7 +69,6 @@ def test_query_equals_the_reference(value: dict[str, Any]) -> None:
     assert flatten(value) == reference.stringify_items(value)
 
 
-@settings(deadline=None)
 @given(params)
 def test_query_reads_back(value: dict[str, Any]) -> None:
     assert parse_qsl(encode_query(value), keep_blank_values=True) == flatten(value)
@@ -107,7 +105,7 @@ def test_segments_are_strings_or_integers(value: Any) -> None:
         encode_path_segment(value, "model")
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(text | st.text("./%2eE~:@ ", max_size=6))
 def test_segment_equals_the_reference(value: str) -> None:
     path_template = pytest.importorskip("openai._utils").path_template
@@ -121,7 +119,6 @@ def test_segment_equals_the_reference(value: str) -> None:
         assert f"/things/{encode_path_segment(value)}/parts" == expected
 
 
-@settings(deadline=None)
 @given(text.filter(lambda value: value not in ("", ".", "..")))
 def test_segment_is_one_segment_in_any_url_library(value: str) -> None:
     yarl = pytest.importorskip("yarl")

@@ -131,13 +131,13 @@ def split_streams(draw: st.DrawFn) -> list[bytes]:
     return [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(split_streams())
 def test_any_stream_at_random_splits(chunks: list[bytes]) -> None:
     check(chunks)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(streams)
 def test_any_stream_at_every_split(stream: bytes) -> None:
     check([stream[i : i + 1] for i in range(len(stream))])
@@ -248,7 +248,7 @@ def test_end_gives_the_unfinished_event_and_starts_anew() -> None:
     assert parser.end() is None
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(split_streams(), st.integers(0, 24))
 def test_the_bound_does_not_depend_on_the_split(chunks: list[bytes], bound: int) -> None:
     whole = b"".join(chunks)

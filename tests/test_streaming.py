@@ -614,7 +614,7 @@ CHUNKS = st.fixed_dictionaries({"choices": JSON | st.lists(st.fixed_dictionaries
 
 
 class TestAnything:
-    @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
     @given(events=st.lists(JSON | CHUNKS, max_size=5), done=st.booleans(), cut=st.integers(0, 200))
     def test_no_stream_of_json_breaks_it(self, events: list[Any], done: bool, cut: int) -> None:
         body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + ("data: [DONE]\n\n" if done else "")
@@ -639,7 +639,7 @@ class TestAnything:
 
         asyncio.run(read())
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(raw=st.binary(max_size=300))
     def test_no_bytes_break_it(self, raw: bytes) -> None:
         async def read() -> None:
