@@ -7,6 +7,7 @@ all calls. What travels elsewhere (path, query, headers, form parts) is named by
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from string import Formatter
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,7 +22,7 @@ from aiopenai.values import Body, Headers, NotGiven, Omit, Query, TimeoutTypes, 
 if TYPE_CHECKING:
     from tenacity import BaseRetrying
 
-__all__ = ["OPTIONS", "Builder", "CallOptions", "add_options"]
+__all__ = ["OPTIONS", "Builder", "CallOptions", "add_options", "later"]
 
 
 class CallOptions(TypedDict, total=False):
@@ -51,7 +52,8 @@ class Builder:
     those that are uploads (`may_upload`: a form only where one is given), `typed_parts` those that are parts of a form
     with a content type of their own (`sole_part`: the one that is the whole body where it is alone), `wire` the API's
     names where Python has others, `nested` the same for keys inside of parameters, by path. Of the sets of names in
-    `needs` one must be given. `replies` are the reply types by the value of the parameter `chosen_by`.
+    `needs` one must be given. `replies` are the reply types by the value of the parameter `chosen_by`. `prepare`
+    (`module:function`, imported when first used) adjusts the request that was made.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Builder:
         needs: tuple[tuple[str, ...], ...] = (),
         chosen_by: str | None = None,
         replies: Mapping[str, Any] | None = None,
+        prepare: str | None = None,
     ) -> None:
         code = signature.__code__
         positional = code.co_argcount
@@ -102,6 +105,7 @@ class Builder:
         self.endpoints = {value: structs.replace(endpoint, reply=reply) for value, reply in (replies or {}).items()}
         self.streams = endpoint.event is not None
         self.only_streams = self.streams and endpoint.reply is None
+        self.prepare = None if prepare is None else later(prepare)
         # Nothing but a body, as nearly all calls are: the keyword arguments are it.
         elsewhere = self.in_path or query or self.files or self.header_params or self.wire or self.nested
         self.simple = self.sends_body and not (elsewhere or self.typed_parts or needs or chosen_by)
@@ -124,6 +128,8 @@ class Builder:
             add_options(request, options)
         if self.typed_parts:
             self._make_form(request)
+        if self.prepare is not None:
+            self.prepare(request)
         return request
 
     def _name(self, args: tuple[Any, ...], given: dict[str, Any]) -> None:
@@ -203,6 +209,20 @@ class Builder:
             if (value := fields.pop(name, omit)) is not omit
         ]
         request.body = fields
+
+
+def later(where: str) -> Callable[..., Any]:
+    """The function at `module:name`, imported when it is first called."""
+    found: Callable[..., Any] | None = None
+
+    def call(*args: Any, **given: Any) -> Any:
+        nonlocal found
+        if found is None:
+            module, _, name = where.partition(":")
+            found = cast("Callable[..., Any]", getattr(import_module(module), name))
+        return found(*args, **given)
+
+    return call
 
 
 def _path(text: str) -> list[str]:

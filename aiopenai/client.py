@@ -258,6 +258,11 @@ class AsyncOpenAI(AsyncVerbs, Resources[Async]):
         return dict(self._default_query)
 
     @property
+    def resources(self) -> Resources[Async]:
+        """The resources with coroutines, whatever the client: what helpers call."""
+        return self
+
+    @property
     def with_raw_response(self) -> Resources[AsyncRaw]:
         """The same resources, answering with headers: `APIResponse`."""
         return Resources[AsyncRaw](self, AsyncRaw)
@@ -673,7 +678,9 @@ class AsyncOpenAI(AsyncVerbs, Resources[Async]):
                 link(value, self, request)
         elif isinstance(kind, type) and issubclass(kind, Node) and not is_list(value):
             raise _invalid(reply, raw, None)
-        return cast("Any", value)
+        if request.finish is not None and kind is request.endpoint.reply:
+            return request.finish(value)
+        return value
 
 
 class _Streaming:

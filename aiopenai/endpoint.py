@@ -35,6 +35,9 @@ __all__ = [
     "Async",
     "AsyncRaw",
     "AsyncStreaming",
+    "Blocking",
+    "BlockingRaw",
+    "BlockingStreaming",
     "CallOptions",
     "M",
     "Resource",
@@ -80,6 +83,8 @@ T7 = TypeVar("T7")
 class Mode:
     """How a resource's methods answer."""
 
+    blocking = False
+
 
 class Async(Mode):
     """With coroutines of the parsed reply."""
@@ -91,6 +96,20 @@ class AsyncRaw(Mode):
 
 class AsyncStreaming(Mode):
     """With context managers of the reply, its body not read yet (`with_streaming_response`)."""
+
+
+class Blocking(Mode):
+    """With the parsed reply itself."""
+
+    blocking = True
+
+
+class BlockingRaw(Blocking):
+    """With the reply with its headers."""
+
+
+class BlockingStreaming(Blocking):
+    """With context managers of the reply, its body not read yet."""
 
 
 M = TypeVar("M", bound=Mode)
@@ -455,6 +474,7 @@ _FACTS = frozenset(
         "wire",
         "nested",
         "needs",
+        "prepare",
     }
 )
 

@@ -5,7 +5,7 @@ Resource methods make these and nothing else; the client adds URL, credentials a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -43,7 +43,8 @@ class Endpoint(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 class Request(msgspec.Struct, Generic[T], eq=False, kw_only=True):
     """One call: `body` is encoded as JSON (or, with `files`, as a form), `content` sent as it is.
 
-    `options` are the call's own `CallOptions`. Values, not copies: what the caller passed is not walked.
+    `options` are the call's own `CallOptions`. `finish` makes of the decoded reply what the caller gets. Values, not
+    copies: what the caller passed is not walked.
     """
 
     endpoint: Endpoint
@@ -55,6 +56,7 @@ class Request(msgspec.Struct, Generic[T], eq=False, kw_only=True):
     headers: Mapping[str, Any] | None = None
     options: Mapping[str, Any] = _NO_OPTIONS
     stream: bool = False
+    finish: Callable[[Any], Any] | None = None
 
     @property
     def method(self) -> str:
