@@ -15,11 +15,11 @@ PACKAGE = Path(__file__).parents[1] / "aiopenai"
 LAYERS = [
     "version", "values", "headers", "urls", "errors", "logs", "querystring", "sse", "lenient", "lazy", "codec",
     "models", "types", "request", "response", "multipart", "retry", "paging", "streaming", "transport",
-    "arguments", "endpoint", "verbs", "resources", "client", "__init__", "demo", "__main__",
+    "direct", "arguments", "endpoint", "verbs", "resources", "client", "__init__", "demo", "__main__",
 ]
 # fmt: on
 ASIDE = {"testing", "_codegen"}
-AIOHTTP_AT_RUN_TIME = {"transport", "testing"}
+AIOHTTP_AT_RUN_TIME = {"transport", "direct", "testing"}
 
 
 class Import(NamedTuple):
