@@ -35,7 +35,9 @@ import inspect
 import logging
 import re
 import select
-from collections.abc import AsyncGenerator, Iterable, Mapping
+import sys
+from collections import deque
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any, cast
 
 import aiohttp
@@ -47,27 +49,25 @@ from multidict import CIMultiDict
 from typing_extensions import override
 from yarl import URL
 
-from aiopenai.errors import APIError
 from aiopenai.multipart import MultipartBody
-from aiopenai.response import Reply
 from aiopenai.transport import (
     IDLE_SECONDS,
     PIECE_BYTES,
     READ_BUFFER,
     Block,
     Connector,
+    GeneralSession,
     Sent,
     Session,
+    SessionReply,
     Sessions,
     Settings,
-    Transport,
     forget_connections,
     from_below,
     header_block,
     pieces_of,
     pool_limit,
     proxy_of,
-    too_long,
     translate,
 )
 from aiopenai.values import Timeout
@@ -78,9 +78,11 @@ log = logging.getLogger("aiopenai")
 
 # How much of a body may wait for whoever reads all of it; of a stream, whose reader may be slow, it is `READ_BUFFER`.
 WHOLE_BUFFER = 2**20
-# A connection that nobody has used for this long is looked at before it is used: its end may have come while the loop
-# did not run. That takes 0.8 us; a busy client's connections are used sooner.
-UNSEEN_SECONDS = 0.001
+# A connection that nobody has used for this long is looked at before it is used, and so is each that lay idle while the
+# loop was stopped: its end may have come unseen. That takes 0.8 us; a busy client's connections are used sooner.
+UNSEEN_SECONDS = 0.05
+# A first read beyond this is given to the parser as head and body, so that the body is a `_Body` from its beginning.
+LONG_READ = 2**14
 # A call to these may be made again by itself when a kept connection turns out to be dead: RFC 9110, section 9.2.2.
 IDEMPOTENT = frozenset({"GET", "PUT", "DELETE", "OPTIONS"})
 # Without a body these announce no length: RFC 9110, section 8.6.
@@ -142,11 +144,28 @@ class _Body(StreamReader):
     def take(self) -> bytes:
         """All that is here, and the sign to go on if the server was held back."""
         buffer = self._buffer
-        data = buffer.popleft() if len(buffer) == 1 else b"".join(buffer)
-        buffer.clear()
+        if len(buffer) == 1:
+            data = buffer.popleft()
+        else:
+            data = b"".join(buffer)
+            buffer.clear()
         self._size = 0
-        self._protocol.resume_reading()
+        if not self._eof:
+            self._protocol.resume_reading()
         return data
+
+
+def _nothing() -> Any:
+    """The body of replies that have none; they share it, as nothing is put in or taken out."""
+    body: Any = object.__new__(_Body)
+    body._buffer = deque()
+    body._size = body.total_bytes = body.total_compressed_bytes = 0
+    body._exception = None
+    body._eof = True
+    return body
+
+
+_NOTHING = _nothing()
 
 
 class Wire(asyncio.Protocol):
@@ -428,12 +447,16 @@ class Wire(asyncio.Protocol):
                 self._last = True
                 self.leave()
             return
+        body = self._body
+        if body is None and len(data) > LONG_READ and (at := data.find(_END_OF_HEAD)) >= 0:
+            self.data_received(data[: at + 4])
+            self.data_received(data[at + 4 :])
+            return
         try:
             messages, upgraded, _ = self._parser.feed_data(data)
         except Exception as error:  # whatever a parser says of what a server sends
             self._fail(token, error)
             return
-        body = self._body
         if body is None:
             if messages:
                 body = self._head(token, data, messages, upgraded)
@@ -446,12 +469,13 @@ class Wire(asyncio.Protocol):
             self._received += len(data)
             if messages:
                 self._last = True
-        if body.is_eof():
+        if body._eof:
             self._complete(body, data)
             return
-        if body.exception() is not None:
+        failure = body.exception()
+        if failure is not None:
             # Of what the parser could not unpack.
-            self._fail(token, body.exception())
+            self._fail(token, failure)
             return
         if data and self._chunked:
             self._rest = (self._rest + data)[-3:]
@@ -459,9 +483,7 @@ class Wire(asyncio.Protocol):
         if self._read and not self._reading_paused:
             self._expect(self._read)
 
-    def _head(
-        self, token: asyncio.Future[Any], data: bytes, messages: list[tuple[Any, StreamReader]], upgraded: bool
-    ) -> StreamReader | None:
+    def _head(self, token: asyncio.Future[Any], data: bytes, messages: list[tuple[Any, Any]], upgraded: bool) -> Any:
         """Hand over the reply's head, and give its body; None while there were only interim ones."""
         if self._rest:
             data = self._rest + data
@@ -475,21 +497,24 @@ class Wire(asyncio.Protocol):
             self._last = self._last or message.should_close or upgraded or number < len(messages)
             self._chunked = chunked
             self._received = len(data) - at if at >= 4 else -1
-            if not body.is_eof():
+            self._rest = b""
+            if body is EMPTY_PAYLOAD:
+                body = _NOTHING
+            else:
                 body.__class__ = _Body
-                self._body = body
-                self._rest = b""
+                if not body._eof:
+                    self._body = body
             if not token.done():
                 token.set_result((message, body))
             return body
         return None
 
-    def _complete(self, body: StreamReader, data: bytes) -> None:
+    def _complete(self, body: Any, data: bytes) -> None:
         """The reply is here; was that all that is here?"""
         if self._chunked:
             exact = (self._rest + data).endswith(_END_OF_HEAD)
         else:
-            exact = self._received == (0 if body is EMPTY_PAYLOAD else body.total_raw_bytes)
+            exact = self._received == (body.total_compressed_bytes or body.total_bytes)
         self._rest = b""
         self._over()
         if self._last or not exact:
@@ -551,7 +576,7 @@ class Wire(asyncio.Protocol):
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
 
-    def _cut(self, token: asyncio.Future[Any], body: StreamReader, exc: BaseException | None) -> None:
+    def _cut(self, token: asyncio.Future[Any], body: Any, exc: BaseException | None) -> None:
         """The connection has ended in a body: that may be the body's own end."""
         try:
             if exc is not None:
@@ -563,69 +588,58 @@ class Wire(asyncio.Protocol):
             self._fail(token, failure)
         else:
             # Otherwise some is still to be unpacked, when its reader comes.
-            if body.is_eof():
+            if body._eof:
                 self._over()
 
 
-class DirectReply:
-    """A reply on a `Wire`; see `response.Reply`."""
+class DirectReply(SessionReply):
+    """A reply on a `Wire`."""
 
-    __slots__ = (
-        "_body",
-        "_closed",
-        "_limit",
-        "_message",
-        "_request",
-        "_sent",
-        "_token",
-        "_wire",
-        "elapsed",
-        "headers",
-        "status",
-    )
+    __slots__ = ("_body", "_closed", "_message", "_request", "_sent", "_token", "_wire")
 
     def __init__(
         self, wire: Wire, token: asyncio.Future[Any], message: Any, body: Any, sent: Any, elapsed: float, limit: int
     ) -> None:
-        self.status: int = message.code
-        self.headers: Mapping[str, str] = message.headers
-        self.elapsed = elapsed
+        super().__init__(message.code, message.headers, elapsed, limit)
         self._message = message
         self._body = body
         self._wire = wire
         self._token = token
+        # The arguments of a `Sent`.
         self._sent = sent
-        self._request: Any = None
-        self._limit = limit
+        self._request: Sent | None = None
         self._closed = False
 
     @property
-    def request(self) -> Any:
-        """What was sent; made when somebody asks."""
+    @override
+    def request(self) -> Sent:
+        # Made when somebody asks: after a failure, or of a raw reply.
         if self._request is None:
             self._request = Sent(*self._sent)
         return self._request
 
     @property
+    @override
     def reason(self) -> str:
         return self._message.reason or ""
 
     @property
+    @override
     def closed(self) -> bool:
         return self._closed
 
-    def items(self) -> Iterable[tuple[str, str]]:
-        return self.headers.items()
+    @override
+    def at_end(self) -> bool:
+        return cast("bool", self._body._eof)
 
+    @override
     async def read(self) -> bytes:
         body = self._body
-        if body.is_eof() and body.__class__ is not _Body:
-            # All of it came with the head.
+        if body._eof and body._exception is None:
             self._closed = True
-            data = cast("bytes", body.read_nowait())
-            if len(data) > self._limit:
-                raise too_long(cast("Reply", self), self._limit)
-            return data
+            if body._size > self._limit:
+                raise self.too_long()
+            return cast("bytes", body.take())
         if self._message.compression is None:
             # What is compressed may be a thousand times as long: it is unpacked little by little.
             body._high_water = min(self._limit, WHOLE_BUFFER)
@@ -635,21 +649,19 @@ class DirectReply:
             size += len(piece)
             if size > self._limit:
                 self.close()
-                raise too_long(cast("Reply", self), self._limit)
+                raise self.too_long()
             pieces.append(piece)
         return b"".join(pieces)
 
+    @override
     async def read_some(self) -> bytes:
         body = self._body
-        if body.__class__ is not _Body:
-            self._closed = True
-            return cast("bytes", body.read_nowait())
         while not body._size:
-            error = body.exception()
+            error = body._exception
             if error is not None:
                 self._closed = True
                 raise translate(error, self.request.value()) from error
-            if body.is_eof():
+            if body._eof:
                 self._closed = True
                 return b""
             try:
@@ -659,17 +671,7 @@ class DirectReply:
                 raise
         return cast("bytes", body.take())
 
-    async def drain(self, seconds: float) -> None:
-        if not self._body.is_eof():
-            # What was asked for has been received; at worst the connection cannot be used again.
-            with contextlib.suppress(APIError, asyncio.TimeoutError):
-                await asyncio.wait_for(self._to_end(), seconds)
-        self.close()
-
-    async def _to_end(self) -> None:
-        while await self.read_some():
-            pass
-
+    @override
     def close(self) -> None:
         self._closed = True
         self._wire.drop(self._token)
@@ -703,7 +705,7 @@ class _Target:
         self.origin = origin
 
 
-class DirectSession(Transport):
+class DirectSession(Session):
     """The direct transport. Raises UnfitError where the installed aiohttp is not as it must be."""
 
     def __init__(self, settings: Settings) -> None:
@@ -722,17 +724,30 @@ class DirectSession(Transport):
         self._targets: dict[tuple[str, str], _Target] = {}
         self._timeouts: dict[float | None, aiohttp.ClientTimeout] = {}
         self._sweeping: asyncio.TimerHandle | None = None
-        self._general: Session | None = None
+        # When the loop was last found to run again, and by what: each run of a loop has hooks of its own.
+        self._resumed = 0.0
+        self._run: Any = None
+        self._general: GeneralSession | None = None
 
     @override
-    async def send(self, method: str, url: str, headers: Mapping[str, str], body: Any, timeout: Timeout) -> Reply:
+    async def send(
+        self, method: str, url: str, headers: Mapping[str, str], body: Any, timeout: Timeout
+    ) -> SessionReply:
         started = self._loop.time()
+        run = sys.get_asyncgen_hooks()[0]
+        if run is not self._run:
+            # A loop that stood still, as a blocking client's does between calls, has seen no connection end.
+            self._run = run
+            self._resumed = started
         sent = (method, url, headers)
         try:
             target = self._targets.get((method, url)) or self._target(method, url)
             origin = target.origin
-            lines = _lines(headers)
-            if origin is None or lines is None or not _is_plain(body):
+            lines = headers.lines if isinstance(headers, Block) else None
+            if lines is None:
+                lines = _lines(headers)
+            plain = body.__class__ is bytes or _is_plain(body)
+            if origin is None or lines is None or not plain:
                 return await self._in_general(method, url, headers, body, timeout)
             pieces: AsyncGenerator[bytes, None] | None = None
             chunked = False
@@ -794,9 +809,9 @@ class DirectSession(Transport):
 
     async def _in_general(
         self, method: str, url: str, headers: Mapping[str, str], body: Any, timeout: Timeout
-    ) -> Reply:
+    ) -> SessionReply:
         if self._general is None:
-            self._general = Session(self.settings)
+            self._general = GeneralSession(self.settings)
         return await self._general.send(method, url, headers, body, timeout)
 
     # Connections
@@ -814,8 +829,10 @@ class DirectSession(Transport):
     def _fit(self, wire: Wire, now: float) -> bool:
         if wire.transport is None or wire.transport.is_closing():
             return False
-        idle = now - wire.idle_since
-        return idle <= UNSEEN_SECONDS or (idle <= IDLE_SECONDS and not wire.readable())
+        since = wire.idle_since
+        if since > self._resumed and now - since <= UNSEEN_SECONDS:
+            return True
+        return now - since <= IDLE_SECONDS and not wire.readable()
 
     async def _connect(self, origin: _Origin, timeout: Timeout) -> Wire:
         """A connection from the connector: a new one, one that was handed over to it, or the next in the queue's."""
@@ -1034,7 +1051,7 @@ def _examine_parser() -> None:
 # Which of the two
 
 
-def choose(settings: Settings) -> Transport:
+def choose(settings: Settings) -> Session:
     """The transport of the running loop: the direct one in the plain case."""
     why = "a session, a connector or a proxy is given"
     if settings.http_client is None and settings.connector is None and settings.proxy is None:
@@ -1043,7 +1060,7 @@ def choose(settings: Settings) -> Transport:
         except UnfitError as error:
             why = str(error)
     log.debug("General transport: %s", why)
-    return Session(settings)
+    return GeneralSession(settings)
 
 
 def open_sessions(**wiring: Any) -> Sessions:

@@ -30,10 +30,10 @@ from yarl import URL
 
 from aiopenai.errors import APIConnectionError, APIError, APIResponseValidationError, APITimeoutError
 from aiopenai.multipart import MultipartBody
-from aiopenai.response import Headers, HTTPRequest, HTTPResponse, Reply, request_of
+from aiopenai.response import Headers, HTTPRequest, HTTPResponse
 from aiopenai.values import Timeout
 
-__all__ = ["Session", "SessionReply", "Sessions", "Settings", "Transport"]
+__all__ = ["GeneralSession", "Session", "SessionReply", "Sessions", "Settings"]
 
 # Connections per event loop, at most. File descriptors are the true limit: a process that may open 1,024 files gets
 # two fifths of those, and a queue for the rest. Not half, because a local server in the same process, as in tests and
@@ -77,8 +77,8 @@ class Settings:
         self.max_response_bytes = max_response_bytes
 
 
-class Transport(ABC):
-    """What the client needs of a transport, which belongs to one event loop: `send` is one attempt."""
+class Session(ABC):
+    """What the client needs of a transport, in one event loop: `send` is one attempt."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -88,7 +88,7 @@ class Transport(ABC):
     @abstractmethod
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | MultipartBody | Any, timeout: Timeout
-    ) -> Reply:
+    ) -> SessionReply:
         """Send one request and give its reply's head. Raises APIConnectionError and APITimeoutError."""
 
     @property
@@ -125,44 +125,116 @@ class Transport(ABC):
             await self.shut()
 
 
-class SessionReply:
-    """A reply on a ClientSession; see `response.Reply`."""
+class SessionReply(ABC):
+    """What the transports' replies have in common; see `response.Reply`."""
 
-    __slots__ = ("_limit", "_timer", "elapsed", "headers", "raw", "request", "status")
+    __slots__ = ("_limit", "elapsed", "headers", "status")
+
+    def __init__(self, status: int, headers: Mapping[str, str], elapsed: float, limit: int) -> None:
+        self.status = status
+        self.headers = headers
+        self.elapsed = elapsed
+        self._limit = limit
+
+    @property
+    @abstractmethod
+    def request(self) -> Any:
+        """What was sent: a `Sent`."""
+
+    @property
+    @abstractmethod
+    def reason(self) -> str:
+        """The reason phrase."""
+
+    @property
+    @abstractmethod
+    def closed(self) -> bool:
+        """Whether no more of the body can be read."""
+
+    @abstractmethod
+    async def read(self) -> bytes:
+        """The rest of the body; the connection is free again."""
+
+    @abstractmethod
+    async def read_some(self) -> bytes:
+        """The next piece of the body as it arrives; empty at its end."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Drop the connection at once unless the body was read to its end."""
+
+    async def drain(self, seconds: float) -> None:
+        """Read what is left, if that is quickly done, so that the connection can be used again; else close it."""
+        if not self.at_end():
+            # What was asked for has been received; at worst the connection cannot be used again.
+            with contextlib.suppress(APIError, asyncio.TimeoutError):
+                await asyncio.wait_for(self._to_end(), seconds)
+        self.close()
+
+    @abstractmethod
+    def at_end(self) -> bool:
+        """Whether the body's end is here."""
+
+    async def _to_end(self) -> None:
+        while await self.read_some():
+            pass
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """The headers as they came."""
+        return self.headers.items()
+
+    def too_long(self) -> APIResponseValidationError:
+        """The error of a body beyond `max_response_bytes`."""
+        request = self.request.value()
+        response = HTTPResponse(self.status, Headers(self.items()), b"", request, reason=self.reason)
+        message = f"The reply is longer than max_response_bytes={self._limit}."
+        return APIResponseValidationError(response, None, message=message)
+
+
+class GeneralReply(SessionReply):
+    """A reply on a ClientSession."""
+
+    __slots__ = ("_request", "_timer", "raw")
 
     def __init__(self, raw: aiohttp.ClientResponse, started: float, request: Sent, limit: int, timer: Any) -> None:
+        super().__init__(raw.status, raw.headers, time.perf_counter() - started, limit)
         self.raw = raw
-        self.status = raw.status
-        self.headers: Mapping[str, str] = raw.headers
-        self.request: Any = request
-        self.elapsed = time.perf_counter() - started
-        self._limit = limit
+        self._request = request
         self._timer = timer
 
     @property
+    @override
+    def request(self) -> Sent:
+        return self._request
+
+    @property
+    @override
     def reason(self) -> str:
         return self.raw.reason or ""
 
     @property
+    @override
     def closed(self) -> bool:
         return self.raw.closed
 
-    def items(self) -> Iterable[tuple[str, str]]:
-        return self.raw.headers.items()
+    @override
+    def at_end(self) -> bool:
+        return self.raw.content.at_eof()
 
+    @override
     async def read(self) -> bytes:
         content = self.raw.content
         try:
             body = await content.readany()
             size = len(body)
             if size > self._limit:
-                raise too_long(self, self._limit)
+                raise self.too_long()
             if not content.at_eof():
                 pieces = [body]
                 while piece := await content.readany():
                     size += len(piece)
                     if size > self._limit:
-                        raise too_long(self, self._limit)
+                        raise self.too_long()
                     pieces.append(piece)
                 body = b"".join(pieces)
         except BaseException as error:
@@ -173,6 +245,7 @@ class SessionReply:
         self.raw.release()
         return body
 
+    @override
     async def read_some(self) -> bytes:
         try:
             piece = await self.raw.content.readany()
@@ -183,23 +256,7 @@ class SessionReply:
             self.close()
         return piece
 
-    async def drain(self, seconds: float) -> None:
-        if self.raw.content.at_eof():
-            self.close()
-            return
-        try:
-            await asyncio.wait_for(self._to_end(), seconds)
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
-            # What was asked for has been received; the connection just cannot be used again.
-            pass
-        finally:
-            self.close()
-
-    async def _to_end(self) -> None:
-        content = self.raw.content
-        while await content.readany():
-            pass
-
+    @override
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -212,14 +269,6 @@ class SessionReply:
         self.raw.close()
         if isinstance(error, Exception) and not isinstance(error, APIError):
             raise translate(error, self.request.value()) from error
-
-
-def too_long(reply: Reply, limit: int) -> APIResponseValidationError:
-    """The error of a body beyond `max_response_bytes`."""
-    request = request_of(reply)
-    response = HTTPResponse(reply.status, Headers(reply.items()), b"", request, reason=reply.reason)
-    message = f"The reply is longer than max_response_bytes={limit}."
-    return APIResponseValidationError(response, None, message=message)
 
 
 class Sent:
@@ -437,8 +486,9 @@ async def pieces_of(body: Any) -> AsyncGenerator[bytes, None]:
             async for piece in body:
                 yield piece
     finally:
-        if hasattr(body, "aclose"):
-            await body.aclose()
+        aclose: Any = getattr(body, "aclose", None)
+        if aclose is not None:
+            await aclose()
 
 
 class _Pieces(aiohttp.Payload):
@@ -469,7 +519,7 @@ class _Pieces(aiohttp.Payload):
         await self.write(writer)
 
 
-class Session(Transport):
+class GeneralSession(Session):
     """The general transport, on a `ClientSession`: one of our own, or one that the user lends."""
 
     def __init__(self, settings: Settings) -> None:
@@ -544,7 +594,7 @@ class Session(Transport):
                 pool_limit.reset(pool)
         if watch is not None:
             watch.reply = raw
-        return SessionReply(raw, started, sent, self.settings.max_response_bytes, watch)
+        return GeneralReply(raw, started, sent, self.settings.max_response_bytes, watch)
 
     async def _in_pieces(
         self, body: Any, headers: Mapping[str, str], timeout: Timeout
@@ -682,20 +732,20 @@ class Sessions:
     A process that is forked off inherits none: its parent goes on using the connections.
     """
 
-    def __init__(self, settings: Settings, make: Callable[[Settings], Transport]) -> None:
+    def __init__(self, settings: Settings, make: Callable[[Settings], Session]) -> None:
         self._settings = settings
         self._make = make
-        self._by_loop: dict[asyncio.AbstractEventLoop, Transport] = {}
+        self._by_loop: dict[asyncio.AbstractEventLoop, Session] = {}
         self.closed = False
         # A client that is dropped without `close` closes what it opened. At exit the loops have done so before.
         weakref.finalize(self, release, self._by_loop).atexit = False
         _everywhere.add(self)
 
-    def current(self) -> Transport | None:
+    def current(self) -> Session | None:
         """The transport of the running loop, if there is one already."""
         return self._by_loop.get(asyncio.get_running_loop())
 
-    def open(self) -> Transport:
+    def open(self) -> Session:
         """The transport of the running loop, made now."""
         loop = asyncio.get_running_loop()
         for other, transport in list(self._by_loop.items()):
@@ -725,7 +775,7 @@ class Sessions:
 
 
 _everywhere: weakref.WeakSet[Sessions] = weakref.WeakSet()
-_inherited: list[tuple[asyncio.AbstractEventLoop, Transport]] = []
+_inherited: list[tuple[asyncio.AbstractEventLoop, Session]] = []
 
 
 def _after_fork() -> None:
@@ -737,7 +787,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def release(by_loop: dict[asyncio.AbstractEventLoop, Transport]) -> None:
+def release(by_loop: dict[asyncio.AbstractEventLoop, Session]) -> None:
     """Close the sessions of loops elsewhere, or of a client that nobody holds any more."""
     while by_loop:
         loop, session = by_loop.popitem()
@@ -751,7 +801,7 @@ def release(by_loop: dict[asyncio.AbstractEventLoop, Transport]) -> None:
 _closing: set[asyncio.Task[None]] = set()
 
 
-def _close_soon(session: Transport) -> None:
+def _close_soon(session: Session) -> None:
     task = asyncio.get_running_loop().create_task(session.close())
     _closing.add(task)
     task.add_done_callback(_closing.discard)
