@@ -66,6 +66,7 @@ def client_sockets(port: int) -> list[socket.socket]:
     return list(found.values())
 
 
+@pytest.mark.usefixtures("transport")
 class TestSockets:
     async def test_options(self, client: AsyncOpenAI, server: Server) -> None:
         await client.models.list()
@@ -116,6 +117,7 @@ class TestSockets:
             assert 2 * connection_limit() < soft
 
 
+@pytest.mark.usefixtures("transport")
 class TestTimeouts:
     async def test_connect(self, chat: dict[str, Any]) -> None:
         # A listener that accepts nothing, its backlog full: the kernel then drops what knocks.
@@ -497,6 +499,7 @@ def tls(tmp_path: Path) -> Tls:
     return Tls(tmp_path / "cert.pem")
 
 
+@pytest.mark.usefixtures("transport")
 class TestTls:
     async def test_a_context(self, tls: Tls, chat: dict[str, Any]) -> None:
         async with Server(ssl=tls.server) as server, make(server, ssl=tls.client) as client:
@@ -551,6 +554,7 @@ asyncio.run(main())
             )
 
 
+@pytest.mark.usefixtures("transport")
 class TestErrorsOfBelow:
     @pytest.mark.parametrize(
         "reply",
