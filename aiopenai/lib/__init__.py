@@ -1,0 +1,1 @@
+"""What methods do beyond one HTTP call, imported when it is first used."""
