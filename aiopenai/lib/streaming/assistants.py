@@ -226,13 +226,14 @@ class _RunState:
             if begun.type == "text":
                 yield "on_text_created", (begun.text,)
         for part in content:
-            block: Any = message.content[part.index]
+            at: int = part.index
+            block: Any = message.content[at]
             if part.type == "text" and part.text and self._wanted("on_text_delta"):
                 yield "on_text_delta", (part.text, block.text)
-            if part.index != self._content:
+            if at != self._content:
                 if self._content is not None:
                     yield from _content_done(message, self._content)
-                self._content = part.index
+                self._content = at
         yield "on_message_delta", (delta, message)
 
     def _grow(self, message: Message, content: list[Any], only_text: bool) -> list[int]:

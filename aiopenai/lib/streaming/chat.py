@@ -88,7 +88,7 @@ class ContentDeltaEvent(_Event, tag_field="type", tag="content.delta", kw_only=F
     type: Literal["content.delta"]
     delta: str
     snapshot: str
-    parsed: object | None = None
+    parsed: object | None
 
 
 class ContentDoneEvent(_Event, Generic[ResponseFormatT], tag_field="type", tag="content.done", kw_only=False):
@@ -96,7 +96,7 @@ class ContentDoneEvent(_Event, Generic[ResponseFormatT], tag_field="type", tag="
 
     type: Literal["content.done"]
     content: str
-    parsed: ResponseFormatT | None = None
+    parsed: ResponseFormatT | None
 
 
 @late("snapshot")
@@ -234,10 +234,11 @@ _MESSAGE_FIELDS = dict.fromkeys(("content", "refusal", "role", "annotations", "a
 class _ToolCall:
     """One tool call of a choice."""
 
-    __slots__ = ("_found", "_tools", "arguments", "index", "name", "parsed", "parsed_since", "tree")
+    __slots__ = ("_found", "_since", "_tools", "arguments", "index", "name", "parsed", "parsed_since", "tree")
 
     def __init__(self, index: int, moment: int, delta: Mapping[str, Any], tools: list[Any]) -> None:
         self.index = index
+        self._since = moment
         self.tree = Tree(moment, delta)
         self._tools = tools
         # Not looked for yet.
@@ -295,7 +296,9 @@ class _ToolCall:
         if plain is not MISSING and self.is_function and is_mapping(function := plain.get("function")):
             whole = self.parsed_since is not None and self.parsed_since <= moment
             size = -1 if self.arguments is None else self.arguments.size_at(moment)
-            plain["function"] = {**function, "parsed_arguments": self.parsed if whole else self.cut(size)}
+            parsed = self.parsed if whole else self.cut(size)
+            if parsed is not None or moment > self._since:
+                plain["function"] = {**function, "parsed_arguments": parsed}
             plain["type"] = plain.get("type") or "function"
         return plain
 
@@ -597,7 +600,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         """Take a chunk; the events that it causes.
 
         Raises LengthFinishReasonError and ContentFilterFinishReasonError where an answer that was to be parsed ends
-        early, and what parsing raises for content that does not fit.
+        early, and a ValueError for content that does not fit its type, all of them with the `completion` so far.
         """
         self._moment = moment = self._moment + 1
         self._snapshot = None
@@ -636,8 +639,13 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             if part.finish_reason in _CUT_SHORT:
                 self._check(part.finish_reason)
             taken.append((choice, part))
-        for choice, part in taken:
-            events += choice.events(moment, part, self._response_format)
+        try:
+            for choice, part in taken:
+                events += choice.events(moment, part, self._response_format)
+        except ValueError as error:
+            # What came and does not fit is not lost.
+            cast("Any", error).completion = self.current_completion_snapshot
+            raise
         return events
 
     def _begin(self, chunk: ChatCompletionChunk) -> None:
