@@ -16,10 +16,10 @@ from aiopenai.lib.streaming.responses import (
     stream,
 )
 from aiopenai.testing import Server
-from aiopenai.types.responses import ResponseStreamEvent, ResponseTextDeltaEvent as RawResponseTextDeltaEvent
+from aiopenai.types.responses import ResponseStreamEvent
+from aiopenai.types.responses import ResponseTextDeltaEvent as RawResponseTextDeltaEvent
 
 from .feeding import Blocking, BlockingResource, data_of, decoded, document_streams
-
 
 
 class Answer(msgspec.Struct):
@@ -126,7 +126,9 @@ ALL = {
         {"type": "response.incomplete", "response": response(None)},
     ),
     "failed": numbered(*CALL[:3], lifecycle("failed")),
-    "an empty item": numbered(CREATED, {**item("added", None), "item": None}, *[{**e, "output_index": 1} for e in TEXT[1:]]),
+    "an empty item": numbered(
+        CREATED, {**item("added", None), "item": None}, *[{**e, "output_index": 1} for e in TEXT[1:]]
+    ),
     "resumed": numbered({"type": "response.created", "response": response([call('{"a"')])}, *CALL[2:4]),
     "known again": numbered(*TEXT, lifecycle("in_progress", message("changed", phase="final_answer"))),
 }
@@ -174,9 +176,9 @@ def test_events_that_cannot_be_raise_as_in_the_reference(title: str) -> None:
     from openai.types.responses import ResponseStreamEvent as Raw
 
     theirs = theirs_module.ResponseStreamState(input_tools=[], text_format=theirs_module._responses.omit)
+    raws = [construct_type(type_=Raw, value=json.loads(json.dumps(event))) for event in events]
     with pytest.raises(RuntimeError):
-        for event in events:
-            theirs.handle_event(construct_type(type_=Raw, value=json.loads(json.dumps(event))))
+        [theirs.handle_event(raw) for raw in raws]
 
 
 # ---- what they say
