@@ -229,10 +229,22 @@ class _PathSource(Source):
     async def reader(self) -> AsyncGenerator[_Read, None]:
         import aiofiles  # only who uploads from a path pays for it
 
-        async with aiofiles.open(self._path, "rb") as file:
+        manager = aiofiles.open(self._path, "rb")
+        opening = asyncio.ensure_future(manager.__aenter__())
+        try:
+            file = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # The thread opens it all the same, and then nobody would close it.
+            await asyncio.wait({opening})
+            if opening.exception() is None:
+                await manager.__aexit__(None, None, None)
+            raise
+        try:
             if self.start:
                 await file.seek(self.start)
             yield file.read
+        finally:
+            await manager.__aexit__(None, None, None)
 
 
 class _FileSource(Source):
