@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).parents[1] / "aiopenai"
 LAYERS = [
     "version", "values", "headers", "urls", "errors", "logs", "querystring", "sse", "runner", "lenient", "lazy",
     "codec", "models", "types", "request", "response", "multipart", "retry", "paging", "streaming", "transport",
-    "methods", "arguments", "endpoint", "verbs", "lib", "resources", "client", "blocking", "__init__", "demo",
+    "methods", "arguments", "endpoint", "tokens", "lib", "verbs", "resources", "client", "blocking", "__init__", "demo",
     "__main__",
 ]
 # fmt: on

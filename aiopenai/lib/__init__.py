@@ -1,0 +1,1 @@
+"""What resources offer beyond one HTTP call each; imported when first called."""
