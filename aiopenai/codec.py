@@ -283,8 +283,8 @@ def encode(body: Any, replay: Sequence[str] = ()) -> bytes:
     """Encode a JSON body in one go.
 
     `replay` names the parameters that can hold objects of earlier replies (messages, input items); those are sent as
-    they were received, which takes a look at each of their values. Nothing else is walked or copied, unless the body
-    holds `omit` (left out, at any depth) or iterators.
+    they were received, without what they were parsed into, which takes a look at each of their values. Nothing else is
+    walked or copied, unless the body holds `omit` (left out, at any depth) or iterators.
     Raises TypeError that names the parameter for a value that JSON cannot have.
     """
     try:
@@ -330,7 +330,7 @@ def _holds_reply(value: Any) -> bool:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Node):
-        return cast("Any", value).to_dict(mode="json")
+        return cast("Any", value).__to_sent__()
     if is_mapping(value):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -356,5 +356,6 @@ def _name_culprit(body: Any, error: Exception) -> str:
             except _UnsettledError:
                 continue
             except (TypeError, ValueError, RecursionError) as reason:
-                return f"parameter {name!r}: {reason}"
+                hint = "; `parse` and `stream` take classes" if name == "response_format" else ""
+                return f"parameter {name!r}: {reason}{hint}"
     return str(error)

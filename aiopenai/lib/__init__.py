@@ -1,1 +1,1 @@
-"""What resources offer beyond one HTTP call each; imported when first called."""
+"""Helpers: what takes more than one call, or none; each module is imported when it is first used."""
