@@ -26,7 +26,7 @@ import msgspec
 from aiopenai.lenient import OneOf, fit, fitter
 from aiopenai.values import NotGiven, Omit, is_list, is_mapping
 
-__all__ = ["Decoder", "Node", "decode_json", "encode", "node_made", "received"]
+__all__ = ["Decoder", "Node", "decode_json", "documents", "encode", "node_made", "received"]
 
 T = TypeVar("T")
 
@@ -217,6 +217,15 @@ class Decoder(Generic[T]):
             return cast("T", fit_kind(plain))
         except RecursionError:
             raise _too_deep() from None
+
+
+def documents(node: Node) -> Sequence[bytes] | None:
+    """The JSON documents that a node was decoded from, with others that came together; None where they are not kept."""
+    try:
+        source: Any = node._source  # type: ignore[attr-defined]
+    except AttributeError:
+        return None
+    return cast("Source", source)[0][0] if source.__class__ is tuple else None
 
 
 def received(source: Source) -> dict[str, Any] | None:
