@@ -302,8 +302,8 @@ def _or(value: Any, default: Any) -> Any:
 
 def _output(call: Call, body: Object, items: list[Object], wanted: Object) -> tuple[list[Object], int, int, bool]:
     """What the model gives back: (items, all output tokens, reasoning tokens among them, whether it is complete)."""
-    asked = next((item["content"] for item in reversed(items) if item.get("role") == "user"), "")
-    prompt = text_of(asked)
+    question = next((item["content"] for item in reversed(items) if item.get("role") == "user"), "")
+    prompt = text_of(question)
     output: list[Object] = []
     made = reasoning = 0
     asked = section(body, "reasoning")
@@ -328,7 +328,9 @@ def _output(call: Call, body: Object, items: list[Object], wanted: Object) -> tu
             output.append({**head, **rest})
     if uses:
         return output, made, reasoning, True
-    tokens, reason = cut(_text(call, wanted, prompt, seen(asked, "input"), items), None, body.get("max_output_tokens"))
+    tokens, reason = cut(
+        _text(call, wanted, prompt, seen(question, "input"), items), None, body.get("max_output_tokens")
+    )
     made += len(tokens)
     with_logprobs = "message.output_text.logprobs" in include or bool(body.get("top_logprobs"))
     logprobs = token_logprobs(tokens, body.get("top_logprobs") or 0) if with_logprobs else []

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 from .chat import json_answer, schema_answer
 from .paging import page
 from .params import ARRAY, BOOLEAN, INTEGER, NUMBER, OBJECT, STRING, check, check_metadata, check_model, stored
+from .pictures import seen
 from .stored import StoredRun, StoredThread
 from .text import count_tokens, cut
 from .threads import ACTIVE, add_message, new_thread, thread_of
@@ -237,7 +238,8 @@ def _advance(call: Call, thread: StoredThread, kept: StoredRun) -> Iterator[_Eve
         yield "thread.run.cancelled", run
     elif run["status"] == "in_progress":
         messages = thread.messages.values()
-        prompt = next((_text(message) for message in reversed(messages) if message["role"] == "user"), "")
+        question = next((message for message in reversed(messages) if message["role"] == "user"), {"content": []})
+        prompt = _text(question)
         uses = choose_tools(
             _tools(run),
             run["tool_choice"],
@@ -250,7 +252,7 @@ def _advance(call: Call, thread: StoredThread, kept: StoredRun) -> Iterator[_Eve
             yield from _ask(call, kept, calls)
         else:
             read = 3 + count_tokens(run["instructions"]) + sum(3 + count_tokens(_text(one)) for one in messages)
-            yield from _say(call, thread, kept, _answer(call, run, prompt), read)
+            yield from _say(call, thread, kept, _answer(call, run, prompt, seen(question["content"], "content")), read)
 
 
 def _tools(run: Object) -> list[Any]:
@@ -264,12 +266,12 @@ def _text(message: Object) -> str:
     return "\n".join(part["text"]["value"] for part in message["content"] if part["type"] == "text")
 
 
-def _answer(call: Call, run: Object, prompt: str) -> str:
+def _answer(call: Call, run: Object, prompt: str, images: str) -> str:
     wanted: Any = run["response_format"]
     kind = wanted.get("type") if is_object(wanted) else None
     if kind == "json_schema" and is_object(wanted):
         return schema_answer(call, section(wanted, "json_schema").get("schema"), prompt)
-    return json_answer(call, prompt) if kind == "json_object" else call.state.reply_text(prompt)
+    return json_answer(call, prompt) if kind == "json_object" else call.state.reply_text(prompt, images)
 
 
 def _step(call: Call, kept: StoredRun, details: Object) -> Object:

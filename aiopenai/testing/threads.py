@@ -6,6 +6,7 @@ from typing import Any
 
 from .paging import page
 from .params import ARRAY, OBJECT, STRING, check, check_metadata, missing, stored, wrong_type
+from .pictures import seen
 from .store import Store
 from .stored import StoredThread
 from .values import ApiError, Call, Object, Reply, is_array, is_object
@@ -164,6 +165,8 @@ def _content(given: Any) -> list[Object]:
         given = [{"type": "text", "text": given}]
     if not given:
         raise ApiError(400, "Message content must be non-empty.", param="content", code="empty_array")
+    # Raises for images that the API would not take.
+    seen(given, "content")
     parts: list[Object] = []
     for number, part in enumerate(given if is_array(given) else ()):
         kind = part.get("type") if is_object(part) else None
