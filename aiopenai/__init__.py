@@ -18,6 +18,8 @@ from aiopenai.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from aiopenai import types as types
+    from aiopenai.blocking import Client as Client
+    from aiopenai.blocking import OpenAI as OpenAI
     from aiopenai.client import AsyncClient as AsyncClient
     from aiopenai.client import AsyncOpenAI as AsyncOpenAI
     from aiopenai.errors import (
@@ -105,6 +107,7 @@ if TYPE_CHECKING:
     )
     from aiopenai.streaming import AsyncStream as AsyncStream
     from aiopenai.streaming import Partial as Partial
+    from aiopenai.streaming import Stream as Stream
     from aiopenai.values import (
         DEFAULT_MAX_RETRIES as DEFAULT_MAX_RETRIES,
     )
@@ -134,6 +137,7 @@ NoneType = type(None)
 
 # Where the public names are; the imports above tell type checkers the same, and a test holds the two together.
 _NAMES = {
+    "blocking": "Client OpenAI",
     "client": "AsyncClient AsyncOpenAI",
     "errors": (
         "APIConnectionError APIError APIResponseValidationError APIStatusError APITimeoutError "
@@ -149,7 +153,7 @@ _NAMES = {
     "models": "BaseModel",
     "request": "Request",
     "response": "APIResponse AsyncAPIResponse HttpxBinaryResponseContent",
-    "streaming": "AsyncStream Partial",
+    "streaming": "AsyncStream Partial Stream",
     "values": "DEFAULT_MAX_RETRIES DEFAULT_TIMEOUT NOT_GIVEN NotGiven Omit Timeout not_given omit",
 }
 _WHERE = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -53,7 +53,7 @@ def decode_json(raw: bytes | str) -> Any:
     """
     try:
         return _decode_plain(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         import json
 
         try:

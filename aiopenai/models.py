@@ -342,7 +342,7 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __iter__(self) -> Iterator[tuple[str, Any]]:
+    def __iter__(self) -> Iterator[Any]:
         for field in _plan(type(self)).fields:
             yield field.name, getattr(self, field.name)
         yield from _state(self).extra.items()
