@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from aiopenai import APIConnectionError, AsyncOpenAI
+from aiopenai import APIConnectionError, AsyncOpenAI, OpenAI
 from aiopenai.lib import streaming
 from aiopenai.lib.streaming import (
     AssistantEventHandler,
@@ -380,7 +380,7 @@ def serve(server: Server, path: str, events: list[dict[str, Any]], done: bool = 
     server.reply_with(path, body.encode(), content_type="text/event-stream", chunk_size=200)
 
 
-CALLS: dict[str, tuple[Callable[..., Any], Callable[[AsyncOpenAI], Any], dict[str, Any], str]] = {
+CALLS: dict[str, tuple[Callable[..., Any], Callable[[Any], Any], dict[str, Any], str]] = {
     "stream": (
         stream,
         lambda client: client.beta.threads.runs,
@@ -456,3 +456,26 @@ async def test_blocking(client: AsyncOpenAI) -> None:
         assert events.get_final_run().status == "completed"
         events.close()
     assert raw.closed
+
+
+# ---- as users call it
+
+
+async def test_the_methods_of_the_async_client(client: AsyncOpenAI, server: Server) -> None:
+    for name, (_, resource, arguments, path) in CALLS.items():
+        serve(server, path, RUN)
+        group = resource(client)
+        method = {"submit": "submit_tool_outputs_stream", "create_and_run": "create_and_run_stream"}.get(name, name)
+        async with getattr(group, method)(**arguments) as events:
+            assert (await events.get_final_run()).status == "completed"
+
+
+def test_the_method_of_the_blocking_client() -> None:
+    with Server() as server, OpenAI(api_key="sk-test", base_url=server.base_url) as client:
+        _, resource, arguments, path = CALLS["stream"]
+        serve(server, path, RUN)
+        handler = recorder(AssistantEventHandler)
+        with resource(client).stream(**arguments, event_handler=handler) as events:
+            assert events is handler
+            assert [*events.text_deltas] == ["Hel", "lo", " [1]", "!", "Below"]
+        assert handler.calls[-1][0] == "on_end"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -13,6 +14,7 @@ from aiopenai import (
     AsyncOpenAI,
     ContentFilterFinishReasonError,
     LengthFinishReasonError,
+    OpenAI,
 )
 from aiopenai.lib.streaming.chat import (
     ChatCompletionStream,
@@ -467,3 +469,42 @@ async def test_wrong_arguments_are_refused_at_once(client: AsyncOpenAI, chat: di
         stream(client.chat.completions, **chat, no_such=1)
     with pytest.raises(TypeError):
         stream(client.chat.completions, **chat, response_format=5)
+
+
+# ---- as users call it
+
+
+async def test_the_method_of_the_async_client(client: AsyncOpenAI, server: Server, chat: dict[str, Any]) -> None:
+    serve(server, [*ANSWER, part(finish="stop")])
+    async with client.chat.completions.stream(**chat, response_format=Answer) as events:
+        assert [event.type async for event in events][-1] == "content.done"
+        assert (await events.get_final_completion()).choices[0].message.parsed == Answer("Oslo", 3)
+
+
+@pytest.fixture
+def blocking_server() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
+def test_the_method_of_the_blocking_client(blocking_server: Server, chat: dict[str, Any]) -> None:
+    serve(blocking_server, [*ANSWER, part(finish="stop")])
+    with OpenAI(api_key="sk-test", base_url=blocking_server.base_url) as client:
+        with client.chat.completions.stream(**chat, response_format=Answer) as events:
+            assert events.response.status_code == 200
+            assert [event.type for event in events][-1] == "content.done"
+            assert events.get_final_completion().choices[0].message.parsed == Answer("Oslo", 3)
+        serve(blocking_server, ANSWER, done=False)
+        with (
+            client.chat.completions.stream(**chat) as events,
+            pytest.raises(APIConnectionError) as caught,
+        ):
+            events.until_done()
+        assert caught.value.partial.text == '{"city": "Oslo", "temperature": 3}'
+        # Left in the middle: the client goes on working.
+        serve(blocking_server, [part(content="x")] * 1_000)
+        with client.chat.completions.stream(**chat) as events:
+            assert next(events).type == "chunk"
+        serve(blocking_server, [*ANSWER, part(finish="stop")])
+        with client.chat.completions.stream(**chat) as events:
+            assert events.get_final_completion().choices[0].finish_reason == "stop"

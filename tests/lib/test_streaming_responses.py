@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from parity.compare import differences
 
-from aiopenai import APIConnectionError, AsyncOpenAI
+from aiopenai import APIConnectionError, AsyncOpenAI, OpenAI
 from aiopenai.lib.streaming.responses import (
     ResponseStream,
     ResponseStreamState,
@@ -328,3 +328,20 @@ async def test_blocking(client: AsyncOpenAI) -> None:
 async def test_wrong_arguments_are_refused_at_once(client: AsyncOpenAI, arguments: dict[str, Any], error: Any) -> None:
     with pytest.raises(error):
         stream(client.responses, **arguments)
+
+
+# ---- as users call it
+
+
+async def test_the_method_of_the_async_client(client: AsyncOpenAI, server: Server) -> None:
+    serve(server, "/responses", WHOLE_TEXT)
+    async with client.responses.stream(**CREATE, text_format=Answer) as events:
+        assert (await events.get_final_response()).output_parsed == Answer("Bern")
+
+
+def test_the_method_of_the_blocking_client() -> None:
+    with Server() as server, OpenAI(api_key="sk-test", base_url=server.base_url) as client:
+        serve(server, "/responses/resp_1", WHOLE_TEXT)
+        with client.responses.stream(response_id="resp_1", text_format=Answer, starting_after=5) as events:
+            assert [event.sequence_number for event in events] == [6, 7]
+            assert events.get_final_response().output_parsed == Answer("Bern")
