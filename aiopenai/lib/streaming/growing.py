@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -19,6 +19,8 @@ from aiopenai.models import ModelMeta
 from aiopenai.values import is_list, is_mapping
 
 __all__ = ["MISSING", "Entries", "Event", "Items", "Late", "OnlyKnown", "Strings", "Text", "Tree", "Value", "late"]
+
+T = TypeVar("T")
 
 MISSING: Any = object()
 
@@ -324,10 +326,10 @@ class Event(ModelMeta):
     __call__: Any = msgspec.StructMeta.__call__
 
 
-def late(*names: str) -> Any:
+def late(*names: str) -> Callable[[type[T]], type[T]]:
     """A class decorator: make these fields late."""
 
-    def decorate(cls: Any) -> Any:
+    def decorate(cls: type[T]) -> type[T]:
         for name in names:
             setattr(cls, name, _LateField(getattr(cls, name)))
         return cls
