@@ -132,7 +132,7 @@ class _Block:
         if value is None or not self._plain or not isinstance(block, TextContentBlock):
             return False
         value.append(delta.text.value)
-        block.text = _text_so_far(annotations=block.text.annotations, value=(value.text, value.size))
+        block.text = _text_so_far(annotations=block.text.annotations, value=(value, value.size))
         return True
 
 

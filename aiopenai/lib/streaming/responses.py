@@ -6,7 +6,7 @@ events show: the texts as they grow, and the items, to fill in the output where 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, Generic, TypeAlias
 
 from typing_extensions import TypeVar
@@ -484,11 +484,11 @@ class ResponseStreamState(Generic[TextFormatT]):
         return self.completed_response
 
 
-def _handler(state: ResponseStreamState[Any], starting_after: int | None) -> Callable[[Any], Iterable[Any]]:
+def _handler(state: ResponseStreamState[Any], starting_after: int | None) -> Callable[[Any], Sequence[Any]]:
     if starting_after is None:
         return state.handle_event
 
-    def events(event: Any) -> Iterable[Any]:
+    def events(event: Any) -> Sequence[Any]:
         number = getattr(event, "sequence_number", None)
         caused = state.handle_event(event)
         return () if isinstance(number, int) and number <= starting_after else caused
