@@ -238,7 +238,9 @@ def _advance(call: Call, thread: StoredThread, kept: StoredRun) -> Iterator[_Eve
         yield "thread.run.cancelled", run
     elif run["status"] == "in_progress":
         messages = thread.messages.values()
-        question = next((message for message in reversed(messages) if message["role"] == "user"), {"content": []})
+        question: dict[str, Any] = next(
+            (message for message in reversed(messages) if message["role"] == "user"), {"content": []}
+        )
         prompt = _text(question)
         uses = choose_tools(
             _tools(run),

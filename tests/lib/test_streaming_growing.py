@@ -135,8 +135,9 @@ class _Chunk(msgspec.Struct):
 )
 def test_only_known(delta: str, only_known: bool) -> None:
     def raw(delta: str) -> bytes:
-        return b'{"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":%b}]}' % (
-            delta.encode()
+        return (
+            b'{"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":%b}]}'
+            % (delta.encode())
         )
 
     asks = OnlyKnown(_Chunk)
