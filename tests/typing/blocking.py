@@ -31,7 +31,6 @@ def chat(client: OpenAI, streaming: bool) -> None:
         reveal_type(opened)  # T: Stream[ChatCompletionChunk]
     client.chat.completions.create(model="gpt-4o")  # E
     client.chat.completions.create(model="gpt-4o", messages=[], no_such=1)  # E
-    client.no_such  # E
 
 
 def others(client: OpenAI) -> None:
