@@ -307,7 +307,6 @@ class _Choice:
     """One choice of a completion."""
 
     __slots__ = (
-        "_count",
         "_done",
         "_done_tools",
         "_finish_reason",
@@ -315,6 +314,7 @@ class _Choice:
         "_logprobs",
         "_logprobs_head",
         "_logprobs_since",
+        "_merged_since",
         "_parsed",
         "_parsed_since",
         "_partly",
@@ -331,13 +331,14 @@ class _Choice:
     def __init__(self, index: int, moment: int, head: dict[str, Any], tools: list[Any], partly: bool) -> None:
         self.index = index
         self.since = moment
-        self._count = 0
         self._tools = tools
         # Whether the JSON so far is shown.
         self._partly = partly
         for name in ("delta", "logprobs", "finish_reason"):
             head.pop(name, None)
         self._head = head
+        # When the second delta came.
+        self._merged_since: int | None = None
         self._finish_reason = Value(moment, None)
         self.message = Tree(moment, {})
         self.content: Strings | None = None
@@ -355,9 +356,12 @@ class _Choice:
 
     def take(self, moment: int, part: Any, plain: bool) -> None:
         """Note what a chunk's choice adds; `plain` if it has nothing but the usual."""
-        self._count += 1
         delta = part.delta
-        if plain:
+        # Of the first delta, what is null is kept too.
+        first = moment == self.since
+        if self._merged_since is None and not first:
+            self._merged_since = moment
+        if plain and not first:
             text = delta.content
             if text is not None:
                 if self.content is None:
@@ -393,9 +397,9 @@ class _Choice:
             or part.finish_reason is not None
             or part.logprobs is not None
             or self._finish_reason.last is not None
+            or self._merged_since is None
         ):
             return None
-        self._count += 1
         size = content.add(moment, text)
         return _content_delta(text, (content, size), (self, size) if self._partly else None)
 
@@ -476,8 +480,9 @@ class _Choice:
     def upto(self, moment: int) -> dict[str, Any]:
         """The choice as it was at a moment, as plain values."""
         message: dict[str, Any] = self.message.upto(moment)
-        calls = [plain for index in sorted(self.tool_calls) if (plain := self.tool_calls[index].upto(moment))]
-        if self._count > 1:
+        every = [self.tool_calls[index].upto(moment) for index in sorted(self.tool_calls)]
+        calls = [call for call in every if call is not MISSING]
+        if self._merged_since is not None and self._merged_since <= moment:
             # As in the reference, which fills in what the deltas do not have when it adds the second to the first.
             message = {**_MESSAGE_FIELDS, "tool_calls": None, **message}
         if calls:
@@ -507,10 +512,11 @@ class _Choice:
             calls = ()
         for call_delta in calls:
             call = self._call_of(call_delta)
-            if call is not None and call.is_function and call_delta.function is not None:
+            function = getattr(call_delta, "function", None)
+            if call is not None and call.is_function and function is not None:
                 size = -1 if call.arguments is None else call.arguments.size
                 arguments = "" if call.arguments is None else (call.arguments, size)
-                piece = call_delta.function.arguments or ""
+                piece = getattr(function, "arguments", None) or ""
                 yield _arguments_delta(call.function_name, call.index, arguments, (call, size), piece)
         if part.logprobs is not None:
             for name, log in self._logprobs.items():
@@ -631,13 +637,16 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
                 return events
         taken: list[tuple[_Choice, Any]] = []
         for part in parts:
-            index = part.index
+            if not isinstance(part, Model):
+                continue
+            # Servers that make one choice only may leave out its number.
+            index = part.index if isinstance(part.index, int) else 0
             choice = self._choices.get(index)
             if choice is None:
                 choice = self._choices[index] = _Choice(index, moment, part.to_dict(), self._input_tools, self._rich)
             choice.take(moment, part, plain)
-            if part.finish_reason in _CUT_SHORT:
-                self._check(part.finish_reason)
+            if (reason := part.finish_reason) == "length" or reason == "content_filter":
+                self._check(reason)
             taken.append((choice, part))
         try:
             for choice, part in taken:
@@ -654,7 +663,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             head.pop(name, None)
         self._head = {"system_fingerprint": None, **head, "object": "chat.completion"}
 
-    def _check(self, reason: str | None) -> None:
+    def _check(self, reason: str) -> None:
         """Raise where what was to be parsed ends early."""
         if self._parseable is None:
             from aiopenai.lib.parsing import has_parseable_input
@@ -698,7 +707,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         )
 
 
-_CUT_SHORT: dict[str | None, Any] = {
+_CUT_SHORT: dict[str, Any] = {
     "length": LengthFinishReasonError,
     "content_filter": ContentFilterFinishReasonError,
 }
@@ -710,7 +719,7 @@ def _handler(state: ChatCompletionStreamState[Any]) -> Callable[[Any], Iterable[
 
     def events(chunk: Any) -> Iterable[Any]:
         # Azure's asynchronous content filter sends objects that are no chunks, and says so here only.
-        return handle(chunk) if chunk.object == "chat.completion.chunk" else ()
+        return handle(chunk) if getattr(chunk, "object", None) == "chat.completion.chunk" else ()
 
     return events
 

@@ -329,7 +329,7 @@ def late(*names: str) -> Any:
 
     def decorate(cls: Any) -> Any:
         for name in names:
-            setattr(cls, name, _LateField(cls.__dict__[name]))
+            setattr(cls, name, _LateField(getattr(cls, name)))
         return cls
 
     return decorate

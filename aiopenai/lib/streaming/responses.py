@@ -66,7 +66,7 @@ class ResponseTextDoneEvent(
     """A text is whole; `parsed` is what it was parsed into."""
 
     __post_init__: ClassVar[Any] = id  # type: ignore[misc]
-    parsed: TextFormatT | None = None
+    parsed: TextFormatT | None
 
 
 @late("snapshot")
@@ -204,7 +204,7 @@ class ResponseStreamState(Generic[TextFormatT]):
         if kind == "response.output_text.delta" and self._begun:
             item = self._item(event.output_index)
             text = item.text(event.content_index)
-            if text is None:
+            if text is None or not isinstance(event.delta, str):
                 return [event]
             text.append(event.delta)
             return [
@@ -318,7 +318,7 @@ class ResponseStreamState(Generic[TextFormatT]):
 
     def _call_delta(self, event: Any) -> list[Any]:
         item = self._item(event.output_index)
-        if item.kind != "function_call":
+        if item.kind != "function_call" or not isinstance(event.delta, str):
             return [event]
         item.arguments.append(event.delta)
         return [
@@ -380,7 +380,9 @@ def _handler(state: ResponseStreamState[Any], starting_after: int | None) -> Cal
         return state.handle_event
 
     def events(event: Any) -> Iterable[Any]:
-        return [each for each in state.handle_event(event) if each.sequence_number > starting_after]
+        number = getattr(event, "sequence_number", None)
+        caused = state.handle_event(event)
+        return () if isinstance(number, int) and number <= starting_after else caused
 
     return events
 
