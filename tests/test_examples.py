@@ -195,7 +195,11 @@ async def test_fastapi_passes_words_on(server: Server, monkeypatch: pytest.Monke
     spec.loader.exec_module(module)
     server.answer = "All flows."
     async with module.lifespan(module.app):
-        assert await get(module.app, "/ask", question="Why?") == (200, [*["All", " flows", "."]])
+<<<<<<< HEAD
+        assert await get(module.app, "/ask", question="Why?") == (200, ["All", " flows", "."])
+=======
+        assert await get(module.app, "/ask", question="Why?") == (200, ["All", " flows", "."])
+>>>>>>> localserver
         server.fault(status=400)
         status, pieces = await get(module.app, "/ask", question="Why?")
         assert status == 502
