@@ -238,15 +238,8 @@ def _advance(call: Call, thread: StoredThread, kept: StoredRun) -> Iterator[_Eve
         yield "thread.run.cancelled", run
     elif run["status"] == "in_progress":
         messages = thread.messages.values()
-<<<<<<< HEAD
-        question: dict[str, Any] = next(
-            (message for message in reversed(messages) if message["role"] == "user"), {"content": []}
-        )
-        prompt = _text(question)
-=======
         asked: list[Object] = next((one["content"] for one in reversed(messages) if one["role"] == "user"), [])
         prompt = _text(asked)
->>>>>>> localserver
         uses = choose_tools(
             _tools(run),
             run["tool_choice"],
