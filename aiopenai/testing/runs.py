@@ -238,7 +238,7 @@ def _advance(call: Call, thread: StoredThread, kept: StoredRun) -> Iterator[_Eve
         yield "thread.run.cancelled", run
     elif run["status"] == "in_progress":
         messages = thread.messages.values()
-        asked: list[Object] = next((one["content"] for one in reversed(messages) if one["role"] == "user"), [])
+        asked = next((one["content"] for one in reversed(messages) if one["role"] == "user"), list[Object]())
         prompt = _text(asked)
         uses = choose_tools(
             _tools(run),

@@ -140,3 +140,9 @@ async def test_bad_calls(client: AsyncOpenAI) -> None:
         await client.batches.create(input_file_id=other.id, endpoint="/v1/responses", completion_window="24h")
     with pytest.raises(NotFoundError):
         await client.batches.retrieve("batch_none")
+
+
+async def test_when_to_look_can_be_told() -> None:
+    async with Server(poll_after_ms=3) as server, AsyncOpenAI(api_key="x", base_url=server.base_url) as client:
+        raw = await client.videos.with_raw_response.create(prompt="x")
+        assert raw.headers["openai-poll-after-ms"] == "3"
