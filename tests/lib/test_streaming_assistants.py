@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import json
+import pickle
 import time
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +24,7 @@ from aiopenai.lib.streaming import (
 from aiopenai.models import Model
 from aiopenai.testing import Server
 from aiopenai.types.beta import AssistantStreamEvent
+from aiopenai.types.beta.threads import Text
 
 from .feeding import Blocking, BlockingResource, decoded, document_streams, named_of
 
@@ -227,6 +230,9 @@ def test_snapshots_of_a_text_are_as_of_their_callback() -> None:
     assert [len(each.annotations or ()) for each in handler.texts] == [0, 0, 1, 1, 0]
     assert type(handler.texts[1]).__name__ == "Text"
     assert handler.texts[1].to_dict() == {"annotations": [], "value": "Hello"}
+    again = pickle.loads(pickle.dumps(handler.texts[1]))
+    assert again == copy.copy(handler.texts[1])
+    assert (type(again), again.value) == (Text, "Hello")
 
 
 def test_text_deltas() -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -170,6 +172,7 @@ def test_events_look_like_other_objects() -> None:
     assert isinstance(event, ContentDeltaEvent)
     assert repr(event) == "ContentDeltaEvent(type='content.delta', delta='b', snapshot='ab', parsed=None)"
     assert json.loads(event.to_json()) == {"type": "content.delta", "delta": "b", "snapshot": "ab", "parsed": None}
+    assert pickle.loads(pickle.dumps(event)) == copy.deepcopy(event) == event
     event.snapshot = "changed"
     assert event.snapshot == "changed"
 

@@ -6,7 +6,7 @@ completions (snapshots, parsed content, texts so far) are built when somebody lo
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, cast
 
 import msgspec
@@ -315,6 +315,7 @@ class _Choice:
         "_logprobs_head",
         "_logprobs_since",
         "_merged_since",
+        "_open",
         "_parsed",
         "_parsed_since",
         "_partly",
@@ -340,6 +341,7 @@ class _Choice:
         # When the second delta came.
         self._merged_since: int | None = None
         self._finish_reason = Value(moment, None)
+        self._open = True
         self.message = Tree(moment, {})
         self.content: Strings | None = None
         self.refusal: Strings | None = None
@@ -379,27 +381,29 @@ class _Choice:
         elif isinstance(delta, Model):
             self._take_all(moment, delta.to_dict())
         if part.finish_reason:
+            self._open = False
             self._finish_reason.merge(moment, part.finish_reason)
         if part.logprobs is not None:
             self._take_logprobs(moment, part.logprobs)
 
-    def take_content(self, moment: int, part: Any) -> Any:
-        """Note what a usual choice adds, if that is content only; the event that it causes, or None."""
+    def flows(self, part: Any) -> bool:
+        """Whether a usual choice adds content only, to content that was begun."""
         delta = part.delta
-        text = delta.content
-        content = self.content
-        if (
-            text is None
-            or content is None
-            or delta.tool_calls is not None
-            or delta.role is not None
-            or delta.refusal is not None
-            or part.finish_reason is not None
-            or part.logprobs is not None
-            or self._finish_reason.last is not None
-            or self._merged_since is None
-        ):
-            return None
+        return (
+            delta.content is not None
+            and self.content is not None
+            and self._merged_since is not None
+            and part.finish_reason is None
+            and part.logprobs is None
+            and delta.tool_calls is None
+            and delta.role is None
+            and delta.refusal is None
+            and self._open
+        )
+
+    def take_content(self, moment: int, text: str) -> Any:
+        """Note such content; the event that it causes."""
+        content = cast("Strings", self.content)
         size = content.add(moment, text)
         return _content_delta(text, (content, size), (self, size) if self._partly else None)
 
@@ -595,10 +599,11 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         self._head: dict[str, Any] = {}
         self._choices: dict[int, _Choice] = {}
         self._moderation: Value | None = None
-        self._last: ChatCompletionChunk | None = None
         # What each chunk that had any said of these; mostly it is the last one.
         self._usage = Value(0, None)
+        self._last_usage: Any = None
         self._fingerprint = Value(0, None)
+        self._last_fingerprint: str | None = None
         self._snapshot: ParsedChatCompletionSnapshot | None = None
         self._parseable: bool | None = None
 
@@ -612,12 +617,11 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         self._snapshot = None
         if moment == 1:
             self._begin(chunk)
-        self._last = chunk
-        usage = chunk.usage
-        if usage is not self._usage.last:
+        if (usage := chunk.usage) is not self._last_usage:
+            self._last_usage = usage
             self._usage.merge(moment, usage)
-        fingerprint = chunk.system_fingerprint
-        if fingerprint != self._fingerprint.last:
+        if (fingerprint := chunk.system_fingerprint) != self._last_fingerprint:
+            self._last_fingerprint = fingerprint
             self._fingerprint.merge(moment, fingerprint)
         if chunk.moderation is not None:
             if self._moderation is None:
@@ -631,9 +635,8 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         if plain and len(parts) == 1:
             # Nearly all chunks: a piece of the content of a choice that is known, and nothing else.
             part = parts[0]
-            choice = self._choices.get(part.index)
-            if choice is not None and (event := choice.take_content(moment, part)) is not None:
-                events.append(event)
+            if (choice := self._choices.get(part.index)) is not None and choice.flows(part):
+                events.append(choice.take_content(moment, part.delta.content))
                 return events
         taken: list[tuple[_Choice, Any]] = []
         for part in parts:
@@ -714,10 +717,10 @@ _CUT_SHORT: dict[str, Any] = {
 _fit_completion = fitter(ParsedChatCompletion)
 
 
-def _handler(state: ChatCompletionStreamState[Any]) -> Callable[[Any], Iterable[Any]]:
+def _handler(state: ChatCompletionStreamState[Any]) -> Callable[[Any], Sequence[Any]]:
     handle = state.handle_chunk
 
-    def events(chunk: Any) -> Iterable[Any]:
+    def events(chunk: Any) -> Sequence[Any]:
         # Azure's asynchronous content filter sends objects that are no chunks, and says so here only.
         return handle(chunk) if getattr(chunk, "object", None) == "chat.completion.chunk" else ()
 
