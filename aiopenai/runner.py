@@ -254,7 +254,8 @@ def _close_all(idle: list[Runner]) -> None:
 _pools: weakref.WeakSet[Runners] = weakref.WeakSet()
 _inherited: list[Runner] = []
 _executor: ThreadPoolExecutor | None = None
-_executor_lock = threading.Lock()
+# Reentrant: a lease that is collected meanwhile may need a thread, too.
+_executor_lock = threading.RLock()
 
 
 def _threads() -> ThreadPoolExecutor:
@@ -273,7 +274,7 @@ def _after_fork() -> None:
         pool.abandon()
     # Threads do not survive a fork.
     _executor = None
-    _executor_lock = threading.Lock()
+    _executor_lock = threading.RLock()
 
 
 if hasattr(os, "register_at_fork"):

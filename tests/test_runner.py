@@ -77,6 +77,7 @@ def test_an_idle_loop_hears_first_what_happened_meanwhile(runners: Runners) -> N
     heard: list[str] = []
     loop = runners.run(loop_of_this())
     loop.call_soon(heard.append, "while it lay idle")
+
     async def look() -> list[str]:
         return list(heard)
 
