@@ -21,7 +21,7 @@ from aiopenai.testing import Server, sign_webhook, webhook_event
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 # Those for which something is still missing in the package.
-WAITING = {"assistants", "notebook", "structured_pydantic", "structured_struct", "vector_stores", "webhooks"}
+WAITING: set[str] = set()
 # Those that wait for requests: tests of their own make some.
 SERVICES = {"fastapi_service", "webhooks"}
 # What examples bring in beside the package.
