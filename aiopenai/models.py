@@ -19,7 +19,7 @@ from aiopenai.codec import Decoder, Node, node_made, received
 from aiopenai.lenient import fitter, one_of
 from aiopenai.values import is_list, is_mapping
 
-__all__ = ["BaseModel", "Model", "OpenObject", "OutputParsed", "OutputText", "one_of"]
+__all__ = ["BaseModel", "Model", "OpenObject", "OutputParsed", "OutputText", "let_go", "one_of"]
 
 ContentType = TypeVar("ContentType")
 IncEx: TypeAlias = set[int] | set[str] | Mapping[int, Any] | Mapping[str, Any]
@@ -435,6 +435,12 @@ def _state(node: Model) -> _State:
             state.extra[plan.tag_field] = source[plan.tag_field]
     object.__setattr__(node, "_source", state)
     return state
+
+
+def let_go(node: Model) -> None:
+    """Of what a node was received as, keep no more than it takes to tell that, where this is a dict of it all."""
+    if type(getattr(node, "_source", None)) is dict:
+        _state(node)
 
 
 def _restore(cls: Any, values: list[Any], given: set[str], extra: dict[str, Any], request_id: Any) -> Any:
