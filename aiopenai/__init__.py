@@ -68,6 +68,9 @@ if TYPE_CHECKING:
         OpenAIError as OpenAIError,
     )
     from aiopenai.errors import (
+        OutputValidationError as OutputValidationError,
+    )
+    from aiopenai.errors import (
         PermissionDeniedError as PermissionDeniedError,
     )
     from aiopenai.errors import (
@@ -85,6 +88,12 @@ if TYPE_CHECKING:
     from aiopenai.errors import (
         WebSocketQueueFullError as WebSocketQueueFullError,
     )
+    from aiopenai.lib.tools import FunctionTool as FunctionTool
+    from aiopenai.lib.tools import ResponsesFunctionTool as ResponsesFunctionTool
+    from aiopenai.lib.tools import function_tool as function_tool
+    from aiopenai.lib.tools import pydantic_function_tool as pydantic_function_tool
+    from aiopenai.lib.tools import pydantic_responses_function_tool as pydantic_responses_function_tool
+    from aiopenai.lib.tools import responses_function_tool as responses_function_tool
     from aiopenai.models import BaseModel as BaseModel
     from aiopenai.request import Request as Request
     from aiopenai.response import (
@@ -134,8 +143,12 @@ _NAMES = {
         "APIConnectionError APIError APIResponseValidationError APIStatusError APITimeoutError "
         "AuthenticationError BadRequestError ConflictError ContentFilterFinishReasonError InternalServerError "
         "InvalidWebhookSignatureError LengthFinishReasonError NotFoundError OAuthError OpenAIError "
-        "PermissionDeniedError RateLimitError SubjectTokenProviderError UnprocessableEntityError "
+        "OutputValidationError PermissionDeniedError RateLimitError SubjectTokenProviderError UnprocessableEntityError "
         "WebSocketConnectionClosedError WebSocketQueueFullError"
+    ),
+    "lib.tools": (
+        "FunctionTool ResponsesFunctionTool function_tool pydantic_function_tool pydantic_responses_function_tool "
+        "responses_function_tool"
     ),
     "models": "BaseModel",
     "request": "Request",

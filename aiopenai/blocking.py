@@ -26,6 +26,15 @@ class OpenAI(BaseClient[Blocking]):
 
     mode = Blocking
 
+    @override
+    def _check_wiring(self, http_client: Any, connector: Any) -> None:
+        if http_client is not None or not (connector is None or callable(connector)):
+            what = "http_client" if http_client is not None else "connector"
+            raise TypeError(
+                f"{what} belongs to one event loop, and this client runs loops of its own: give connector=a function "
+                "that makes one for each, or proxy, ssl, trust_env; or use AsyncOpenAI"
+            )
+
     @property
     def with_raw_response(self) -> Resources[BlockingRaw]:
         """The same resources, answering with headers: `LegacyAPIResponse`."""

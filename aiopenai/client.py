@@ -189,7 +189,7 @@ class BaseClient(Verbs[M], Resources[M]):
         self._strict = _strict_response_validation
         self._enforce_credentials = _enforce_credentials
         self._max_event_bytes = max_event_bytes
-        _check_session(http_client)
+        self._check_wiring(http_client, connector)
         # For the sessions, which are not made before they are needed; copies of the client share them.
         wiring: dict[str, Any] = {
             "http_client": http_client,
@@ -214,6 +214,16 @@ class BaseClient(Verbs[M], Resources[M]):
             base_url = env.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL
         self.base_url = base_url
         self._bind(self, self.mode)
+
+    def _check_wiring(self, http_client: Any, connector: Any) -> None:
+        """Raise TypeError for a session or a connector that this client cannot use."""
+        # An httpx client, say, would fail late and strangely. aiohttp need not be imported to tell.
+        aiohttp_module = sys.modules.get("aiohttp")
+        if http_client is not None and (
+            aiohttp_module is None or not isinstance(http_client, aiohttp_module.ClientSession)
+        ):
+            kind = type(http_client)
+            raise TypeError(f"http_client must be an aiohttp.ClientSession, not {kind.__module__}.{kind.__name__}")
 
     @property
     def base_url(self) -> str:
@@ -737,15 +747,6 @@ def _checked_policy(value: Any) -> Any:
     if value is not None and not (hasattr(value, "stop") and hasattr(value, "wait") and hasattr(value, "retry")):
         raise TypeError(f"retry must be a tenacity policy such as AsyncRetrying(...), not {type(value).__name__}")
     return value
-
-
-def _check_session(value: Any) -> None:
-    """An httpx client, say, would fail late and strangely. aiohttp need not be imported to tell."""
-    aiohttp_module = sys.modules.get("aiohttp")
-    if value is not None and (aiohttp_module is None or not isinstance(value, aiohttp_module.ClientSession)):
-        raise TypeError(
-            f"http_client must be an aiohttp.ClientSession, not {type(value).__module__}.{type(value).__name__}"
-        )
 
 
 def _is_pydantic(kind: Any) -> bool:

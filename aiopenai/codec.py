@@ -26,7 +26,7 @@ import msgspec
 from aiopenai.lenient import OneOf, fit, fitter
 from aiopenai.values import NotGiven, Omit, is_list, is_mapping
 
-__all__ = ["Decoder", "Node", "decode_json", "encode", "node_made", "received"]
+__all__ = ["Decoder", "Node", "decode_json", "documents", "encode", "node_made", "received"]
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ def decode_json(raw: bytes | str) -> Any:
     """
     try:
         return _decode_plain(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         import json
 
         try:
@@ -228,6 +228,15 @@ def _all_required(kind: Any) -> bool:
     return all(map(_all_required, get_args(kind)))
 
 
+def documents(node: Node) -> Sequence[bytes] | None:
+    """The JSON documents that a node was decoded from, with others that came together; None where they are not kept."""
+    try:
+        source: Any = node._source  # type: ignore[attr-defined]
+    except AttributeError:
+        return None
+    return cast("Source", source)[0][0] if source.__class__ is tuple else None
+
+
 def received(source: Source) -> dict[str, Any] | None:
     """The JSON object that a node was decoded from, or None where that cannot be told."""
     shared, index = source
@@ -292,8 +301,8 @@ def encode(body: Any, replay: Sequence[str] = ()) -> bytes:
     """Encode a JSON body in one go.
 
     `replay` names the parameters that can hold objects of earlier replies (messages, input items); those are sent as
-    they were received, which takes a look at each of their values. Nothing else is walked or copied, unless the body
-    holds `omit` (left out, at any depth) or iterators.
+    they were received, without what they were parsed into, which takes a look at each of their values. Nothing else is
+    walked or copied, unless the body holds `omit` (left out, at any depth) or iterators.
     Raises TypeError that names the parameter for a value that JSON cannot have.
     """
     try:
@@ -339,7 +348,7 @@ def _holds_reply(value: Any) -> bool:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Node):
-        return cast("Any", value).to_dict(mode="json")
+        return cast("Any", value).__to_sent__()
     if is_mapping(value):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -365,5 +374,6 @@ def _name_culprit(body: Any, error: Exception) -> str:
             except _UnsettledError:
                 continue
             except (TypeError, ValueError, RecursionError) as reason:
-                return f"parameter {name!r}: {reason}"
+                hint = "; `parse` and `stream` take classes" if name == "response_format" else ""
+                return f"parameter {name!r}: {reason}{hint}"
     return str(error)

@@ -14,8 +14,8 @@ PACKAGE = Path(__file__).parents[1] / "aiopenai"
 # fmt: off
 LAYERS = [
     "version", "values", "headers", "urls", "errors", "logs", "querystring", "sse", "runner", "lenient", "lazy",
-    "codec", "models", "vectors", "types", "request", "response", "multipart", "retry", "paging", "streaming", "transport",
-    "methods", "arguments", "endpoint", "verbs", "lib", "resources", "client", "blocking", "__init__", "demo",
+    "codec", "models", "vectors", "types", "request", "response", "multipart", "retry", "paging", "streaming",
+    "transport", "methods", "arguments", "endpoint", "tokens", "lib", "verbs", "resources", "client", "blocking", "__init__", "demo",
     "__main__",
 ]
 # fmt: on
