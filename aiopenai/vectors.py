@@ -34,8 +34,7 @@ class _Floats:
             return self
         value = self.slot.__get__(node)
         if value.__class__ is bytes:
-            # What no floats can be stays what it was.
-            value = _text(value) if len(value) % _ITEM else _array(value).tolist()
+            value = _array(value).tolist() if _is_floats(value) else _text(value)
         elif value.__class__ is memoryview:
             value = value.tolist()
         else:
@@ -68,9 +67,8 @@ class Vector(Model):
         slot = _slot(self)
         value = slot.__get__(self)
         if value.__class__ is memoryview:
-            made: array[float] = value.obj
-            return made
-        if value.__class__ is bytes and len(value) % _ITEM == 0:
+            return cast("array[float]", value.obj)
+        if value.__class__ is bytes and _is_floats(value):
             made = _array(value)
             # A view, because msgspec can encode that.
             slot.__set__(self, memoryview(made))
@@ -91,6 +89,11 @@ def encoded(node: Vector) -> None:
 def _slot(node: Vector) -> Any:
     """The Struct's own descriptor of the field."""
     return cast("Any", type(node)).embedding.slot
+
+
+def _is_floats(raw: bytes) -> bool:
+    """What cannot be floats stays the text that it was."""
+    return bool(raw) and len(raw) % _ITEM == 0
 
 
 def _array(raw: bytes) -> array[float]:
