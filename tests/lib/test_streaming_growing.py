@@ -129,19 +129,16 @@ class _Chunk(msgspec.Struct):
     choices: list[_Choice]
 
 
+CHUNK = b'{"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":%b}]}'
+
+
 @pytest.mark.parametrize(
     ("delta", "only_known"),
     [('{"content":"x"}', True), ('{"content":null}', True), ('{"reasoning":"x"}', False), ('{"content":5}', False)],
 )
 def test_only_known(delta: str, only_known: bool) -> None:
-    def raw(delta: str) -> bytes:
-        return (
-            b'{"id":"1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":%b}]}'
-            % (delta.encode())
-        )
-
     asks = OnlyKnown(_Chunk)
-    (chunk,), _ = Decoder.of(ChatCompletionChunk).many([raw(delta)])
+    (chunk,), _ = Decoder.of(ChatCompletionChunk).many([CHUNK % delta.encode()])
     assert asks(chunk) is asks(chunk) is only_known
     # Once the object was asked for what came, its documents are gone: nothing is known then.
     chunk.to_dict()

@@ -18,7 +18,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from aiopenai import AsyncOpenAI, InvalidWebhookSignatureError
+from aiopenai import AsyncOpenAI, InvalidWebhookSignatureError, OpenAI
 from aiopenai.lib.webhooks import unwrap, verify_signature
 from aiopenai.types.webhooks import BatchCompletedWebhookEvent
 
@@ -168,11 +168,20 @@ async def test_without_a_secret_nothing_is_verified(secret: str | None) -> None:
             assert not isinstance(caught.value, InvalidWebhookSignatureError)
 
 
+def test_the_blocking_client() -> None:
+    with OpenAI(api_key="sk-test", webhook_secret=SECRET) as client:
+        client.webhooks.verify_signature(PAYLOAD, sign(PAYLOAD))
+        assert client.webhooks.unwrap(PAYLOAD, sign(PAYLOAD)).id == "evt_1"
+        with pytest.raises(InvalidWebhookSignatureError):
+            client.webhooks.unwrap(PAYLOAD, sign(PAYLOAD), secret="another")
+
+
 async def test_the_clients_secret() -> None:
     async with AsyncOpenAI(api_key="sk-test", webhook_secret=SECRET) as client:
-        verify_signature(client.webhooks, PAYLOAD, sign(PAYLOAD))
+        client.webhooks.verify_signature(payload=PAYLOAD, headers=sign(PAYLOAD), tolerance=10)
+        assert client.webhooks.unwrap(payload=PAYLOAD, headers=sign(PAYLOAD)).id == "evt_1"
         with pytest.raises(InvalidWebhookSignatureError):
-            verify_signature(client.webhooks, PAYLOAD, sign(PAYLOAD), secret="another")
+            client.webhooks.verify_signature(PAYLOAD, sign(PAYLOAD), secret="another")
 
 
 def message(headers: dict[str, str]) -> Message:

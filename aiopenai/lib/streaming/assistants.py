@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import msgspec
+from typing_extensions import override
 
 from aiopenai.errors import APITimeoutError
 from aiopenai.lenient import fitter
@@ -65,6 +66,12 @@ class _TextSoFar(Text, metaclass=Event):
     """The text of a content block: joined when somebody looks."""
 
     __post_init__: ClassVar[Any] = id  # type: ignore[misc]
+
+    @override
+    def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
+        # A copy does not grow: it is the type that this one stands for.
+        restore, (_, *state) = super().__reduce__()
+        return restore, (Text, *state)
 
 
 _text_so_far: Any = _TextSoFar
@@ -125,7 +132,7 @@ class _Block:
         if value is None or not self._plain or not isinstance(block, TextContentBlock):
             return False
         value.append(delta.text.value)
-        block.text = _text_so_far(annotations=block.text.annotations, value=(value.text, value.size))
+        block.text = _text_so_far(annotations=block.text.annotations, value=(value, value.size))
         return True
 
 

@@ -6,7 +6,7 @@ completions (snapshots, parsed content, texts so far) are built when somebody lo
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Literal, TypeAlias, cast
 
 import msgspec
@@ -307,7 +307,6 @@ class _Choice:
     """One choice of a completion."""
 
     __slots__ = (
-        "_count",
         "_done",
         "_done_tools",
         "_finish_reason",
@@ -315,6 +314,8 @@ class _Choice:
         "_logprobs",
         "_logprobs_head",
         "_logprobs_since",
+        "_merged_since",
+        "_open",
         "_parsed",
         "_parsed_since",
         "_partly",
@@ -331,14 +332,16 @@ class _Choice:
     def __init__(self, index: int, moment: int, head: dict[str, Any], tools: list[Any], partly: bool) -> None:
         self.index = index
         self.since = moment
-        self._count = 0
         self._tools = tools
         # Whether the JSON so far is shown.
         self._partly = partly
         for name in ("delta", "logprobs", "finish_reason"):
             head.pop(name, None)
         self._head = head
+        # When the second delta came.
+        self._merged_since: int | None = None
         self._finish_reason = Value(moment, None)
+        self._open = True
         self.message = Tree(moment, {})
         self.content: Strings | None = None
         self.refusal: Strings | None = None
@@ -355,9 +358,12 @@ class _Choice:
 
     def take(self, moment: int, part: Any, plain: bool) -> None:
         """Note what a chunk's choice adds; `plain` if it has nothing but the usual."""
-        self._count += 1
         delta = part.delta
-        if plain:
+        # Of the first delta, what is null is kept too.
+        first = moment == self.since
+        if self._merged_since is None and not first:
+            self._merged_since = moment
+        if plain and not first:
             text = delta.content
             if text is not None:
                 if self.content is None:
@@ -375,27 +381,29 @@ class _Choice:
         elif isinstance(delta, Model):
             self._take_all(moment, delta.to_dict())
         if part.finish_reason:
+            self._open = False
             self._finish_reason.merge(moment, part.finish_reason)
         if part.logprobs is not None:
             self._take_logprobs(moment, part.logprobs)
 
-    def take_content(self, moment: int, part: Any) -> Any:
-        """Note what a usual choice adds, if that is content only; the event that it causes, or None."""
+    def flows(self, part: Any) -> bool:
+        """Whether a usual choice adds content only, to content that was begun."""
         delta = part.delta
-        text = delta.content
-        content = self.content
-        if (
-            text is None
-            or content is None
-            or delta.tool_calls is not None
-            or delta.role is not None
-            or delta.refusal is not None
-            or part.finish_reason is not None
-            or part.logprobs is not None
-            or self._finish_reason.last is not None
-        ):
-            return None
-        self._count += 1
+        return (
+            delta.content is not None
+            and self.content is not None
+            and self._merged_since is not None
+            and part.finish_reason is None
+            and part.logprobs is None
+            and delta.tool_calls is None
+            and delta.role is None
+            and delta.refusal is None
+            and self._open
+        )
+
+    def take_content(self, moment: int, text: str) -> Any:
+        """Note such content; the event that it causes."""
+        content = cast("Strings", self.content)
         size = content.add(moment, text)
         return _content_delta(text, (content, size), (self, size) if self._partly else None)
 
@@ -476,8 +484,9 @@ class _Choice:
     def upto(self, moment: int) -> dict[str, Any]:
         """The choice as it was at a moment, as plain values."""
         message: dict[str, Any] = self.message.upto(moment)
-        calls = [plain for index in sorted(self.tool_calls) if (plain := self.tool_calls[index].upto(moment))]
-        if self._count > 1:
+        every = [self.tool_calls[index].upto(moment) for index in sorted(self.tool_calls)]
+        calls = [call for call in every if call is not MISSING]
+        if self._merged_since is not None and self._merged_since <= moment:
             # As in the reference, which fills in what the deltas do not have when it adds the second to the first.
             message = {**_MESSAGE_FIELDS, "tool_calls": None, **message}
         if calls:
@@ -507,10 +516,11 @@ class _Choice:
             calls = ()
         for call_delta in calls:
             call = self._call_of(call_delta)
-            if call is not None and call.is_function and call_delta.function is not None:
+            function = getattr(call_delta, "function", None)
+            if call is not None and call.is_function and function is not None:
                 size = -1 if call.arguments is None else call.arguments.size
                 arguments = "" if call.arguments is None else (call.arguments, size)
-                piece = call_delta.function.arguments or ""
+                piece = getattr(function, "arguments", None) or ""
                 yield _arguments_delta(call.function_name, call.index, arguments, (call, size), piece)
         if part.logprobs is not None:
             for name, log in self._logprobs.items():
@@ -589,10 +599,11 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         self._head: dict[str, Any] = {}
         self._choices: dict[int, _Choice] = {}
         self._moderation: Value | None = None
-        self._last: ChatCompletionChunk | None = None
         # What each chunk that had any said of these; mostly it is the last one.
         self._usage = Value(0, None)
+        self._last_usage: Any = None
         self._fingerprint = Value(0, None)
+        self._last_fingerprint: str | None = None
         self._snapshot: ParsedChatCompletionSnapshot | None = None
         self._parseable: bool | None = None
 
@@ -606,12 +617,11 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         self._snapshot = None
         if moment == 1:
             self._begin(chunk)
-        self._last = chunk
-        usage = chunk.usage
-        if usage is not self._usage.last:
+        if (usage := chunk.usage) is not self._last_usage:
+            self._last_usage = usage
             self._usage.merge(moment, usage)
-        fingerprint = chunk.system_fingerprint
-        if fingerprint != self._fingerprint.last:
+        if (fingerprint := chunk.system_fingerprint) != self._last_fingerprint:
+            self._last_fingerprint = fingerprint
             self._fingerprint.merge(moment, fingerprint)
         if chunk.moderation is not None:
             if self._moderation is None:
@@ -625,19 +635,21 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         if plain and len(parts) == 1:
             # Nearly all chunks: a piece of the content of a choice that is known, and nothing else.
             part = parts[0]
-            choice = self._choices.get(part.index)
-            if choice is not None and (event := choice.take_content(moment, part)) is not None:
-                events.append(event)
+            if (choice := self._choices.get(part.index)) is not None and choice.flows(part):
+                events.append(choice.take_content(moment, part.delta.content))
                 return events
         taken: list[tuple[_Choice, Any]] = []
         for part in parts:
-            index = part.index
+            if not isinstance(part, Model):
+                continue
+            # Servers that make one choice only may leave out its number.
+            index = part.index if isinstance(part.index, int) else 0
             choice = self._choices.get(index)
             if choice is None:
                 choice = self._choices[index] = _Choice(index, moment, part.to_dict(), self._input_tools, self._rich)
             choice.take(moment, part, plain)
-            if part.finish_reason in _CUT_SHORT:
-                self._check(part.finish_reason)
+            if (reason := part.finish_reason) == "length" or reason == "content_filter":
+                self._check(reason)
             taken.append((choice, part))
         try:
             for choice, part in taken:
@@ -654,7 +666,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             head.pop(name, None)
         self._head = {"system_fingerprint": None, **head, "object": "chat.completion"}
 
-    def _check(self, reason: str | None) -> None:
+    def _check(self, reason: str) -> None:
         """Raise where what was to be parsed ends early."""
         if self._parseable is None:
             from aiopenai.lib.parsing import has_parseable_input
@@ -698,19 +710,19 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         )
 
 
-_CUT_SHORT: dict[str | None, Any] = {
+_CUT_SHORT: dict[str, Any] = {
     "length": LengthFinishReasonError,
     "content_filter": ContentFilterFinishReasonError,
 }
 _fit_completion = fitter(ParsedChatCompletion)
 
 
-def _handler(state: ChatCompletionStreamState[Any]) -> Callable[[Any], Iterable[Any]]:
+def _handler(state: ChatCompletionStreamState[Any]) -> Callable[[Any], Sequence[Any]]:
     handle = state.handle_chunk
 
-    def events(chunk: Any) -> Iterable[Any]:
+    def events(chunk: Any) -> Sequence[Any]:
         # Azure's asynchronous content filter sends objects that are no chunks, and says so here only.
-        return handle(chunk) if chunk.object == "chat.completion.chunk" else ()
+        return handle(chunk) if getattr(chunk, "object", None) == "chat.completion.chunk" else ()
 
     return events
 

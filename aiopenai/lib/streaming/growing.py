@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Mapping
-from typing import Any, Protocol, TypeAlias, cast
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import msgspec
 
@@ -19,6 +19,8 @@ from aiopenai.models import ModelMeta
 from aiopenai.values import is_list, is_mapping
 
 __all__ = ["MISSING", "Entries", "Event", "Items", "Late", "OnlyKnown", "Strings", "Text", "Tree", "Value", "late"]
+
+T = TypeVar("T")
 
 MISSING: Any = object()
 
@@ -46,45 +48,33 @@ class Text:
         return self._whole if size == len(self._whole) else self._whole[:size]
 
 
-class _History:
-    """When something had which size."""
+def _size_at(at: array[int], sizes: array[int], moment: int) -> int:
+    number = bisect_right(at, moment)
+    return sizes[number - 1] if number else -1
+
+
+class Strings(Text):
+    """A string that grows, and what it was at any moment."""
 
     __slots__ = ("_at", "_sizes")
 
     def __init__(self) -> None:
+        super().__init__()
         # Arrays of machine numbers: a long stream has as many entries as chunks.
         self._at = array("q")
         self._sizes = array("q")
 
-    def size_at(self, moment: int) -> int:
-        """The size at a moment; -1 before there was anything."""
-        number = bisect_right(self._at, moment)
-        return self._sizes[number - 1] if number else -1
-
-
-class Strings(_History):
-    """A string that grows, and what it was at any moment."""
-
-    __slots__ = ("append", "cut", "text")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.text = Text()
-        self.append = self.text.append
-        self.cut = self.text.cut
-
-    @property
-    def size(self) -> int:
-        """How many characters it has."""
-        return self.text.size
-
     def add(self, moment: int, piece: str) -> int:
         """Add a piece that came at `moment`; the size with it."""
-        self.append(piece)
+        self._pieces.append(piece)
+        self.size = size = self.size + len(piece)
         self._at.append(moment)
-        size = self.text.size
         self._sizes.append(size)
         return size
+
+    def size_at(self, moment: int) -> int:
+        """The size at a moment; -1 before there was anything."""
+        return _size_at(self._at, self._sizes, moment)
 
     def merge(self, moment: int, value: Any) -> None:
         """Add a piece, if it is one."""
@@ -97,13 +87,14 @@ class Strings(_History):
         return MISSING if size < 0 else self.cut(size)
 
 
-class Entries(_History):
+class Entries:
     """A list that grows, and what it was at any moment."""
 
-    __slots__ = ("_entries",)
+    __slots__ = ("_at", "_entries", "_sizes")
 
     def __init__(self) -> None:
-        super().__init__()
+        self._at = array("q")
+        self._sizes = array("q")
         self._entries: list[Any] = []
 
     @property
@@ -124,7 +115,7 @@ class Entries(_History):
 
     def upto(self, moment: int) -> Any:
         """What it was at a moment."""
-        size = self.size_at(moment)
+        size = _size_at(self._at, self._sizes, moment)
         return MISSING if size < 0 else self.cut(size)
 
 
@@ -324,12 +315,12 @@ class Event(ModelMeta):
     __call__: Any = msgspec.StructMeta.__call__
 
 
-def late(*names: str) -> Any:
+def late(*names: str) -> Callable[[type[T]], type[T]]:
     """A class decorator: make these fields late."""
 
-    def decorate(cls: Any) -> Any:
+    def decorate(cls: type[T]) -> type[T]:
         for name in names:
-            setattr(cls, name, _LateField(cls.__dict__[name]))
+            setattr(cls, name, _LateField(getattr(cls, name)))
         return cls
 
     return decorate

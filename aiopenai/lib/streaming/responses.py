@@ -6,7 +6,7 @@ events show: the texts as they grow, and the items, to fill in the output where 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar, Generic, TypeAlias
 
 from typing_extensions import TypeVar
@@ -18,12 +18,66 @@ from aiopenai.types.responses import (
     ParsedResponse,
     ParsedResponseFunctionToolCall,
     ParsedResponseOutputMessage,
+    ResponseAudioDeltaEvent,
+    ResponseAudioDoneEvent,
+    ResponseAudioTranscriptDeltaEvent,
+    ResponseAudioTranscriptDoneEvent,
+    ResponseCodeInterpreterCallCodeDeltaEvent,
+    ResponseCodeInterpreterCallCodeDoneEvent,
+    ResponseCodeInterpreterCallCompletedEvent,
+    ResponseCodeInterpreterCallInProgressEvent,
+    ResponseCodeInterpreterCallInterpretingEvent,
+    ResponseCompactionCompactingEvent,
+    ResponseContentPartAddedEvent,
+    ResponseContentPartDoneEvent,
+    ResponseCreatedEvent,
+    ResponseCustomToolCallInputDeltaEvent,
+    ResponseCustomToolCallInputDoneEvent,
+    ResponseErrorEvent,
+    ResponseFailedEvent,
+    ResponseFileSearchCallCompletedEvent,
+    ResponseFileSearchCallInProgressEvent,
+    ResponseFileSearchCallSearchingEvent,
+    ResponseFunctionCallArgumentsDoneEvent,
+    ResponseImageGenCallCompletedEvent,
+    ResponseImageGenCallGeneratingEvent,
+    ResponseImageGenCallInProgressEvent,
+    ResponseImageGenCallPartialImageEvent,
+    ResponseIncompleteEvent,
+    ResponseInProgressEvent,
+    ResponseMcpCallArgumentsDeltaEvent,
+    ResponseMcpCallArgumentsDoneEvent,
+    ResponseMcpCallCompletedEvent,
+    ResponseMcpCallFailedEvent,
+    ResponseMcpCallInProgressEvent,
+    ResponseMcpListToolsCompletedEvent,
+    ResponseMcpListToolsFailedEvent,
+    ResponseMcpListToolsInProgressEvent,
+    ResponseOutputItemAddedEvent,
+    ResponseOutputItemDoneEvent,
+    ResponseOutputTextAnnotationAddedEvent,
+    ResponseQueuedEvent,
+    ResponseReasoningSummaryPartAddedEvent,
+    ResponseReasoningSummaryPartDoneEvent,
+    ResponseReasoningSummaryTextDeltaEvent,
+    ResponseReasoningSummaryTextDoneEvent,
+    ResponseReasoningTextDeltaEvent,
+    ResponseReasoningTextDoneEvent,
+    ResponseRefusalDeltaEvent,
+    ResponseRefusalDoneEvent,
+    ResponseShellCallCommandAddedEvent,
+    ResponseShellCallCommandDeltaEvent,
+    ResponseShellCallCommandDoneEvent,
+    ResponseShellCallOutputContentDeltaEvent,
+    ResponseShellCallOutputContentDoneEvent,
+    ResponseWebSearchCallCompletedEvent,
+    ResponseWebSearchCallInProgressEvent,
+    ResponseWebSearchCallSearchingEvent,
 )
 from aiopenai.types.responses import ResponseCompletedEvent as RawResponseCompletedEvent
 from aiopenai.types.responses import (
     ResponseFunctionCallArgumentsDeltaEvent as RawResponseFunctionCallArgumentsDeltaEvent,
 )
-from aiopenai.types.responses import ResponseStreamEvent as RawResponseStreamEvent
 from aiopenai.types.responses import ResponseTextDeltaEvent as RawResponseTextDeltaEvent
 from aiopenai.types.responses import ResponseTextDoneEvent as RawResponseTextDoneEvent
 from aiopenai.values import is_left_out, is_list, omit
@@ -66,7 +120,7 @@ class ResponseTextDoneEvent(
     """A text is whole; `parsed` is what it was parsed into."""
 
     __post_init__: ClassVar[Any] = id  # type: ignore[misc]
-    parsed: TextFormatT | None = None
+    parsed: TextFormatT | None
 
 
 @late("snapshot")
@@ -91,12 +145,67 @@ class ResponseCompletedEvent(
     response: ParsedResponse[TextFormatT]  # pyright: ignore[reportIncompatibleVariableOverride]
 
 
+# Those that say more, and all others as the API has them.
 ResponseStreamEvent: TypeAlias = (
     ResponseTextDeltaEvent
     | ResponseTextDoneEvent[TextFormatT]
     | ResponseFunctionCallArgumentsDeltaEvent
     | ResponseCompletedEvent[TextFormatT]
-    | RawResponseStreamEvent
+    | ResponseAudioDeltaEvent
+    | ResponseAudioDoneEvent
+    | ResponseAudioTranscriptDeltaEvent
+    | ResponseAudioTranscriptDoneEvent
+    | ResponseCodeInterpreterCallCodeDeltaEvent
+    | ResponseCodeInterpreterCallCodeDoneEvent
+    | ResponseCodeInterpreterCallCompletedEvent
+    | ResponseCodeInterpreterCallInProgressEvent
+    | ResponseCodeInterpreterCallInterpretingEvent
+    | ResponseCompactionCompactingEvent
+    | ResponseContentPartAddedEvent
+    | ResponseContentPartDoneEvent
+    | ResponseCreatedEvent
+    | ResponseErrorEvent
+    | ResponseFileSearchCallCompletedEvent
+    | ResponseFileSearchCallInProgressEvent
+    | ResponseFileSearchCallSearchingEvent
+    | ResponseFunctionCallArgumentsDoneEvent
+    | ResponseShellCallCommandAddedEvent
+    | ResponseShellCallCommandDeltaEvent
+    | ResponseShellCallCommandDoneEvent
+    | ResponseShellCallOutputContentDeltaEvent
+    | ResponseShellCallOutputContentDoneEvent
+    | ResponseInProgressEvent
+    | ResponseFailedEvent
+    | ResponseIncompleteEvent
+    | ResponseOutputItemAddedEvent
+    | ResponseOutputItemDoneEvent
+    | ResponseReasoningSummaryPartAddedEvent
+    | ResponseReasoningSummaryPartDoneEvent
+    | ResponseReasoningSummaryTextDeltaEvent
+    | ResponseReasoningSummaryTextDoneEvent
+    | ResponseReasoningTextDeltaEvent
+    | ResponseReasoningTextDoneEvent
+    | ResponseRefusalDeltaEvent
+    | ResponseRefusalDoneEvent
+    | ResponseWebSearchCallCompletedEvent
+    | ResponseWebSearchCallInProgressEvent
+    | ResponseWebSearchCallSearchingEvent
+    | ResponseImageGenCallCompletedEvent
+    | ResponseImageGenCallGeneratingEvent
+    | ResponseImageGenCallInProgressEvent
+    | ResponseImageGenCallPartialImageEvent
+    | ResponseMcpCallArgumentsDeltaEvent
+    | ResponseMcpCallArgumentsDoneEvent
+    | ResponseMcpCallCompletedEvent
+    | ResponseMcpCallFailedEvent
+    | ResponseMcpCallInProgressEvent
+    | ResponseMcpListToolsCompletedEvent
+    | ResponseMcpListToolsFailedEvent
+    | ResponseMcpListToolsInProgressEvent
+    | ResponseOutputTextAnnotationAddedEvent
+    | ResponseQueuedEvent
+    | ResponseCustomToolCallInputDeltaEvent
+    | ResponseCustomToolCallInputDoneEvent
 )
 
 # Events are made at C speed: the metaclass is not what type checkers think.
@@ -204,7 +313,7 @@ class ResponseStreamState(Generic[TextFormatT]):
         if kind == "response.output_text.delta" and self._begun:
             item = self._item(event.output_index)
             text = item.text(event.content_index)
-            if text is None:
+            if text is None or not isinstance(event.delta, str):
                 return [event]
             text.append(event.delta)
             return [
@@ -318,7 +427,7 @@ class ResponseStreamState(Generic[TextFormatT]):
 
     def _call_delta(self, event: Any) -> list[Any]:
         item = self._item(event.output_index)
-        if item.kind != "function_call":
+        if item.kind != "function_call" or not isinstance(event.delta, str):
             return [event]
         item.arguments.append(event.delta)
         return [
@@ -375,12 +484,14 @@ class ResponseStreamState(Generic[TextFormatT]):
         return self.completed_response
 
 
-def _handler(state: ResponseStreamState[Any], starting_after: int | None) -> Callable[[Any], Iterable[Any]]:
+def _handler(state: ResponseStreamState[Any], starting_after: int | None) -> Callable[[Any], Sequence[Any]]:
     if starting_after is None:
         return state.handle_event
 
-    def events(event: Any) -> Iterable[Any]:
-        return [each for each in state.handle_event(event) if each.sequence_number > starting_after]
+    def events(event: Any) -> Sequence[Any]:
+        number = getattr(event, "sequence_number", None)
+        caused = state.handle_event(event)
+        return () if isinstance(number, int) and number <= starting_after else caused
 
     return events
 

@@ -6,7 +6,7 @@ wait for the end; the managers send the request when their block is entered and 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
 from typing_extensions import Self
@@ -23,7 +23,7 @@ StreamT = TypeVar("StreamT")
 class Events(Generic[EventT]):
     """An iterator over the events that a stream causes; also a context manager that closes it."""
 
-    def __init__(self, raw_stream: Any, handle: Callable[[Any], Iterable[EventT]]) -> None:
+    def __init__(self, raw_stream: Any, handle: Callable[[Any], Sequence[EventT]]) -> None:
         self._raw_stream = raw_stream
         self._handle = handle
         self._ready: Iterator[EventT] = iter(())
@@ -35,7 +35,13 @@ class Events(Generic[EventT]):
         return response
 
     def __iter__(self) -> Iterator[EventT]:
-        return self
+        while True:
+            # Without a call of ours for each event.
+            yield from self._ready
+            try:
+                self._ready = iter(self._handle(next(self._raw_stream)))
+            except StopIteration:
+                return
 
     def __next__(self) -> EventT:
         while True:
@@ -57,15 +63,16 @@ class Events(Generic[EventT]):
 
     def until_done(self) -> Self:
         """Read the stream to its end."""
-        for _ in self:
-            pass
+        self._ready = iter(())
+        for received in self._raw_stream:
+            self._handle(received)
         return self
 
 
 class AsyncEvents(Generic[EventT]):
     """An async iterator over the events that a stream causes; also an async context manager that closes it."""
 
-    def __init__(self, raw_stream: Any, handle: Callable[[Any], Iterable[EventT]]) -> None:
+    def __init__(self, raw_stream: Any, handle: Callable[[Any], Sequence[EventT]]) -> None:
         self._raw_stream = raw_stream
         self._handle = handle
         self._ready: Iterator[EventT] = iter(())
@@ -100,8 +107,9 @@ class AsyncEvents(Generic[EventT]):
 
     async def until_done(self) -> Self:
         """Read the stream to its end."""
-        async for _ in self:
-            pass
+        self._ready = iter(())
+        async for received in self._raw_stream:
+            self._handle(received)
         return self
 
 
