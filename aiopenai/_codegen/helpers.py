@@ -105,7 +105,7 @@ HELPERS = {
 }
 
 # HTTP methods whose request is adjusted before it is sent, and whose reply is finished.
-PREPARED: dict[str, str] = {}
+PREPARED: dict[str, str] = {"embeddings.create": "aiopenai.lib.embeddings:prepare"}
 
 # Where the names in the texts above are.
 NAMES = {
