@@ -18,6 +18,8 @@ from aiopenai.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from aiopenai import types as types
+    from aiopenai.blocking import Client as Client
+    from aiopenai.blocking import OpenAI as OpenAI
     from aiopenai.client import AsyncClient as AsyncClient
     from aiopenai.client import AsyncOpenAI as AsyncOpenAI
     from aiopenai.errors import (
@@ -86,6 +88,8 @@ if TYPE_CHECKING:
     from aiopenai.errors import (
         WebSocketQueueFullError as WebSocketQueueFullError,
     )
+    from aiopenai.lib.streaming.assistants import AssistantEventHandler as AssistantEventHandler
+    from aiopenai.lib.streaming.assistants import AsyncAssistantEventHandler as AsyncAssistantEventHandler
     from aiopenai.lib.tools import FunctionTool as FunctionTool
     from aiopenai.lib.tools import ResponsesFunctionTool as ResponsesFunctionTool
     from aiopenai.lib.tools import function_tool as function_tool
@@ -105,6 +109,7 @@ if TYPE_CHECKING:
     )
     from aiopenai.streaming import AsyncStream as AsyncStream
     from aiopenai.streaming import Partial as Partial
+    from aiopenai.streaming import Stream as Stream
     from aiopenai.values import (
         DEFAULT_MAX_RETRIES as DEFAULT_MAX_RETRIES,
     )
@@ -134,6 +139,7 @@ NoneType = type(None)
 
 # Where the public names are; the imports above tell type checkers the same, and a test holds the two together.
 _NAMES = {
+    "blocking": "Client OpenAI",
     "client": "AsyncClient AsyncOpenAI",
     "errors": (
         "APIConnectionError APIError APIResponseValidationError APIStatusError APITimeoutError "
@@ -142,6 +148,7 @@ _NAMES = {
         "OutputValidationError PermissionDeniedError RateLimitError SubjectTokenProviderError UnprocessableEntityError "
         "WebSocketConnectionClosedError WebSocketQueueFullError"
     ),
+    "lib.streaming.assistants": "AssistantEventHandler AsyncAssistantEventHandler",
     "lib.tools": (
         "FunctionTool ResponsesFunctionTool function_tool pydantic_function_tool pydantic_responses_function_tool "
         "responses_function_tool"
@@ -149,7 +156,7 @@ _NAMES = {
     "models": "BaseModel",
     "request": "Request",
     "response": "APIResponse AsyncAPIResponse HttpxBinaryResponseContent",
-    "streaming": "AsyncStream Partial",
+    "streaming": "AsyncStream Partial Stream",
     "values": "DEFAULT_MAX_RETRIES DEFAULT_TIMEOUT NOT_GIVEN NotGiven Omit Timeout not_given omit",
 }
 _WHERE = {name: module for module, names in _NAMES.items() for name in names.split()}

@@ -107,6 +107,9 @@ class Maker:
             return choose(NUMBERS)
         if kind in (None, type(None)):
             return None
+        if kind is bytes:
+            # Base64 of floats is given back as floats: tests/lib/test_embeddings.py.
+            return choose(["", "null"])
         assert kind in (object, Any) or isinstance(kind, typing.TypeVar), kind
         return self.any(depth)
 

@@ -1,1 +1,1 @@
-"""What methods do beyond one HTTP call, imported when it is first used."""
+"""Helpers: what takes more than one call, or none; each module is imported when it is first used."""
