@@ -96,6 +96,8 @@ if TYPE_CHECKING:
     from aiopenai.lib.tools import pydantic_function_tool as pydantic_function_tool
     from aiopenai.lib.tools import pydantic_responses_function_tool as pydantic_responses_function_tool
     from aiopenai.lib.tools import responses_function_tool as responses_function_tool
+    from aiopenai.hooks import CallInfo as CallInfo
+    from aiopenai.hooks import Hooks as Hooks
     from aiopenai.models import BaseModel as BaseModel
     from aiopenai.request import Request as Request
     from aiopenai.response import (
@@ -153,6 +155,7 @@ _NAMES = {
         "FunctionTool ResponsesFunctionTool function_tool pydantic_function_tool pydantic_responses_function_tool "
         "responses_function_tool"
     ),
+    "hooks": "CallInfo Hooks",
     "models": "BaseModel",
     "request": "Request",
     "response": "APIResponse AsyncAPIResponse HttpxBinaryResponseContent",
