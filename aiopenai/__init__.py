@@ -88,6 +88,8 @@ if TYPE_CHECKING:
     from aiopenai.errors import (
         WebSocketQueueFullError as WebSocketQueueFullError,
     )
+    from aiopenai.hooks import CallInfo as CallInfo
+    from aiopenai.hooks import Hooks as Hooks
     from aiopenai.lib.streaming.assistants import AssistantEventHandler as AssistantEventHandler
     from aiopenai.lib.streaming.assistants import AsyncAssistantEventHandler as AsyncAssistantEventHandler
     from aiopenai.lib.tools import FunctionTool as FunctionTool
@@ -96,8 +98,6 @@ if TYPE_CHECKING:
     from aiopenai.lib.tools import pydantic_function_tool as pydantic_function_tool
     from aiopenai.lib.tools import pydantic_responses_function_tool as pydantic_responses_function_tool
     from aiopenai.lib.tools import responses_function_tool as responses_function_tool
-    from aiopenai.hooks import CallInfo as CallInfo
-    from aiopenai.hooks import Hooks as Hooks
     from aiopenai.models import BaseModel as BaseModel
     from aiopenai.request import Request as Request
     from aiopenai.response import (
