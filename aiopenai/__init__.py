@@ -88,6 +88,8 @@ if TYPE_CHECKING:
     from aiopenai.errors import (
         WebSocketQueueFullError as WebSocketQueueFullError,
     )
+    from aiopenai.hooks import CallInfo as CallInfo
+    from aiopenai.hooks import Hooks as Hooks
     from aiopenai.lib.streaming.assistants import AssistantEventHandler as AssistantEventHandler
     from aiopenai.lib.streaming.assistants import AsyncAssistantEventHandler as AsyncAssistantEventHandler
     from aiopenai.lib.tools import FunctionTool as FunctionTool
@@ -153,6 +155,7 @@ _NAMES = {
         "FunctionTool ResponsesFunctionTool function_tool pydantic_function_tool pydantic_responses_function_tool "
         "responses_function_tool"
     ),
+    "hooks": "CallInfo Hooks",
     "models": "BaseModel",
     "request": "Request",
     "response": "APIResponse AsyncAPIResponse HttpxBinaryResponseContent",

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "aiopenai"
 # fmt: off
 LAYERS = [
     "version", "values", "headers", "urls", "errors", "logs", "querystring", "sse", "runner", "lenient", "lazy",
-    "codec", "models", "vectors", "types", "request", "response", "multipart", "retry", "paging", "streaming",
+    "codec", "models", "vectors", "types", "request", "response", "multipart", "retry", "paging", "hooks", "streaming",
     "transport", "methods", "arguments", "endpoint", "tokens", "lib", "verbs", "resources", "client", "blocking",
     "__init__", "demo", "__main__",
 ]
