@@ -398,7 +398,19 @@ class AsyncOpenAI(AsyncVerbs, Resources[Async]):
 
     async def _send_raw(self, request: Request[Any]) -> APIResponse[Any]:
         call = self._prepare(request)
-        reply, raw = await self._exchange(call, read=not request.stream)
+        return self._raw(call, *await self._exchange(call, read=not request.stream))
+
+    async def attempt(self, request: Request[T], *, taken: int = 0) -> APIResponse[T]:
+        """Send a request once, after `taken` other attempts: for who tries again by rules of their own.
+
+        Raises APIStatusError, APIConnectionError and APITimeoutError; `replayable` tells whether it can be sent again.
+        """
+        call = self._prepare(request)
+        call.taken = taken
+        return self._raw(call, *await self._attempt(call, not request.stream))
+
+    def _raw(self, call: _Call, reply: SessionReply, raw: bytes | None) -> APIResponse[Any]:
+        request = call.request
 
         def parse(to: Any) -> Any:
             if raw is None:
