@@ -22,6 +22,7 @@ from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 import msgspec
 from typing_extensions import Self, override
 
+from aiopenai.bulk import Bulk
 from aiopenai.codec import Decoder, Node, decode_json, encode
 from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, Mode
 from aiopenai.errors import (
@@ -112,7 +113,7 @@ class _Call:
         return isinstance(body, MultipartBody) and body.replayable
 
 
-class AsyncOpenAI(AsyncVerbs, Resources[Async]):
+class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
     """The client. Options that are not given are taken from the environment where the reference does so.
 
     - `api_key`: `OPENAI_API_KEY`; a function, plain or async, is asked before each attempt. `admin_api_key`
@@ -400,6 +401,7 @@ class AsyncOpenAI(AsyncVerbs, Resources[Async]):
         call = self._prepare(request)
         return self._raw(call, *await self._exchange(call, read=not request.stream))
 
+    @override
     async def attempt(self, request: Request[T], *, taken: int = 0) -> APIResponse[T]:
         """Send a request once, after `taken` other attempts: for who tries again by rules of their own.
 
