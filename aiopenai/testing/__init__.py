@@ -40,6 +40,10 @@ What goes wrong, each for a number of requests (`times`) and for some requests o
     server.fault(stall_after=700)                                    # or goes silent there
     server.fault(body="<html>Log in</html>", content_type="text/html")
 
+How busy it is: `Server(limits=RateLimits(rpm=500, tpm=20_000))` keeps token buckets, sends what is left in its headers
+and refuses with 429 and Retry-After; `Server(latency=slow_tail(0.1))` lets one request in a hundred take 20 times as
+long.
+
 What your code has sent: `server.journal`, `server.requests_for(path)`, `server.connections`. What it gets, to the
 byte: `server.reply_with(path, body, content_type="text/event-stream", chunk_size=7)`.
 """
@@ -52,19 +56,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .faults import Fault, Prepared
     from .journal import ReceivedRequest
+    from .limits import RateLimits, slow_tail
     from .multipart import Part
     from .server import Server, serve_forever
 
-__all__ = ["Fault", "Part", "Prepared", "ReceivedRequest", "Server", "serve_forever"]
+__all__ = ["Fault", "Part", "Prepared", "RateLimits", "ReceivedRequest", "Server", "serve_forever", "slow_tail"]
 
 # Resolved at first use: pytest imports this package at every start for its fixture's sake.
 _HOMES = {
     "Fault": "faults",
     "Part": "multipart",
     "Prepared": "faults",
+    "RateLimits": "limits",
     "ReceivedRequest": "journal",
     "Server": "server",
     "serve_forever": "server",
+    "slow_tail": "limits",
 }
 
 
