@@ -50,13 +50,14 @@ class Bucket:
     minute, holds where replies allow more.
     """
 
-    __slots__ = ("_at", "_given", "_limit", "capacity", "level", "rate", "spent")
+    __slots__ = ("_at", "_given", "_limit", "capacity", "floor", "level", "rate", "spent")
 
     def __init__(self, per_minute: float | None = None) -> None:
         if per_minute is not None and not 0 < per_minute < float("inf"):
             raise ValueError(f"a limit per minute must be a positive number, not {per_minute!r}")
         self.rate = self._given = (per_minute or 0.0) / 60
         self.capacity = self.level = max(1.0, self.rate * _BURST_SECONDS)
+        self.floor = 0.0
         self._limit = 0.0
         self._at: float | None = None
         # All that was ever taken, corrections not counted: where a reply comes from in the order of requests.
@@ -67,7 +68,7 @@ class Bucket:
         if not self.rate:
             return 0.0
         self._refill(now)
-        missing = min(cost + _RESERVE * self.capacity, self.capacity) - self.level
+        missing = min(cost + max(_RESERVE * self.capacity, self.floor), self.capacity) - self.level
         # A bucket that is full but for a rounding error must not keep anybody waiting for it.
         return missing / (self.rate * _SLOWNESS) if missing > 1e-6 else 0.0
 
@@ -95,6 +96,10 @@ class Bucket:
             self.level = likely
         elif self.rate != self._given:
             self.level += _CATCH_UP * (likely - self.level)
+
+    def not_enough(self, remaining: float) -> None:
+        """`remaining` was less than the server wanted to see: it counts more than the request costs in the end."""
+        self.floor = max(self.floor, min(1.25 * remaining, 0.5 * self.capacity))
 
     def _learn(self, limit: float, remaining: float, reset: float | None) -> None:
         rate = limit / 60
@@ -354,6 +359,10 @@ class Limiter:
         self.window.refused(grant.round, known=bool(self.requests.rate or self.tokens.rate))
         self.tokens.correct(grant.cost, 0.0)
         self._observe(grant, headers)
+        requests = _number(headers.get("x-ratelimit-remaining-requests"))
+        tokens = _number(headers.get("x-ratelimit-remaining-tokens"))
+        if tokens is not None and tokens > grant.cost and (requests is None or requests >= 1):
+            self.tokens.not_enough(tokens)
         self.pause(seconds)
 
     def failed(self, grant: Grant) -> None:
