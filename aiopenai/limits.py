@@ -153,7 +153,7 @@ class Window:
         "size",
     )
 
-    START = 16.0
+    START = 32.0
     # Of the replies of one round: fewer failures than this share are accidents and say nothing about the load.
     FAILURES = 0.05
     SLOW = 2.0
