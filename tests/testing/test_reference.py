@@ -97,7 +97,7 @@ async def test_stored_chat(client: Any) -> None:
         {"max_output_tokens": 16, "input": "word " * 30},
         {"background": True},
         {"text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": "object"}}}},
-        {"conversation": "conv_1", "instructions": "be kind", "metadata": {"a": "b"}},
+        {"instructions": "be kind", "metadata": {"a": "b"}},
     ],
 )
 async def test_responses(client: Any, params: dict[str, Any]) -> None:
