@@ -15,7 +15,8 @@ PACKAGE = Path(__file__).parents[1] / "aiopenai"
 LAYERS = [
     "version", "values", "headers", "urls", "errors", "logs", "querystring", "sse", "lenient", "lazy", "codec",
     "models", "types", "request", "response", "multipart", "retry", "paging", "streaming", "transport",
-    "arguments", "endpoint", "verbs", "limits", "bulk", "resources", "client", "__init__", "demo", "run", "__main__",
+    "arguments", "endpoint", "verbs", "limits", "bulk", "resources", "client", "__init__", "demo", "joblines", "run",
+    "runbatch", "__main__",
 ]
 # fmt: on
 ASIDE = {"testing", "_codegen"}
