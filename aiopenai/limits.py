@@ -90,12 +90,14 @@ class Bucket:
             self._learn(limit, remaining, reset)
         if not self.rate:
             return
-        # The server looked when the request came; since then more came in, and what left here after it went out.
-        likely = min(remaining + self.rate * age - (self.spent - mark), self.capacity)
-        if likely < self.level:
-            self.level = likely
-        elif self.rate != self._given:
-            self.level += _CATCH_UP * (likely - self.level)
+        # The server looked when the request came. Since then what left here after it went out, and no more came in than
+        # `rate` says: how much of that did not fit any more is not known. So it has between `least` and `most`.
+        least = remaining - (self.spent - mark)
+        most = min(least + self.rate * age, self.capacity)
+        if most < self.level:
+            self.level = most
+        elif least > self.level and self.rate != self._given:
+            self.level += _CATCH_UP * (min(least, self.capacity) - self.level)
 
     def not_enough(self, remaining: float) -> None:
         """`remaining` was less than the server wanted to see: it counts more than the request costs in the end."""
@@ -140,11 +142,11 @@ class Window:
 
     __slots__ = (
         "_base",
+        "_begun",
         "_busy",
         "_ceiling",
         "_count",
         "_failed",
-        "_goal",
         "_samples",
         "_slow_start",
         "_trial",
@@ -172,7 +174,8 @@ class Window:
         self._samples: list[float] = []
         self._count = self._failed = 0
         self._busy = False
-        self._goal = max(10.0, self.size)
+        # The size when this round began.
+        self._begun = self.size
 
     def succeeded(self, round: int, running: int, latency: float) -> None:
         """A request of this round had a reply after `latency` seconds, one of `running` that were on their way."""
@@ -185,6 +188,11 @@ class Window:
         if self._count % (1 + int(self.size) // 64) == 0:
             self._samples.append(latency)
         self._counted()
+
+    def expect(self, size: float) -> None:
+        """So many are needed for the rates that the server allows: no need to feel the way there."""
+        if self._slow_start and size > self.size:
+            self.size = min(size, self.bound)
 
     def failed(self, round: int) -> None:
         """The server failed a request of this round, or did not answer."""
@@ -199,15 +207,13 @@ class Window:
 
     def _counted(self) -> None:
         self._count += 1
-        if self._count >= self._goal:
+        if self._count >= max(10.0, self._begun):
             self._review()
 
     def _review(self) -> None:
         """At the end of a window's worth of replies."""
         samples, busy = sorted(self._samples), self._busy
-        many = self._failed >= max(2.0, self.FAILURES * self._count)
-        self._forget()
-        if many:
+        if self._failed >= max(2.0, self.FAILURES * self._count):
             self._shrink(0.7)
             return
         if samples and self._is_slow(samples[len(samples) // 2], busy):
@@ -216,6 +222,7 @@ class Window:
             # Quickly back to where it was well before, slowly beyond.
             step = 0.25 * self.size if self.size < 0.8 * self._ceiling else max(1.0, 0.02 * self.bound)
             self.size = min(self.size + step, self.bound)
+        self._begin()
 
     def _is_slow(self, median: float, busy: bool) -> bool:
         """Whether the window was changed because of how long replies take."""
@@ -227,12 +234,15 @@ class Window:
                 # No faster with fewer: it is not us.
                 self._base = median
                 self.size = size
+                self._begin()
                 return True
         if base is None or median < base:
             self._base = median
         elif median > self.SLOW * base and busy and self.size > 1:
-            self._shrink(0.7)
-            self._trial = self._ceiling, median
+            # These replies were asked for when the window was what it was when the round began, or smaller.
+            size, begun = self.size, min(self._begun, self.size)
+            self._shrink(0.7 * begun / size)
+            self._trial = size, median
             return True
         else:
             # What was best long ago need not be possible today.
@@ -245,13 +255,13 @@ class Window:
         self.size = max(1.0, self.size * factor)
         self.round += 1
         self._trial = None
-        self._forget()
+        self._begin()
 
-    def _forget(self) -> None:
+    def _begin(self) -> None:
         self._samples = []
         self._count = self._failed = 0
         self._busy = False
-        self._goal = max(10.0, self.size)
+        self._begun = self.size
 
 
 class Estimate:
@@ -346,8 +356,10 @@ class Limiter:
 
     def replied(self, grant: Grant, headers: Mapping[str, str], latency: float) -> None:
         """A reply came, `latency` seconds after the attempt began. Before `release`."""
-        self.window.succeeded(grant.round, self.running, latency)
         self._observe(grant, headers)
+        if self.requests.rate:
+            self.window.expect(self.requests.rate * latency)
+        self.window.succeeded(grant.round, self.running, latency)
 
     def used(self, grant: Grant, size: int, read: int, written: int) -> None:
         """What the attempt has cost, in tokens read and written, for `size` bytes."""
