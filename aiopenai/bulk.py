@@ -13,7 +13,7 @@ import importlib
 import sys
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast, overload
 
@@ -40,6 +40,7 @@ Source: TypeAlias = Iterable[RequestT] | AsyncIterable[RequestT]
 
 # Refusals (429) that one request may meet before it counts as failed: whose limits others use too waits longer.
 PATIENCE = 10
+_CANCEL_SECONDS = 0.05
 
 # Of the API's batches: what a line's `url` asks for, below /v1.
 _REPLIES = {
@@ -310,11 +311,7 @@ class _Job:
                 self._news = loop.create_future()
                 await self._news
         finally:
-            feeder.cancel()
-            tasks = list(self._tasks)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(feeder, *tasks, return_exceptions=True)
+            await _cancel([feeder, *self._tasks])
         if self._failure is not None:
             raise self._failure
 
@@ -472,6 +469,16 @@ class _Job:
             limiter.refused(grant, headers, rules.delay(error, call.refusals))
         else:
             limiter.failed(grant)
+
+
+async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancel tasks and wait for their ends."""
+    while tasks:
+        for task in tasks:
+            task.cancel()
+        # Again where it was swallowed: `asyncio.wait_for` does that, until Python 3.12, when what it waits for comes in
+        # the same moment.
+        _, tasks = await asyncio.wait(tasks, timeout=_CANCEL_SECONDS)
 
 
 def _wake(waiter: asyncio.Future[None] | None) -> None:

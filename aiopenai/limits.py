@@ -357,8 +357,9 @@ class Limiter:
     def replied(self, grant: Grant, headers: Mapping[str, str], latency: float) -> None:
         """A reply came, `latency` seconds after the attempt began. Before `release`."""
         self._observe(grant, headers)
-        if self.requests.rate:
-            self.window.expect(self.requests.rate * latency)
+        rates = [self.requests.rate, self.tokens.rate / max(grant.cost, 1.0)]
+        if any(rates):
+            self.window.expect(min(filter(None, rates)) * latency)
         self.window.succeeded(grant.round, self.running, latency)
 
     def used(self, grant: Grant, size: int, read: int, written: int) -> None:
