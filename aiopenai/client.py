@@ -22,6 +22,7 @@ from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 import msgspec
 from typing_extensions import Self, override
 
+from aiopenai.bulk import Bulk
 from aiopenai.codec import Decoder, Node, decode_json, encode
 from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Mode
 from aiopenai.errors import (
@@ -228,7 +229,7 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
         if http_client is not None and (
             aiohttp_module is None or not isinstance(http_client, aiohttp_module.ClientSession)
         ):
-            kind = type(http_client)
+            kind: type = type(http_client)
             raise TypeError(f"http_client must be an aiohttp.ClientSession, not {kind.__module__}.{kind.__name__}")
 
     @property
@@ -407,7 +408,21 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
     ) -> LegacyAPIResponse[Any]:
         """The same, with the reply's headers."""
         call = self._prepare(request)
-        reply, raw = await self._unparsed(call, read=not request.stream)
+        return self._unread(call, *await self._unparsed(call, read=not request.stream), lease, kind)
+
+    async def attempt(self, request: Request[T], *, taken: int = 0) -> LegacyAPIResponse[T]:
+        """Send a request once, after `taken` other attempts: for who tries again by rules of their own.
+
+        Raises APIStatusError, APIConnectionError and APITimeoutError; `replayable` tells whether it can be sent again.
+        """
+        call = self._prepare(request)
+        call.taken = taken
+        return self._unread(call, *await self._attempt(call, not request.stream))
+
+    def _unread(
+        self, call: _Call, reply: SessionReply, raw: bytes | None, lease: Lease | None = None, kind: Any = None
+    ) -> LegacyAPIResponse[Any]:
+        request = call.request
 
         def parse(to: Any) -> Any:
             if raw is None:
@@ -822,7 +837,7 @@ def _invalid(reply: SessionReply, raw: bytes, error: Exception | None) -> APIRes
     )
 
 
-class AsyncOpenAI(BaseClient[Async]):
+class AsyncOpenAI(BaseClient[Async], Bulk):
     __doc__ = BaseClient.__doc__
 
     mode = Async
