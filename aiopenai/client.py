@@ -229,8 +229,8 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
         if http_client is not None and (
             aiohttp_module is None or not isinstance(http_client, aiohttp_module.ClientSession)
         ):
-            kind: type = type(http_client)
-            raise TypeError(f"http_client must be an aiohttp.ClientSession, not {kind.__module__}.{kind.__name__}")
+            name = f"{type(http_client).__module__}.{type(http_client).__name__}"
+            raise TypeError(f"http_client must be an aiohttp.ClientSession, not {name}")
 
     @property
     def base_url(self) -> str:
