@@ -360,9 +360,6 @@ class Wire(asyncio.Protocol):
             self._over()
             self.abort()
             self.leave()
-        if token.done() and not token.cancelled():
-            # Cancelled when the future had its error already: nobody will ask for it.
-            token.exception()
 
     def _fail(self, token: asyncio.Future[Any], error: BaseException) -> None:
         if self.token is not token:
@@ -371,7 +368,7 @@ class Wire(asyncio.Protocol):
         if body is not None:
             body.set_exception(error)
         elif not token.done():
-            token.set_exception(error)
+            _fail_quietly(token, error)
         self._over()
         self.abort()
         self.leave()
@@ -576,7 +573,7 @@ class Wire(asyncio.Protocol):
         self.transport = None
         self.leave()
         if self._drain is not None and not self._drain.done():
-            self._drain.set_exception(aiohttp.ClientConnectionResetError("Connection lost"))
+            _fail_quietly(self._drain, aiohttp.ClientConnectionResetError("Connection lost"))
         if self._closed is not None and not self._closed.done():
             self._closed.set_result(None)
 
@@ -594,6 +591,12 @@ class Wire(asyncio.Protocol):
             # Otherwise some is still to be unpacked, when its reader comes.
             if body._eof:
                 self._over()
+
+
+def _fail_quietly(future: asyncio.Future[Any], error: BaseException) -> None:
+    """Have a future fail without a complaint in the log if whoever waited was cancelled and does not ask any more."""
+    future.set_exception(error)
+    future.exception()
 
 
 class DirectReply(SessionReply):

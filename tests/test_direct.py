@@ -492,6 +492,24 @@ class TestPool:
             assert taken(client) == len(idle(client))
             await client.models.list()
 
+    async def test_nothing_is_logged_of_a_failure_that_nobody_awaits(
+        self, server: Server, until: Any, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        server.latency = 30
+        client = make(server)
+        call = asyncio.ensure_future(client.models.list())
+        await until(lambda: server.request_count)
+        (wire,) = session_of(client)._connector._acquired
+        # In one turn: the connection ends, and whoever waited is cancelled.
+        wire.connection_lost(None)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await client.close()
+        del call, wire
+        gc.collect()
+        assert "never retrieved" not in caplog.text
+
     async def test_closed_under_way(self, server: Server, until: Any) -> None:
         server.latency = 30
         client = make(server)
