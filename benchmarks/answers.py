@@ -269,7 +269,7 @@ def error(status: str, message: str) -> bytes:
 
 
 def stream_pieces(chunks: int = STREAM_CHUNKS) -> list[bytes]:
-    """A stream as an HTTP response in pieces: head, an event each as an HTTP chunk of its own (as the API does), end."""
+    """A stream as an HTTP response in pieces: head, each event as an HTTP chunk of its own (as the API does), end."""
     events = [b"data: " + _compact(chunk(index, chunks)) + b"\n\n" for index in range(chunks)]
     events.append(b"data: [DONE]\n\n")
     head = (

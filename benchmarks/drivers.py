@@ -31,6 +31,8 @@ _HEAVY = (3, 2)
 # the ones that are cancelled and cut.
 _CANCELLED, _FAILED, _STREAMED = 7, 13, 50
 _LANES = 100
+# In less than this the server is busy with being asked how busy it is.
+_MEANINGFUL = 0.02
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,8 @@ class _Clocks:
     def stop(self, calls: int, **more: float) -> Sample:
         wall = time.perf_counter() - self._wall
         cpu = time.process_time() - self._cpu
-        more["server"] = (self._control.cpu() - self._server) / wall * 100
+        if wall >= _MEANINGFUL:
+            more["server"] = (self._control.cpu() - self._server) / wall * 100
         return Sample(calls, wall, cpu, more)
 
 
@@ -257,7 +260,8 @@ async def memory(turn: Turn, make: Factory, control: Control) -> Sample:
         clocks = _Clocks(control)
         clocks.start()
         tasks = [asyncio.ensure_future(call()) for _ in range(turn.concurrency)]
-        while control.held() < turn.concurrency and not any(task.done() for task in tasks):
+        # The server is asked, because only it knows when the last request has come.
+        while control.held() < turn.concurrency and not any(task.done() for task in tasks):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         after = process.resident_bytes()
         control.release()

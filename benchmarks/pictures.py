@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ _COLOURS: Final = {
     "liter-llm": "#f08c00",
     "bare": "#adb5bd",
 }
+# Between two labels one above the other, on a logarithmic scale.
+_APART: Final = 1.22
 _CALL_ROWS: Final = ("chat-1", "chat-100", "chat-1000")
 _CHUNK_ROWS: Final = (("stream", "one stream"), ("streams-200", "200 streams at once"))
 
@@ -43,7 +46,8 @@ def _cpu(row: dict[str, Any], client: str) -> float | None:
 
 
 def _title(rows: dict[str, Any], client: str) -> str:
-    return next(row["clients"][client]["title"] for row in rows.values() if client in row["clients"])
+    title: str = next(row["clients"][client]["title"] for row in rows.values() if client in row["clients"])
+    return title
 
 
 def _number(value: float) -> str:
@@ -56,7 +60,7 @@ def _figure(title: str) -> tuple[Any, Any]:
     figure, axes = pyplot.subplots(figsize=(8, 4.2), layout="constrained")
     # Readable on a dark page as well.
     figure.patch.set_facecolor("white")
-    axes.set_title(title, loc="left", fontsize=11)
+    figure.suptitle(title, x=0.01, horizontalalignment="left", fontsize=11)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     return figure, axes
@@ -72,6 +76,7 @@ def _save(figure: Any, path: Path) -> Path:
 
 def _calls(rows: dict[str, Any], path: Path) -> Path:
     figure, axes = _figure("CPU of the client per chat call, microseconds (less is better)")
+    labels: list[tuple[float, float, str]] = []
     for client, colour in _COLOURS.items():
         points = [
             (rows[name]["concurrency"], cost) for name in _CALL_ROWS if (cost := _cpu(rows[name], client)) is not None
@@ -81,11 +86,16 @@ def _calls(rows: dict[str, Any], path: Path) -> Path:
         ours = client == "aiopenai"
         axes.plot(*zip(*points, strict=True), color=colour, marker="o", linewidth=3 if ours else 1.5)
         last, cost = points[-1]
-        label = f"{_title(rows, client)}  {_number(cost)}"
+        labels.append((last, cost, client))
+    for last, cost, height, client in _apart(labels):
         axes.annotate(
-            label, (last, cost), (8, 0), textcoords="offset points", va="center", color=colour, fontsize=9,
-            fontweight="bold" if ours else "normal",
-        )  # fmt: skip
+            f"{_title(rows, client)}  {_number(cost)}",
+            (last * 1.25, height),
+            verticalalignment="center",
+            color=_COLOURS[client],
+            fontsize=9,
+            fontweight="bold" if client == "aiopenai" else "normal",
+        )
     axes.set_xscale("log")
     axes.set_yscale("log")
     axes.set_xticks([rows[name]["concurrency"] for name in _CALL_ROWS], ["1", "100", "1,000"])
@@ -94,6 +104,15 @@ def _calls(rows: dict[str, Any], path: Path) -> Path:
     axes.set_xlabel("calls at once", loc="left")
     axes.yaxis.set_major_formatter(lambda value, _: _number(value))
     return _save(figure, path)
+
+
+def _apart(labels: list[tuple[float, float, str]]) -> Iterator[tuple[float, float, float, str]]:
+    """Labels (place, cost, client) with the height at which each can be read, upwards from the lowest."""
+    below: dict[float, float] = {}
+    for last, cost, client in sorted(labels):
+        height = max(cost, below.get(last, 0.0) * _APART)
+        below[last] = height
+        yield last, cost, height, client
 
 
 def _chunks(rows: dict[str, Any], path: Path) -> Path:
@@ -108,13 +127,20 @@ def _chunks(rows: dict[str, Any], path: Path) -> Path:
             ours = client == "aiopenai"
             axes.barh(position, cost, color=_COLOURS[client], height=0.75)
             axes.annotate(
-                _number(cost), (cost, position), (4, 0), textcoords="offset points", va="center", fontsize=9,
+                _number(cost),
+                (cost, position),
+                (4, 0),
+                textcoords="offset points",
+                verticalalignment="center",
+                fontsize=9,
                 fontweight="bold" if ours else "normal",
-            )  # fmt: skip
+            )
             names.append(f"{title}: {_title(rows, client)}")
             position += 1
     axes.set_yticks(range(position), names, fontsize=9)
     axes.invert_yaxis()
     axes.set_xscale("log")
+    axes.set_xlim(left=0.5)
+    axes.margins(x=0.1)
     axes.xaxis.set_major_formatter(lambda value, _: _number(value))
     return _save(figure, path)

@@ -35,8 +35,9 @@ _PACKAGES: Final = (
 # The server is on another core; from here on it may be what a client waits for.
 _BUSY: Final = 85
 _PATH = re.compile(r"(?<![\w:/.])/(?:[\w.@+-]+/)+[\w.@+-]*")
-# The columns of the Markdown table; whoever is left goes into the last.
-_COLUMNS: Final = ("openai", "openai-aiohttp", "naive", "tuned", "bare")
+# The columns of the Markdown table, and who may stand there; whoever is left goes into the last.
+_COLUMNS: Final = (("openai", "openai-blocking"), ("openai-aiohttp",), ("naive",), ("tuned",), ("bare",))
+_PER_OPERATION: Final = {"wall", "cpu", "p50", "p99"}
 
 
 def environment() -> dict[str, Any]:
@@ -159,6 +160,11 @@ def _spreads(values: dict[str, Spread | None]) -> dict[str, dict[str, float]]:
 
 # For people
 
+_HOW_TO_READ: Final = (
+    "Written by `python -m benchmarks`. Each cell: the median, and how many times aiopenai's it is (the median of the "
+    "ratios of neighbouring turns, quartiles in brackets). CPU is the client's own."
+)
+
 
 def shown(value: float, measure: str) -> str:
     """A figure with its unit, times in the unit that leaves few digits."""
@@ -204,7 +210,7 @@ def _row_text(row: Document) -> Iterator[str]:
                 cell = f"{measure} {shown(figure['median'], measure)}"
                 if (ratio := client["ratios"].get(measure)) is not None:
                     cell += f" ({ratio['median']:.2f}; {ratio['low']:.2f}-{ratio['high']:.2f})"
-                cells.append(f"{cell:<36}")
+                cells.append(f"{cell:<36}  ")
         error = "" if client["error"] is None else f"no more figures: {client['error']}"
         yield f"  {client['title']:<26}{''.join(cells)}{error}".rstrip()
         busy = client["figures"].get("server")
@@ -227,12 +233,12 @@ def _value(budget: Document) -> str:
 
 def as_markdown(document: Document) -> str:
     """A table of the rows' main measures, a table of the budgets, and what it was measured on."""
-    titles = [_title(name) for name in _COLUMNS]
+    titles = [_title(names[0]) for names in _COLUMNS]
+    placed = {name for names in _COLUMNS for name in names}
     lines = [
         "# Benchmarks",
         "",
-        "Written by `python -m benchmarks`. Each cell: the median, and how many times aiopenai's that is (the median of "
-        "the ratios of neighbouring turns, quartiles in brackets). CPU is the client's own.",
+        _HOW_TO_READ,
         "",
         *(f"- {line}" for line in _heading(document)),
         "",
@@ -241,12 +247,12 @@ def as_markdown(document: Document) -> str:
     ]
     for row in document["rows"]:
         measure, subject = row["measures"][0], row["subject"]
-        others = [name for name in row["clients"] if name not in (*_COLUMNS, subject)]
+        others = [name for name in row["clients"] if name not in placed and name != subject]
         cells = [
             row["title"],
-            f"{measure} per {row['unit']}",
+            f"{measure} per {row['unit']}" if measure in _PER_OPERATION else measure,
             _cell(row["clients"][subject], measure),
-            *(_cell(row["clients"].get(name), measure) for name in _COLUMNS),
+            *(_cell(next(filter(None, map(row["clients"].get, names)), None), measure) for names in _COLUMNS),
             "; ".join(f"{_title(name)}: {_cell(row['clients'][name], measure)}" for name in others),
         ]
         lines.append(f"| {' | '.join(cells)} |")
