@@ -22,7 +22,7 @@ HELD: Final = "bench-held"
 # A stream that comes at its own pace, one event every PACE_SECONDS.
 PACED: Final = "bench-paced"
 PACE_SECONDS: Final = 0.05
-PACED_CHUNKS: Final = 40
+PACED_CHUNKS: Final = 30
 # An answer with the log probabilities of LOGPROBS tokens.
 LONG: Final = "bench-long"
 # 400 and an error; half an answer or stream, then the connection breaks.

@@ -98,7 +98,7 @@ def _checked(client: Client, turn: Turn) -> Callable[[], Awaitable[None]]:
 
 async def _warm(client: Client, turn: Turn, call: Callable[[], Awaitable[None]]) -> None:
     """A few operations, and a connection for every lane."""
-    for _ in range(min(20, 2 * turn.least)):
+    for _ in range(turn.least):
         await call()
     if turn.concurrency > 1:
         # With chat calls whatever the row: 200 slow streams would take longer than what is to be measured.
@@ -339,7 +339,7 @@ async def _one_way_or_another(
             await task
     elif kind == _FAILED:
         # Broken connections are tried again, which takes seconds of waiting: one in ten will do for calls.
-        model = answers.BROKEN if name == "stream" or index % 1_000 == _FAILED else answers.REFUSED
+        model = answers.BROKEN if name == "stream" or index % 1_000 == 500 + _FAILED else answers.REFUSED
         try:
             await method(model)
         except Exception:  # which one it is, is for the tests; here it must only leave nothing behind
@@ -360,10 +360,9 @@ def threads(turn: Turn, make: Factory, control: Control) -> Sample:
         def lane(deadline: float | None) -> None:
             # Without a deadline: warming up.
             done = 0
-            least = min(20, 2 * turn.least) if deadline is None else turn.least
             begin = time.perf_counter()
             try:
-                while done < least or (deadline is not None and begin < deadline):
+                while done < turn.least or (deadline is not None and begin < deadline):
                     _check(turn, method())
                     end = time.perf_counter()
                     if deadline is not None:

@@ -17,6 +17,9 @@ T = TypeVar("T")
 # The directory that holds this package, and in a checkout aiopenai beside it.
 ROOT = Path(__file__).resolve().parent.parent
 
+# Of localhost and 127.0.0.1, signed by itself, of no use to anybody; valid for a hundred years.
+CERTIFICATE = Path(__file__).with_name("certificate.pem")
+
 # Sockets wanted at most by one process: 10,000 calls at once, old ones still closing, and room.
 _FILES = 32_768
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from . import process
 from .process import Child, ChildError, Cores
 from .rows import Plan, Row
-from .server import CERTIFICATE
 from .stats import Sample
 
 # The slowest turns take half a minute; only something stuck takes this long.
@@ -125,7 +124,7 @@ class _Round:
             name,
             *("--base-url", secure if tls else plain, "--control", plain),
             *_core(self._cores.client),
-            trusting=CERTIFICATE if tls else None,
+            trusting=process.CERTIFICATE if tls else None,
         )
         try:
             await worker.receive(_PATIENCE)

@@ -17,13 +17,9 @@ import ssl
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final, NamedTuple, cast
 
 from . import answers, process
-
-# Of localhost and 127.0.0.1, signed by itself, of no use to anybody; valid for a hundred years.
-CERTIFICATE: Final = Path(__file__).with_name("certificate.pem")
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 _STREAMED = re.compile(rb'"stream":\s*true')
@@ -178,7 +174,7 @@ class Server(NamedTuple):
 async def start(host: str = "127.0.0.1") -> Server:
     """Listen on two free ports of `host`; the backlog takes thousands of clients that connect at once."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(CERTIFICATE)
+    context.load_cert_chain(process.CERTIFICATE)
     loop = asyncio.get_running_loop()
     plain = await loop.create_server(Answering, host, 0, backlog=16_384)
     return Server(plain, await loop.create_server(Answering, host, 0, backlog=16_384, ssl=context))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 from array import array
 from typing import Any
@@ -106,20 +107,19 @@ class Tuned:
             timeout=aiohttp.ClientTimeout(total=600),
         )
 
-    async def _ask(self, body: dict[str, Any]) -> str:
-        async with self._session.post(
-            self._url, data=encode(body), headers=self._headers, allow_redirects=False
-        ) as response:
+    async def _ask(self, body: bytes | io.BytesIO) -> str:
+        async with self._session.post(self._url, data=body, headers=self._headers, allow_redirects=False) as response:
             reply = await response.read()
             if response.status != 200:
                 raise ClientError(f"{response.status}: {reply[:200]!r}")
         return decode_completion(reply).choices[0].message.content or ""
 
     async def chat(self, model: str = answers.MODEL) -> str:
-        return await self._ask(answers.question(model))
+        return await self._ask(encode(answers.question(model)))
 
     async def upload(self) -> str:
-        return await self._ask({"model": answers.MODEL, "messages": answers.images()})
+        # What aiohttp asks for when it is given as many bytes at once.
+        return await self._ask(io.BytesIO(encode({"model": answers.MODEL, "messages": answers.images()})))
 
     async def stream(self, model: str = answers.MODEL) -> int:
         characters = 0
