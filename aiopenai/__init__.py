@@ -88,6 +88,10 @@ if TYPE_CHECKING:
     from aiopenai.errors import (
         WebSocketQueueFullError as WebSocketQueueFullError,
     )
+    from aiopenai.hooks import CallInfo as CallInfo
+    from aiopenai.hooks import Hooks as Hooks
+    from aiopenai.lib.streaming.assistants import AssistantEventHandler as AssistantEventHandler
+    from aiopenai.lib.streaming.assistants import AsyncAssistantEventHandler as AsyncAssistantEventHandler
     from aiopenai.lib.tools import FunctionTool as FunctionTool
     from aiopenai.lib.tools import ResponsesFunctionTool as ResponsesFunctionTool
     from aiopenai.lib.tools import function_tool as function_tool
@@ -146,10 +150,12 @@ _NAMES = {
         "OutputValidationError PermissionDeniedError RateLimitError SubjectTokenProviderError UnprocessableEntityError "
         "WebSocketConnectionClosedError WebSocketQueueFullError"
     ),
+    "lib.streaming.assistants": "AssistantEventHandler AsyncAssistantEventHandler",
     "lib.tools": (
         "FunctionTool ResponsesFunctionTool function_tool pydantic_function_tool pydantic_responses_function_tool "
         "responses_function_tool"
     ),
+    "hooks": "CallInfo Hooks",
     "models": "BaseModel",
     "request": "Request",
     "response": "APIResponse AsyncAPIResponse HttpxBinaryResponseContent",

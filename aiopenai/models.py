@@ -22,7 +22,7 @@ from aiopenai.codec import Decoder, Node, node_made, received
 from aiopenai.lenient import fitter, one_of
 from aiopenai.values import is_list, is_mapping
 
-__all__ = ["BaseModel", "Model", "OpenObject", "OutputParsed", "OutputText", "one_of", "recast"]
+__all__ = ["BaseModel", "Model", "OpenObject", "OutputParsed", "OutputText", "let_go", "one_of", "recast"]
 
 ContentType = TypeVar("ContentType")
 ModelT = TypeVar("ModelT", bound="Model")
@@ -443,6 +443,12 @@ def _state(node: Model) -> _State:
             state.extra[plan.tag_field] = source[plan.tag_field]
     object.__setattr__(node, "_source", state)
     return state
+
+
+def let_go(node: Model) -> None:
+    """Of what a node was received as, keep no more than it takes to tell that, where this is a dict of it all."""
+    if type(getattr(node, "_source", None)) is dict:
+        _state(node)
 
 
 def recast(node: Model, cls: type[ModelT]) -> ModelT:

@@ -109,7 +109,7 @@ def content(stream: Any) -> str:
 def run(program: str, server: Server, *, expect: int = 0, **env: str) -> str:
     """Run a program in a process of its own, with every warning an error; gives what it printed."""
     done = subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", "-c", textwrap.dedent(program)],
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],
         cwd=ROOT,
         env={**os.environ, "OPENAI_BASE_URL": server.base_url, "OPENAI_API_KEY": "sk-test", **env},
         capture_output=True,
@@ -435,7 +435,7 @@ class TestProcesses:
         """
         with OneReply(silent=1) as server:
             process = subprocess.Popen(
-                [sys.executable, "-X", "dev", "-W", "error", "-c", textwrap.dedent(program)],
+                [sys.executable, "-W", "error", "-c", textwrap.dedent(program)],
                 cwd=ROOT,
                 env={**os.environ, "OPENAI_BASE_URL": server.base_url},
                 stdout=subprocess.PIPE,

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import importlib.util
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
+import aiohttp
 import pytest
 
-from aiopenai.testing import Server
+from aiopenai.testing import Server, sign_webhook, webhook_event
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
+# Those that wait for requests: tests of their own make some.
+SERVICES = {"fastapi_service", "webhooks"}
+# What examples bring in beside the package.
+NEEDS = {"structured_pydantic": "pydantic"}
+SECRET = "whsec_" + base64.b64encode(b"a secret of some length").decode()
 
 
 @pytest.fixture
@@ -21,28 +33,44 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def run(example: Path, server: Server, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {
+def needed(name: str) -> None:
+    """Skip where an example cannot run."""
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
+
+
+def environment(example: Path, server: Server) -> dict[str, str]:
+    return {
         **os.environ,
         "OPENAI_BASE_URL": server.base_url,
         "OPENAI_API_KEY": "test",
+        "OPENAI_WEBHOOK_SECRET": SECRET,
         "PYTHONPATH": str(example.parents[1]),
         "PYTHONIOENCODING": "utf-8",
+        "PYTHONUNBUFFERED": "1",
     }
+
+
+def run(example: Path, server: Server, *arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-X", "dev", "-W", "error", str(example), *arguments],
-        env=environment,
+        # Not in the development mode, in which asyncio complains of turns that take long on a busy machine.
+        [sys.executable, "-W", "error", str(example), *arguments],
+        env=environment(example, server),
         capture_output=True,
         text=True,
         encoding="utf-8",
         check=False,
         timeout=60,
+        cwd=folder,
     )
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
-def test_example_runs(example: Path, server: Server) -> None:
-    done = run(example, server)
+@pytest.mark.parametrize(
+    "example", [path for path in EXAMPLES if path.stem not in SERVICES], ids=lambda path: path.stem
+)
+def test_example_runs(example: Path, server: Server, tmp_path: Path) -> None:
+    needed(example.stem)
+    done = run(example, server, folder=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
     assert done.stderr == ""
@@ -77,3 +105,133 @@ def test_fan_out_goes_on_after_a_failure(server: Server) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count(": 7\n") == 9
     assert done.stdout.count("Error code: 400") == 1
+
+
+def test_tools_are_called_until_there_is_an_answer(server: Server) -> None:
+    server.answer = "Quite high."
+    done = run(example("tools"), server)
+    assert done.stdout.splitlines() == ['water_level({"town":"Basel"}) = 6.21', "Quite high."]
+    last = server.requests_for("/chat/completions")[-1].json()["messages"]
+    assert [message["role"] for message in last] == ["user", "assistant", "tool"]
+
+
+def test_vision_sends_a_file(server: Server, tmp_path: Path) -> None:
+    images = run(example("images"), server, str(tmp_path), "A heron")
+    assert images.stdout.split() == ["rough0.png", "rough1.png", "274", "tokens", "image.png"]
+    done = run(example("vision"), server, str(tmp_path / "image.png"))
+    assert done.stdout.endswith("[seen: png of 16 x 16]\n")
+
+
+def test_audio_is_heard_as_it_was_said(server: Server) -> None:
+    done = run(example("audio"), server, "Panta rhei,", "said nobody.")
+    assert done.stdout.splitlines()[1:] == ["Panta rhei, said nobody."]
+
+
+def test_errors_are_told_apart(server: Server) -> None:
+    server.fault(status=429, headers={"retry-after-ms": "1", "retry-after": "7"}, times=4)
+    done = run(example("errors"), server)
+    first, second, third = done.stdout.splitlines()
+    assert first == "too fast: 7 s to wait"
+    assert second.startswith("model_not_found: no model 'gpt-none' (request req_")
+    assert third.startswith("no connection: ")
+
+
+def test_batches_have_failures_in_a_file_of_their_own(server: Server) -> None:
+    def answer(text: str) -> str:
+        if "Rhine" in text:
+            raise ValueError("no rhyme")
+        return "In the sea."
+
+    server.answer = answer
+    done = run(example("batches"), server)
+    assert done.returncode == 0, done.stderr
+    assert "Danube: In the sea." in done.stdout
+    assert "Rhine: {'message': 'The server had an error" in done.stdout
+
+
+async def test_webhooks_are_received_and_forgeries_refused(server: Server) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    path = example("webhooks")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error", str(path), str(port)),
+        env=environment(path, server),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        # Printed once it listens.
+        assert b"Running on" in await asyncio.wait_for(process.stdout.readline(), 30)
+        payload = webhook_event("batch.completed", {"id": "batch_1"})
+        headers = sign_webhook(payload, SECRET)
+        url = f"http://127.0.0.1:{port}/webhook"
+        async with aiohttp.ClientSession() as session:
+            async with session.post(url, data=payload, headers=headers) as reply:
+                assert reply.status == 204
+            async with session.post(url, data=payload.replace(b"batch_1", b"batch_2"), headers=headers) as reply:
+                assert reply.status == 400
+    finally:
+        process.terminate()
+        out, err = await process.communicate()
+    assert b"batch.completed\n" in out
+    assert b"refused: " in out
+    assert err == b""
+
+
+async def test_fastapi_passes_words_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fastapi")
+    for name, value in (("OPENAI_BASE_URL", server.base_url), ("OPENAI_API_KEY", "test")):
+        monkeypatch.setenv(name, value)
+    spec = importlib.util.spec_from_file_location("fastapi_service", example("fastapi_service"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    server.answer = "All flows."
+    async with module.lifespan(module.app):
+        assert await get(module.app, "/ask", question="Why?") == (200, ["All", " flows", "."])
+        server.fault(status=400)
+        status, pieces = await get(module.app, "/ask", question="Why?")
+        assert status == 502
+        assert "the model refused" in "".join(pieces)
+        server.fault(cut_after=2500)
+        status, pieces = await get(module.app, "/ask", question="Why?")
+        assert status == 200
+        assert pieces[-1] == "\n[broken off: APIConnectionError]"
+
+
+async def get(app: Any, path: str, **query: str) -> tuple[int, list[str]]:
+    """What an ASGI application answers, status and pieces of the body, without a server in between."""
+    sent: list[dict[str, Any]] = []
+    asked = False
+
+    async def receive() -> dict[str, Any]:
+        nonlocal asked
+        if asked:
+            # The client stays until it has read all.
+            await asyncio.get_running_loop().create_future()
+        asked = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": urlencode(query).encode(),
+        "root_path": "",
+        "headers": [],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 2),
+        "state": {},
+    }
+    await app(scope, receive, send)
+    return sent[0]["status"], [message["body"].decode() for message in sent[1:] if message.get("body")]

@@ -59,6 +59,7 @@ async def failure(stream: AsyncStream[Any], kind: type[APIError] = APIError) -> 
     return caught.value
 
 
+@pytest.mark.usefixtures("transport")
 class TestReading:
     async def test_chat(self, client: AsyncOpenAI, server: Server, chat: dict[str, Any]) -> None:
         server.answer = "one two three"
@@ -170,6 +171,7 @@ class TestReading:
             assert error.__cause__ is not None
 
 
+@pytest.mark.usefixtures("transport")
 class TestConnections:
     async def test_a_thousand_streams_use_one(self, client: AsyncOpenAI, server: Server, chat: dict[str, Any]) -> None:
         server.answer = "a b"
@@ -301,6 +303,7 @@ class TestConnections:
             assert drained.is_set()
 
 
+@pytest.mark.usefixtures("transport")
 class TestFailures:
     async def test_an_error_event(self, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any) -> None:
         error = {"message": "Overloaded.", "type": "server_error", "code": "overloaded", "param": "p"}
@@ -422,6 +425,7 @@ class TestFailures:
         assert (await failure(stream, APIConnectionError)).partial.text == "ab"
 
 
+@pytest.mark.usefixtures("transport")
 class TestRetries:
     @pytest.mark.parametrize("cut", ["headers only", "half an event", "reset"])
     async def test_before_the_first_event(
@@ -482,6 +486,7 @@ def quick() -> Any:
     return tenacity.AsyncRetrying(sleep=no_sleep)
 
 
+@pytest.mark.usefixtures("transport")
 class TestTimeouts:
     @pytest.mark.parametrize("how", ["nothing", "comments", "half"])
     async def test_first_event(self, how: str, raw_server: Any, chat: dict[str, Any]) -> None:

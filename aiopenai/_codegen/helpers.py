@@ -105,7 +105,7 @@ HELPERS = {
 }
 
 # HTTP methods whose request is adjusted before it is sent, and whose reply is finished.
-PREPARED: dict[str, str] = {}
+PREPARED: dict[str, str] = {"embeddings.create": "aiopenai.lib.embeddings:prepare"}
 
 # Where the names in the texts above are.
 NAMES = {
@@ -125,10 +125,10 @@ NAMES = {
     "ParsedChatCompletion": "aiopenai.types.chat",
     "ParsedResponse": "aiopenai.types.responses",
     "PathLike": "os",
-    "ResponseFormatT": "aiopenai.lib.parsing",
+    "ResponseFormatT": "aiopenai.lib.streaming.chat",
     "ResponseStreamManager": "aiopenai.lib.streaming.responses",
     "Run": "aiopenai.types.beta.threads",
-    "TextFormatT": "aiopenai.lib.parsing",
+    "TextFormatT": "aiopenai.lib.streaming.responses",
     "UnwrapWebhookEvent": "aiopenai.types.webhooks",
     "Upload": "aiopenai.types.uploads",
     "VectorStoreFile": "aiopenai.types.vector_stores",

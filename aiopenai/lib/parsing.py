@@ -213,7 +213,7 @@ def _response_tool(tool: Any) -> Any:
         "parameters": function["parameters"],
         "strict": function.get("strict") or False,
     }
-    return ResponsesPydanticFunctionTool({**function, **definition}, function.model)
+    return ResponsesPydanticFunctionTool({**cast("dict[str, Any]", function), **definition}, function.model)
 
 
 def get_input_tool_by_name(*, input_tools: Iterable[Any], name: str) -> Any:

@@ -67,15 +67,13 @@ def _is_adapter(kind: Any) -> bool:
 
 
 def _is_pydantic_dataclass(kind: Any) -> bool:
+    # Of pydantic 2: dataclasses of pydantic 1 are taken for what they are beside that.
     cls: Any = get_origin(kind) or kind
-    return inspect.isclass(cls) and hasattr(cls, "__pydantic_config__")
+    return inspect.isclass(cls) and hasattr(cls, "__pydantic_config__") and _pydantic("TypeAdapter") is not None
 
 
 def _adapter(kind: Any) -> Any:
-    adapter = _pydantic("TypeAdapter")
-    if adapter is None:
-        raise TypeError(f"{type_name(kind)}: only models are supported of pydantic 1")
-    return adapter(kind)
+    return _pydantic("TypeAdapter")(kind)
 
 
 def _is_structure(kind: Any) -> bool:
@@ -145,10 +143,7 @@ def to_strict_json_schema(kind: Any) -> _Schema:
 
 
 def _structure_schema(kind: Any) -> _Schema:
-    try:
-        schema = msgspec.json.schema(kind)
-    except (TypeError, NameError, AttributeError, RecursionError) as error:
-        raise TypeError(f"{type_name(kind)} has no JSON schema: {_said(error)}") from error
+    schema = _written(kind)
     _restate(schema)
     _tighten(schema, schema, kind)
     _drop_unused(schema)
@@ -162,13 +157,52 @@ def plain_schema(kind: Any) -> _Schema:
 
     Raises TypeError for what JSON does not have.
     """
-    try:
-        (schema,), defs = msgspec.json.schema_components([kind], ref_template=_DEFS + "{name}")
-    except (TypeError, NameError, AttributeError, RecursionError) as error:
-        raise TypeError(f"{type_name(kind)} has no JSON schema: {_said(error)}") from error
-    root = {**defs[schema["$ref"].removeprefix(_DEFS)], "$defs": defs}
+    root = _written(kind)
+    own = _resolve(root.pop("$ref"), root, kind)
+    root.update({keyword: value for keyword, value in own.items() if keyword != "default"})
     _drop_unused(root)
     return root
+
+
+def _written(kind: Any) -> _Schema:
+    """The schema by msgspec, its properties in the order in which they were written, which the model keeps to."""
+    try:
+        schema = msgspec.json.schema(kind)
+        orders = {_title(cls): list((get_origin(cls) or cls).__annotations__) for cls in _typed_dicts(kind)}
+    except (TypeError, NameError, AttributeError, RecursionError) as error:
+        raise TypeError(f"{type_name(kind)} has no JSON schema: {_said(error)}") from error
+    for each in schema.get("$defs", {}).values():
+        properties = each.get("properties")
+        order = orders.get(each.get("title"), ())
+        if properties and properties.keys() == set(order):
+            # msgspec sorts those of a TypedDict by name.
+            each["properties"] = {name: properties[name] for name in order}
+            each["required"] = [name for name in order if name in each["required"]]
+    return schema
+
+
+def _title(cls: Any) -> str:
+    """What msgspec writes as the title of a class."""
+    return cls.__name__ if get_origin(cls) is None else str(cls).rpartition(".")[2]
+
+
+def _typed_dicts(kind: Any) -> list[Any]:
+    """The TypedDicts that a type contains."""
+    from msgspec import inspect as types
+
+    found: list[Any] = []
+    seen: set[int] = set()
+    todo: list[Any] = [types.type_info(kind)]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, tuple):
+            todo += node
+        elif isinstance(node, (types.Type, types.Field)) and id(node) not in seen:
+            seen.add(id(node))
+            if isinstance(node, types.TypedDictType):
+                found.append(node.cls)
+            todo += [getattr(node, name) for name in node.__struct_fields__]
+    return found
 
 
 def _said(error: Exception) -> str:

@@ -13,7 +13,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import msgspec
 
@@ -23,11 +23,18 @@ from aiopenai.errors import InvalidWebhookSignatureError
 if TYPE_CHECKING:
     from aiopenai.types.webhooks import UnwrapWebhookEvent
 
-__all__ = ["unwrap", "verify_signature"]
+__all__ = ["HeadersLike", "unwrap", "verify_signature"]
 
 _PREFIX = "whsec_"
 
-HeadersLike = Mapping[str, str] | Iterable[tuple[str | bytes, str | bytes]]
+
+class _HasItems(Protocol):
+    """The headers of frameworks that are no mapping: those of `http.server`, say."""
+
+    def items(self) -> Iterable[tuple[str, str]]: ...
+
+
+HeadersLike: TypeAlias = Mapping[str, str] | _HasItems | Iterable[tuple[str | bytes, str | bytes]]
 
 
 def unwrap(

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from aiopenai.endpoint import Both, CallOptions
-    from aiopenai.lib.parsing import ResponseFormatT
-    from aiopenai.lib.streaming.chat import AsyncChatCompletionStreamManager, ChatCompletionStreamManager
+    from aiopenai.lib.streaming.chat import (AsyncChatCompletionStreamManager, ChatCompletionStreamManager,
+        ResponseFormatT)
     from aiopenai.types.chat import (ChatCompletionAudioParam, ChatCompletionMessageParam,
         ChatCompletionPredictionContentParam, ChatCompletionStreamOptionsParam, ChatCompletionToolChoiceOptionParam,
         ChatCompletionToolUnionParam, CompletionCreateParamsFunction, CompletionCreateParamsFunctionCall,

@@ -23,7 +23,7 @@ class Embeddings(Resource[M]):
     with_raw_response: View[Embeddings[AsyncRaw], Embeddings[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
     with_streaming_response: View[Embeddings[AsyncStreaming], Embeddings[BlockingStreaming]] = View(AsyncStreaming,
         BlockingStreaming)
-    @post("/embeddings", CreateEmbeddingResponse)
+    @post("/embeddings", CreateEmbeddingResponse, prepare="aiopenai.lib.embeddings:prepare")
     def create(self, *, input: str | SequenceNotStr[str] | Iterable[int] | Iterable[Iterable[int]],
         model: str | EmbeddingModel, dimensions: int | Omit = omit,
         encoding_format: Literal["float", "base64"] | Omit = omit, user: str | Omit = omit,

@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from aiopenai.endpoint import Both, CallOptions
-    from aiopenai.lib.parsing import TextFormatT
-    from aiopenai.lib.streaming.responses import AsyncResponseStreamManager, ResponseStreamManager
+    from aiopenai.lib.streaming.responses import AsyncResponseStreamManager, ResponseStreamManager, TextFormatT
     from aiopenai.types.responses import (InputTokenCountParamsConversation, InputTokenCountParamsToolChoice,
         ResponseCompactParamsImage, ResponseCompactParamsPromptCacheOptions, ResponseCreateParamsAccessPrograms,
         ResponseCreateParamsContextManagement, ResponseCreateParamsModeration, ResponseCreateParamsPromptCacheOptions,

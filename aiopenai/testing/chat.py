@@ -20,6 +20,7 @@ from .params import (
     missing,
     wrong_type,
 )
+from .pictures import seen
 from .schema import example
 from .stored import StoredChat
 from .text import count_tokens, cut, token_logprobs, tokenize
@@ -229,12 +230,14 @@ def _check_messages(messages: list[Any]) -> None:
             listed = ", ".join(f"'{known}'" for known in _ROLES)
             text = f"Invalid value: '{role}'. Supported values are: {listed}."
             raise ApiError(400, text, param=f"{where}.role", code="invalid_value")
-        content = message.get("content")
+        content: Any = message.get("content")
         if content is None:
             if role not in ("assistant", "function"):
                 raise missing(f"{where}.content") if "content" not in message else _bad_content(where, content)
-        elif type(content) is not str and type(content) is not list:
+        elif type(content) is not str and not is_array(content):
             raise _bad_content(where, content)
+        # Raises for images that the API would not take.
+        seen(content, f"{where}.content")
         if role == "tool" and type(message.get("tool_call_id")) is not str:
             raise missing(f"{where}.tool_call_id")
 
@@ -265,7 +268,8 @@ def _prompt_tokens(body: Object) -> int:
 
 def _choices(call: Call, body: Object) -> tuple[list[Object], int]:
     messages: list[Any] = body["messages"]
-    prompt = next((text_of(message.get("content")) for message in reversed(messages) if message["role"] == "user"), "")
+    asked = next((message.get("content") for message in reversed(messages) if message["role"] == "user"), "")
+    prompt = text_of(asked)
     uses, legacy = _tool_uses(body, prompt, after_result=messages[-1]["role"] in ("tool", "function"))
     limit: int | None = body.get("max_completion_tokens") or body.get("max_tokens")
     top: int = body.get("top_logprobs") or 0
@@ -285,7 +289,7 @@ def _choices(call: Call, body: Object) -> tuple[list[Object], int]:
                 message["tool_calls"] = [_tool_call(call, use) for use in uses]
             total += sum(count_tokens(use.payload) + count_tokens(use.name) for use in uses)
         else:
-            text = _text(call, body, prompt)
+            text = _text(call, body, prompt, seen(asked, "messages"))
             if index and not _formatted(body):
                 text += f" (choice {index + 1})"
             tokens, reason = cut(text, body.get("stop"), limit)
@@ -327,10 +331,10 @@ def _formatted(body: Object) -> bool:
     return wanted is not None and wanted.get("type") != "text"
 
 
-def _text(call: Call, body: Object, prompt: str) -> str:
+def _text(call: Call, body: Object, prompt: str, images: str) -> str:
     wanted = body.get("response_format")
     if wanted is None or wanted.get("type") == "text":
-        return call.state.reply_text(prompt)
+        return call.state.reply_text(prompt, images)
     kind = wanted.get("type")
     if kind == "json_object":
         if not any("json" in text_of(message.get("content")).lower() for message in body["messages"]):

@@ -2,61 +2,43 @@
 
 from __future__ import annotations
 
+from .forms import read_form
 from .paging import page
-from .params import invalid_value, missing
+from .params import OBJECT, STRING, expiry
 from .stored import StoredFile
 from .values import ApiError, Call, Object, Reply
 
-__all__ = ["content", "create", "delete", "list_", "retrieve"]
+__all__ = ["PURPOSES", "attachment", "content", "create", "delete", "file_of", "keep", "list_", "retrieve"]
 
-_PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
-_EXPIRY = (3_600, 2_592_000)
+PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
+_PARAMS = {"purpose": STRING.one_of(*PURPOSES), "expires_after": OBJECT}
 _PAGE = 10_000
 
 
 def create(call: Call) -> Reply:
     """POST /files: multipart with `file`, `purpose` and perhaps `expires_after[anchor]` and `[seconds]`."""
-    try:
-        parts = call.request.multipart()
-    except ValueError as exc:
-        raise ApiError(400, f"We could not parse the multipart body of your request: {exc}.") from exc
-    fields = {part.name: part for part in parts}
-    for name in ("file", "purpose"):
-        if name not in fields:
-            raise missing(name)
-    upload = fields["file"]
-    if upload.filename is None:
-        raise ApiError(400, "Expected file to be a file upload with a filename.", param="file", code="invalid_type")
-    purpose = fields["purpose"].data.decode("utf-8", "replace")
-    if purpose not in _PURPOSES:
-        raise invalid_value("purpose", purpose, _PURPOSES)
-    created = call.now()
-    seconds = fields.get("expires_after[seconds]")
-    expires_at: int | None = None
-    if seconds is not None:
-        anchor = fields.get("expires_after[anchor]")
-        if anchor is None:
-            raise missing("expires_after[anchor]")
-        if anchor.data != b"created_at":
-            raise invalid_value("expires_after[anchor]", anchor.data.decode("utf-8", "replace"), ("created_at",))
-        if not seconds.data.isdigit() or not _EXPIRY[0] <= int(seconds.data) <= _EXPIRY[1]:
-            message = f"Invalid 'expires_after[seconds]': expected an integer from {_EXPIRY[0]} to {_EXPIRY[1]}."
-            raise ApiError(400, message, param="expires_after[seconds]", code="invalid_value")
-        expires_at = created + int(seconds.data)
+    form = read_form(call, _PARAMS, ("purpose",))
+    upload = form.file("file")
+    expires_at = expiry(form.fields.get("expires_after"), call.now())
+    return Reply.json(keep(call, upload.filename or "upload", upload.data, form.fields["purpose"], expires_at))
+
+
+def keep(call: Call, filename: str, data: bytes, purpose: str, expires_at: int | None = None) -> Object:
+    """Store a file, and return the object that describes it."""
     identity = call.state.new_id("file-")
     file: Object = {
         "id": identity,
         "object": "file",
-        "bytes": len(upload.data),
-        "created_at": created,
+        "bytes": len(data),
+        "created_at": call.now(),
         "expires_at": expires_at,
-        "filename": upload.filename,
+        "filename": filename,
         "purpose": purpose,
         "status": "processed",
         "status_details": None,
     }
-    call.state.files.put(identity, StoredFile(file, upload.data), len(upload.data))
-    return Reply.json(file)
+    call.state.files.put(identity, StoredFile(file, data), len(data))
+    return file
 
 
 def list_(call: Call) -> Reply:
@@ -71,27 +53,33 @@ def list_(call: Call) -> Reply:
 
 def retrieve(call: Call) -> Reply:
     """GET /files/{file_id}."""
-    return Reply.json(_stored(call).file)
+    return Reply.json(file_of(call, call.ids[0]).file)
 
 
 def delete(call: Call) -> Reply:
     """DELETE /files/{file_id}."""
-    _stored(call)
+    file_of(call, call.ids[0])
     call.state.files.pop(call.ids[0])
     return Reply.json({"id": call.ids[0], "object": "file", "deleted": True})
 
 
 def content(call: Call) -> Reply:
     """GET /files/{file_id}/content: the bytes as they were uploaded."""
-    stored = _stored(call)
+    stored = file_of(call, call.ids[0])
+    return attachment(stored.file["filename"], stored.data)
+
+
+def attachment(filename: str, data: bytes) -> Reply:
+    """A reply that is a file to download."""
     # A header cannot hold every file name: what is not plain ASCII is replaced.
-    name = "".join(char if " " <= char <= "~" and char not in '"\\' else "_" for char in stored.file["filename"])
+    name = "".join(char if " " <= char <= "~" and char not in '"\\' else "_" for char in filename)
     headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Reply(stored.data, content_type="application/octet-stream", headers=headers)
+    return Reply(data, content_type="application/octet-stream", headers=headers)
 
 
-def _stored(call: Call) -> StoredFile:
-    stored = call.state.files.get(call.ids[0])
+def file_of(call: Call, identity: str, param: str = "id") -> StoredFile:
+    """The file with this id. Raises `ApiError` 404."""
+    stored = call.state.files.get(identity)
     if stored is None:
-        raise ApiError(404, f"No such File object: {call.ids[0]}", param="id")
+        raise ApiError(404, f"No such File object: {identity}", param=param)
     return stored

@@ -1,4 +1,4 @@
-"""Cursor paging: `after`, `limit` and `order` as the list endpoints take them."""
+"""Cursor paging: `after`, `before`, `limit` and `order` as the list endpoints take them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def page(
     limit: int = 20,
     max_limit: int = 100,
 ) -> Reply:
-    """One page of `items` (oldest first), from behind the id `after`.
+    """One page of `items` (oldest first), from behind the id `after`, or up to the id `before`.
 
     order: what the endpoint takes as default, `asc` or `desc`. Raises `ApiError` 400 for a bad cursor, limit or order.
     """
@@ -34,7 +34,18 @@ def page(
         if start is None:
             raise ApiError(400, f"Invalid 'after': no object with id '{after}'.", param="after", code="invalid_value")
         ordered = ordered[start:]
-    data = ordered[:limit]
+    before = query.get("before")
+    if before is None:
+        data = ordered[:limit]
+    else:
+        end = next((number for number, item in enumerate(ordered) if item["id"] == before), None)
+        if end is None:
+            raise ApiError(
+                400, f"Invalid 'before': no object with id '{before}'.", param="before", code="invalid_value"
+            )
+        ordered = ordered[:end]
+        # The page that ends right before the cursor.
+        data = ordered[-limit:]
     return Reply.json(
         {
             "object": "list",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+from .store import Store
 from .values import ApiError, is_object
 
 __all__ = [
@@ -18,11 +19,17 @@ __all__ = [
     "check",
     "check_metadata",
     "check_model",
+    "expiry",
+    "invalid_value",
     "missing",
+    "not_found",
     "query_boolean",
     "query_integer",
+    "stored",
     "wrong_type",
 ]
+
+T = TypeVar("T")
 
 
 class Param(NamedTuple):
@@ -160,3 +167,37 @@ def query_boolean(query: Mapping[str, str], name: str) -> bool:
     if raw not in ("true", "false"):
         raise wrong_type(name, "a boolean", raw)
     return raw == "true"
+
+
+def stored(store: Store[T], identity: str, what: str) -> T:
+    """The object with this id; raises `ApiError` 404 that says `what` was not found."""
+    found = store.get(identity)
+    if found is None:
+        raise not_found(identity, what)
+    return found
+
+
+def not_found(identity: str, what: str) -> ApiError:
+    """The error for an id that nothing has."""
+    return ApiError(404, f"No {what} found with id '{identity}'.", param="id", code="not_found")
+
+
+def expiry(given: Any, created: int, default: int | None = None) -> int | None:
+    """When what was created at a time goes, by its `expires_after` of an anchor and seconds (numbers or digits).
+
+    Raises `ApiError` 400 for another anchor than `created_at`, or for less than an hour or more than 30 days.
+    """
+    if given is None:
+        return default
+    if not is_object(given):
+        raise wrong_type("expires_after", "an object", given)
+    for name in ("anchor", "seconds"):
+        if name not in given:
+            raise missing(f"expires_after[{name}]")
+    if given["anchor"] != "created_at":
+        raise invalid_value("expires_after[anchor]", given["anchor"], ("created_at",))
+    seconds = str(given["seconds"])
+    if not seconds.isdecimal() or not 3_600 <= int(seconds) <= 2_592_000:
+        message = "Invalid 'expires_after[seconds]': expected an integer from 3600 to 2592000."
+        raise ApiError(400, message, param="expires_after[seconds]", code="invalid_value")
+    return created + int(seconds)

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from .chat import json_answer, schema_answer
+from .conversations import conversation_of
+from .items import as_items
 from .paging import page
 from .params import (
     ARRAY,
@@ -25,8 +27,8 @@ from .params import (
     missing,
     query_boolean,
     query_integer,
-    wrong_type,
 )
+from .pictures import seen
 from .stored import StoredResponse
 from .text import count_tokens, cut, token_logprobs, tokenize
 from .tools import choose_tools, named_tools
@@ -38,7 +40,6 @@ from .values import (
     Outcome,
     Reply,
     encode,
-    is_array,
     is_object,
     named_event,
     section,
@@ -51,15 +52,6 @@ __all__ = ["cancel", "compact", "create", "delete", "input_items", "input_tokens
 # Two retrievals until a background response is complete: queued -> in_progress -> completed.
 _POLLS = 2
 _REASONING_TOKENS = 16
-
-_PREFIXES = {
-    "compaction": "cmp_",
-    "custom_tool_call": "ctc_",
-    "custom_tool_call_output": "ctco_",
-    "function_call": "fc_",
-    "function_call_output": "fco_",
-    "reasoning": "rs_",
-}
 
 _PARAMS = {
     "access_programs": OBJECT,
@@ -113,12 +105,18 @@ def create(call: Call) -> Outcome:
     if background and not store:
         message = "Background mode requires 'store' to be true."
         raise ApiError(400, message, param="background", code="invalid_value")
-    items = [*_earlier(call, body), *_input_items(call, body.get("input"))]
+    new = as_items(call, body.get("input"))
+    items = [*_earlier(call, body), *new]
     response = _response(call, body, model, items, store=store, background=background)
     stream = body.get("stream") is True
     if store:
         polls = _POLLS if background and not stream else 0
         call.state.responses.put(response["id"], StoredResponse(response, items, polls))
+    conversation = _conversation(body)
+    if conversation is not None:
+        kept = conversation_of(call, conversation).items
+        for item in (*new, *response["output"]):
+            kept.put(item["id"], item)
     tokens: int = response["usage"]["total_tokens"]
     if stream:
         return Events(map(named_event, _events(response)), tokens=tokens)
@@ -172,7 +170,7 @@ def input_tokens(call: Call) -> Reply:
     check(body, _PARAMS)
     if body.get("model") is not None:
         check_model(body["model"], call.state.models)
-    items = [*_earlier(call, body), *_input_items(call, body.get("input"))]
+    items = [*_earlier(call, body), *as_items(call, body.get("input"))]
     count = _count(items, body)
     return Reply.json({"object": "response.input_tokens", "input_tokens": count}, tokens=count)
 
@@ -182,7 +180,7 @@ def compact(call: Call) -> Reply:
     body = call.body()
     check(body, _PARAMS, ("model",))
     check_model(body["model"], call.state.models)
-    items = [*_earlier(call, body), *_input_items(call, body.get("input"))]
+    items = [*_earlier(call, body), *as_items(call, body.get("input"))]
     kept = [item for item in items if item["type"] == "message" and item["role"] == "user"]
     rest = [item for item in items if item not in kept]
     summary = b64encode(encode(rest)).decode()
@@ -208,10 +206,14 @@ def _stored(call: Call) -> StoredResponse:
 
 
 def _earlier(call: Call, body: Object) -> list[Object]:
-    """The items of the conversation that `previous_response_id` continues."""
+    """The items that came before: those that `previous_response_id` or `conversation` continues."""
     identity = body.get("previous_response_id")
+    conversation = _conversation(body)
     if identity is None:
-        return []
+        return [] if conversation is None else conversation_of(call, conversation).items.values()
+    if conversation is not None:
+        message = "Only one of 'previous_response_id' and 'conversation' can be given."
+        raise ApiError(400, message, param="conversation", code="mutually_exclusive_parameters")
     stored = call.state.responses.get(identity)
     if stored is None:
         message = f"Previous response with id '{identity}' not found."
@@ -219,54 +221,10 @@ def _earlier(call: Call, body: Object) -> list[Object]:
     return [*stored.items, *stored.response["output"]]
 
 
-def _input_items(call: Call, given: object) -> list[Object]:
-    """The input as the API keeps it: every item with its type and an id, contents as lists of parts."""
-    if given is None:
-        return []
-    if type(given) is str:
-        given = [{"role": "user", "content": given}]
-    items: list[Object] = []
-    found: list[Any] = given if is_array(given) else []
-    for number, item in enumerate(found):
-        if not is_object(item):
-            raise wrong_type(f"input[{number}]", "an object", item)
-        kind = item.get("type")
-        if kind is None and "id" in item and "role" not in item:
-            kind = "item_reference"
-        if kind is None or kind == "message":
-            items.append(_input_message(call, item, f"input[{number}]"))
-        else:
-            items.append(
-                {**item, "type": kind, "id": item.get("id") or call.state.new_id(_PREFIXES.get(kind, "item_"))}
-            )
-            if kind in ("function_call", "function_call_output"):
-                items[-1].setdefault("status", "completed")
-    return items
-
-
-def _input_message(call: Call, item: Object, where: str) -> Object:
-    role = item.get("role")
-    if role is None:
-        raise missing(f"{where}.role")
-    if role not in ("user", "assistant", "system", "developer"):
-        text = f"Invalid value: '{role}'. Supported values are: 'assistant', 'system', 'developer', and 'user'."
-        raise ApiError(400, text, param=f"{where}.role", code="invalid_value")
-    content: Any = item.get("content")
-    if type(content) is str:
-        if role == "assistant":
-            content = [{"type": "output_text", "text": content, "annotations": [], "logprobs": []}]
-        else:
-            content = [{"type": "input_text", "text": content}]
-    elif not is_array(content):
-        raise wrong_type(f"{where}.content", "one of a string or an array of objects", content)
-    return {
-        **item,
-        "id": item.get("id") or call.state.new_id("msg_"),
-        "type": "message",
-        "status": item.get("status") or "completed",
-        "role": role,
-        "content": content,
-    }
+def _conversation(body: Object) -> str | None:
+    """The id of the conversation that a response belongs to."""
+    given = body.get("conversation")
+    return given.get("id") if is_object(given) else given
 
 
 def _count(items: list[Object], body: Object) -> int:
@@ -344,7 +302,8 @@ def _or(value: Any, default: Any) -> Any:
 
 def _output(call: Call, body: Object, items: list[Object], wanted: Object) -> tuple[list[Object], int, int, bool]:
     """What the model gives back: (items, all output tokens, reasoning tokens among them, whether it is complete)."""
-    prompt = next((text_of(item["content"]) for item in reversed(items) if item.get("role") == "user"), "")
+    question = next((item["content"] for item in reversed(items) if item.get("role") == "user"), "")
+    prompt = text_of(question)
     output: list[Object] = []
     made = reasoning = 0
     asked = section(body, "reasoning")
@@ -369,7 +328,8 @@ def _output(call: Call, body: Object, items: list[Object], wanted: Object) -> tu
             output.append({**head, **rest})
     if uses:
         return output, made, reasoning, True
-    tokens, reason = cut(_text(call, wanted, prompt, items), None, body.get("max_output_tokens"))
+    text = _text(call, wanted, prompt, seen(question, "input"), items)
+    tokens, reason = cut(text, None, body.get("max_output_tokens"))
     made += len(tokens)
     with_logprobs = "message.output_text.logprobs" in include or bool(body.get("top_logprobs"))
     logprobs = token_logprobs(tokens, body.get("top_logprobs") or 0) if with_logprobs else []
@@ -398,7 +358,7 @@ def _reasoning(call: Call, asked: Object, include: list[str]) -> Object:
     return item
 
 
-def _text(call: Call, wanted: object, prompt: str, items: list[Object]) -> str:
+def _text(call: Call, wanted: object, prompt: str, images: str, items: list[Object]) -> str:
     kind = wanted.get("type") if is_object(wanted) else None
     if kind == "json_object":
         if not any("json" in text_of(item.get("content")).lower() for item in items):
@@ -413,7 +373,7 @@ def _text(call: Call, wanted: object, prompt: str, items: list[Object]) -> str:
     if kind != "text":
         text = f"Invalid value: '{kind}'. Supported values are: 'json_object', 'json_schema', and 'text'."
         raise ApiError(400, text, param="text.format.type", code="invalid_value")
-    return call.state.reply_text(prompt)
+    return call.state.reply_text(prompt, images)
 
 
 def _unfinished(response: Object, status: str) -> Object:

@@ -47,9 +47,12 @@ def is_array(value: object) -> TypeGuard[list[Any]]:
 
 
 class Reply:
-    """A whole reply. `tokens` feeds the rate-limit headers."""
+    """A whole reply. `tokens` feeds the rate-limit headers.
 
-    __slots__ = ("body", "content_type", "headers", "status", "tokens")
+    chunk_size: send it in HTTP chunks of so many bytes; None sends it whole.
+    """
+
+    __slots__ = ("body", "chunk_size", "content_type", "headers", "status", "tokens")
 
     def __init__(
         self,
@@ -59,17 +62,19 @@ class Reply:
         content_type: str = "application/json",
         headers: Mapping[str, str] | None = None,
         tokens: int = 0,
+        chunk_size: int | None = None,
     ) -> None:
         self.body = body
+        self.chunk_size = chunk_size
         self.status = status
         self.content_type = content_type
         self.headers = headers
         self.tokens = tokens
 
     @classmethod
-    def json(cls, value: Object, *, tokens: int = 0) -> Reply:
+    def json(cls, value: Object, *, tokens: int = 0, headers: Mapping[str, str] | None = None) -> Reply:
         """A 200 reply with `value` as JSON."""
-        return cls(encode(value), tokens=tokens)
+        return cls(encode(value), tokens=tokens, headers=headers)
 
 
 class Events:
@@ -161,6 +166,11 @@ class Call:
     def now(self) -> int:
         """Seconds since the epoch, by the server's clock."""
         return int(self.state.clock())
+
+    def polled(self, value: Object, *, unfinished: bool) -> Reply:
+        """A reply about work that goes on on the server; while it is unfinished it says when to look again."""
+        headers = {"openai-poll-after-ms": str(self.state.poll_after_ms)} if unfinished else None
+        return Reply.json(value, headers=headers)
 
 
 Endpoint: TypeAlias = Callable[[Call], Outcome]

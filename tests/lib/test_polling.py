@@ -6,13 +6,14 @@ import asyncio
 import io
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from aiopenai import AsyncOpenAI, InternalServerError
+from aiopenai import AsyncOpenAI, InternalServerError, OpenAI
 from aiopenai.lib import polling
 from lib.scripted import Reply, Scripted, reference, scripted
 
@@ -217,16 +218,21 @@ async def test_everything_asked_and_answered_is_as_with_the_reference(
     case: str, server: Scripted, client: AsyncOpenAI
 ) -> None:
     helper, path, method, arguments, server.replies = CASES[case]
-    answer = await helper(below(client, path), **arguments)
-    ours = server.rewind()
     async with reference(server) as other:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             expected = await getattr(below(other, path), method)(**arguments)
-    theirs = server.rewind()
-    assert ours == theirs
-    assert answer.to_dict() == expected.to_dict()
-    assert type(answer).__name__ == type(expected).__name__
+    sent = server.rewind()
+    with OpenAI(api_key="sk-test", base_url=server.base_url) as blocking:
+        for call in (
+            partial(helper, below(client, path)),
+            getattr(below(client, path), method),
+            partial(asyncio.to_thread, getattr(below(blocking, path), method)),
+        ):
+            answer = await call(**arguments)
+            assert server.rewind() == sent
+            assert answer.to_dict() == expected.to_dict()
+            assert type(answer).__name__ == type(expected).__name__
 
 
 async def test_the_pause_is_the_callers_else_the_servers_else_a_second(

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from aiopenai import AsyncOpenAI, InternalServerError
+from aiopenai import AsyncOpenAI, InternalServerError, OpenAI
 from aiopenai.lib.uploads import upload_file_chunked
 from aiopenai.multipart import PIECE_BYTES
 from lib.scripted import Scripted, reference, scripted
@@ -76,12 +76,15 @@ async def test_the_requests_are_the_references(
     if kind == "bytes":
         arguments = {"filename": "notes.txt", "bytes": len(CONTENT), **arguments}
     call = {"file": file, "mime_type": "text/plain", "purpose": "assistants", **arguments}
-    upload = await upload_file_chunked(client.uploads, **call)
-    ours = server.rewind()
     async with reference(server) as other:
         expected = await other.uploads.upload_file_chunked(**call)
-    assert ours == server.rewind()
+    sent = server.rewind()
+    assert (await client.uploads.upload_file_chunked(**call)).to_dict() == expected.to_dict()
+    assert server.rewind() == sent
+    with OpenAI(api_key="sk-test", base_url=server.base_url) as blocking:
+        upload = await asyncio.to_thread(blocking.uploads.upload_file_chunked, **call)
     assert upload.to_dict() == expected.to_dict()
+    assert server.rewind() == sent
 
 
 @pytest.mark.parametrize(("wrong", "message"), [({"bytes": 10}, "filename"), ({"filename": "a"}, "bytes")])

@@ -90,9 +90,9 @@ async def test_stream_equals_the_whole(api: Api) -> None:
 
 
 async def test_content_in_parts(api: Api) -> None:
-    parts = [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": "data:,"}}]
+    parts = [{"type": "text", "text": "look"}, {"type": "image_url", "image_url": {"url": "https://example.com/x.png"}}]
     reply = await create(api, messages=[{"role": "system", "content": "x"}, {"role": "user", "content": parts}])
-    assert reply["choices"][0]["message"]["content"] == "You said: look"
+    assert reply["choices"][0]["message"]["content"] == "You said: look [seen: an image at example.com]"
     assert reply["usage"]["prompt_tokens"] == 3 + 4 + 4 + 85
 
 

@@ -58,7 +58,6 @@ async def test_what_was_asked_for_is_repeated(api: Api) -> None:
         "truncation": "auto",
         "max_output_tokens": 100,
         "store": False,
-        "conversation": {"id": "conv_1"},
         "text": {"verbosity": "low", "format": None},
     }
     response = await create(api, **params)
@@ -66,7 +65,6 @@ async def test_what_was_asked_for_is_repeated(api: Api) -> None:
         if name != "text":
             assert response[name] == value
     assert response["text"] == {"format": {"type": "text"}, "verbosity": "low"}
-    assert (await create(api, conversation="conv_2"))["conversation"] == {"id": "conv_2"}
 
 
 async def test_the_events_of_a_text(api: Api) -> None:
