@@ -18,6 +18,8 @@ from aiopenai.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from aiopenai import types as types
+    from aiopenai.blocking import Client as Client
+    from aiopenai.blocking import OpenAI as OpenAI
     from aiopenai.client import AsyncClient as AsyncClient
     from aiopenai.client import AsyncOpenAI as AsyncOpenAI
     from aiopenai.errors import (
@@ -66,6 +68,9 @@ if TYPE_CHECKING:
         OpenAIError as OpenAIError,
     )
     from aiopenai.errors import (
+        OutputValidationError as OutputValidationError,
+    )
+    from aiopenai.errors import (
         PermissionDeniedError as PermissionDeniedError,
     )
     from aiopenai.errors import (
@@ -83,6 +88,16 @@ if TYPE_CHECKING:
     from aiopenai.errors import (
         WebSocketQueueFullError as WebSocketQueueFullError,
     )
+    from aiopenai.hooks import CallInfo as CallInfo
+    from aiopenai.hooks import Hooks as Hooks
+    from aiopenai.lib.streaming.assistants import AssistantEventHandler as AssistantEventHandler
+    from aiopenai.lib.streaming.assistants import AsyncAssistantEventHandler as AsyncAssistantEventHandler
+    from aiopenai.lib.tools import FunctionTool as FunctionTool
+    from aiopenai.lib.tools import ResponsesFunctionTool as ResponsesFunctionTool
+    from aiopenai.lib.tools import function_tool as function_tool
+    from aiopenai.lib.tools import pydantic_function_tool as pydantic_function_tool
+    from aiopenai.lib.tools import pydantic_responses_function_tool as pydantic_responses_function_tool
+    from aiopenai.lib.tools import responses_function_tool as responses_function_tool
     from aiopenai.models import BaseModel as BaseModel
     from aiopenai.request import Request as Request
     from aiopenai.response import (
@@ -96,6 +111,7 @@ if TYPE_CHECKING:
     )
     from aiopenai.streaming import AsyncStream as AsyncStream
     from aiopenai.streaming import Partial as Partial
+    from aiopenai.streaming import Stream as Stream
     from aiopenai.values import (
         DEFAULT_MAX_RETRIES as DEFAULT_MAX_RETRIES,
     )
@@ -125,18 +141,25 @@ NoneType = type(None)
 
 # Where the public names are; the imports above tell type checkers the same, and a test holds the two together.
 _NAMES = {
+    "blocking": "Client OpenAI",
     "client": "AsyncClient AsyncOpenAI",
     "errors": (
         "APIConnectionError APIError APIResponseValidationError APIStatusError APITimeoutError "
         "AuthenticationError BadRequestError ConflictError ContentFilterFinishReasonError InternalServerError "
         "InvalidWebhookSignatureError LengthFinishReasonError NotFoundError OAuthError OpenAIError "
-        "PermissionDeniedError RateLimitError SubjectTokenProviderError UnprocessableEntityError "
+        "OutputValidationError PermissionDeniedError RateLimitError SubjectTokenProviderError UnprocessableEntityError "
         "WebSocketConnectionClosedError WebSocketQueueFullError"
     ),
+    "lib.streaming.assistants": "AssistantEventHandler AsyncAssistantEventHandler",
+    "lib.tools": (
+        "FunctionTool ResponsesFunctionTool function_tool pydantic_function_tool pydantic_responses_function_tool "
+        "responses_function_tool"
+    ),
+    "hooks": "CallInfo Hooks",
     "models": "BaseModel",
     "request": "Request",
     "response": "APIResponse AsyncAPIResponse HttpxBinaryResponseContent",
-    "streaming": "AsyncStream Partial",
+    "streaming": "AsyncStream Partial Stream",
     "values": "DEFAULT_MAX_RETRIES DEFAULT_TIMEOUT NOT_GIVEN NotGiven Omit Timeout not_given omit",
 }
 _WHERE = {name: module for module, names in _NAMES.items() for name in names.split()}

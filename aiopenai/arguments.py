@@ -22,7 +22,7 @@ from aiopenai.values import Body, Headers, NotGiven, Omit, Query, TimeoutTypes, 
 if TYPE_CHECKING:
     from tenacity import BaseRetrying
 
-__all__ = ["OPTIONS", "Builder", "CallOptions", "add_options", "later"]
+__all__ = ["OPTIONS", "Builder", "CallOptions", "Signature", "add_options", "later"]
 
 
 class CallOptions(TypedDict, total=False):
@@ -45,7 +45,53 @@ class CallOptions(TypedDict, total=False):
 OPTIONS = frozenset(CallOptions.__annotations__)
 
 
-class Builder:
+class Signature:
+    """The names that a method takes, read off its signature once."""
+
+    def __init__(self, signature: Callable[..., Any], name: str) -> None:
+        code = signature.__code__
+        positional = code.co_argcount
+        names = code.co_varnames[1 : positional + code.co_kwonlyargcount]
+        self.name = name
+        self.positional = code.co_varnames[1:positional]
+        defaults = len(signature.__defaults__ or ())
+        optional = {*self.positional[len(self.positional) - defaults :], *(signature.__kwdefaults__ or ())}
+        self.names = frozenset(names)
+        self.required = self.names - optional
+
+    def take(self, args: tuple[Any, ...], given: dict[str, Any]) -> dict[str, Any] | None:
+        """Put the positional arguments among the named ones and take the options out of those.
+
+        Raises TypeError for wrong and missing names.
+        """
+        if args:
+            self._put(args, given)
+        options: dict[str, Any] | None = None
+        if not OPTIONS.isdisjoint(given):
+            options = {name: given.pop(name) for name in OPTIONS if name in given}
+        if not (self.names.issuperset(given) and self.required.issubset(given)):
+            raise self._misnamed(given)
+        return options
+
+    def _put(self, args: tuple[Any, ...], given: dict[str, Any]) -> None:
+        if len(args) > len(self.positional):
+            raise TypeError(
+                f"{self.name}() takes {len(self.positional)} positional arguments but {len(args)} were given"
+            )
+        for name, value in zip(self.positional, args, strict=False):
+            if name in given:
+                raise TypeError(f"{self.name}() got multiple values for argument {name!r}")
+            given[name] = value
+
+    def _misnamed(self, given: dict[str, Any]) -> TypeError:
+        unknown = [name for name in given if name not in self.names]
+        if unknown:
+            return TypeError(f"{self.name}() got an unexpected keyword argument {unknown[0]!r}")
+        missing = ", ".join(repr(name) for name in sorted(self.required - given.keys()))
+        return TypeError(f"{self.name}() is missing required arguments: {missing}")
+
+
+class Builder(Signature):
     """How the arguments of one method become a Request.
 
     `query`, `body` and `header_params` name the parameters that travel elsewhere than is usual for the verb, `files`
@@ -76,21 +122,14 @@ class Builder:
         replies: Mapping[str, Any] | None = None,
         prepare: str | None = None,
     ) -> None:
-        code = signature.__code__
-        positional = code.co_argcount
-        names = code.co_varnames[1 : positional + code.co_kwonlyargcount]
-        optional = signature.__kwdefaults__ or {}
-        self.name = name
+        super().__init__(signature, name)
         self.endpoint = endpoint
-        self.positional = code.co_varnames[1:positional]
-        self.names = frozenset(names)
-        self.required = frozenset(names) - optional.keys()
         # The template's texts, each with the parameter that follows it.
         self.path = [(text, field) for text, field, _, _ in Formatter().parse(endpoint.path)]
         self.in_path = tuple(field for _, field in self.path if field)
         self.has_body = endpoint.method not in ("GET", "DELETE")
         # A POST without any parameter for its body has none, rather than an empty object.
-        self.sends_body = self.has_body and bool({*names} - {*self.in_path, *query, *(header_params or ())})
+        self.sends_body = self.has_body and bool(self.names - {*self.in_path, *query, *(header_params or ())})
         self.query = frozenset(query)
         self.body = frozenset(body)
         # The reference names some twice, as one file and as several: which it is shows when it is given.
@@ -112,13 +151,7 @@ class Builder:
 
     def build(self, args: tuple[Any, ...], given: dict[str, Any]) -> Request[Any]:
         """Make the request. Raises TypeError for wrong and missing names, ValueError for an empty path argument."""
-        if args:
-            self._name(args, given)
-        options: dict[str, Any] | None = None
-        if not OPTIONS.isdisjoint(given):
-            options = {name: given.pop(name) for name in OPTIONS if name in given}
-        if not (self.names.issuperset(given) and self.required.issubset(given)):
-            raise self._misnamed(given)
+        options = self.take(args, given)
         stream = self.streams and (self.only_streams or given.get("stream") is True)
         if self.simple:
             request: Request[Any] = Request(endpoint=self.endpoint, path=self.endpoint.path, body=given, stream=stream)
@@ -131,23 +164,6 @@ class Builder:
         if self.prepare is not None:
             self.prepare(request)
         return request
-
-    def _name(self, args: tuple[Any, ...], given: dict[str, Any]) -> None:
-        if len(args) > len(self.positional):
-            raise TypeError(
-                f"{self.name}() takes {len(self.positional)} positional arguments but {len(args)} were given"
-            )
-        for name, value in zip(self.positional, args, strict=False):
-            if name in given:
-                raise TypeError(f"{self.name}() got multiple values for argument {name!r}")
-            given[name] = value
-
-    def _misnamed(self, given: dict[str, Any]) -> TypeError:
-        unknown = [name for name in given if name not in self.names]
-        if unknown:
-            return TypeError(f"{self.name}() got an unexpected keyword argument {unknown[0]!r}")
-        missing = ", ".join(repr(name) for name in sorted(self.required - given.keys()))
-        return TypeError(f"{self.name}() is missing required arguments: {missing}")
 
     def _distribute(self, given: dict[str, Any], stream: bool) -> Request[Any]:
         path = self.endpoint.path

@@ -28,7 +28,7 @@ from aiopenai.request import Endpoint, Request
 from aiopenai.values import NotGiven, is_mapping
 
 if TYPE_CHECKING:
-    from aiopenai.response import APIResponse
+    from aiopenai.response import LegacyAPIResponse
 
 __all__ = ["Bulk", "Line", "Result", "Tokens", "run_requests"]
 
@@ -143,7 +143,7 @@ class Bulk(ABC):
     _retry: Any
 
     @abstractmethod
-    async def attempt(self, request: Request[T], *, taken: int = 0) -> APIResponse[T]:
+    async def attempt(self, request: Request[T], *, taken: int = 0) -> LegacyAPIResponse[T]:
         """Send a request once, after `taken` other attempts."""
 
     @overload
@@ -398,7 +398,7 @@ class _Job:
                 turn += 1
         _wake(self._news)
 
-    async def _attempts(self, call: _Call) -> APIResponse[Any]:
+    async def _attempts(self, call: _Call) -> LegacyAPIResponse[Any]:
         try:
             return await self._attempt(call)
         except APIError as error:
@@ -411,7 +411,9 @@ class _Job:
                 return await self._by_policy(call, rules.policy(retries, policy), error)
             return await self._by_our_rules(call, rules, retries, error)
 
-    async def _by_our_rules(self, call: _Call, rules: ModuleType, retries: int, error: APIError) -> APIResponse[Any]:
+    async def _by_our_rules(
+        self, call: _Call, rules: ModuleType, retries: int, error: APIError
+    ) -> LegacyAPIResponse[Any]:
         while True:
             failures = call.result.attempts - call.refusals
             patient = retries and call.refusals <= PATIENCE and failures <= retries
@@ -424,20 +426,20 @@ class _Job:
             except APIError as again:
                 error = again
 
-    async def _by_policy(self, call: _Call, policy: Any, error: APIError) -> APIResponse[Any]:
+    async def _by_policy(self, call: _Call, policy: Any, error: APIError) -> LegacyAPIResponse[Any]:
         """As a tenacity policy of the user's says, whose first attempt is the one that failed."""
         failed: APIError | None = error
 
-        async def attempt() -> APIResponse[Any]:
+        async def attempt() -> LegacyAPIResponse[Any]:
             nonlocal failed
             if failed is not None:
                 first, failed = failed, None
                 raise first
             return await self._attempt(call)
 
-        return cast("APIResponse[Any]", await policy(attempt))
+        return cast("LegacyAPIResponse[Any]", await policy(attempt))
 
-    async def _attempt(self, call: _Call) -> APIResponse[Any]:
+    async def _attempt(self, call: _Call) -> LegacyAPIResponse[Any]:
         limiter, result = self._limiter, call.result
         grant, call.grant = call.grant, None
         if grant is None:

@@ -1,4 +1,4 @@
-"""The asynchronous client: its configuration, its life, and the one place that knows about attempts.
+"""The clients' configuration and life, and the one place that knows about attempts; and the asynchronous client.
 
 A call goes: resource method -> Request -> `send` -> transport (one attempt) -> codec -> reply. What does not change
 between calls (URL, headers, limits, decoders) is made once; what goes wrong is tried again by the rules of retry.py,
@@ -14,9 +14,9 @@ import logging
 import os
 import sys
 from base64 import b64encode
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast, get_args, get_origin
 from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 
 import msgspec
@@ -24,7 +24,7 @@ from typing_extensions import Self, override
 
 from aiopenai.bulk import Bulk
 from aiopenai.codec import Decoder, Node, decode_json, encode
-from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, Mode
+from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Mode
 from aiopenai.errors import (
     APIConnectionError,
     APIError,
@@ -33,22 +33,23 @@ from aiopenai.errors import (
     error_from_response,
 )
 from aiopenai.headers import OWN_HEADERS, drop, from_environment, has, merged
+from aiopenai.hooks import Hooked, Hooks, Watch
 from aiopenai.multipart import MultipartBody
 from aiopenai.paging import link
 from aiopenai.querystring import encode_query
 from aiopenai.request import Endpoint, Request
 from aiopenai.resources import Resources
 from aiopenai.response import (
-    APIResponse,
     AsyncAPIResponse,
     Headers,
     HTTPRequest,
     HTTPResponse,
     HttpxBinaryResponseContent,
+    LegacyAPIResponse,
     charset_of,
 )
 from aiopenai.sse import MAX_EVENT_BYTES
-from aiopenai.streaming import AsyncStream
+from aiopenai.streaming import AsyncStream, Events, Stream
 from aiopenai.urls import redirected, same_origin, shown
 from aiopenai.values import (
     DEFAULT_MAX_RETRIES,
@@ -61,7 +62,7 @@ from aiopenai.values import (
     is_list,
     not_given,
 )
-from aiopenai.verbs import AsyncVerbs
+from aiopenai.verbs import Verbs
 from aiopenai.version import __version__
 
 if TYPE_CHECKING:
@@ -71,12 +72,12 @@ if TYPE_CHECKING:
     import aiohttp
     from tenacity import BaseRetrying
 
+    from aiopenai.runner import Lease, Runners
     from aiopenai.transport import Session, SessionReply, Sessions
 
-__all__ = ["AsyncClient", "AsyncOpenAI"]
+__all__ = ["AsyncClient", "AsyncOpenAI", "BaseClient"]
 
 T = TypeVar("T")
-StreamT = TypeVar("StreamT", bound=AsyncStream[Any])
 
 log = logging.getLogger("aiopenai")
 
@@ -93,7 +94,7 @@ _set_request_id: Callable[[Any, Any], None] = cast("Any", Node)._request_id.__se
 class _Call:
     """One call made ready: what all its attempts have in common."""
 
-    __slots__ = ("body", "idempotency_key", "max_retries", "request", "retry", "taken", "timeout", "url")
+    __slots__ = ("body", "idempotency_key", "max_retries", "request", "retry", "taken", "timeout", "url", "watch")
 
     request: Request[Any]
     url: str
@@ -103,6 +104,7 @@ class _Call:
     retry: BaseRetrying | None
     idempotency_key: str | None
     taken: int
+    watch: Watch | None
 
     @property
     def rebuildable(self) -> bool:
@@ -113,7 +115,7 @@ class _Call:
         return isinstance(body, MultipartBody) and body.replayable
 
 
-class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
+class BaseClient(Hooked, Verbs[M], Resources[M]):
     """The client. Options that are not given are taken from the environment where the reference does so.
 
     - `api_key`: `OPENAI_API_KEY`; a function, plain or async, is asked before each attempt. `admin_api_key`
@@ -125,11 +127,14 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
     - `http_client`: an `aiohttp.ClientSession` to be used as it is and never closed here; or `connector` (an aiohttp
       connector, or a function that makes one for each event loop), `proxy`, `ssl`, `trust_env` (proxies from the
       environment; on) for the sessions of our own.
+    - `hooks`: what is told of each call (hooks.py); `on_request(function)` and the like add single functions.
     - `max_response_bytes` (1 GiB) and `max_event_bytes` (256 MiB) bound what a server can make the client hold.
 
     One client works in any number of event loops, in turn and in threads. Raises OpenAIError where no key is given,
     TypeError and ValueError for options that cannot be.
     """
+
+    mode: ClassVar[type[Mode]]
 
     api_key: str
     admin_api_key: str | None
@@ -160,6 +165,7 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
         ssl: ssl_module.SSLContext | bool | aiohttp.Fingerprint = True,
         trust_env: bool = True,
         retry: BaseRetrying | None = None,
+        hooks: Hooks | None = None,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         max_event_bytes: int = MAX_EVENT_BYTES,
         _strict_response_validation: bool = False,
@@ -188,7 +194,7 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
         self._strict = _strict_response_validation
         self._enforce_credentials = _enforce_credentials
         self._max_event_bytes = max_event_bytes
-        _check_session(http_client)
+        self._check_wiring(http_client, connector)
         # For the sessions, which are not made before they are needed; copies of the client share them.
         wiring: dict[str, Any] = {
             "http_client": http_client,
@@ -212,7 +218,19 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
         if base_url is None or isinstance(base_url, NotGiven):
             base_url = env.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL
         self.base_url = base_url
-        self._bind(self, Async)
+        if hooks is not None:
+            self.add_hooks(hooks)
+        self._bind(self, self.mode)
+
+    def _check_wiring(self, http_client: Any, connector: Any) -> None:
+        """Raise TypeError for a session or a connector that this client cannot use."""
+        # An httpx client, say, would fail late and strangely. aiohttp need not be imported to tell.
+        aiohttp_module = sys.modules.get("aiohttp")
+        if http_client is not None and (
+            aiohttp_module is None or not isinstance(http_client, aiohttp_module.ClientSession)
+        ):
+            name = f"{type(http_client).__module__}.{type(http_client).__name__}"
+            raise TypeError(f"http_client must be an aiohttp.ClientSession, not {name}")
 
     @property
     def base_url(self) -> str:
@@ -257,21 +275,6 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
     def default_query(self) -> dict[str, object]:
         """The query parameters sent with every request."""
         return dict(self._default_query)
-
-    @property
-    def resources(self) -> Resources[Async]:
-        """The resources with coroutines, whatever the client: what helpers call."""
-        return self
-
-    @property
-    def with_raw_response(self) -> Resources[AsyncRaw]:
-        """The same resources, answering with headers: `APIResponse`."""
-        return Resources[AsyncRaw](self, AsyncRaw)
-
-    @property
-    def with_streaming_response(self) -> Resources[AsyncStreaming]:
-        """The same resources, answering before the body is read: `AsyncAPIResponse`, as a context manager."""
-        return Resources[AsyncStreaming](self, AsyncStreaming)
 
     def copy(
         self,
@@ -330,6 +333,7 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
         )
         twin._default_headers = {**headers, **(default_headers or {})}
         twin._default_query = {**query, **(default_query or {})}
+        twin._hooks = self._hooks
         if http_client is None:
             twin._sessions = self._sessions
         else:
@@ -338,19 +342,14 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
 
     with_options = copy
 
-    async def close(self) -> None:
-        """Close the connections, also those that copies of this client use. A borrowed session stays open."""
-        await self._sessions.close()
+    @property
+    def resources(self) -> Resources[Async]:
+        """The resources with coroutines, whatever the client: what helpers call."""
+        return Resources[Async](self, Async)
 
     def is_closed(self) -> bool:
         """Whether the client was closed."""
         return self._sessions.closed
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
 
     @override
     def __repr__(self) -> str:
@@ -371,69 +370,86 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
     def caller(self, mode: type[Mode]) -> Callable[[Request[Any]], Any]:
         """The function that sends a request in the given mode."""
         callers: dict[type[Mode], Callable[[Request[Any]], Any]] = {
-            Async: self.send,
-            AsyncRaw: self._send_raw,
-            AsyncStreaming: self._send_streaming,
+            Async: self.perform,
+            AsyncRaw: self.perform_raw,
+            AsyncStreaming: self._perform_streaming,
         }
         return callers[mode]
 
-    @override
-    async def send(self, request: Request[T]) -> T:
-        """Send a request and give its reply: what a resource method does, for a request made with `.request(...)`.
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end: for the blocking client alone."""
+        coroutine.close()
+        raise TypeError(f"{type(self).__name__} does not run coroutines: await them")
 
-        Raises APIStatusError, APIConnectionError, APITimeoutError, APIResponseValidationError, each after what
-        attempts are due.
+    async def perform(self, request: Request[T], lease: Lease | None = None, kind: Any = None) -> T:
+        """Send a request and give its reply, on the running loop, whatever the client.
+
+        A stream is read on the loop of `lease`, if there is one; `kind` replaces the type of the reply. Raises
+        APIStatusError, APIConnectionError, APITimeoutError, APIResponseValidationError, each after what attempts are
+        due.
         """
         call = self._prepare(request)
-        reply, raw = await self._exchange(call, read=not request.stream)
-        if raw is None:
-            return cast("T", self._stream(call, reply))
-        return cast("T", self._parse(request, reply, raw, request.endpoint.reply))
+        try:
+            reply, raw = await self._exchange(call, read=not request.stream)
+            if raw is None:
+                value = self._stream(call, reply, lease=lease)
+            else:
+                value = self._parse(request, reply, raw, kind or request.endpoint.reply)
+        except BaseException as error:
+            if call.watch is not None:
+                call.watch.failed(error)
+            raise
+        if call.watch is not None:
+            call.watch.answered(value)
+        return cast("T", value)
 
-    @override
-    async def open_stream(self, request: Request[Any], stream_cls: Any) -> Any:
-        """Send a request and give its reply as a stream: `AsyncStream[Event]`, or a class made from it."""
+    async def perform_raw(
+        self, request: Request[Any], lease: Lease | None = None, kind: Any = None
+    ) -> LegacyAPIResponse[Any]:
+        """The same, with the reply's headers."""
         call = self._prepare(request)
-        reply, _ = await self._exchange(call, read=False)
-        return self._stream(call, reply, stream_cls)
+        return self._unread(call, *await self._unparsed(call, read=not request.stream), lease, kind)
 
-    async def _send_raw(self, request: Request[Any]) -> APIResponse[Any]:
-        call = self._prepare(request)
-        return self._raw(call, *await self._exchange(call, read=not request.stream))
-
-    @override
-    async def attempt(self, request: Request[T], *, taken: int = 0) -> APIResponse[T]:
+    async def attempt(self, request: Request[T], *, taken: int = 0) -> LegacyAPIResponse[T]:
         """Send a request once, after `taken` other attempts: for who tries again by rules of their own.
 
         Raises APIStatusError, APIConnectionError and APITimeoutError; `replayable` tells whether it can be sent again.
         """
         call = self._prepare(request)
         call.taken = taken
-        return self._raw(call, *await self._attempt(call, not request.stream))
+        return self._unread(call, *await self._attempt(call, not request.stream))
 
-    def _raw(self, call: _Call, reply: SessionReply, raw: bytes | None) -> APIResponse[Any]:
+    def _unread(
+        self, call: _Call, reply: SessionReply, raw: bytes | None, lease: Lease | None = None, kind: Any = None
+    ) -> LegacyAPIResponse[Any]:
         request = call.request
 
         def parse(to: Any) -> Any:
             if raw is None:
-                return self._stream(call, reply, to)
-            return self._parse(request, reply, raw, request.endpoint.reply if to is None else to)
+                return self._stream(call, reply, to, lease)
+            return self._parse(request, reply, raw, to or kind or request.endpoint.reply)
 
-        return APIResponse(cast("Any", reply), raw or b"", parse, call.taken)
+        return LegacyAPIResponse(cast("Any", reply), raw or b"", parse, call.taken)
 
-    def _send_streaming(self, request: Request[Any]) -> AbstractAsyncContextManager[AsyncAPIResponse[Any]]:
+    def _perform_streaming(self, request: Request[Any]) -> AbstractAsyncContextManager[AsyncAPIResponse[Any]]:
         return _Streaming(self, request)
 
-    async def open_response(self, request: Request[Any]) -> AsyncAPIResponse[Any]:
+    async def open_response(
+        self, request: Request[Any], lease: Lease | None = None, kind: Any = None
+    ) -> AsyncAPIResponse[Any]:
         """Send a request and give its reply with the body unread."""
         call = self._prepare(request)
-        reply, _ = await self._exchange(call, read=False)
+        if call.watch is not None:
+            # Who reads the body himself is left alone with it.
+            call.watch.call.stream = False
+        reply, _ = await self._unparsed(call, read=False)
+        call.watch = None
 
         async def parse(raw: bytes | None, to: Any) -> Any:
             if request.stream:
-                return self._stream(call, reply, to)
+                return self._stream(call, reply, to, lease)
             content = await reply.read() if raw is None else raw
-            return self._parse(request, reply, content, request.endpoint.reply if to is None else to)
+            return self._parse(request, reply, content, to or kind or request.endpoint.reply)
 
         return AsyncAPIResponse(cast("Any", reply), parse, call.taken)
 
@@ -456,6 +472,7 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
             call.retry = self._retry
             call.idempotency_key = None
         call.taken = 0
+        call.watch = None if self._hooks is None else Watch(self._hooks, request, self._root)
         if request.files is not None or endpoint.multipart:
             call.body = MultipartBody(request.body or {}, request.files or ())
         elif request.content is not None:
@@ -484,6 +501,18 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
                     url = f"{url}{'&' if '?' in url else '?'}{more}"
         return url
 
+    async def _unparsed(self, call: _Call, *, read: bool) -> tuple[SessionReply, bytes | None]:
+        """What `_exchange` does, for replies that the caller parses."""
+        try:
+            reply, raw = await self._exchange(call, read=read)
+        except BaseException as error:
+            if call.watch is not None:
+                call.watch.failed(error)
+            raise
+        if call.watch is not None:
+            call.watch.answered_raw(raw, call.request.endpoint.reply)
+        return reply, raw
+
     async def _exchange(self, call: _Call, *, read: bool) -> tuple[SessionReply, bytes | None]:
         try:
             return await self._attempt(call, read)
@@ -494,6 +523,8 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
             return await self._again(call, read, error, call.max_retries)
 
     async def _attempt(self, call: _Call, read: bool) -> tuple[SessionReply, bytes | None]:
+        if call.watch is not None:
+            call.watch.attempt(call.taken + 1)
         try:
             session = self._sessions.current() or await self._sessions.open(call)
             # A function's answer is this attempt's own, whatever other attempts are told meanwhile.
@@ -506,6 +537,8 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
         except APIError as error:
             error.replayable = call.rebuildable
             raise
+        if call.watch is not None:
+            call.watch.head(reply.status, reply.headers.get("x-request-id"))
         if log.isEnabledFor(logging.DEBUG):
             log.debug(
                 "%s %s -> %s in %.3f s, request id %s",
@@ -520,6 +553,8 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
     async def _again(self, call: _Call, read: bool, error: APIError, retries: int) -> tuple[SessionReply, bytes | None]:
         """The attempts after the first, under a tenacity policy whose first attempt is the one that failed."""
         policy = (await _import("retry")).policy(retries, call.retry)
+        if call.watch is not None:
+            policy.before_sleep = call.watch.before_sleep(policy.before_sleep)
         failed: APIError | None = error
 
         async def attempt() -> tuple[SessionReply, bytes | None]:
@@ -638,7 +673,8 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
         log.debug("%s %s -> %s", call.request.endpoint.method, call.request.path, reply.status)
         raise error
 
-    def _stream(self, call: _Call, reply: SessionReply, to: Any = None) -> AsyncStream[Any]:
+    def _stream(self, call: _Call, reply: SessionReply, to: Any = None, lease: Lease | None = None) -> Any:
+        """The reply as a stream; `to` names its class, or the type of its events."""
         endpoint = call.request.endpoint
 
         async def reopen(error: APIError) -> Any:
@@ -648,16 +684,13 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
                 raise error
             return (await self._again(call, False, error, left))[0]
 
-        kind = endpoint.event
-        cls: Any = AsyncStream
-        if to is not None:
-            origin = get_origin(to) or to
-            if isinstance(origin, type) and issubclass(origin, AsyncStream):
-                cls = cast("Any", origin)
-                kind = next(iter(get_args(to)), kind)
-            else:
-                kind = to
-        stream: AsyncStream[Any] = cls(
+        kind = endpoint.event if to is None else to
+        cls: Any = AsyncStream if lease is None else Stream
+        origin = get_origin(kind) or kind
+        if isinstance(origin, type) and issubclass(origin, Events):
+            cls = cast("Any", origin)
+            kind = next(iter(get_args(kind)), endpoint.event if to is not None else None)
+        stream: Any = cls(
             reply,
             Decoder.of(object if kind is None else kind),
             timeout=call.timeout,
@@ -665,6 +698,10 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
             max_event_bytes=self._max_event_bytes,
             events=endpoint.events,
         )
+        if lease is not None:
+            stream.lease = lease
+        if call.watch is not None:
+            stream.watch = call.watch
         return stream
 
     def _parse(self, request: Request[Any], reply: SessionReply, raw: bytes, kind: Any) -> Any:
@@ -697,28 +734,15 @@ class AsyncOpenAI(AsyncVerbs, Bulk, Resources[Async]):
         return value
 
 
-class _Streaming:
-    """The context manager of a reply whose body is not read yet."""
-
-    def __init__(self, client: AsyncOpenAI, request: Request[Any]) -> None:
-        self._client = client
-        self._request = request
-        self._response: AsyncAPIResponse[Any] | None = None
-
-    async def __aenter__(self) -> AsyncAPIResponse[Any]:
-        self._response = await self._client.open_response(self._request)
-        return self._response
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._response is not None:
-            await self._response.close()
-
-
 class _Shared:
-    """The sessions that a client and its copies have in common, and the transport module, both had when needed."""
+    """What a client and its copies have in common: the sessions, the transport module, and a blocking client's loops.
+
+    All are had when needed.
+    """
 
     def __init__(self, wiring: dict[str, Any]) -> None:
         self.wiring = wiring
+        self.runners: Runners | None = None
         self._transport: ModuleType | None = None
         self._sessions: Sessions | None = None
         self.closed = False
@@ -781,15 +805,6 @@ def _checked_policy(value: Any) -> Any:
     return value
 
 
-def _check_session(value: Any) -> None:
-    """An httpx client, say, would fail late and strangely. aiohttp need not be imported to tell."""
-    aiohttp_module = sys.modules.get("aiohttp")
-    if value is not None and (aiohttp_module is None or not isinstance(value, aiohttp_module.ClientSession)):
-        raise TypeError(
-            f"http_client must be an aiohttp.ClientSession, not {type(value).__module__}.{type(value).__name__}"
-        )
-
-
 def _is_pydantic(kind: Any) -> bool:
     return isinstance(kind, type) and not issubclass(kind, Node) and hasattr(cast("Any", kind), "model_validate")
 
@@ -820,6 +835,58 @@ def _invalid(reply: SessionReply, raw: bytes, error: Exception | None) -> APIRes
         response.text if len(raw) < 64 * 1024 else begin,
         message=f"The reply of {shown(response.url)} {why}; content type {kind}; it begins: {begin!r}",
     )
+
+
+class AsyncOpenAI(BaseClient[Async], Bulk):
+    __doc__ = BaseClient.__doc__
+
+    mode = Async
+
+    @property
+    @override
+    def resources(self) -> Resources[Async]:
+        return self
+
+    @property
+    def with_raw_response(self) -> Resources[AsyncRaw]:
+        """The same resources, answering with headers: `LegacyAPIResponse`."""
+        return Resources[AsyncRaw](self, AsyncRaw)
+
+    @property
+    def with_streaming_response(self) -> Resources[AsyncStreaming]:
+        """The same resources, answering before the body is read: `AsyncAPIResponse`, as a context manager."""
+        return Resources[AsyncStreaming](self, AsyncStreaming)
+
+    async def send(self, request: Request[T]) -> T:
+        """Send a request and give its reply: what a resource method does, for a request made with `.request(...)`."""
+        return await self.perform(request)
+
+    async def close(self) -> None:
+        """Close the connections, also those that copies of this client use. A borrowed session stays open."""
+        await self._sessions.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+class _Streaming:
+    """The context manager of a reply whose body is not read yet."""
+
+    def __init__(self, client: BaseClient[Any], request: Request[Any]) -> None:
+        self._client = client
+        self._request = request
+        self._response: AsyncAPIResponse[Any] | None = None
+
+    async def __aenter__(self) -> AsyncAPIResponse[Any]:
+        self._response = await self._client.open_response(self._request)
+        return self._response
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._response is not None:
+            await self._response.close()
 
 
 AsyncClient = AsyncOpenAI

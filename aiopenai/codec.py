@@ -19,14 +19,14 @@ import io
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast, get_args
 
 import msgspec
 
 from aiopenai.lenient import OneOf, fit, fitter
 from aiopenai.values import NotGiven, Omit, is_list, is_mapping
 
-__all__ = ["Decoder", "Node", "decode_json", "encode", "node_made", "received"]
+__all__ = ["Decoder", "Node", "decode_json", "documents", "encode", "node_made", "received"]
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ def decode_json(raw: bytes | str) -> Any:
     """
     try:
         return _decode_plain(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeError) as error:
         import json
 
         try:
@@ -104,7 +104,7 @@ def _decode_hook(kind: type, value: Any) -> Any:
 class Decoder(Generic[T]):
     """Decodes JSON bytes to `kind`; make one per type and keep it (`Decoder.of`)."""
 
-    __slots__ = ("_bulk", "_fit", "kind", "strict")
+    __slots__ = ("_bulk", "_fit", "_told", "kind", "strict")
 
     _cache: dict[Any, Decoder[Any]] = {}  # noqa: RUF012 - shared on purpose
 
@@ -113,6 +113,8 @@ class Decoder(Generic[T]):
         self.strict: Callable[[bytes], T] = msgspec.json.Decoder(kind, dec_hook=_decode_hook).decode
         self._fit: Callable[[Any], Any] | None = None
         self._bulk: bool = getattr(kind, "__bulk__", False)
+        # Nothing can be left out, and what is unknown is refused: what was received need not be asked of the bytes.
+        self._told = self._bulk and _all_required(kind)
 
     @classmethod
     def of(cls, kind: Any) -> Decoder[Any]:
@@ -161,7 +163,7 @@ class Decoder(Generic[T]):
             first = len(made)
             try:
                 value = strict(raw)
-                if not (self._bulk and len(raw) >= _BULKY and b"null" not in raw):
+                if not (self._told or (self._bulk and len(raw) >= _BULKY and b"null" not in raw)):
                     shared = [(raw,), strict, None]
                     for index, node in enumerate(made[first:] if first else made):
                         _set_source(node, (shared, index))
@@ -217,6 +219,22 @@ class Decoder(Generic[T]):
             return cast("T", fit_kind(plain))
         except RecursionError:
             raise _too_deep() from None
+
+
+def _all_required(kind: Any) -> bool:
+    """Whether no class in there has a field that may be missing."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        return all(info.required and _all_required(info.type) for info in msgspec.structs.fields(kind))
+    return all(map(_all_required, get_args(kind)))
+
+
+def documents(node: Node) -> Sequence[bytes] | None:
+    """The JSON documents that a node was decoded from, with others that came together; None where they are not kept."""
+    try:
+        source: Any = node._source  # type: ignore[attr-defined]
+    except AttributeError:
+        return None
+    return cast("Source", source)[0][0] if source.__class__ is tuple else None
 
 
 def received(source: Source) -> dict[str, Any] | None:
@@ -283,8 +301,8 @@ def encode(body: Any, replay: Sequence[str] = ()) -> bytes:
     """Encode a JSON body in one go.
 
     `replay` names the parameters that can hold objects of earlier replies (messages, input items); those are sent as
-    they were received, which takes a look at each of their values. Nothing else is walked or copied, unless the body
-    holds `omit` (left out, at any depth) or iterators.
+    they were received, without what they were parsed into, which takes a look at each of their values. Nothing else is
+    walked or copied, unless the body holds `omit` (left out, at any depth) or iterators.
     Raises TypeError that names the parameter for a value that JSON cannot have.
     """
     try:
@@ -330,7 +348,7 @@ def _holds_reply(value: Any) -> bool:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Node):
-        return cast("Any", value).to_dict(mode="json")
+        return cast("Any", value).__to_sent__()
     if is_mapping(value):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
@@ -356,5 +374,6 @@ def _name_culprit(body: Any, error: Exception) -> str:
             except _UnsettledError:
                 continue
             except (TypeError, ValueError, RecursionError) as reason:
-                return f"parameter {name!r}: {reason}"
+                hint = "; `parse` and `stream` take classes" if name == "response_format" else ""
+                return f"parameter {name!r}: {reason}{hint}"
     return str(error)

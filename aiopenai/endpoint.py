@@ -4,19 +4,20 @@ A resource class is written once and typed for all clients. Its methods are sign
 `post`, `cursor_page`, `streamed` ...). At run time the decorator makes a plain function that checks the names of the
 arguments, builds the Request and hands it to the resource's mode; the keyword arguments that were given are the body,
 as they are, in one dict. For type checkers it is a descriptor whose type depends on the mode of the resource:
-`Resource[Async]` has coroutines, `Resource[AsyncRaw]` coroutines of raw replies, and so on. A ParamSpec carries the
-arguments with their types; as it cannot carry overloads, `streamed` takes three signatures.
+`Resource[Async]` has coroutines, `Resource[Blocking]` replies, `Resource[AsyncRaw]` coroutines of raw replies, and so
+on (methods.py). A ParamSpec carries the arguments with their types; as it cannot carry overloads, `streamed` takes
+three signatures. What is not one call (`helper`, `managed`, `plain`) names the function that does it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 from typing_extensions import Self
 
-from aiopenai.arguments import Builder, CallOptions
+from aiopenai.arguments import Builder, CallOptions, Signature, later
 from aiopenai.paging import (
     AsyncConversationCursorPage,
     AsyncCursorPage,
@@ -26,10 +27,28 @@ from aiopenai.paging import (
     AsyncTokenPage,
 )
 from aiopenai.request import Endpoint, Request
+from aiopenai.values import is_left_out
 
 if TYPE_CHECKING:
-    from aiopenai.response import APIResponse, AsyncAPIResponse
-    from aiopenai.streaming import AsyncStream
+    from aiopenai.methods import (
+        AsyncChosen,
+        AsyncMethod,
+        AsyncRawChosen,
+        AsyncRawStreamed,
+        AsyncStreamed,
+        AsyncStreamingChosen,
+        AsyncStreamingStreamed,
+        BlockingChosen,
+        BlockingMethod,
+        BlockingRawChosen,
+        BlockingRawStreamed,
+        BlockingStreamed,
+        BlockingStreamingChosen,
+        BlockingStreamingStreamed,
+    )
+    from aiopenai.paging import SyncConversationCursorPage, SyncCursorPage, SyncNextCursorPage, SyncPage, SyncTokenPage
+    from aiopenai.response import APIResponse, AsyncAPIResponse, LegacyAPIResponse
+    from aiopenai.streaming import AsyncStream, Stream
 
 __all__ = [
     "Async",
@@ -38,6 +57,7 @@ __all__ = [
     "Blocking",
     "BlockingRaw",
     "BlockingStreaming",
+    "Both",
     "CallOptions",
     "M",
     "Resource",
@@ -48,9 +68,12 @@ __all__ = [
     "delete",
     "events",
     "get",
+    "helper",
+    "managed",
     "next_cursor_page",
     "page",
     "patch",
+    "plain",
     "post",
     "put",
     "streamed",
@@ -62,7 +85,10 @@ PlainP = ParamSpec("PlainP")
 StreamingP = ParamSpec("StreamingP")
 EitherP = ParamSpec("EitherP")
 T = TypeVar("T")
-T_co = TypeVar("T_co", covariant=True)
+AsyncT = TypeVar("AsyncT")
+BlockingT = TypeVar("BlockingT")
+AsyncT_co = TypeVar("AsyncT_co", covariant=True)
+BlockingT_co = TypeVar("BlockingT_co", covariant=True)
 EventT = TypeVar("EventT")
 P1 = ParamSpec("P1")
 T1 = TypeVar("T1")
@@ -78,6 +104,7 @@ P6 = ParamSpec("P6")
 T6 = TypeVar("T6")
 P7 = ParamSpec("P7")
 T7 = TypeVar("T7")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Mode:
@@ -115,11 +142,20 @@ class BlockingStreaming(Blocking):
 M = TypeVar("M", bound=Mode)
 
 
-class Caller(Protocol):
+class Client(Protocol):
     """What a resource needs of its client."""
+
+    @property
+    def resources(self) -> Any:
+        """The resources with coroutines, whatever the client: what helpers call."""
+        ...
 
     def caller(self, mode: type[Mode]) -> Callable[[Request[Any]], Any]:
         """The function that sends a request in the given mode."""
+        ...
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end; a blocking client alone can."""
         ...
 
 
@@ -129,159 +165,39 @@ class Resource(Generic[M]):
     def __init__(self, parent: Resource[Any], mode: type[Mode] | None = None) -> None:
         self._bind(parent._client, mode or parent._mode)
 
-    def _bind(self, client: Caller, mode: type[Mode]) -> None:
+    def _bind(self, client: Client, mode: type[Mode]) -> None:
         self._client = client
         self._mode = mode
         self._call = client.caller(mode)
+
+    def pick(self, mode: type[Mode], blocking: type[Mode]) -> type[Mode]:
+        """The one of two modes that is this client's."""
+        return blocking if self._mode.blocking else mode
 
     def _list(self, request: Request[Any]) -> Any:
         """A list is not sent before it is awaited or iterated."""
         return cast("Any", AsyncPaginator)(self._client, request) if self._mode is Async else self._call(request)
 
 
-class View(Generic[T_co]):
+class View(Generic[AsyncT_co, BlockingT_co]):
     """A resource again, in another mode: `with_raw_response` and `with_streaming_response`."""
 
-    def __init__(self, mode: type[Mode]) -> None:
+    def __init__(self, mode: type[Mode], blocking: type[Mode]) -> None:
         self.mode = mode
+        self.blocking = blocking
 
     @overload
     def __get__(self, obj: None, owner: type) -> Self: ...
     @overload
-    def __get__(self, obj: Resource[Async], owner: type) -> T_co: ...
-    def __get__(self, obj: Resource[Async] | None, owner: type) -> Any:
-        return self if obj is None else type(obj)(obj, self.mode)
+    def __get__(self, obj: Resource[Async], owner: type) -> AsyncT_co: ...
+    @overload
+    def __get__(self, obj: Resource[Blocking], owner: type) -> BlockingT_co: ...
+    def __get__(self, obj: Resource[Any] | None, owner: type) -> Any:
+        return self if obj is None else type(obj)(obj, obj.pick(self.mode, self.blocking))
 
 
-class AsyncMethod(Protocol[P, T]):
-    """A method of the async client; `request(...)` makes its request without sending it."""
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, T]: ...
-    def request(self, *args: P.args, **kwargs: P.kwargs) -> Request[T]: ...
-
-
-class AsyncStreamed(Protocol[PlainP, StreamingP, EitherP, T, EventT]):
-    """A method of the async client that streams with `stream=True`."""
-
-    @overload
-    def __call__(self, *args: PlainP.args, **kwargs: PlainP.kwargs) -> Coroutine[Any, Any, T]: ...
-    @overload
-    def __call__(
-        self, *args: StreamingP.args, **kwargs: StreamingP.kwargs
-    ) -> Coroutine[Any, Any, AsyncStream[EventT]]: ...
-    @overload
-    def __call__(
-        self, *args: EitherP.args, **kwargs: EitherP.kwargs
-    ) -> Coroutine[Any, Any, T | AsyncStream[EventT]]: ...
-    @overload
-    def request(self, *args: PlainP.args, **kwargs: PlainP.kwargs) -> Request[T]: ...
-    @overload
-    def request(self, *args: StreamingP.args, **kwargs: StreamingP.kwargs) -> Request[AsyncStream[EventT]]: ...
-    @overload
-    def request(self, *args: EitherP.args, **kwargs: EitherP.kwargs) -> Request[T | AsyncStream[EventT]]: ...
-
-
-class AsyncRawStreamed(Protocol[PlainP, StreamingP, EitherP, T, EventT]):
-    """The same, with the reply's headers."""
-
-    @overload
-    def __call__(self, *args: PlainP.args, **kwargs: PlainP.kwargs) -> Coroutine[Any, Any, APIResponse[T]]: ...
-    @overload
-    def __call__(
-        self, *args: StreamingP.args, **kwargs: StreamingP.kwargs
-    ) -> Coroutine[Any, Any, APIResponse[AsyncStream[EventT]]]: ...
-    @overload
-    def __call__(
-        self, *args: EitherP.args, **kwargs: EitherP.kwargs
-    ) -> Coroutine[Any, Any, APIResponse[T | AsyncStream[EventT]]]: ...
-
-
-class AsyncStreamingStreamed(Protocol[PlainP, StreamingP, EitherP, T, EventT]):
-    """The same, as context managers of the reply."""
-
-    @overload
-    def __call__(
-        self, *args: PlainP.args, **kwargs: PlainP.kwargs
-    ) -> AbstractAsyncContextManager[AsyncAPIResponse[T]]: ...
-    @overload
-    def __call__(
-        self, *args: StreamingP.args, **kwargs: StreamingP.kwargs
-    ) -> AbstractAsyncContextManager[AsyncAPIResponse[AsyncStream[EventT]]]: ...
-    @overload
-    def __call__(
-        self, *args: EitherP.args, **kwargs: EitherP.kwargs
-    ) -> AbstractAsyncContextManager[AsyncAPIResponse[T | AsyncStream[EventT]]]: ...
-
-
-class AsyncChosen(Protocol[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]):
-    """A method of the async client whose reply depends on an argument."""
-
-    @overload
-    def __call__(self, *args: P1.args, **kwargs: P1.kwargs) -> Coroutine[Any, Any, T1]: ...
-    @overload
-    def __call__(self, *args: P2.args, **kwargs: P2.kwargs) -> Coroutine[Any, Any, T2]: ...
-    @overload
-    def __call__(self, *args: P3.args, **kwargs: P3.kwargs) -> Coroutine[Any, Any, T3]: ...
-    @overload
-    def __call__(self, *args: P4.args, **kwargs: P4.kwargs) -> Coroutine[Any, Any, T4]: ...
-    @overload
-    def __call__(self, *args: P5.args, **kwargs: P5.kwargs) -> Coroutine[Any, Any, T5]: ...
-    @overload
-    def __call__(self, *args: P6.args, **kwargs: P6.kwargs) -> Coroutine[Any, Any, T6]: ...
-    @overload
-    def __call__(self, *args: P7.args, **kwargs: P7.kwargs) -> Coroutine[Any, Any, T7]: ...
-    @overload
-    def request(self, *args: P1.args, **kwargs: P1.kwargs) -> Request[T1]: ...
-    @overload
-    def request(self, *args: P2.args, **kwargs: P2.kwargs) -> Request[T2]: ...
-    @overload
-    def request(self, *args: P3.args, **kwargs: P3.kwargs) -> Request[T3]: ...
-    @overload
-    def request(self, *args: P4.args, **kwargs: P4.kwargs) -> Request[T4]: ...
-    @overload
-    def request(self, *args: P5.args, **kwargs: P5.kwargs) -> Request[T5]: ...
-    @overload
-    def request(self, *args: P6.args, **kwargs: P6.kwargs) -> Request[T6]: ...
-    @overload
-    def request(self, *args: P7.args, **kwargs: P7.kwargs) -> Request[T7]: ...
-
-
-class AsyncRawChosen(Protocol[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]):
-    """The same, with the reply's headers."""
-
-    @overload
-    def __call__(self, *args: P1.args, **kwargs: P1.kwargs) -> Coroutine[Any, Any, APIResponse[T1]]: ...
-    @overload
-    def __call__(self, *args: P2.args, **kwargs: P2.kwargs) -> Coroutine[Any, Any, APIResponse[T2]]: ...
-    @overload
-    def __call__(self, *args: P3.args, **kwargs: P3.kwargs) -> Coroutine[Any, Any, APIResponse[T3]]: ...
-    @overload
-    def __call__(self, *args: P4.args, **kwargs: P4.kwargs) -> Coroutine[Any, Any, APIResponse[T4]]: ...
-    @overload
-    def __call__(self, *args: P5.args, **kwargs: P5.kwargs) -> Coroutine[Any, Any, APIResponse[T5]]: ...
-    @overload
-    def __call__(self, *args: P6.args, **kwargs: P6.kwargs) -> Coroutine[Any, Any, APIResponse[T6]]: ...
-    @overload
-    def __call__(self, *args: P7.args, **kwargs: P7.kwargs) -> Coroutine[Any, Any, APIResponse[T7]]: ...
-
-
-class AsyncStreamingChosen(Protocol[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]):
-    """The same, as context managers of the reply."""
-
-    @overload
-    def __call__(self, *args: P1.args, **kwargs: P1.kwargs) -> AbstractAsyncContextManager[AsyncAPIResponse[T1]]: ...
-    @overload
-    def __call__(self, *args: P2.args, **kwargs: P2.kwargs) -> AbstractAsyncContextManager[AsyncAPIResponse[T2]]: ...
-    @overload
-    def __call__(self, *args: P3.args, **kwargs: P3.kwargs) -> AbstractAsyncContextManager[AsyncAPIResponse[T3]]: ...
-    @overload
-    def __call__(self, *args: P4.args, **kwargs: P4.kwargs) -> AbstractAsyncContextManager[AsyncAPIResponse[T4]]: ...
-    @overload
-    def __call__(self, *args: P5.args, **kwargs: P5.kwargs) -> AbstractAsyncContextManager[AsyncAPIResponse[T5]]: ...
-    @overload
-    def __call__(self, *args: P6.args, **kwargs: P6.kwargs) -> AbstractAsyncContextManager[AsyncAPIResponse[T6]]: ...
-    @overload
-    def __call__(self, *args: P7.args, **kwargs: P7.kwargs) -> AbstractAsyncContextManager[AsyncAPIResponse[T7]]: ...
+class Both(Generic[AsyncT_co, BlockingT_co]):
+    """What a method gives in the async client and in the blocking one; for type checkers alone."""
 
 
 if TYPE_CHECKING:
@@ -295,11 +211,68 @@ if TYPE_CHECKING:
         @overload
         def __get__(self, obj: Resource[Async], owner: type) -> AsyncMethod[P, T]: ...
         @overload
-        def __get__(self, obj: Resource[AsyncRaw], owner: type) -> Callable[P, Coroutine[Any, Any, APIResponse[T]]]: ...
+        def __get__(
+            self, obj: Resource[AsyncRaw], owner: type
+        ) -> Callable[P, Coroutine[Any, Any, LegacyAPIResponse[T]]]: ...
         @overload
         def __get__(
             self, obj: Resource[AsyncStreaming], owner: type
         ) -> Callable[P, AbstractAsyncContextManager[AsyncAPIResponse[T]]]: ...
+        @overload
+        def __get__(self, obj: Resource[Blocking], owner: type) -> BlockingMethod[P, T]: ...
+        @overload
+        def __get__(self, obj: Resource[BlockingRaw], owner: type) -> Callable[P, LegacyAPIResponse[T]]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[BlockingStreaming], owner: type
+        ) -> Callable[P, AbstractContextManager[APIResponse[T]]]: ...
+        def __get__(self, obj: Any, owner: type) -> Any: ...
+
+    class Events(Generic[P, T]):
+        """A method that always gives a stream, as type checkers see it."""
+
+        @overload
+        def __get__(self, obj: None, owner: type) -> Events[P, T]: ...
+        @overload
+        def __get__(self, obj: Resource[Async], owner: type) -> AsyncMethod[P, AsyncStream[T]]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[AsyncRaw], owner: type
+        ) -> Callable[P, Coroutine[Any, Any, LegacyAPIResponse[AsyncStream[T]]]]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[AsyncStreaming], owner: type
+        ) -> Callable[P, AbstractAsyncContextManager[AsyncAPIResponse[AsyncStream[T]]]]: ...
+        @overload
+        def __get__(self, obj: Resource[Blocking], owner: type) -> BlockingMethod[P, Stream[T]]: ...
+        @overload
+        def __get__(self, obj: Resource[BlockingRaw], owner: type) -> Callable[P, LegacyAPIResponse[Stream[T]]]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[BlockingStreaming], owner: type
+        ) -> Callable[P, AbstractContextManager[APIResponse[Stream[T]]]]: ...
+        def __get__(self, obj: Any, owner: type) -> Any: ...
+
+    class Helper(Generic[P, T]):
+        """A method that makes several calls, as type checkers see it."""
+
+        @overload
+        def __get__(self, obj: None, owner: type) -> Helper[P, T]: ...
+        @overload
+        def __get__(self, obj: Resource[Async], owner: type) -> Callable[P, Coroutine[Any, Any, T]]: ...
+        @overload
+        def __get__(self, obj: Resource[Blocking], owner: type) -> Callable[P, T]: ...
+        def __get__(self, obj: Any, owner: type) -> Any: ...
+
+    class Managed(Generic[P, AsyncT, BlockingT]):
+        """A method that gives one thing in the async client and another in the blocking one."""
+
+        @overload
+        def __get__(self, obj: None, owner: type) -> Managed[P, AsyncT, BlockingT]: ...
+        @overload
+        def __get__(self, obj: Resource[Async], owner: type) -> Callable[P, AsyncT]: ...
+        @overload
+        def __get__(self, obj: Resource[Blocking], owner: type) -> Callable[P, BlockingT]: ...
         def __get__(self, obj: Any, owner: type) -> Any: ...
 
     class Page(Generic[P, T]):
@@ -312,11 +285,19 @@ if TYPE_CHECKING:
         @overload
         def __get__(
             self, obj: Resource[AsyncRaw], owner: type
-        ) -> Callable[P, Coroutine[Any, Any, APIResponse[AsyncPage[T]]]]: ...
+        ) -> Callable[P, Coroutine[Any, Any, LegacyAPIResponse[AsyncPage[T]]]]: ...
         @overload
         def __get__(
             self, obj: Resource[AsyncStreaming], owner: type
         ) -> Callable[P, AbstractAsyncContextManager[AsyncAPIResponse[AsyncPage[T]]]]: ...
+        @overload
+        def __get__(self, obj: Resource[Blocking], owner: type) -> Callable[P, SyncPage[T]]: ...
+        @overload
+        def __get__(self, obj: Resource[BlockingRaw], owner: type) -> Callable[P, LegacyAPIResponse[SyncPage[T]]]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[BlockingStreaming], owner: type
+        ) -> Callable[P, AbstractContextManager[APIResponse[SyncPage[T]]]]: ...
         def __get__(self, obj: Any, owner: type) -> Any: ...
 
     class CursorPage(Generic[P, T]):
@@ -329,11 +310,21 @@ if TYPE_CHECKING:
         @overload
         def __get__(
             self, obj: Resource[AsyncRaw], owner: type
-        ) -> Callable[P, Coroutine[Any, Any, APIResponse[AsyncCursorPage[T]]]]: ...
+        ) -> Callable[P, Coroutine[Any, Any, LegacyAPIResponse[AsyncCursorPage[T]]]]: ...
         @overload
         def __get__(
             self, obj: Resource[AsyncStreaming], owner: type
         ) -> Callable[P, AbstractAsyncContextManager[AsyncAPIResponse[AsyncCursorPage[T]]]]: ...
+        @overload
+        def __get__(self, obj: Resource[Blocking], owner: type) -> Callable[P, SyncCursorPage[T]]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[BlockingRaw], owner: type
+        ) -> Callable[P, LegacyAPIResponse[SyncCursorPage[T]]]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[BlockingStreaming], owner: type
+        ) -> Callable[P, AbstractContextManager[APIResponse[SyncCursorPage[T]]]]: ...
         def __get__(self, obj: Any, owner: type) -> Any: ...
 
     class ConversationCursorPage(Generic[P, T]):
@@ -348,11 +339,21 @@ if TYPE_CHECKING:
         @overload
         def __get__(
             self, obj: Resource[AsyncRaw], owner: type
-        ) -> Callable[P, Coroutine[Any, Any, APIResponse[AsyncConversationCursorPage[T]]]]: ...
+        ) -> Callable[P, Coroutine[Any, Any, LegacyAPIResponse[AsyncConversationCursorPage[T]]]]: ...
         @overload
         def __get__(
             self, obj: Resource[AsyncStreaming], owner: type
         ) -> Callable[P, AbstractAsyncContextManager[AsyncAPIResponse[AsyncConversationCursorPage[T]]]]: ...
+        @overload
+        def __get__(self, obj: Resource[Blocking], owner: type) -> Callable[P, SyncConversationCursorPage[T]]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[BlockingRaw], owner: type
+        ) -> Callable[P, LegacyAPIResponse[SyncConversationCursorPage[T]]]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[BlockingStreaming], owner: type
+        ) -> Callable[P, AbstractContextManager[APIResponse[SyncConversationCursorPage[T]]]]: ...
         def __get__(self, obj: Any, owner: type) -> Any: ...
 
     class NextCursorPage(Generic[P, T]):
@@ -367,11 +368,21 @@ if TYPE_CHECKING:
         @overload
         def __get__(
             self, obj: Resource[AsyncRaw], owner: type
-        ) -> Callable[P, Coroutine[Any, Any, APIResponse[AsyncNextCursorPage[T]]]]: ...
+        ) -> Callable[P, Coroutine[Any, Any, LegacyAPIResponse[AsyncNextCursorPage[T]]]]: ...
         @overload
         def __get__(
             self, obj: Resource[AsyncStreaming], owner: type
         ) -> Callable[P, AbstractAsyncContextManager[AsyncAPIResponse[AsyncNextCursorPage[T]]]]: ...
+        @overload
+        def __get__(self, obj: Resource[Blocking], owner: type) -> Callable[P, SyncNextCursorPage[T]]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[BlockingRaw], owner: type
+        ) -> Callable[P, LegacyAPIResponse[SyncNextCursorPage[T]]]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[BlockingStreaming], owner: type
+        ) -> Callable[P, AbstractContextManager[APIResponse[SyncNextCursorPage[T]]]]: ...
         def __get__(self, obj: Any, owner: type) -> Any: ...
 
     class TokenPage(Generic[P, T]):
@@ -384,11 +395,21 @@ if TYPE_CHECKING:
         @overload
         def __get__(
             self, obj: Resource[AsyncRaw], owner: type
-        ) -> Callable[P, Coroutine[Any, Any, APIResponse[AsyncTokenPage[T]]]]: ...
+        ) -> Callable[P, Coroutine[Any, Any, LegacyAPIResponse[AsyncTokenPage[T]]]]: ...
         @overload
         def __get__(
             self, obj: Resource[AsyncStreaming], owner: type
         ) -> Callable[P, AbstractAsyncContextManager[AsyncAPIResponse[AsyncTokenPage[T]]]]: ...
+        @overload
+        def __get__(self, obj: Resource[Blocking], owner: type) -> Callable[P, SyncTokenPage[T]]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[BlockingRaw], owner: type
+        ) -> Callable[P, LegacyAPIResponse[SyncTokenPage[T]]]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[BlockingStreaming], owner: type
+        ) -> Callable[P, AbstractContextManager[APIResponse[SyncTokenPage[T]]]]: ...
         def __get__(self, obj: Any, owner: type) -> Any: ...
 
     class Streamed(Generic[PlainP, StreamingP, EitherP, T, EventT]):
@@ -408,6 +429,18 @@ if TYPE_CHECKING:
         def __get__(
             self, obj: Resource[AsyncStreaming], owner: type
         ) -> AsyncStreamingStreamed[PlainP, StreamingP, EitherP, T, EventT]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[Blocking], owner: type
+        ) -> BlockingStreamed[PlainP, StreamingP, EitherP, T, EventT]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[BlockingRaw], owner: type
+        ) -> BlockingRawStreamed[PlainP, StreamingP, EitherP, T, EventT]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[BlockingStreaming], owner: type
+        ) -> BlockingStreamingStreamed[PlainP, StreamingP, EitherP, T, EventT]: ...
         def __get__(self, obj: Any, owner: type) -> Any: ...
 
     class Chosen(Generic[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]):
@@ -427,6 +460,18 @@ if TYPE_CHECKING:
         def __get__(
             self, obj: Resource[AsyncStreaming], owner: type
         ) -> AsyncStreamingChosen[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[Blocking], owner: type
+        ) -> BlockingChosen[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[BlockingRaw], owner: type
+        ) -> BlockingRawChosen[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]: ...
+        @overload
+        def __get__(
+            self, obj: Resource[BlockingStreaming], owner: type
+        ) -> BlockingStreamingChosen[P1, T1, P2, T2, P3, T3, P4, T4, P5, T5, P6, T6, P7, T7]: ...
         def __get__(self, obj: Any, owner: type) -> Any: ...
 
 
@@ -460,6 +505,64 @@ def _list_method(builder: Builder, signature: Any) -> Any:
         return self._list(build(args, given))
 
     return _finish(method, builder, signature)
+
+
+def _helped(signature: Any, where: str, call: Callable[[Callable[..., Any], Any, dict[str, Any]], Any]) -> Any:
+    """A method whose body is the function at `where`, called with the resource and the arguments that were given."""
+    names = Signature(signature, signature.__name__)
+    body = later(where)
+
+    def method(self: Any, /, *args: Any, **given: Any) -> Any:
+        options = names.take(args, given)
+        if self._mode not in (Async, Blocking):
+            raise TypeError(f"{names.name}() makes several calls: there is no one reply of it to look at")
+        given = {name: value for name, value in given.items() if not is_left_out(value)}
+        return call(body, self, {**given, **(options or {})})
+
+    method.__wrapped__ = signature  # type: ignore[attr-defined]
+    method.__name__, method.__qualname__ = signature.__name__, signature.__qualname__
+    method.__module__, method.__doc__ = signature.__module__, signature.__doc__
+    return method
+
+
+def helper(where: str) -> Callable[[Callable[Concatenate[Any, P], T]], Helper[P, T]]:
+    """A method that makes several calls: a coroutine of the resource in its asynchronous form, at `module:function`."""
+
+    def call(body: Callable[..., Any], resource: Any, given: dict[str, Any]) -> Any:
+        if resource._mode is Async:
+            return body(resource, **given)
+        return resource._client.run(body(type(resource)(resource, Async), **given))
+
+    def decorate(signature: Callable[Concatenate[Any, P], T]) -> Helper[P, T]:
+        method: Helper[P, T] = _helped(signature, where, call)
+        return method
+
+    return decorate
+
+
+def _call(body: Callable[..., Any], resource: Any, given: dict[str, Any]) -> Any:
+    return body(resource, **given)
+
+
+def managed(
+    where: str,
+) -> Callable[[Callable[Concatenate[Any, P], Both[AsyncT, BlockingT]]], Managed[P, AsyncT, BlockingT]]:
+    """A method that gives what the function at `module:function` makes of the resource as it is."""
+
+    def decorate(signature: Callable[Concatenate[Any, P], Both[AsyncT, BlockingT]]) -> Managed[P, AsyncT, BlockingT]:
+        method: Managed[P, AsyncT, BlockingT] = _helped(signature, where, _call)
+        return method
+
+    return decorate
+
+
+def plain(where: str) -> Callable[[F], F]:
+    """A method that asks nobody: the function at `module:function`, the same in both clients."""
+
+    def decorate(signature: F) -> F:
+        return cast("F", _helped(signature, where, _call))
+
+    return decorate
 
 
 _FACTS = frozenset(
@@ -567,7 +670,7 @@ def streamed(
 
 def events(
     verb: str, path: str, event: Any, **facts: Any
-) -> Callable[[Callable[Concatenate[Any, P], T]], Method[P, AsyncStream[T]]]:
+) -> Callable[[Callable[Concatenate[Any, P], T]], Events[P, T]]:
     """A method that always gives a stream of `event`."""
     return _endpoint(_method, verb, path, facts, reply=None, event=event)
 

@@ -17,6 +17,7 @@
     |   +-- APIResponseValidationError    a 2xx reply that is not what it should be
     +-- LengthFinishReasonError           structured output that was cut off at the token limit
     +-- ContentFilterFinishReasonError    structured output that the content filter stopped
+    +-- OutputValidationError             structured output that does not fit its type; a ValueError too
     +-- SubjectTokenProviderError         workload identity: no token
     +-- WebSocketConnectionClosedError    closed with messages unsent
     +-- WebSocketQueueFullError           more waits to be sent than the queue may hold
@@ -51,6 +52,7 @@ __all__ = [
     "NotFoundError",
     "OAuthError",
     "OpenAIError",
+    "OutputValidationError",
     "PermissionDeniedError",
     "RateLimitError",
     "SubjectTokenProviderError",
@@ -219,6 +221,20 @@ class ContentFilterFinishReasonError(OpenAIError):
     def __init__(self, *, completion: Any = None) -> None:
         super().__init__("Could not parse response content as the request was rejected by the content filter")
         self.completion = completion
+
+
+class OutputValidationError(OpenAIError, ValueError):
+    """Structured output, or a tool call's arguments, that do not fit their type; `content` is the text.
+
+    `completion` is the whole reply, with its usage; None where only the text was at hand. Types of pydantic's raise
+    its own ValidationError instead, which gets the attribute `completion` too.
+    """
+
+    completion: Any = None
+
+    def __init__(self, message: str, *, content: str | None = None) -> None:
+        super().__init__(message)
+        self.content = content
 
 
 class InvalidWebhookSignatureError(_PicklableError, ValueError):

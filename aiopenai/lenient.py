@@ -99,6 +99,8 @@ def _make(kind: Any) -> Fitter:
         return _mapping(get_args(kind))
     if kind is float:
         return _number
+    if kind is bytes:
+        return _decoded
     return _keep
 
 
@@ -120,6 +122,14 @@ def _number(value: Any) -> Any:
     if type(value) is int and -_EXACT <= value <= _EXACT:
         return float(value)
     return value
+
+
+def _decoded(value: Any) -> Any:
+    # JSON has no bytes: they come as base64.
+    try:
+        return msgspec.convert(value, bytes) if type(value) is str else value
+    except msgspec.ValidationError:
+        return value
 
 
 def _sequence(args: tuple[Any, ...]) -> Fitter:
@@ -247,7 +257,7 @@ def _union(args: Iterable[Any], discriminator: str | None) -> Fitter:
     nodes: list[_Node] = []
     lists: list[tuple[Any, Fitter]] = []
     mapping: Fitter | None = None
-    number = False
+    number = encoded = False
     for arg in _flatten(args):
         origin = get_origin(arg) or arg
         if _is(origin, msgspec.Struct) and hasattr(origin, "_source"):
@@ -258,6 +268,8 @@ def _union(args: Iterable[Any], discriminator: str | None) -> Fitter:
             mapping = fitter(arg)
         elif arg is float:
             number = True
+        elif arg is bytes:
+            encoded = True
     field = discriminator or next((node.tag_field for node in nodes if node.tag_field), None)
     by_tag: dict[str, list[_Node]] = {}
     for node in nodes:
@@ -293,6 +305,8 @@ def _union(args: Iterable[Any], discriminator: str | None) -> Fitter:
             return build_object(cast("dict[str, Any]", value))
         if is_list(value) and lists:
             return next((fit_list for kind, fit_list in lists if _possible(value, kind)), lists[0][1])(value)
+        if encoded:
+            return _decoded(value)
         return _number(value) if number and int not in args else value
 
     return build

@@ -10,7 +10,10 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
+from uuid import UUID
 
 import msgspec
 from typing_extensions import Self, dataclass_transform, override
@@ -19,9 +22,10 @@ from aiopenai.codec import Decoder, Node, node_made, received
 from aiopenai.lenient import fitter, one_of
 from aiopenai.values import is_list, is_mapping
 
-__all__ = ["BaseModel", "Model", "OpenObject", "OutputParsed", "OutputText", "one_of"]
+__all__ = ["BaseModel", "Model", "OpenObject", "OutputParsed", "OutputText", "let_go", "one_of", "recast"]
 
 ContentType = TypeVar("ContentType")
+ModelT = TypeVar("ModelT", bound="Model")
 IncEx: TypeAlias = set[int] | set[str] | Mapping[int, Any] | Mapping[str, Any]
 
 
@@ -293,6 +297,10 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
             setattr(twin, name, value)
         return twin
 
+    def __to_sent__(self) -> dict[str, Any]:
+        """The object as it goes back to the API: as received, without what it was parsed into here."""
+        return _Dump(json=True, by_alias=True, exclude_unset=True, parsed=False).node(self, None, None)
+
     @classmethod
     def model_construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Self:
         """An object from whatever is given: nothing is required, and wrong types are kept as they are."""
@@ -334,7 +342,7 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
 
     __hash__ = None  # type: ignore[assignment]
 
-    def __iter__(self) -> Iterator[tuple[str, Any]]:
+    def __iter__(self) -> Iterator[Any]:
         for field in _plan(type(self)).fields:
             yield field.name, getattr(self, field.name)
         yield from _state(self).extra.items()
@@ -437,6 +445,23 @@ def _state(node: Model) -> _State:
     return state
 
 
+def let_go(node: Model) -> None:
+    """Of what a node was received as, keep no more than it takes to tell that, where this is a dict of it all."""
+    if type(getattr(node, "_source", None)) is dict:
+        _state(node)
+
+
+def recast(node: Model, cls: type[ModelT]) -> ModelT:
+    """A copy of `node` as an object of `cls`, which has the same fields and more. What it contains is shared."""
+    state = _state(node)
+    names = set(cls.__struct_fields__)
+    values = [getattr(node, name, None) for name in cls.__struct_fields__]
+    extra = {name: value for name, value in state.extra.items() if name not in names}
+    given = state.given | (state.extra.keys() & names)
+    twin: ModelT = _restore(cls, values, given, extra, getattr(node, "_request_id", None))
+    return twin
+
+
 def _restore(cls: Any, values: list[Any], given: set[str], extra: dict[str, Any], request_id: Any) -> Any:
     node = cls.__new__(cls)
     for name, value in zip(cls.__struct_fields__, values, strict=True):
@@ -447,13 +472,28 @@ def _restore(cls: Any, values: list[Any], given: set[str], extra: dict[str, Any]
     return node
 
 
+# Fields that only the types of parsed replies have: they are filled here, and the API knows nothing of them.
+_PARSED = frozenset({"parsed", "parsed_arguments"})
+
+# What a dump for Python leaves as it is.
+_PYTHON_TYPES = (bytes, bytearray, date, datetime, time, timedelta, Decimal, UUID)
+
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 
 
 class _Dump:
     """One way of dumping, applied to a tree."""
 
-    def __init__(self, json: bool, by_alias: bool, exclude_unset: bool, exclude_defaults: bool, exclude_none: bool):
+    def __init__(
+        self,
+        json: bool,
+        by_alias: bool,
+        exclude_unset: bool,
+        exclude_defaults: bool = False,
+        exclude_none: bool = False,
+        parsed: bool = True,
+    ) -> None:
+        self.parsed = parsed
         self.json = json
         self.by_alias = by_alias
         self.exclude_unset = exclude_unset
@@ -470,6 +510,7 @@ class _Dump:
                 (self.exclude_unset and name not in state.given)
                 or (self.exclude_none and value is None)
                 or (self.exclude_defaults and not field.required and value == field.default)
+                or (not self.parsed and name in _PARSED)
             ):
                 continue
             self._put(out, name, field.wire if self.by_alias else name, value, include, exclude)
@@ -507,10 +548,29 @@ class _Dump:
             for name, item in value.items():
                 self._put(out, name, name, item, include, exclude)
             return out
-        if self.json and value is not None and not isinstance(value, (str, int, float)):
-            plain: Any = msgspec.to_builtins(value, enc_hook=str)
+        if value is None or isinstance(value, (str, int, float)):
+            return value
+        # What content was parsed into: an object of the user's own.
+        if callable(getattr(value, "model_dump", None)):
+            return self._foreign(value, include=include, exclude=exclude)
+        if self.json or isinstance(value, msgspec.Struct) or hasattr(value, "__dataclass_fields__"):
+            kept = () if self.json else _PYTHON_TYPES
+            plain: Any = msgspec.to_builtins(value, enc_hook=self._foreign, builtin_types=kept)
             return plain
         return value
+
+    def _foreign(self, value: Any, **which: Any) -> Any:
+        """The plain values of an object that msgspec does not know: a pydantic model, or a text."""
+        if not callable(dump := getattr(value, "model_dump", None)):
+            return str(value)
+        return dump(
+            mode="json" if self.json else "python",
+            by_alias=self.by_alias,
+            exclude_unset=self.exclude_unset,
+            exclude_defaults=self.exclude_defaults,
+            exclude_none=self.exclude_none,
+            **which,
+        )
 
 
 def _select(rule: Any, keys: tuple[int | str, ...], default: bool) -> tuple[bool, Any]:

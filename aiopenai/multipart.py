@@ -8,6 +8,7 @@ piece and off the event loop; a file on disk is never in memory as a whole.
 from __future__ import annotations
 
 import asyncio
+import copy
 import inspect
 import io
 import mimetypes
@@ -21,9 +22,11 @@ from functools import partial
 from pathlib import PurePath
 from typing import IO, Any, Final, cast
 
+from typing_extensions import Self, override
+
 from .querystring import flatten
 
-__all__ = ["FileContent", "FileTypes", "MultipartBody", "RequestFiles"]
+__all__ = ["FileContent", "FileTypes", "MemorySource", "MultipartBody", "RequestFiles", "Source", "source_of"]
 
 FileContent = IO[bytes] | bytes | os.PathLike[str]
 """A file to upload: an open binary file, its bytes, or its path."""
@@ -77,7 +80,7 @@ class MultipartBody:
         quoted = boundary if _BOUNDARY_AS_TOKEN.fullmatch(boundary) else f'"{boundary}"'
         self.content_type = f"multipart/form-data; boundary={quoted}"
         self._spent = False
-        self._segments: list[bytes | _Source] = []
+        self._segments: list[bytes | Source] = []
         ready = bytearray()
         delimiter = f"--{boundary}\r\n".encode()
         for name, value in flatten(fields):
@@ -156,6 +159,9 @@ class MultipartBody:
                     if left is not None:
                         left -= len(piece)
                     yield piece
+                    # Asked for the next one, which is when the transport has taken this one.
+                    if segment.progress is not None and size is not None and left is not None:
+                        segment.progress(size - left)
             if left:
                 raise OSError(f"{segment} is {left} bytes shorter than when its upload began")
 
@@ -163,10 +169,16 @@ class MultipartBody:
 _Read = Callable[[int], Awaitable[object]]
 
 
-class _Source(ABC):
-    """Content that is read while it is sent. `once` says that it can be read only once."""
+class Source(ABC):
+    """Content that is read while it is sent. `once` says that it can be read only once.
+
+    It can stand for a slice of what there is: `size` bytes from `start` on.
+    """
 
     once = False
+    start = 0
+    size: int | None = None
+    progress: Callable[[int], object] | None = None
 
     @abstractmethod
     async def measure(self) -> int | None:
@@ -174,18 +186,33 @@ class _Source(ABC):
 
     @abstractmethod
     def reader(self) -> AbstractAsyncContextManager[_Read]:
-        """Reads from the start: a function that gives up to n bytes without blocking the loop, b"" at the end."""
+        """Reads from `start`: a function that gives up to n bytes without blocking the loop, b"" at the end.
+
+        That a slice ends before its source does is for the caller to know, who has measured it.
+        """
+
+    def slice(self, start: int, size: int, progress: Callable[[int], object] | None = None) -> Self:
+        """`size` bytes from `start` on, as content of its own; not for what can be read only once.
+
+        `progress` is told how many of these bytes the transport has taken; a new attempt begins at 0 again.
+        """
+        part = copy.copy(self)
+        part.start, part.size, part.progress = start, size, progress
+        return part
 
 
-class _PathSource(_Source):
+class _PathSource(Source):
     def __init__(self, path: str) -> None:
         self._path = path
 
+    @override
     def __str__(self) -> str:
         return f"the file {self._path!r}"
 
+    @override
     async def measure(self) -> int | None:
-        return await asyncio.to_thread(self._probe)
+        size = await asyncio.to_thread(self._probe)
+        return size if self.size is None else self.size
 
     def _probe(self) -> int | None:
         mode = os.stat(self._path).st_mode
@@ -197,36 +224,90 @@ class _PathSource(_Source):
         with open(self._path, "rb", buffering=0) as file:
             return os.fstat(file.fileno()).st_size
 
+    @override
     @asynccontextmanager
     async def reader(self) -> AsyncGenerator[_Read, None]:
         import aiofiles  # only who uploads from a path pays for it
 
-        async with aiofiles.open(self._path, "rb") as file:
+        manager = aiofiles.open(self._path, "rb")
+        opening = asyncio.ensure_future(manager.__aenter__())
+        try:
+            file = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # The thread opens it all the same, and then nobody would close it.
+            await asyncio.wait({opening})
+            if opening.exception() is None:
+                await manager.__aexit__(None, None, None)
+            raise
+        try:
+            if self.start:
+                await file.seek(self.start)
             yield file.read
+        finally:
+            await manager.__aexit__(None, None, None)
 
 
-class _FileSource(_Source):
+class _FileSource(Source):
     def __init__(self, file: IO[bytes], name: str) -> None:
         self._file = file
         self._name = name
         self.once = not _seekable(file)
 
+    @override
     def __str__(self) -> str:
         return f"the file given as `{self._name}`"
 
+    @override
     async def measure(self) -> int | None:
-        return None if self.once else await asyncio.to_thread(self._size)
+        if self.once or self.size is not None:
+            return self.size
+        return await asyncio.to_thread(self._probe)
 
-    def _size(self) -> int:
+    def _probe(self) -> int:
         self._file.seek(0, os.SEEK_END)
         return self._file.tell()
 
+    @override
     @asynccontextmanager
     async def reader(self) -> AsyncGenerator[_Read, None]:
         if not self.once:
-            await asyncio.to_thread(self._file.seek, 0)
+            await asyncio.to_thread(self._file.seek, self.start)
         # The file is its owner's: it stays open.
         yield partial(asyncio.to_thread, self._file.read)
+
+
+class MemorySource(Source):
+    """Bytes that are in memory already, for slices of them: what is sent is copied piece by piece."""
+
+    def __init__(self, content: bytes) -> None:
+        self._view = memoryview(content)
+
+    @override
+    def __str__(self) -> str:
+        return "the bytes"
+
+    @override
+    async def measure(self) -> int | None:
+        return len(self._view) if self.size is None else self.size
+
+    @override
+    @asynccontextmanager
+    async def reader(self) -> AsyncGenerator[_Read, None]:
+        at = self.start
+
+        async def read(size: int) -> bytes:
+            nonlocal at
+            piece = bytes(self._view[at : at + size])
+            at += len(piece)
+            return piece
+
+        yield read
+
+
+def source_of(name: str, content: object) -> Source:
+    """The content of a file given as the parameter `name`, to be sliced. Raises TypeError for what is no content."""
+    found = _content(name, content)
+    return MemorySource(found) if isinstance(found, bytes) else found
 
 
 def _seekable(file: IO[bytes]) -> bool:
@@ -235,7 +316,7 @@ def _seekable(file: IO[bytes]) -> bool:
     return bool(seekable()) if callable(seekable) else hasattr(file, "seek") and hasattr(file, "tell")
 
 
-def _part(name: str, file: object) -> tuple[bytes, bytes | _Source]:
+def _part(name: str, file: object) -> tuple[bytes, bytes | Source]:
     """One file's header block, with the blank line that ends it, and its content."""
     if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"the name of a file's field must be a string, not {type(name).__name__}")
@@ -275,8 +356,8 @@ def _part(name: str, file: object) -> tuple[bytes, bytes | _Source]:
     return "\r\n".join([*lines, "", ""]).encode(), _content(name, content)
 
 
-def _content(name: str, content: object) -> bytes | _Source:
-    if isinstance(content, bytes):
+def _content(name: str, content: object) -> bytes | Source:
+    if isinstance(content, (bytes, Source)):
         return content
     if isinstance(content, (bytearray, memoryview)):
         return bytes(cast("Iterable[int]", content))

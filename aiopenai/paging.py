@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator, Mapping
-from typing import Any, Generic, TypeVar, cast
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Generic, TypeVar, cast, get_args, get_origin
 
 from typing_extensions import Self, override
 
@@ -18,10 +19,16 @@ __all__ = [
     "AsyncPaginator",
     "AsyncTokenPage",
     "PageInfo",
+    "SyncConversationCursorPage",
+    "SyncCursorPage",
+    "SyncNextCursorPage",
+    "SyncPage",
+    "SyncTokenPage",
+    "blocking",
 ]
 
 T = TypeVar("T")
-PageT = TypeVar("PageT", bound="_Page[Any]")
+PageT = TypeVar("PageT", bound="_Awaited[Any]")
 
 
 class PageInfo:
@@ -36,7 +43,7 @@ class PageInfo:
 
 
 class _Page(Model, Generic[T], dict=True):
-    """One page. `async for item in page` goes on through all pages after it."""
+    """One page."""
 
     data: list[T]
 
@@ -55,8 +62,8 @@ class _Page(Model, Generic[T], dict=True):
         asked: Mapping[str, object] = query or {}
         return any(asked.get(name) != value for name, value in info.params.items())
 
-    async def get_next_page(self) -> Self:
-        """Fetch the next page. Raises RuntimeError where there is none (see `has_next_page`), and as every call."""
+    def next_page_request(self) -> tuple[Any, Request[Self]]:
+        """The client, and the request for the next page. Raises RuntimeError where there is none."""
         info = self.next_page_info()
         if info is None:
             raise RuntimeError("There is no next page; ask `has_next_page()` before `get_next_page()`.")
@@ -69,21 +76,11 @@ class _Page(Model, Generic[T], dict=True):
             headers=request.headers,
             options=request.options,
         )
-        return cast("Self", await AsyncPaginator[T, Any](client, following))
+        return client, following
 
-    async def iter_pages(self) -> AsyncIterator[Self]:
-        """This page and all after it."""
-        page = self
-        while True:
-            yield page
-            if not page.has_next_page():
-                return
-            page = await page.get_next_page()
 
-    async def __aiter__(self) -> AsyncIterator[T]:
-        async for page in self.iter_pages():
-            for item in page.data or ():
-                yield item
+class _WholePage(_Page[T], Generic[T]):
+    object: str | None = None
 
 
 class _CursorPage(_Page[T], Generic[T]):
@@ -95,27 +92,15 @@ class _CursorPage(_Page[T], Generic[T]):
     def has_next_page(self) -> bool:
         return self.has_more is not False and super().has_next_page()
 
-    def _after(self, name: str, value: Any) -> PageInfo | None:
-        return PageInfo(params={name: value}) if value else None
-
-
-class AsyncPage(_Page[T], Generic[T]):
-    """A list that comes whole."""
-
-    object: str | None = None
-
-
-class AsyncCursorPage(_CursorPage[T], Generic[T]):
-    """The next page begins after the id of the last item."""
-
     @override
     def next_page_info(self) -> PageInfo | None:
         return self._after("after", getattr(self.data[-1], "id", None) if self.data else None)
 
+    def _after(self, name: str, value: Any) -> PageInfo | None:
+        return PageInfo(params={name: value}) if value else None
 
-class AsyncConversationCursorPage(_CursorPage[T], Generic[T]):
-    """The next page begins after `last_id`."""
 
+class _LastPage(_CursorPage[T], Generic[T]):
     last_id: str | None = None
 
     @override
@@ -123,9 +108,7 @@ class AsyncConversationCursorPage(_CursorPage[T], Generic[T]):
         return self._after("after", self.last_id)
 
 
-class AsyncNextCursorPage(_CursorPage[T], Generic[T]):
-    """The next page begins after the cursor `next`."""
-
+class _NextPage(_CursorPage[T], Generic[T]):
     next: str | None = None
 
     @override
@@ -133,14 +116,101 @@ class AsyncNextCursorPage(_CursorPage[T], Generic[T]):
         return self._after("after", self.next)
 
 
-class AsyncTokenPage(_CursorPage[T], Generic[T]):
-    """The next page is named by the token `next`."""
-
+class _TokenPage(_CursorPage[T], Generic[T]):
     next: str | None = None
 
     @override
     def next_page_info(self) -> PageInfo | None:
         return self._after("page", self.next)
+
+
+class _Awaited(Generic[T]):
+    """`async for item in page` goes on through all pages after it."""
+
+    __slots__ = ()
+
+    async def get_next_page(self) -> Self:
+        """Fetch the next page. Raises RuntimeError where there is none (see `has_next_page`), and as every call."""
+        client, following = cast("_Page[T]", self).next_page_request()
+        return cast("Self", await AsyncPaginator[T, Any](client, following))
+
+    async def iter_pages(self) -> AsyncIterator[Self]:
+        """This page and all after it."""
+        page = self
+        while True:
+            yield page
+            if not cast("_Page[T]", page).has_next_page():
+                return
+            page = await page.get_next_page()
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        async for page in self.iter_pages():
+            for item in cast("_Page[T]", page).data or ():
+                yield item
+
+
+class _Plain(Generic[T]):
+    """`for item in page` goes on through all pages after it."""
+
+    __slots__ = ()
+
+    def get_next_page(self) -> Self:
+        """Fetch the next page. Raises RuntimeError where there is none (see `has_next_page`), and as every call."""
+        client, following = cast("_Page[T]", self).next_page_request()
+        return cast("Self", client.send(following))
+
+    def iter_pages(self) -> Iterator[Self]:
+        """This page and all after it."""
+        page = self
+        while True:
+            yield page
+            if not cast("_Page[T]", page).has_next_page():
+                return
+            page = page.get_next_page()
+
+    def __iter__(self) -> Iterator[T]:
+        for page in self.iter_pages():
+            yield from cast("_Page[T]", page).data or ()
+
+
+class AsyncPage(_Awaited[T], _WholePage[T], Generic[T]):
+    """A list that comes whole."""
+
+
+class AsyncCursorPage(_Awaited[T], _CursorPage[T], Generic[T]):
+    """The next page begins after the id of the last item."""
+
+
+class AsyncConversationCursorPage(_Awaited[T], _LastPage[T], Generic[T]):
+    """The next page begins after `last_id`."""
+
+
+class AsyncNextCursorPage(_Awaited[T], _NextPage[T], Generic[T]):
+    """The next page begins after the cursor `next`."""
+
+
+class AsyncTokenPage(_Awaited[T], _TokenPage[T], Generic[T]):
+    """The next page is named by the token `next`."""
+
+
+class SyncPage(_Plain[T], _WholePage[T], Generic[T]):
+    """A list that comes whole."""
+
+
+class SyncCursorPage(_Plain[T], _CursorPage[T], Generic[T]):
+    """The next page begins after the id of the last item."""
+
+
+class SyncConversationCursorPage(_Plain[T], _LastPage[T], Generic[T]):
+    """The next page begins after `last_id`."""
+
+
+class SyncNextCursorPage(_Plain[T], _NextPage[T], Generic[T]):
+    """The next page begins after the cursor `next`."""
+
+
+class SyncTokenPage(_Plain[T], _TokenPage[T], Generic[T]):
+    """The next page is named by the token `next`."""
 
 
 class AsyncPaginator(Generic[T, PageT]):
@@ -154,13 +224,26 @@ class AsyncPaginator(Generic[T, PageT]):
         return self._first().__await__()
 
     async def _first(self) -> PageT:
-        page: Any = await self._client.send(self._request)
-        link(page, self._client, self._request)
-        return cast("PageT", page)
+        return cast("PageT", await self._client.perform(self._request))
 
     async def __aiter__(self) -> AsyncIterator[T]:
         async for item in await self:
             yield item
+
+
+@lru_cache(maxsize=1024)
+def blocking(kind: Any) -> Any:
+    """The page type of the blocking client that stands for one of the asynchronous client."""
+    return _BLOCKING[get_origin(kind) or kind][get_args(kind) or Any]
+
+
+_BLOCKING: dict[Any, Any] = {
+    AsyncPage: SyncPage,
+    AsyncCursorPage: SyncCursorPage,
+    AsyncConversationCursorPage: SyncConversationCursorPage,
+    AsyncNextCursorPage: SyncNextCursorPage,
+    AsyncTokenPage: SyncTokenPage,
+}
 
 
 def _link(page: Any) -> tuple[Any, Request[Any]]:

@@ -1,7 +1,8 @@
 """What came back: the HTTP side of replies and errors, and replies that are not parsed.
 
 `HTTPRequest` and `HTTPResponse` are plain values that errors and raw replies carry; they pickle, and know no
-credentials. `APIResponse` is what `with_raw_response` gives, `AsyncAPIResponse` what `with_streaming_response` gives.
+credentials. `LegacyAPIResponse` (the reference's name) is what `with_raw_response` gives, `AsyncAPIResponse` and
+`APIResponse` what `with_streaming_response` gives in the asynchronous and in the blocking client.
 """
 
 from __future__ import annotations
@@ -17,9 +18,18 @@ from typing_extensions import Self, override
 
 from aiopenai.codec import decode_json
 from aiopenai.headers import REDACTED, SECRET_HEADERS
+from aiopenai.runner import Lease
 from aiopenai.urls import without_user
 
-__all__ = ["APIResponse", "AsyncAPIResponse", "HTTPRequest", "HTTPResponse", "Headers", "HttpxBinaryResponseContent"]
+__all__ = [
+    "APIResponse",
+    "AsyncAPIResponse",
+    "HTTPRequest",
+    "HTTPResponse",
+    "Headers",
+    "HttpxBinaryResponseContent",
+    "LegacyAPIResponse",
+]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -243,7 +253,7 @@ class _Response:
         return f"<{type(self).__name__} [{self.status_code} {self._reply.reason}]>"
 
 
-class APIResponse(_Response, Generic[T]):
+class LegacyAPIResponse(_Response, Generic[T]):
     """A reply with its headers, whose body was read: what `with_raw_response` gives. `parse()` has the usual result."""
 
     def __init__(self, reply: Reply, content: bytes, parse: Callable[[Any], T], retries_taken: int) -> None:
@@ -379,6 +389,56 @@ class AsyncAPIResponse(_Response, _Body, Generic[T]):
     async def close(self) -> None:
         """Drop the connection unless the body was read."""
         self._reply.close()
+
+
+class APIResponse(_Response, Generic[T]):
+    """The same in the blocking client: what `with_streaming_response` gives there, on the loop that `lease` holds."""
+
+    def __init__(self, response: AsyncAPIResponse[T], lease: Lease) -> None:
+        super().__init__(cast("Any", response)._reply, response.retries_taken)
+        self._response = response
+        self._lease = lease
+
+    def read(self) -> bytes:
+        """The body, read whole; once read it is kept."""
+        return self._lease.run(self._response.read())
+
+    def parse(self, *, to: Any = None) -> T:
+        """What the plain method returns; `to` names another type. Raises APIResponseValidationError."""
+        return self._lease.run(self._response.parse(to=to))
+
+    def text(self) -> str:
+        """The body as text."""
+        return self._lease.run(self._response.text())
+
+    def json(self) -> Any:
+        """The body's JSON, as plain values. Raises ValueError where it is none."""
+        return self._lease.run(self._response.json())
+
+    def iter_raw(self) -> Iterator[bytes]:
+        """The body in pieces as they arrive; closing the iterator early drops the connection."""
+        return self._lease.iterate(self._response.iter_raw())
+
+    def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """The body in pieces of `chunk_size` bytes (the last may be shorter), or as they arrive."""
+        return self._lease.iterate(self._response.iter_bytes(chunk_size))
+
+    def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
+        """The body as text, by its charset, in pieces of `chunk_size` bytes or as they arrive."""
+        return self._lease.iterate(self._response.iter_text(chunk_size))
+
+    def iter_lines(self) -> Iterator[str]:
+        """The body's lines, without their ends (LF, CR or CRLF)."""
+        return self._lease.iterate(self._response.iter_lines())
+
+    def stream_to_file(self, file: str | PathLike[str], *, chunk_size: int | None = None) -> None:
+        """Write the body to a file piece by piece, without holding it in memory."""
+        self._lease.run(self._response.stream_to_file(file, chunk_size=chunk_size))
+
+    def close(self) -> None:
+        """Drop the connection unless the body was read."""
+        self._reply.close()
+        self._lease.release()
 
 
 class HttpxBinaryResponseContent:

@@ -25,7 +25,7 @@ from aiopenai.joblines import Asked, BadLine, Ids, Input, Log, failed_line, fini
 from aiopenai.limits import Limiter
 
 if TYPE_CHECKING:
-    from aiopenai.response import APIResponse
+    from aiopenai.response import LegacyAPIResponse
 
 __all__ = ["Job", "JobError", "Prices", "Progress", "UsageError", "ask", "fatal", "reporting"]
 
@@ -304,7 +304,7 @@ async def ask(client: AsyncOpenAI, job: Job, limiter: Limiter, progress: Progres
                 raise JobError(f"{ALONE} requests in a row found nobody; the last one: {error}")
 
 
-def _whole(response: APIResponse[Any]) -> APIResponse[Any]:
+def _whole(response: LegacyAPIResponse[Any]) -> LegacyAPIResponse[Any]:
     try:
         _check_object(response.content)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -1,4 +1,4 @@
-"""Streams: async iterators over server-sent events.
+"""Streams: iterators over server-sent events, asynchronous and blocking.
 
 Events are parsed and decoded in the batch in which their bytes arrived, and handed over from a list without touching
 the event loop until more bytes are needed. While nobody asks for more, nothing is read, and the connection's flow
@@ -17,11 +17,13 @@ from typing_extensions import Self
 
 from aiopenai.codec import Decoder, decode_json
 from aiopenai.errors import APIConnectionError, APIError, APIResponseValidationError, APITimeoutError, error_from_body
+from aiopenai.hooks import Watch
 from aiopenai.response import Headers, HTTPResponse, Reply, request_of
+from aiopenai.runner import Lease
 from aiopenai.sse import MAX_EVENT_BYTES, SSEError, SSEParser
 from aiopenai.values import Timeout, is_list, is_mapping
 
-__all__ = ["AsyncStream", "Partial"]
+__all__ = ["AsyncStream", "Events", "Partial", "Stream"]
 
 T = TypeVar("T")
 
@@ -52,12 +54,11 @@ class Partial(msgspec.Struct, kw_only=True):
         return self.texts.get(0, "")
 
 
-class AsyncStream(Generic[T]):
-    """An async iterator over the events of a reply. `async with` or `close()` drop the connection early.
+class Events(Generic[T]):
+    """What both kinds of streams do: take in bytes, make events ready, and know how the stream ended."""
 
-    Raises APIError for an error that the stream carries, APITimeoutError and APIConnectionError when it stalls or
-    breaks off; `partial` of each tells what had come. A stream that ends without its own end mark is broken off too.
-    """
+    watch: Watch | None = None
+    """The hooks of the call, if its client has some."""
 
     def __init__(
         self,
@@ -96,52 +97,31 @@ class AsyncStream(Generic[T]):
             reply.status, Headers(reply.items()), b"", request_of(reply), reason=reply.reason, elapsed=reply.elapsed
         )
 
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T:
-        # The first turn of a `for` is the quickest way to ask an iterator for what it has.
-        for event in self._ready:
-            return event
-        return await self._more()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-    async def close(self) -> None:
-        """Stop: the connection is dropped at once unless the stream had come to its end."""
+    def _drop(self) -> None:
+        """End it here: the connection is dropped unless the stream had come to its end."""
         self._finished = True
         self._ready = iter(())
         self._pending = []
         self._failure = None
         self._reply.close()
-
-    aclose = close
+        if self.watch is not None:
+            self.watch.ended()
 
     def __del__(self) -> None:
         # A loop left with `break` drops the iterator: its connection must not wait for anybody else to close it.
         with contextlib.suppress(Exception):
             self._reply.close()
+            if self.watch is not None:
+                self.watch.ended()
 
-    async def _more(self) -> T:
-        """The next event, when those that were ready are handed over."""
-        while True:
-            while self._pending:
-                self._decode()
-                for event in self._ready:
-                    return event
-            if self._failure is not None:
-                failure, self._failure = self._failure, None
-                failure.partial = self._partial()
-                raise failure
-            if self._finished:
-                # The last event is out. The end of the body has nearly always come with it.
-                await self._reply.drain(_DRAIN_SECONDS)
-                raise StopAsyncIteration
-            await self._fill()
+    def _next_failure(self) -> APIError | None:
+        """What is to be raised after the events that were handed over."""
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            failure.partial = self._partial()
+            if self.watch is not None:
+                self.watch.failed(failure)
+        return failure
 
     async def _fill(self) -> None:
         """Read until events are here, or the end or a failure is known."""
@@ -164,10 +144,12 @@ class AsyncStream(Generic[T]):
                     self._parser = SSEParser(max_event_bytes=self._max_event_bytes)
                 except APIError as final:
                     self._fail(final)
-        except BaseException:
+        except BaseException as error:
             # Cancelled while waiting: whoever cancels does not want the rest.
             self._finished = True
             self._reply.close()
+            if self.watch is not None:
+                self.watch.failed(error)
             raise
 
     async def _read(self, deadline: float | None, limit: float | None) -> bytes:
@@ -216,6 +198,8 @@ class AsyncStream(Generic[T]):
             self._count += len(events)
             self._last = events[-2:] if len(events) > 1 else [*self._last[-1:], *events]
             self._note(events)
+            if self.watch is not None:
+                self.watch.events(events)
         if failure is not None:
             bad = next((event for event in data if not _is_json(event)), b"")
             self._pending = []
@@ -293,6 +277,107 @@ class AsyncStream(Generic[T]):
         if shown:
             message += f" It begins: {shown!r}"
         return APIResponseValidationError(response, shown or None, message=message)
+
+
+class AsyncStream(Events[T]):
+    """An async iterator over the events of a reply. `async with` or `close()` drop the connection early.
+
+    Raises APIError for an error that the stream carries, APITimeoutError and APIConnectionError when it stalls or
+    breaks off; `partial` of each tells what had come. A stream that ends without its own end mark is broken off too.
+    """
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        # The first turn of a `for` is the quickest way to ask an iterator for what it has.
+        for event in self._ready:
+            return event
+        return await self._more()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop: the connection is dropped at once unless the stream had come to its end."""
+        self._drop()
+
+    aclose = close
+
+    async def _more(self) -> T:
+        """The next event, when those that were ready are handed over."""
+        while True:
+            while self._pending:
+                self._decode()
+                for event in self._ready:
+                    return event
+            if (failure := self._next_failure()) is not None:
+                raise failure
+            if self._finished:
+                # The last event is out. The end of the body has nearly always come with it.
+                await self._reply.drain(_DRAIN_SECONDS)
+                if self.watch is not None:
+                    self.watch.ended()
+                raise StopAsyncIteration
+            await self._fill()
+
+
+class Stream(Events[T]):
+    """The same for programs without an event loop: an iterator. `with` or `close()` drop the connection early.
+
+    All events that one read has completed are handed over before the next one.
+    """
+
+    lease: Lease
+    """The loop on which the reply is read, until the stream ends."""
+
+    def __iter__(self) -> Iterator[T]:
+        while True:
+            # Without a call of ours for each event.
+            yield from self._ready
+            try:
+                event = self._more()
+            except StopIteration:
+                return
+            yield event
+
+    def __next__(self) -> T:
+        for event in self._ready:
+            return event
+        return self._more()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop the connection, unless the stream had come to its end."""
+        self._drop()
+        self.lease.release()
+
+    def _more(self) -> T:
+        """The next event, when those that were ready are handed over."""
+        while True:
+            while self._pending:
+                self._decode()
+                for event in self._ready:
+                    return event
+            if (failure := self._next_failure()) is not None:
+                self.lease.release()
+                raise failure
+            if self._finished:
+                if not self._reply.closed:
+                    self.lease.run(self._reply.drain(_DRAIN_SECONDS))
+                self.lease.release()
+                if self.watch is not None:
+                    self.watch.ended()
+                raise StopIteration
+            self.lease.run(self._fill())
 
 
 def _named(data: list[bytes], names: list[bytes] | None) -> list[bytes]:

@@ -2,43 +2,82 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin, overload
+from collections.abc import Callable, Coroutine, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast, get_args, get_origin, overload
 
 from typing_extensions import Unpack
 
 from aiopenai.arguments import OPTIONS, CallOptions, add_options
-from aiopenai.paging import AsyncPaginator
+from aiopenai.endpoint import Async, Blocking, M, Resource
 from aiopenai.request import Endpoint, Request
-from aiopenai.streaming import AsyncStream
+from aiopenai.streaming import AsyncStream, Stream
 from aiopenai.values import Body, RequestFiles, is_mapping
 
-__all__ = ["AsyncVerbs"]
+if TYPE_CHECKING:
+    from aiopenai.endpoint import Helper
 
+__all__ = ["Verbs"]
+
+P = ParamSpec("P")
 T = TypeVar("T")
-StreamT = TypeVar("StreamT", bound=AsyncStream[Any])
+AsyncStreamT = TypeVar("AsyncStreamT", bound=AsyncStream[Any])
+StreamT = TypeVar("StreamT", bound=Stream[Any])
 
 
-class AsyncVerbs(ABC):
-    """The low-level verbs of the asynchronous client.
+def verb(make: Callable[Concatenate[Any, P], T]) -> Helper[P, T]:
+    """A method that sends the request that `make` gives; for type checkers `make` gives the reply."""
+
+    @wraps(make)
+    def method(self: Any, /, *args: P.args, **given: P.kwargs) -> Any:
+        return self._call(make(self, *args, **given))
+
+    return cast("Helper[P, T]", method)
+
+
+class Verbs(Resource[M]):
+    """The low-level verbs of both clients: coroutines of the reply, or the reply.
 
     `path` is below the base URL, or absolute; `cast_to` the type of the reply: a reply type, `str`, `bytes`,
     `HTTPResponse`, a dict, or a pydantic model. `options` is the reference's dict of request options, for which the
     keyword arguments of every call do as well.
     """
 
-    @abstractmethod
-    async def send(self, request: Request[T]) -> T:
-        """Send a request and give its reply."""
-
-    @abstractmethod
-    async def open_stream(self, request: Request[Any], stream_cls: Any) -> Any:
-        """Send a request and give its reply as a stream of the given class."""
-
     @overload
-    async def get(
-        self,
+    def get(
+        self: Resource[Async],
+        path: str,
+        *,
+        cast_to: type[T],
+        options: Mapping[str, Any] | None = None,
+        stream: Literal[False] = False,
+        **more: Unpack[CallOptions],
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def get(
+        self: Resource[Async],
+        path: str,
+        *,
+        cast_to: Any,
+        options: Mapping[str, Any] | None = None,
+        stream: Literal[True],
+        stream_cls: type[AsyncStreamT],
+        **more: Unpack[CallOptions],
+    ) -> Coroutine[Any, Any, AsyncStreamT]: ...
+    @overload
+    def get(
+        self: Resource[Async],
+        path: str,
+        *,
+        cast_to: type[T],
+        options: Mapping[str, Any] | None = None,
+        stream: bool,
+        stream_cls: type[AsyncStreamT] | None = None,
+        **more: Unpack[CallOptions],
+    ) -> Coroutine[Any, Any, T | AsyncStreamT]: ...
+    @overload
+    def get(
+        self: Resource[Blocking],
         path: str,
         *,
         cast_to: type[T],
@@ -47,8 +86,8 @@ class AsyncVerbs(ABC):
         **more: Unpack[CallOptions],
     ) -> T: ...
     @overload
-    async def get(
-        self,
+    def get(
+        self: Resource[Blocking],
         path: str,
         *,
         cast_to: Any,
@@ -58,8 +97,8 @@ class AsyncVerbs(ABC):
         **more: Unpack[CallOptions],
     ) -> StreamT: ...
     @overload
-    async def get(
-        self,
+    def get(
+        self: Resource[Blocking],
         path: str,
         *,
         cast_to: type[T],
@@ -68,7 +107,7 @@ class AsyncVerbs(ABC):
         stream_cls: type[StreamT] | None = None,
         **more: Unpack[CallOptions],
     ) -> T | StreamT: ...
-    async def get(
+    def get(
         self,
         path: str,
         *,
@@ -79,11 +118,53 @@ class AsyncVerbs(ABC):
         **more: Unpack[CallOptions],
     ) -> Any:
         """`GET path`, below the base URL or absolute; `cast_to` is the reply's type, `stream_cls` the stream's."""
-        return await self._low_level("GET", path, cast_to, None, None, None, options, stream, stream_cls, more)
+        request = _request("GET", path, cast_to, None, None, None, options, more, stream, stream_cls)
+        return self._call(request)
 
     @overload
-    async def post(
-        self,
+    def post(
+        self: Resource[Async],
+        path: str,
+        *,
+        cast_to: type[T],
+        body: Body | None = None,
+        content: Any = None,
+        files: RequestFiles | None = None,
+        options: Mapping[str, Any] | None = None,
+        stream: Literal[False] = False,
+        **more: Unpack[CallOptions],
+    ) -> Coroutine[Any, Any, T]: ...
+    @overload
+    def post(
+        self: Resource[Async],
+        path: str,
+        *,
+        cast_to: Any,
+        body: Body | None = None,
+        content: Any = None,
+        files: RequestFiles | None = None,
+        options: Mapping[str, Any] | None = None,
+        stream: Literal[True],
+        stream_cls: type[AsyncStreamT],
+        **more: Unpack[CallOptions],
+    ) -> Coroutine[Any, Any, AsyncStreamT]: ...
+    @overload
+    def post(
+        self: Resource[Async],
+        path: str,
+        *,
+        cast_to: type[T],
+        body: Body | None = None,
+        content: Any = None,
+        files: RequestFiles | None = None,
+        options: Mapping[str, Any] | None = None,
+        stream: bool,
+        stream_cls: type[AsyncStreamT] | None = None,
+        **more: Unpack[CallOptions],
+    ) -> Coroutine[Any, Any, T | AsyncStreamT]: ...
+    @overload
+    def post(
+        self: Resource[Blocking],
         path: str,
         *,
         cast_to: type[T],
@@ -95,8 +176,8 @@ class AsyncVerbs(ABC):
         **more: Unpack[CallOptions],
     ) -> T: ...
     @overload
-    async def post(
-        self,
+    def post(
+        self: Resource[Blocking],
         path: str,
         *,
         cast_to: Any,
@@ -109,8 +190,8 @@ class AsyncVerbs(ABC):
         **more: Unpack[CallOptions],
     ) -> StreamT: ...
     @overload
-    async def post(
-        self,
+    def post(
+        self: Resource[Blocking],
         path: str,
         *,
         cast_to: type[T],
@@ -122,7 +203,7 @@ class AsyncVerbs(ABC):
         stream_cls: type[StreamT] | None = None,
         **more: Unpack[CallOptions],
     ) -> T | StreamT: ...
-    async def post(
+    def post(
         self,
         path: str,
         *,
@@ -136,9 +217,11 @@ class AsyncVerbs(ABC):
         **more: Unpack[CallOptions],
     ) -> Any:
         """`POST path`: `body` as JSON, `content` as it is, or `files` (with `body` as fields) as a form."""
-        return await self._low_level("POST", path, cast_to, body, content, files, options, stream, stream_cls, more)
+        request = _request("POST", path, cast_to, body, content, files, options, more, stream, stream_cls)
+        return self._call(request)
 
-    async def patch(
+    @verb
+    def patch(
         self,
         path: str,
         *,
@@ -150,11 +233,10 @@ class AsyncVerbs(ABC):
         **more: Unpack[CallOptions],
     ) -> T:
         """`PATCH path`; see `post`."""
-        return cast(
-            "T", await self._low_level("PATCH", path, cast_to, body, content, files, options, False, None, more)
-        )
+        return cast("T", _request("PATCH", path, cast_to, body, content, files, options, more))
 
-    async def put(
+    @verb
+    def put(
         self,
         path: str,
         *,
@@ -166,9 +248,10 @@ class AsyncVerbs(ABC):
         **more: Unpack[CallOptions],
     ) -> T:
         """`PUT path`; see `post`."""
-        return cast("T", await self._low_level("PUT", path, cast_to, body, content, files, options, False, None, more))
+        return cast("T", _request("PUT", path, cast_to, body, content, files, options, more))
 
-    async def delete(
+    @verb
+    def delete(
         self,
         path: str,
         *,
@@ -179,9 +262,7 @@ class AsyncVerbs(ABC):
         **more: Unpack[CallOptions],
     ) -> T:
         """`DELETE path`; see `post`."""
-        return cast(
-            "T", await self._low_level("DELETE", path, cast_to, body, content, None, options, False, None, more)
-        )
+        return cast("T", _request("DELETE", path, cast_to, body, content, None, options, more))
 
     def get_api_list(
         self,
@@ -193,49 +274,48 @@ class AsyncVerbs(ABC):
         options: Mapping[str, Any] | None = None,
         method: str = "get",
         **more: Unpack[CallOptions],
-    ) -> AsyncPaginator[Any, Any]:
+    ) -> Any:
         """A list below `path`: `page` is one of the page types, `model` that of its items."""
         kind = page if get_args(page) else page[model]
         endpoint = Endpoint(method=method.upper(), path=path, reply=kind, page=kind, security="any")
         request: Request[Any] = Request(endpoint=endpoint, path=path, body=body)
         _apply(request, options, cast("dict[str, Any]", more))
-        return AsyncPaginator(self, request)
+        return self._list(request)
 
-    async def _low_level(
-        self,
-        method: str,
-        path: str,
-        cast_to: Any,
-        body: Any,
-        content: Any,
-        files: Any,
-        options: Mapping[str, Any] | None,
-        stream: bool,
-        stream_cls: Any,
-        more: Any,
-    ) -> Any:
-        if content is not None and (body is not None or files is not None):
-            raise TypeError("content cannot be given together with body or files")
-        endpoint = Endpoint(
-            method=method,
-            path=path,
-            reply=cast_to,
-            event=cast_to,
-            security="any",
-            page=cast_to if hasattr(get_origin(cast_to) or cast_to, "next_page_info") else None,
-        )
-        request: Request[Any] = Request(
-            endpoint=endpoint,
-            path=path,
-            body=body,
-            content=content,
-            files=list(files.items()) if is_mapping(files) else files,
-            stream=stream,
-        )
-        _apply(request, options, more)
-        if stream and stream_cls is not None:
-            return await self.open_stream(request, stream_cls)
-        return await self.send(request)
+
+def _request(
+    method: str,
+    path: str,
+    cast_to: Any,
+    body: Any,
+    content: Any,
+    files: Any,
+    options: Mapping[str, Any] | None,
+    more: Any,
+    stream: bool = False,
+    stream_cls: Any = None,
+) -> Any:
+    """The request; for type checkers anything, as its method has the reply's type."""
+    if content is not None and (body is not None or files is not None):
+        raise TypeError("content cannot be given together with body or files")
+    endpoint = Endpoint(
+        method=method,
+        path=path,
+        reply=cast_to,
+        event=stream_cls or cast_to,
+        security="any",
+        page=cast_to if hasattr(get_origin(cast_to) or cast_to, "next_page_info") else None,
+    )
+    request: Request[Any] = Request(
+        endpoint=endpoint,
+        path=path,
+        body=body,
+        content=content,
+        files=list(files.items()) if is_mapping(files) else files,
+        stream=stream,
+    )
+    _apply(request, options, more)
+    return request
 
 
 def _apply(request: Request[Any], options: Mapping[str, Any] | None, more: dict[str, Any]) -> None:

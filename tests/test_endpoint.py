@@ -9,7 +9,7 @@ import pytest
 from aiopenai import AsyncOpenAI, Request, omit
 from aiopenai.arguments import OPTIONS
 from aiopenai.endpoint import Async, Resource, delete, get, post
-from aiopenai.response import APIResponse, AsyncAPIResponse
+from aiopenai.response import AsyncAPIResponse, LegacyAPIResponse
 from aiopenai.streaming import AsyncStream
 from aiopenai.testing import Server
 from aiopenai.types import Model
@@ -287,7 +287,7 @@ class TestFacts:
 class TestModes:
     async def test_raw(self, client: AsyncOpenAI, server: Server, chat: dict[str, Any]) -> None:
         raw = await client.chat.completions.with_raw_response.create(**chat)
-        assert isinstance(raw, APIResponse)
+        assert isinstance(raw, LegacyAPIResponse)
         assert raw.request_id == f"req_{server.request_count:032x}"
         completion = raw.parse()
         assert type(completion) is ChatCompletion

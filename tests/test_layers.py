@@ -13,10 +13,10 @@ PACKAGE = Path(__file__).parents[1] / "aiopenai"
 # From the bottom up; a name stands for a module, or for a package with all below it.
 # fmt: off
 LAYERS = [
-    "version", "values", "headers", "urls", "errors", "logs", "querystring", "sse", "lenient", "lazy", "codec",
-    "models", "types", "request", "response", "multipart", "retry", "paging", "streaming", "transport",
-    "arguments", "endpoint", "verbs", "limits", "bulk", "resources", "client", "__init__", "demo", "joblines", "run",
-    "runbatch", "__main__",
+    "version", "values", "headers", "urls", "errors", "logs", "querystring", "sse", "runner", "lenient", "lazy",
+    "codec", "models", "vectors", "types", "request", "response", "multipart", "retry", "paging", "hooks", "streaming",
+    "transport", "methods", "arguments", "endpoint", "tokens", "lib", "verbs", "limits", "bulk", "resources", "client",
+    "blocking", "__init__", "demo", "joblines", "run", "runbatch", "__main__",
 ]
 # fmt: on
 ASIDE = {"testing", "_codegen"}

@@ -521,6 +521,39 @@ async def test_leaving_early_closes_the_file_of_a_path_and_no_other(
         assert not file.closed
 
 
+@pytest.mark.parametrize("missing", [False, True])
+async def test_leaving_while_the_file_is_being_opened_closes_it(
+    missing: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import aiofiles.threadpool
+
+    sync_open = aiofiles.threadpool.sync_open
+    begun, go_on = threading.Event(), threading.Event()
+    opened_files: list[Any] = []
+
+    def slowly(*args: Any, **kwargs: Any) -> Any:
+        begun.set()
+        go_on.wait()
+        opened_files.append(sync_open(*args, **kwargs))
+        return opened_files[-1]
+
+    path = tmp_path / "file"
+    path.write_bytes(bytes(3 * PIECE_BYTES))
+    pieces, _ = await MultipartBody({}, {"f": path}).open()
+    if missing:
+        path.unlink()
+    monkeypatch.setattr(aiofiles.threadpool, "sync_open", slowly)
+    await pieces.__anext__()
+    task = asyncio.ensure_future(pieces.__anext__())
+    await asyncio.to_thread(begun.wait)
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert [file.closed for file in opened_files] == ([] if missing else [True])
+
+
 async def test_a_large_file_is_never_in_memory(tmp_path: Path) -> None:
     path = tmp_path / "large"
     with path.open("wb") as file:

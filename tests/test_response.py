@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from aiopenai import APIConnectionError, APIResponseValidationError, APITimeoutError, AsyncOpenAI, Timeout
-from aiopenai.response import APIResponse, Headers, HTTPRequest, HTTPResponse, HttpxBinaryResponseContent, charset_of
+from aiopenai.response import (
+    Headers,
+    HTTPRequest,
+    HTTPResponse,
+    HttpxBinaryResponseContent,
+    LegacyAPIResponse,
+    charset_of,
+)
 from aiopenai.testing import Server
 from aiopenai.types.chat import ChatCompletion
 
@@ -82,7 +89,7 @@ class TestHTTPValues:
 class TestRaw:
     async def test_everything_of_it(self, client: AsyncOpenAI, server: Server, chat: dict[str, Any]) -> None:
         raw = await client.chat.completions.with_raw_response.create(**chat)
-        assert isinstance(raw, APIResponse)
+        assert isinstance(raw, LegacyAPIResponse)
         assert raw.status_code == 200
         assert raw.headers["X-Request-ID"] == raw.request_id
         assert raw.headers["x-ratelimit-limit-requests"]
@@ -93,7 +100,7 @@ class TestRaw:
         assert raw.retries_taken == 0
         assert raw.is_closed
         assert json.loads(raw.text) == raw.json() == json.loads(raw.read())
-        assert repr(raw) == "<APIResponse [200 OK]>"
+        assert repr(raw) == "<LegacyAPIResponse [200 OK]>"
         assert raw.parse().to_dict() == raw.json()
 
     async def test_other_types(self, client: AsyncOpenAI, chat: dict[str, Any]) -> None:

@@ -6,8 +6,10 @@ import ast
 from collections.abc import Collection, Iterator
 from typing import Literal
 
+from aiopenai._codegen.helpers import HELPERS
 from aiopenai._codegen.shapes import (
     NONE,
+    ByHand,
     Choice,
     Generic,
     Method,
@@ -15,6 +17,7 @@ from aiopenai._codegen.shapes import (
     Parameter,
     Place,
     Resource,
+    Text,
     Type,
     Union,
     Value,
@@ -77,7 +80,44 @@ def _resource(source: Source, name: Name, path: tuple[str, ...]) -> Resource:
     children = tuple(
         _resource(source, child, (*path, attribute)) for attribute, child in _properties(source, name.module, node)
     )
-    return Resource(path, name.name.removeprefix("Async"), name.module, tuple(_methods(source, name)), children)
+    return Resource(
+        path,
+        name.name.removeprefix("Async"),
+        name.module,
+        tuple(_methods(source, name)),
+        children,
+        tuple(_by_hand(source, name, ".".join(path))),
+    )
+
+
+def _by_hand(source: Source, owner: Name, path: str) -> Iterator[ByHand]:
+    """The methods whose bodies are written by hand, with all parameters that one of their signatures has."""
+    nodes: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
+    for item in _class(source, owner).body:
+        # The last one of a name is the one with a body.
+        if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and f"{path}.{item.name}" in HELPERS:
+            nodes[item.name] = item
+    for name, node in nodes.items():
+        helper = HELPERS[f"{path}.{name}"]
+        arguments = node.args
+        required = len(arguments.args) - len(arguments.defaults)
+        defaults: list[ast.expr | None] = [*[None] * required, *arguments.defaults, *arguments.kw_defaults]
+        found: list[Parameter] = []
+        for argument, default in zip([*arguments.args, *arguments.kwonlyargs], defaults, strict=True):
+            if argument.arg in COMMON:
+                continue
+            if argument.arg in helper.types:
+                type_: Type = Text(helper.types[argument.arg])
+            elif argument.annotation is None:
+                raise SourceError(f"{path}.{name}: {argument.arg} has no annotation")
+            else:
+                type_ = without(source.type(owner.module, argument.annotation), *ABSENT)
+            text = "" if default is None or ast.unparse(default) == "omit" else ast.unparse(default)
+            own = argument in arguments.args
+            found.append(Parameter(argument.arg, type_, default is not None, own, "()" if text == "[]" else text))
+        for extra, (annotation, text) in helper.extra.items():
+            found.append(Parameter(extra, Text(annotation), True, False, text))
+        yield ByHand(name, tuple(found))
 
 
 def _methods(source: Source, name: Name) -> Iterator[Method]:

@@ -66,7 +66,14 @@ class Union:
     discriminator: str | None = None
 
 
-Type: TypeAlias = Builtin | Value | Variable | Ref | Choice | Generic | Union
+@dataclass(frozen=True)
+class Text:
+    """A type as source text, its names those that `helpers.NAMES` knows."""
+
+    text: str
+
+
+Type: TypeAlias = Text | Builtin | Value | Variable | Ref | Choice | Generic | Union
 NONE = Builtin("None")
 STR = Builtin("str")
 OBJECT = Builtin("object")
@@ -121,12 +128,16 @@ class Types:
 
 @dataclass(frozen=True)
 class Parameter:
-    """A parameter of a method; `type` is without `Omit`, `optional` says that it may be left out."""
+    """A parameter of a method; `type` is without `Omit`, `optional` says that it may be left out.
+
+    `default` is the source text of one that is not `omit`.
+    """
 
     name: str
     type: Type
     optional: bool
     positional: bool = False
+    default: str = ""
 
 
 Place: TypeAlias = Literal["path", "query", "body", "header"]
@@ -177,6 +188,14 @@ class Method:
 
 
 @dataclass(frozen=True)
+class ByHand:
+    """A method whose body is written by hand."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+
+
+@dataclass(frozen=True)
 class Resource:
     """A resource class: `path` is how a client reaches it (`("chat", "completions")`)."""
 
@@ -185,6 +204,7 @@ class Resource:
     module: str
     methods: tuple[Method, ...]
     children: tuple[Resource, ...]
+    by_hand: tuple[ByHand, ...] = ()
 
     def walk(self) -> Iterator[Resource]:
         """This resource and all below it, parents first."""

@@ -318,8 +318,7 @@ class _Replies(_Module):
         """A Struct class, after the unions that its fields need."""
         name = self.names[definition.name]
         before: list[str] = []
-        model = "OutputText" if self._has_output_text(definition) else "Model"
-        bases = ", ".join(map(self.refer, definition.bases)) or self.imports.add("aiopenai.models", model, "Base")
+        bases = ", ".join(map(self.refer, definition.bases)) or self._base(definition)
         options = ""
         if definition.name in self.unions.tags:
             tag_field, tag = self.unions.tags[definition.name]
@@ -367,8 +366,13 @@ class _Replies(_Module):
                 default = default.replace("=dict)", f"={text})").replace("=list)", f"={text})")
         return _statement(f"    {field.name}: ", text, default + comment)
 
-    def _has_output_text(self, definition: Class) -> bool:
-        return "output_text" in definition.properties and any(field.name == "output" for field in definition.fields)
+    def _base(self, definition: Class) -> str:
+        """The hand-written base of a class without another one."""
+        names = {field.name for field in definition.fields}
+        if "embedding" in names:
+            return self.imports.add("aiopenai.vectors", "Vector", "Base")
+        text = "output" in names and "output_text" in definition.properties
+        return self.imports.add("aiopenai.models", "OutputText" if text else "Model", "Base")
 
 
 def _statement(start: str, type_: str, end: str = "") -> str:

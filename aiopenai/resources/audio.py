@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, chosen, cursor_page, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, chosen,
+    cursor_page, delete, get, post)
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.audio import (Transcription, TranscriptionDiarized, TranscriptionStreamEvent, TranscriptionVerbose,
     Translation, TranslationVerbose, Voice, VoiceConsent, VoiceConsentDeleted, VoiceDeleted)
@@ -40,14 +41,15 @@ class Audio(Resource[M]):
     @cached_property
     def voice_consents(self) -> VoiceConsents[M]:
         return VoiceConsents(self)
-    with_raw_response: View[Audio[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Audio[AsyncStreaming]] = View(AsyncStreaming)
+    with_raw_response: View[Audio[AsyncRaw], Audio[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Audio[AsyncStreaming], Audio[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
 
 class Transcriptions(Resource[M]):
     """`client.audio.transcriptions`"""
-    with_raw_response: View[Transcriptions[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Transcriptions[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Transcriptions[AsyncRaw], Transcriptions[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Transcriptions[AsyncStreaming],
+        Transcriptions[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     def _create_json(self, *, file: FileTypes, model: str | AudioModel,
         chunking_strategy: TranscriptionCreateParamsChunkingStrategy | Omit | None = omit,
         include: builtins.list[TranscriptionInclude] | Omit = omit, keywords: SequenceNotStr[str] | Omit = omit,
@@ -124,9 +126,9 @@ class Transcriptions(Resource[M]):
 
 class Translations(Resource[M]):
     """`client.audio.translations`"""
-    with_raw_response: View[Translations[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Translations[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Translations[AsyncRaw], Translations[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Translations[AsyncStreaming], Translations[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     def _create_json(self, *, file: FileTypes, model: str | AudioModel, prompt: str | Omit = omit,
         response_format: Literal["json"] | Omit = omit, temperature: float | Omit = omit,
         **options: Unpack[CallOptions]) -> Translation: ...
@@ -145,9 +147,9 @@ class Translations(Resource[M]):
 
 class Speech(Resource[M]):
     """`client.audio.speech`"""
-    with_raw_response: View[Speech[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Speech[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Speech[AsyncRaw], Speech[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Speech[AsyncStreaming], Speech[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/audio/speech", HttpxBinaryResponseContent, accept="application/octet-stream")
     def create(self, *, input: str, model: str | SpeechModel, voice: SpeechCreateParamsVoice,
         instructions: str | Omit = omit, response_format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
@@ -156,36 +158,31 @@ class Speech(Resource[M]):
 
 class Voices(Resource[M]):
     """`client.audio.voices`"""
-    with_raw_response: View[Voices[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Voices[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Voices[AsyncRaw], Voices[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Voices[AsyncStreaming], Voices[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/audio/voices", Voice, files=("audio_sample",), needs=(("audio_sample", "consent"), ("prompt", "type")))
     def create(self, *, name: str, audio_sample: FileTypes | Omit = omit, consent: str | Omit = omit,
         type: Literal["audio_sample", "prompt"] | Omit = omit, prompt: str | Omit = omit,
         model: str | Literal["auto", "2026-10-08"] | Omit = omit, script_hint: str | Omit = omit,
         **options: Unpack[CallOptions]) -> Voice: ...
-
     @delete("/audio/voices/{voice_id}", VoiceDeleted)
     def delete(self, voice_id: str, **options: Unpack[CallOptions]) -> VoiceDeleted: ...
 
 class VoiceConsents(Resource[M]):
     """`client.audio.voice_consents`"""
-    with_raw_response: View[VoiceConsents[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[VoiceConsents[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[VoiceConsents[AsyncRaw], VoiceConsents[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[VoiceConsents[AsyncStreaming],
+        VoiceConsents[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @post("/audio/voice_consents", VoiceConsent, files=("recording",))
     def create(self, *, language: str, name: str, recording: FileTypes,
         **options: Unpack[CallOptions]) -> VoiceConsent: ...
-
     @get("/audio/voice_consents/{consent_id}", VoiceConsent)
     def retrieve(self, consent_id: str, **options: Unpack[CallOptions]) -> VoiceConsent: ...
-
     @post("/audio/voice_consents/{consent_id}", VoiceConsent)
     def update(self, consent_id: str, *, name: str, **options: Unpack[CallOptions]) -> VoiceConsent: ...
-
     @cursor_page("/audio/voice_consents", VoiceConsent)
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit,
         **options: Unpack[CallOptions]) -> VoiceConsent: ...
-
     @delete("/audio/voice_consents/{consent_id}", VoiceConsentDeleted)
     def delete(self, consent_id: str, **options: Unpack[CallOptions]) -> VoiceConsentDeleted: ...

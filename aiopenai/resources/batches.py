@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
+    get, post)
 from aiopenai.types.batches import Batch
 from aiopenai.values import omit
 
@@ -20,21 +21,18 @@ if TYPE_CHECKING:
 
 class Batches(Resource[M]):
     """`client.batches`"""
-    with_raw_response: View[Batches[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Batches[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Batches[AsyncRaw], Batches[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Batches[AsyncStreaming], Batches[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/batches", Batch)
     def create(self, *, completion_window: Literal["24h"],
         endpoint: Literal["/v1/responses", "/v1/chat/completions", "/v1/embeddings", "/v1/completions",
         "/v1/moderations", "/v1/images/generations", "/v1/images/edits", "/v1/videos"], input_file_id: str,
         metadata: Metadata | Omit | None = omit, output_expires_after: BatchCreateParamsOutputExpiresAfter
         | Omit = omit, **options: Unpack[CallOptions]) -> Batch: ...
-
     @get("/batches/{batch_id}", Batch)
     def retrieve(self, batch_id: str, **options: Unpack[CallOptions]) -> Batch: ...
-
     @cursor_page("/batches", Batch)
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, **options: Unpack[CallOptions]) -> Batch: ...
-
     @post("/batches/{batch_id}/cancel", Batch)
     def cancel(self, batch_id: str, **options: Unpack[CallOptions]) -> Batch: ...

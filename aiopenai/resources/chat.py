@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post, streamed
-from aiopenai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionDeleted, ChatCompletionStoreMessage
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
+    delete, get, managed, post, streamed)
+from aiopenai.types.chat import (ChatCompletion, ChatCompletionChunk, ChatCompletionDeleted, ChatCompletionStoreMessage,
+    ParsedChatCompletion)
 from aiopenai.values import omit
 
 if TYPE_CHECKING:
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai.endpoint import Both, CallOptions
+    from aiopenai.lib.streaming.chat import (AsyncChatCompletionStreamManager, ChatCompletionStreamManager,
+        ResponseFormatT)
     from aiopenai.types.chat import (ChatCompletionAudioParam, ChatCompletionMessageParam,
         ChatCompletionPredictionContentParam, ChatCompletionStreamOptionsParam, ChatCompletionToolChoiceOptionParam,
         ChatCompletionToolUnionParam, CompletionCreateParamsFunction, CompletionCreateParamsFunctionCall,
@@ -31,17 +35,18 @@ class Chat(Resource[M]):
     @cached_property
     def completions(self) -> Completions[M]:
         return Completions(self)
-    with_raw_response: View[Chat[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Chat[AsyncStreaming]] = View(AsyncStreaming)
+    with_raw_response: View[Chat[AsyncRaw], Chat[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Chat[AsyncStreaming], Chat[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
 
 class Completions(Resource[M]):
     """`client.chat.completions`"""
     @cached_property
     def messages(self) -> Messages[M]:
         return Messages(self)
-    with_raw_response: View[Completions[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Completions[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Completions[AsyncRaw], Completions[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Completions[AsyncStreaming], Completions[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     def _create(self, *, messages: Iterable[ChatCompletionMessageParam], model: str | ChatModel,
         audio: ChatCompletionAudioParam | Omit | None = omit, frequency_penalty: float | Omit | None = omit,
         function_call: CompletionCreateParamsFunctionCall | Omit = omit,
@@ -117,27 +122,71 @@ class Completions(Resource[M]):
         **options: Unpack[CallOptions]) -> ChatCompletion | ChatCompletionChunk: ...
     create = streamed("POST", "/chat/completions", ChatCompletion, ChatCompletionChunk, _create, _create_streaming,
         _create_either, replay=("messages",))
-
     @get("/chat/completions/{completion_id}", ChatCompletion)
     def retrieve(self, completion_id: str, **options: Unpack[CallOptions]) -> ChatCompletion: ...
-
     @post("/chat/completions/{completion_id}", ChatCompletion)
     def update(self, completion_id: str, *, metadata: Metadata | None,
         **options: Unpack[CallOptions]) -> ChatCompletion: ...
-
     @cursor_page("/chat/completions", ChatCompletion)
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, metadata: Metadata | Omit | None = omit,
         model: str | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         **options: Unpack[CallOptions]) -> ChatCompletion: ...
-
     @delete("/chat/completions/{completion_id}", ChatCompletionDeleted)
     def delete(self, completion_id: str, **options: Unpack[CallOptions]) -> ChatCompletionDeleted: ...
+    @post("/chat/completions", ParsedChatCompletion, prepare="aiopenai.lib.parsing:prepare_chat", replay=("messages",))
+    def parse(self, *, messages: Iterable[ChatCompletionMessageParam], model: str | ChatModel,
+        audio: ChatCompletionAudioParam | Omit | None = omit, response_format: type[ResponseFormatT] | Omit = omit,
+        frequency_penalty: float | Omit | None = omit, function_call: CompletionCreateParamsFunctionCall | Omit = omit,
+        functions: Iterable[CompletionCreateParamsFunction] | Omit = omit,
+        logit_bias: dict[str, int] | Omit | None = omit, logprobs: bool | Omit | None = omit,
+        max_completion_tokens: int | Omit | None = omit, max_tokens: int | Omit | None = omit,
+        metadata: Metadata | Omit | None = omit, modalities: builtins.list[Literal["text", "audio"]] | Omit
+        | None = omit, moderation: CompletionCreateParamsModeration | Omit | None = omit, n: int | Omit | None = omit,
+        parallel_tool_calls: bool | Omit = omit, prediction: ChatCompletionPredictionContentParam | Omit | None = omit,
+        presence_penalty: float | Omit | None = omit, prompt_cache_key: str | Omit | None = omit,
+        prompt_cache_options: CompletionCreateParamsPromptCacheOptions | Omit = omit,
+        prompt_cache_retention: Literal["in_memory", "24h"] | Omit | None = omit,
+        reasoning_effort: ReasoningEffort | Omit | None = omit, safety_identifier: str | Omit | None = omit,
+        seed: int | Omit | None = omit, service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"]
+        | Omit | None = omit, stop: str | SequenceNotStr[str] | Omit | None = omit, store: bool | Omit | None = omit,
+        stream_options: ChatCompletionStreamOptionsParam | Omit | None = omit, temperature: float | Omit | None = omit,
+        tool_choice: ChatCompletionToolChoiceOptionParam | Omit = omit,
+        tools: Iterable[ChatCompletionToolUnionParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
+        top_p: float | Omit | None = omit, user: str | Omit = omit,
+        verbosity: Literal["low", "medium", "high"] | Omit | None = omit,
+        web_search_options: CompletionCreateParamsWebSearchOptions | Omit = omit,
+        **options: Unpack[CallOptions]) -> ParsedChatCompletion[ResponseFormatT]: ...
+    @managed("aiopenai.lib.streaming.chat:stream")
+    def stream(self, *, messages: Iterable[ChatCompletionMessageParam], model: str | ChatModel,
+        audio: ChatCompletionAudioParam | Omit | None = omit,
+        response_format: CompletionCreateParamsResponseFormat | type[ResponseFormatT] | Omit = omit,
+        frequency_penalty: float | Omit | None = omit, function_call: CompletionCreateParamsFunctionCall | Omit = omit,
+        functions: Iterable[CompletionCreateParamsFunction] | Omit = omit,
+        logit_bias: dict[str, int] | Omit | None = omit, logprobs: bool | Omit | None = omit,
+        max_completion_tokens: int | Omit | None = omit, max_tokens: int | Omit | None = omit,
+        metadata: Metadata | Omit | None = omit, modalities: builtins.list[Literal["text", "audio"]] | Omit
+        | None = omit, moderation: CompletionCreateParamsModeration | Omit | None = omit, n: int | Omit | None = omit,
+        parallel_tool_calls: bool | Omit = omit, prediction: ChatCompletionPredictionContentParam | Omit | None = omit,
+        presence_penalty: float | Omit | None = omit, prompt_cache_key: str | Omit | None = omit,
+        prompt_cache_options: CompletionCreateParamsPromptCacheOptions | Omit = omit,
+        prompt_cache_retention: Literal["in_memory", "24h"] | Omit | None = omit,
+        reasoning_effort: ReasoningEffort | Omit | None = omit, safety_identifier: str | Omit | None = omit,
+        seed: int | Omit | None = omit, service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"]
+        | Omit | None = omit, stop: str | SequenceNotStr[str] | Omit | None = omit, store: bool | Omit | None = omit,
+        stream_options: ChatCompletionStreamOptionsParam | Omit | None = omit, temperature: float | Omit | None = omit,
+        tool_choice: ChatCompletionToolChoiceOptionParam | Omit = omit,
+        tools: Iterable[ChatCompletionToolUnionParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
+        top_p: float | Omit | None = omit, user: str | Omit = omit,
+        verbosity: Literal["low", "medium", "high"] | Omit | None = omit,
+        web_search_options: CompletionCreateParamsWebSearchOptions | Omit = omit,
+        **options: Unpack[CallOptions]) -> Both[AsyncChatCompletionStreamManager[ResponseFormatT],
+        ChatCompletionStreamManager[ResponseFormatT]]: ...
 
 class Messages(Resource[M]):
     """`client.chat.completions.messages`"""
-    with_raw_response: View[Messages[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Messages[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Messages[AsyncRaw], Messages[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Messages[AsyncStreaming], Messages[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @cursor_page("/chat/completions/{completion_id}/messages", ChatCompletionStoreMessage)
     def list(self, completion_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> ChatCompletionStoreMessage: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, streamed
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, streamed
 from aiopenai.types.completions import Completion
 from aiopenai.values import omit
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 class Completions(Resource[M]):
     """`client.completions`"""
-    with_raw_response: View[Completions[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Completions[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Completions[AsyncRaw], Completions[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Completions[AsyncStreaming], Completions[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     def _create(self, *, model: str | Literal["gpt-3.5-turbo-instruct", "davinci-002", "babbage-002"],
         prompt: str | SequenceNotStr[str] | Iterable[int] | Iterable[Iterable[int]] | None,
         best_of: int | Omit | None = omit, echo: bool | Omit | None = omit,

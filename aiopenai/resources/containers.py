@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
+    delete, get, post)
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.containers import (ContainerCreateResponse, ContainerListResponse, ContainerRetrieveResponse,
     FileCreateResponse, FileListResponse, FileRetrieveResponse)
@@ -27,23 +28,20 @@ class Containers(Resource[M]):
     @cached_property
     def files(self) -> Files[M]:
         return Files(self)
-    with_raw_response: View[Containers[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Containers[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Containers[AsyncRaw], Containers[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Containers[AsyncStreaming], Containers[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/containers", ContainerCreateResponse)
     def create(self, *, name: str, expires_after: ContainerCreateParamsExpiresAfter | Omit = omit,
         file_ids: SequenceNotStr[str] | Omit = omit, memory_limit: Literal["1g", "4g", "16g", "64g"] | Omit = omit,
         network_policy: ContainerCreateParamsNetworkPolicy | Omit = omit,
         skills: Iterable[ContainerCreateParamsSkill] | Omit = omit,
         **options: Unpack[CallOptions]) -> ContainerCreateResponse: ...
-
     @get("/containers/{container_id}", ContainerRetrieveResponse)
     def retrieve(self, container_id: str, **options: Unpack[CallOptions]) -> ContainerRetrieveResponse: ...
-
     @cursor_page("/containers", ContainerListResponse)
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, name: str | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> ContainerListResponse: ...
-
     @delete("/containers/{container_id}", None, accept="*/*")
     def delete(self, container_id: str, **options: Unpack[CallOptions]) -> None: ...
 
@@ -52,28 +50,25 @@ class Files(Resource[M]):
     @cached_property
     def content(self) -> Content[M]:
         return Content(self)
-    with_raw_response: View[Files[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Files[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Files[AsyncRaw], Files[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Files[AsyncStreaming], Files[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/containers/{container_id}/files", FileCreateResponse, may_upload=("file",))
     def create(self, container_id: str, *, file: FileTypes | Omit = omit, file_id: str | Omit = omit,
         **options: Unpack[CallOptions]) -> FileCreateResponse: ...
-
     @get("/containers/{container_id}/files/{file_id}", FileRetrieveResponse)
     def retrieve(self, file_id: str, *, container_id: str, **options: Unpack[CallOptions]) -> FileRetrieveResponse: ...
-
     @cursor_page("/containers/{container_id}/files", FileListResponse)
     def list(self, container_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> FileListResponse: ...
-
     @delete("/containers/{container_id}/files/{file_id}", None, accept="*/*")
     def delete(self, file_id: str, *, container_id: str, **options: Unpack[CallOptions]) -> None: ...
 
 class Content(Resource[M]):
     """`client.containers.files.content`"""
-    with_raw_response: View[Content[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Content[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Content[AsyncRaw], Content[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Content[AsyncStreaming], Content[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @get("/containers/{container_id}/files/{file_id}/content", HttpxBinaryResponseContent, accept="application/binary")
     def retrieve(self, file_id: str, *, container_id: str,
         **options: Unpack[CallOptions]) -> HttpxBinaryResponseContent: ...

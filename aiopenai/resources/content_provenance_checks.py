@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post
 from aiopenai.types.content_provenance_checks import ContentProvenanceCheck
 
 if TYPE_CHECKING:
@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 class ContentProvenanceChecks(Resource[M]):
     """`client.content_provenance_checks`"""
-    with_raw_response: View[ContentProvenanceChecks[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[ContentProvenanceChecks[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[ContentProvenanceChecks[AsyncRaw], ContentProvenanceChecks[BlockingRaw]] = View(AsyncRaw,
+        BlockingRaw)
+    with_streaming_response: View[ContentProvenanceChecks[AsyncStreaming],
+        ContentProvenanceChecks[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @post("/content_provenance_checks", ContentProvenanceCheck, files=("file",))
     def create(self, *, file: FileTypes, **options: Unpack[CallOptions]) -> ContentProvenanceCheck: ...

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    conversation_cursor_page, delete, get, post)
 from aiopenai.types.conversations import (Conversation, ConversationDeletedResource, ConversationItem,
     ConversationItemList)
 from aiopenai.values import omit
@@ -27,41 +28,35 @@ class Conversations(Resource[M]):
     @cached_property
     def items(self) -> Items[M]:
         return Items(self)
-    with_raw_response: View[Conversations[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Conversations[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Conversations[AsyncRaw], Conversations[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Conversations[AsyncStreaming],
+        Conversations[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @post("/conversations", Conversation, replay=("items",))
     def create(self, *, items: Iterable[ResponseInputItemParam] | Omit | None = omit,
         metadata: Metadata | Omit | None = omit, **options: Unpack[CallOptions]) -> Conversation: ...
-
     @get("/conversations/{conversation_id}", Conversation)
     def retrieve(self, conversation_id: str, **options: Unpack[CallOptions]) -> Conversation: ...
-
     @post("/conversations/{conversation_id}", Conversation)
     def update(self, conversation_id: str, *, metadata: Metadata | None,
         **options: Unpack[CallOptions]) -> Conversation: ...
-
     @delete("/conversations/{conversation_id}", ConversationDeletedResource)
     def delete(self, conversation_id: str, **options: Unpack[CallOptions]) -> ConversationDeletedResource: ...
 
 class Items(Resource[M]):
     """`client.conversations.items`"""
-    with_raw_response: View[Items[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Items[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Items[AsyncRaw], Items[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Items[AsyncStreaming], Items[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/conversations/{conversation_id}/items", ConversationItemList, query=("include",), replay=("items",))
     def create(self, conversation_id: str, *, items: Iterable[ResponseInputItemParam],
         include: builtins.list[ResponseIncludable] | Omit = omit,
         **options: Unpack[CallOptions]) -> ConversationItemList: ...
-
     @get("/conversations/{conversation_id}/items/{item_id}", ConversationItem)
     def retrieve(self, item_id: str, *, conversation_id: str, include: builtins.list[ResponseIncludable] | Omit = omit,
         **options: Unpack[CallOptions]) -> ConversationItem: ...
-
     @conversation_cursor_page("/conversations/{conversation_id}/items", ConversationItem)
     def list(self, conversation_id: str, *, after: str | Omit = omit,
         include: builtins.list[ResponseIncludable] | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> ConversationItem: ...
-
     @delete("/conversations/{conversation_id}/items/{item_id}", Conversation)
     def delete(self, item_id: str, *, conversation_id: str, **options: Unpack[CallOptions]) -> Conversation: ...

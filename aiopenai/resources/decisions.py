@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post
 from aiopenai.types.decisions import Decision
 from aiopenai.values import omit
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 class Decisions(Resource[M]):
     """`client.decisions`"""
-    with_raw_response: View[Decisions[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Decisions[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Decisions[AsyncRaw], Decisions[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Decisions[AsyncStreaming], Decisions[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/decisions", Decision, replay=("input",))
     def create(self, *, input: str | Iterable[DecisionCreateParamsInputUnionMember1], model: str,
         questions: Iterable[DecisionCreateParamsQuestion], prompt_cache_key: str | Omit | None = omit,

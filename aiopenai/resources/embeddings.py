@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post
 from aiopenai.types.embeddings import CreateEmbeddingResponse
 from aiopenai.values import omit
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 class Embeddings(Resource[M]):
     """`client.embeddings`"""
-    with_raw_response: View[Embeddings[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Embeddings[AsyncStreaming]] = View(AsyncStreaming)
-
-    @post("/embeddings", CreateEmbeddingResponse)
+    with_raw_response: View[Embeddings[AsyncRaw], Embeddings[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Embeddings[AsyncStreaming], Embeddings[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
+    @post("/embeddings", CreateEmbeddingResponse, prepare="aiopenai.lib.embeddings:prepare")
     def create(self, *, input: str | SequenceNotStr[str] | Iterable[int] | Iterable[Iterable[int]],
         model: str | EmbeddingModel, dimensions: int | Omit = omit,
         encoding_format: Literal["float", "base64"] | Omit = omit, user: str | Omit = omit,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
+    delete, get, post)
 from aiopenai.types.evals import (EvalCreateResponse, EvalDeleteResponse, EvalListResponse, EvalRetrieveResponse,
     EvalUpdateResponse, OutputItemListResponse, OutputItemRetrieveResponse, RunCancelResponse, RunCreateResponse,
     RunDeleteResponse, RunListResponse, RunRetrieveResponse)
@@ -28,26 +29,22 @@ class Evals(Resource[M]):
     @cached_property
     def runs(self) -> Runs[M]:
         return Runs(self)
-    with_raw_response: View[Evals[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Evals[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Evals[AsyncRaw], Evals[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Evals[AsyncStreaming], Evals[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/evals", EvalCreateResponse)
     def create(self, *, data_source_config: EvalCreateParamsDataSourceConfig,
         testing_criteria: Iterable[EvalCreateParamsTestingCriterion], metadata: Metadata | Omit | None = omit,
         name: str | Omit = omit, **options: Unpack[CallOptions]) -> EvalCreateResponse: ...
-
     @get("/evals/{eval_id}", EvalRetrieveResponse)
     def retrieve(self, eval_id: str, **options: Unpack[CallOptions]) -> EvalRetrieveResponse: ...
-
     @post("/evals/{eval_id}", EvalUpdateResponse)
     def update(self, eval_id: str, *, metadata: Metadata | Omit | None = omit, name: str | Omit = omit,
         **options: Unpack[CallOptions]) -> EvalUpdateResponse: ...
-
     @cursor_page("/evals", EvalListResponse)
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         order_by: Literal["created_at", "updated_at"] | Omit = omit,
         **options: Unpack[CallOptions]) -> EvalListResponse: ...
-
     @delete("/evals/{eval_id}", EvalDeleteResponse)
     def delete(self, eval_id: str, **options: Unpack[CallOptions]) -> EvalDeleteResponse: ...
 
@@ -56,37 +53,32 @@ class Runs(Resource[M]):
     @cached_property
     def output_items(self) -> OutputItems[M]:
         return OutputItems(self)
-    with_raw_response: View[Runs[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Runs[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Runs[AsyncRaw], Runs[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Runs[AsyncStreaming], Runs[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/evals/{eval_id}/runs", RunCreateResponse)
     def create(self, eval_id: str, *, data_source: RunCreateParamsDataSource, metadata: Metadata | Omit | None = omit,
         name: str | Omit = omit, **options: Unpack[CallOptions]) -> RunCreateResponse: ...
-
     @get("/evals/{eval_id}/runs/{run_id}", RunRetrieveResponse)
     def retrieve(self, run_id: str, *, eval_id: str, **options: Unpack[CallOptions]) -> RunRetrieveResponse: ...
-
     @cursor_page("/evals/{eval_id}/runs", RunListResponse)
     def list(self, eval_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit,
         status: Literal["queued", "in_progress", "completed", "canceled", "failed"] | Omit = omit,
         **options: Unpack[CallOptions]) -> RunListResponse: ...
-
     @post("/evals/{eval_id}/runs/{run_id}/cancel", RunCancelResponse)
     def cancel(self, run_id: str, *, eval_id: str, **options: Unpack[CallOptions]) -> RunCancelResponse: ...
-
     @delete("/evals/{eval_id}/runs/{run_id}", RunDeleteResponse)
     def delete(self, run_id: str, *, eval_id: str, **options: Unpack[CallOptions]) -> RunDeleteResponse: ...
 
 class OutputItems(Resource[M]):
     """`client.evals.runs.output_items`"""
-    with_raw_response: View[OutputItems[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[OutputItems[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[OutputItems[AsyncRaw], OutputItems[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[OutputItems[AsyncStreaming], OutputItems[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @get("/evals/{eval_id}/runs/{run_id}/output_items/{output_item_id}", OutputItemRetrieveResponse)
     def retrieve(self, output_item_id: str, *, eval_id: str, run_id: str,
         **options: Unpack[CallOptions]) -> OutputItemRetrieveResponse: ...
-
     @cursor_page("/evals/{eval_id}/runs/{run_id}/output_items", OutputItemListResponse)
     def list(self, run_id: str, *, eval_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, status: Literal["fail", "pass"] | Omit = omit,

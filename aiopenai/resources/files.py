@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
+    delete, get, helper, post)
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.files import FileDeleted, FileObject
 from aiopenai.values import omit
@@ -21,25 +22,23 @@ if TYPE_CHECKING:
 
 class Files(Resource[M]):
     """`client.files`"""
-    with_raw_response: View[Files[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Files[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Files[AsyncRaw], Files[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Files[AsyncStreaming], Files[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/files", FileObject, files=("file",))
     def create(self, *, file: FileTypes, purpose: FilePurpose,
         expires_after: FileCreateParamsExpiresAfter | Omit = omit, **options: Unpack[CallOptions]) -> FileObject: ...
-
     @get("/files/{file_id}", FileObject)
     def retrieve(self, file_id: str, **options: Unpack[CallOptions]) -> FileObject: ...
-
     @cursor_page("/files", FileObject)
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         purpose: str | Omit = omit, **options: Unpack[CallOptions]) -> FileObject: ...
-
     @get("/files/{file_id}/content", HttpxBinaryResponseContent, accept="application/binary")
     def content(self, file_id: str, **options: Unpack[CallOptions]) -> HttpxBinaryResponseContent: ...
-
     @get("/files/{file_id}/content", str)
     def retrieve_content(self, file_id: str, **options: Unpack[CallOptions]) -> str: ...
-
     @delete("/files/{file_id}", FileDeleted)
     def delete(self, file_id: str, **options: Unpack[CallOptions]) -> FileDeleted: ...
+    @helper("aiopenai.lib.polling:wait_for_processing")
+    def wait_for_processing(self, id: str, *, poll_interval: float = 5.0, max_wait_seconds: float = 30 * 60,
+        **options: Unpack[CallOptions]) -> FileObject: ...

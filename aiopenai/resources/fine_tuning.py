@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, cursor_page,
-    delete, get, page, post)
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    conversation_cursor_page, cursor_page, delete, get, page, post)
 from aiopenai.types.fine_tuning import (FineTuningJob, FineTuningJobCheckpoint, FineTuningJobEvent, GraderRunResponse,
     GraderValidateResponse, PermissionCreateResponse, PermissionDeleteResponse, PermissionListResponse,
     PermissionRetrieveResponse)
@@ -35,17 +35,18 @@ class FineTuning(Resource[M]):
     @cached_property
     def alpha(self) -> Alpha[M]:
         return Alpha(self)
-    with_raw_response: View[FineTuning[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[FineTuning[AsyncStreaming]] = View(AsyncStreaming)
+    with_raw_response: View[FineTuning[AsyncRaw], FineTuning[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[FineTuning[AsyncStreaming], FineTuning[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
 
 class Jobs(Resource[M]):
     """`client.fine_tuning.jobs`"""
     @cached_property
     def checkpoints(self) -> Checkpoints[M]:
         return Checkpoints(self)
-    with_raw_response: View[Jobs[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Jobs[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Jobs[AsyncRaw], Jobs[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Jobs[AsyncStreaming], Jobs[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/fine_tuning/jobs", FineTuningJob)
     def create(self, *, model: str | Literal["babbage-002", "davinci-002", "gpt-3.5-turbo", "gpt-4o-mini"],
         training_file: str, hyperparameters: SupervisedHyperparametersParam | Omit = omit,
@@ -53,32 +54,26 @@ class Jobs(Resource[M]):
         metadata: Metadata | Omit | None = omit, method: JobCreateParamsMethod | Omit = omit,
         seed: int | Omit | None = omit, suffix: str | Omit | None = omit, validation_file: str | Omit | None = omit,
         **options: Unpack[CallOptions]) -> FineTuningJob: ...
-
     @get("/fine_tuning/jobs/{fine_tuning_job_id}", FineTuningJob)
     def retrieve(self, fine_tuning_job_id: str, **options: Unpack[CallOptions]) -> FineTuningJob: ...
-
     @cursor_page("/fine_tuning/jobs", FineTuningJob)
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, metadata: dict[str, str] | Omit | None = omit,
         **options: Unpack[CallOptions]) -> FineTuningJob: ...
-
     @post("/fine_tuning/jobs/{fine_tuning_job_id}/cancel", FineTuningJob)
     def cancel(self, fine_tuning_job_id: str, **options: Unpack[CallOptions]) -> FineTuningJob: ...
-
     @cursor_page("/fine_tuning/jobs/{fine_tuning_job_id}/events", FineTuningJobEvent)
     def list_events(self, fine_tuning_job_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         **options: Unpack[CallOptions]) -> FineTuningJobEvent: ...
-
     @post("/fine_tuning/jobs/{fine_tuning_job_id}/pause", FineTuningJob)
     def pause(self, fine_tuning_job_id: str, **options: Unpack[CallOptions]) -> FineTuningJob: ...
-
     @post("/fine_tuning/jobs/{fine_tuning_job_id}/resume", FineTuningJob)
     def resume(self, fine_tuning_job_id: str, **options: Unpack[CallOptions]) -> FineTuningJob: ...
 
 class Checkpoints(Resource[M]):
     """`client.fine_tuning.jobs.checkpoints`"""
-    with_raw_response: View[Checkpoints[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Checkpoints[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Checkpoints[AsyncRaw], Checkpoints[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Checkpoints[AsyncStreaming], Checkpoints[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @cursor_page("/fine_tuning/jobs/{fine_tuning_job_id}/checkpoints", FineTuningJobCheckpoint)
     def list(self, fine_tuning_job_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         **options: Unpack[CallOptions]) -> FineTuningJobCheckpoint: ...
@@ -88,29 +83,28 @@ class FineTuningCheckpoints(Resource[M]):
     @cached_property
     def permissions(self) -> Permissions[M]:
         return Permissions(self)
-    with_raw_response: View[FineTuningCheckpoints[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[FineTuningCheckpoints[AsyncStreaming]] = View(AsyncStreaming)
+    with_raw_response: View[FineTuningCheckpoints[AsyncRaw], FineTuningCheckpoints[BlockingRaw]] = View(AsyncRaw,
+        BlockingRaw)
+    with_streaming_response: View[FineTuningCheckpoints[AsyncStreaming],
+        FineTuningCheckpoints[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
 
 class Permissions(Resource[M]):
     """`client.fine_tuning.checkpoints.permissions`"""
-    with_raw_response: View[Permissions[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Permissions[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Permissions[AsyncRaw], Permissions[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Permissions[AsyncStreaming], Permissions[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @page("/fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions", PermissionCreateResponse, verb="POST")
     def create(self, fine_tuned_model_checkpoint: str, *, project_ids: SequenceNotStr[str],
         **options: Unpack[CallOptions]) -> PermissionCreateResponse: ...
-
     @get("/fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions", PermissionRetrieveResponse)
     def retrieve(self, fine_tuned_model_checkpoint: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["ascending", "descending"] | Omit = omit, project_id: str | Omit = omit,
         **options: Unpack[CallOptions]) -> PermissionRetrieveResponse: ...
-
     @conversation_cursor_page("/fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions",
         PermissionListResponse)
     def list(self, fine_tuned_model_checkpoint: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["ascending", "descending"] | Omit = omit, project_id: str | Omit = omit,
         **options: Unpack[CallOptions]) -> PermissionListResponse: ...
-
     @delete("/fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions/{permission_id}",
         PermissionDeleteResponse)
     def delete(self, permission_id: str, *, fine_tuned_model_checkpoint: str,
@@ -121,17 +115,17 @@ class Alpha(Resource[M]):
     @cached_property
     def graders(self) -> Graders[M]:
         return Graders(self)
-    with_raw_response: View[Alpha[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Alpha[AsyncStreaming]] = View(AsyncStreaming)
+    with_raw_response: View[Alpha[AsyncRaw], Alpha[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Alpha[AsyncStreaming], Alpha[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
 
 class Graders(Resource[M]):
     """`client.fine_tuning.alpha.graders`"""
-    with_raw_response: View[Graders[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Graders[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Graders[AsyncRaw], Graders[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Graders[AsyncStreaming], Graders[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/fine_tuning/alpha/graders/run", GraderRunResponse)
     def run(self, *, grader: GraderRunParamsGrader, model_sample: str, item: object | Omit = omit,
         **options: Unpack[CallOptions]) -> GraderRunResponse: ...
-
     @post("/fine_tuning/alpha/graders/validate", GraderValidateResponse)
     def validate(self, *, grader: GraderRunParamsGrader, **options: Unpack[CallOptions]) -> GraderValidateResponse: ...

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, post, streamed
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post,
+    streamed)
 from aiopenai.types.images import ImageEditStreamEvent, ImageGenStreamEvent, ImagesResponse
 from aiopenai.values import omit
 
@@ -19,15 +20,14 @@ if TYPE_CHECKING:
 
 class Images(Resource[M]):
     """`client.images`"""
-    with_raw_response: View[Images[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Images[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Images[AsyncRaw], Images[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Images[AsyncStreaming], Images[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/images/variations", ImagesResponse, files=("image",))
     def create_variation(self, *, image: FileTypes, model: str | ImageModel | Omit | None = omit,
         n: int | Omit | None = omit, response_format: Literal["url", "b64_json"] | Omit | None = omit,
         size: Literal["256x256", "512x512", "1024x1024"] | Omit | None = omit, user: str | Omit = omit,
         **options: Unpack[CallOptions]) -> ImagesResponse: ...
-
     def _edit(self, *, image: FileTypes | SequenceNotStr[FileTypes], prompt: str,
         background: Literal["transparent", "opaque", "auto"] | Omit | None = omit,
         complexity: Literal["low", "medium", "high"] | Omit | None = omit, frame_count: int | Omit | None = omit,
@@ -69,7 +69,6 @@ class Images(Resource[M]):
         **options: Unpack[CallOptions]) -> ImagesResponse | ImageEditStreamEvent: ...
     edit = streamed("POST", "/images/edits", ImagesResponse, ImageEditStreamEvent, _edit, _edit_streaming, _edit_either,
         files=("image", "image[]", "markup", "mask"))
-
     def _generate(self, *, prompt: str, background: Literal["transparent", "opaque", "auto"] | Omit | None = omit,
         complexity: Literal["low", "medium", "high"] | Omit | None = omit, frame_count: int | Omit | None = omit,
         frame_duration_ms: int | Omit | None = omit, model: str | ImageModel | Omit | None = omit,

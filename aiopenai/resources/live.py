@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, get, post
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.live import LiveCreateResponse, SessionForkResponse
 from aiopenai.values import omit
@@ -29,44 +29,41 @@ class Live(Resource[M]):
     @cached_property
     def sessions(self) -> Sessions[M]:
         return Sessions(self)
-    with_raw_response: View[Live[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Live[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Live[AsyncRaw], Live[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Live[AsyncStreaming], Live[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/live/sessions", LiveCreateResponse)
     def create(self, *, session: MediaSessionConfigParam, transport: LiveCreateParamsTransport,
         **options: Unpack[CallOptions]) -> LiveCreateResponse: ...
 
 class Sideband(Resource[M]):
     """`client.live.sideband`"""
-    with_raw_response: View[Sideband[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Sideband[AsyncStreaming]] = View(AsyncStreaming)
+    with_raw_response: View[Sideband[AsyncRaw], Sideband[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Sideband[AsyncStreaming], Sideband[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
 
 class Forks(Resource[M]):
     """`client.live.forks`"""
-    with_raw_response: View[Forks[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Forks[AsyncStreaming]] = View(AsyncStreaming)
+    with_raw_response: View[Forks[AsyncRaw], Forks[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Forks[AsyncStreaming], Forks[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
 
 class Sessions(Resource[M]):
     """`client.live.sessions`"""
-    with_raw_response: View[Sessions[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Sessions[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Sessions[AsyncRaw], Sessions[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Sessions[AsyncStreaming], Sessions[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/live/sessions/{session_id}/accept", None, accept="*/*")
     def accept(self, session_id: str, *, session: SessionAcceptParamsSession,
         **options: Unpack[CallOptions]) -> None: ...
-
     @get("/live/sessions/{session_id}/content", HttpxBinaryResponseContent, accept="application/binary")
     def download_recording(self, session_id: str, **options: Unpack[CallOptions]) -> HttpxBinaryResponseContent: ...
-
     @post("/live/sessions/{session_id}/fork", SessionForkResponse)
     def fork(self, session_id: str, *, transport: LiveCreateParamsTransport,
         session: MediaSessionForkConfigParam | Omit = omit, **options: Unpack[CallOptions]) -> SessionForkResponse: ...
-
     @post("/live/sessions/{session_id}/hangup", None, accept="*/*")
     def hangup(self, session_id: str, **options: Unpack[CallOptions]) -> None: ...
-
     @post("/live/sessions/{session_id}/refer", None, accept="*/*")
     def refer(self, session_id: str, *, target_uri: str, **options: Unpack[CallOptions]) -> None: ...
-
     @post("/live/sessions/{session_id}/reject", None, accept="*/*")
     def reject(self, session_id: str, *, status_code: int, **options: Unpack[CallOptions]) -> None: ...

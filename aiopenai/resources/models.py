@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, delete, get, page
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, delete, get,
+    page)
 from aiopenai.types.models import Model, ModelDeleted
 
 if TYPE_CHECKING:
@@ -14,14 +15,12 @@ if TYPE_CHECKING:
 
 class Models(Resource[M]):
     """`client.models`"""
-    with_raw_response: View[Models[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Models[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Models[AsyncRaw], Models[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Models[AsyncStreaming], Models[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @get("/models/{model}", Model)
     def retrieve(self, model: str, **options: Unpack[CallOptions]) -> Model: ...
-
     @page("/models", Model)
     def list(self, **options: Unpack[CallOptions]) -> Model: ...
-
     @delete("/models/{model}", ModelDeleted)
     def delete(self, model: str, **options: Unpack[CallOptions]) -> ModelDeleted: ...

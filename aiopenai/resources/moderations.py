@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post
 from aiopenai.types.moderations import ModerationCreateResponse
 from aiopenai.values import omit
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 class Moderations(Resource[M]):
     """`client.moderations`"""
-    with_raw_response: View[Moderations[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Moderations[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Moderations[AsyncRaw], Moderations[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Moderations[AsyncStreaming], Moderations[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/moderations", ModerationCreateResponse)
     def create(self, *, input: str | SequenceNotStr[str] | Iterable[ModerationMultiModalInputParam],
         model: str | ModerationModel | Omit = omit, **options: Unpack[CallOptions]) -> ModerationCreateResponse: ...

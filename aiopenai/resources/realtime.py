@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.realtime import ClientSecretCreateResponse, RealtimeTranslationClientSecretCreateResponse
 from aiopenai.values import omit
@@ -34,14 +34,15 @@ class Realtime(Resource[M]):
     @cached_property
     def translations(self) -> Translations[M]:
         return Translations(self)
-    with_raw_response: View[Realtime[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Realtime[AsyncStreaming]] = View(AsyncStreaming)
+    with_raw_response: View[Realtime[AsyncRaw], Realtime[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Realtime[AsyncStreaming], Realtime[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
 
 class ClientSecrets(Resource[M]):
     """`client.realtime.client_secrets`"""
-    with_raw_response: View[ClientSecrets[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[ClientSecrets[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[ClientSecrets[AsyncRaw], ClientSecrets[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[ClientSecrets[AsyncStreaming],
+        ClientSecrets[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @post("/realtime/client_secrets", ClientSecretCreateResponse)
     def create(self, *, expires_after: ClientSecretCreateParamsExpiresAfter | Omit = omit,
         session: ClientSecretCreateParamsSession | Omit = omit,
@@ -49,15 +50,14 @@ class ClientSecrets(Resource[M]):
 
 class Calls(Resource[M]):
     """`client.realtime.calls`"""
-    with_raw_response: View[Calls[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Calls[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Calls[AsyncRaw], Calls[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Calls[AsyncStreaming], Calls[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/realtime/calls", HttpxBinaryResponseContent,
         typed_parts={"sdp": "application/sdp", "session": "application/json"}, sole_part="sdp",
         accept="application/sdp")
     def create(self, *, sdp: str, session: RealtimeSessionCreateRequestParam | Omit = omit,
         **options: Unpack[CallOptions]) -> HttpxBinaryResponseContent: ...
-
     @post("/realtime/calls/{call_id}/accept", None, accept="*/*")
     def accept(self, call_id: str, *, type: Literal["realtime"], audio: RealtimeAudioConfigParam | Omit = omit,
         include: list[Literal["item.input_audio_transcription.logprobs"]] | Omit = omit,
@@ -73,13 +73,10 @@ class Calls(Resource[M]):
         tool_choice: RealtimeToolChoiceConfigParam | Omit = omit, tools: RealtimeToolsConfigParam | Omit = omit,
         tracing: RealtimeTracingConfigParam | Omit | None = omit, truncation: RealtimeTruncationParam | Omit = omit,
         **options: Unpack[CallOptions]) -> None: ...
-
     @post("/realtime/calls/{call_id}/hangup", None, accept="*/*")
     def hangup(self, call_id: str, **options: Unpack[CallOptions]) -> None: ...
-
     @post("/realtime/calls/{call_id}/refer", None, accept="*/*")
     def refer(self, call_id: str, *, target_uri: str, **options: Unpack[CallOptions]) -> None: ...
-
     @post("/realtime/calls/{call_id}/reject", None, accept="*/*")
     def reject(self, call_id: str, *, status_code: int | Omit = omit, **options: Unpack[CallOptions]) -> None: ...
 
@@ -88,14 +85,16 @@ class Translations(Resource[M]):
     @cached_property
     def client_secrets(self) -> TranslationsClientSecrets[M]:
         return TranslationsClientSecrets(self)
-    with_raw_response: View[Translations[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Translations[AsyncStreaming]] = View(AsyncStreaming)
+    with_raw_response: View[Translations[AsyncRaw], Translations[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Translations[AsyncStreaming], Translations[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
 
 class TranslationsClientSecrets(Resource[M]):
     """`client.realtime.translations.client_secrets`"""
-    with_raw_response: View[TranslationsClientSecrets[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[TranslationsClientSecrets[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[TranslationsClientSecrets[AsyncRaw],
+        TranslationsClientSecrets[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[TranslationsClientSecrets[AsyncStreaming],
+        TranslationsClientSecrets[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @post("/realtime/translations/client_secrets", RealtimeTranslationClientSecretCreateResponse)
     def create(self, *, session: RealtimeTranslationSessionCreateRequestParam,
         expires_after: ClientSecretCreateParamsExpiresAfter | Omit = omit,

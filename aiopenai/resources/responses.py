@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, post, streamed
-from aiopenai.types.responses import (CompactedResponse, InputTokenCountResponse, Response, ResponseItem,
-    ResponseStreamEvent)
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
+    delete, managed, post, streamed)
+from aiopenai.types.responses import (CompactedResponse, InputTokenCountResponse, ParsedResponse, Response,
+    ResponseItem, ResponseStreamEvent)
 from aiopenai.values import omit
 
 if TYPE_CHECKING:
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai.endpoint import Both, CallOptions
+    from aiopenai.lib.streaming.responses import AsyncResponseStreamManager, ResponseStreamManager, TextFormatT
     from aiopenai.types.responses import (InputTokenCountParamsConversation, InputTokenCountParamsToolChoice,
         ResponseCompactParamsImage, ResponseCompactParamsPromptCacheOptions, ResponseCreateParamsAccessPrograms,
         ResponseCreateParamsContextManagement, ResponseCreateParamsModeration, ResponseCreateParamsPromptCacheOptions,
         ResponseCreateParamsStreamOptions, ResponseIncludable, ResponseInputItemParam, ResponseInputParam,
-        ResponsePromptParam, ResponseTextConfigParam, ServiceTier, ToolParam)
+        ResponsePromptParam, ResponseTextConfigParam, ServiceTier, ToolParam, ToolParamParseableToolParam)
     from aiopenai.types.shared_params import Metadata, Reasoning, ResponsesModel
     from aiopenai.values import Omit
 
@@ -34,9 +36,9 @@ class Responses(Resource[M]):
     @cached_property
     def input_tokens(self) -> InputTokens[M]:
         return InputTokens(self)
-    with_raw_response: View[Responses[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Responses[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Responses[AsyncRaw], Responses[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Responses[AsyncStreaming], Responses[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     def _create(self, *, access_programs: ResponseCreateParamsAccessPrograms | Omit = omit,
         background: bool | Omit | None = omit, context_management: Iterable[ResponseCreateParamsContextManagement]
         | Omit | None = omit, conversation: InputTokenCountParamsConversation | Omit | None = omit,
@@ -98,7 +100,6 @@ class Responses(Resource[M]):
         user: str | Omit = omit, **options: Unpack[CallOptions]) -> Response | ResponseStreamEvent: ...
     create = streamed("POST", "/responses", Response, ResponseStreamEvent, _create, _create_streaming, _create_either,
         replay=("input",))
-
     def _retrieve(self, response_id: str, *, include: builtins.list[ResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
         stream: Literal[False] | Omit = omit, **options: Unpack[CallOptions]) -> Response: ...
@@ -110,10 +111,8 @@ class Responses(Resource[M]):
         starting_after: int | Omit = omit, **options: Unpack[CallOptions]) -> Response | ResponseStreamEvent: ...
     retrieve = streamed("GET", "/responses/{response_id}", Response, ResponseStreamEvent, _retrieve,
         _retrieve_streaming, _retrieve_either)
-
     @post("/responses/{response_id}/cancel", Response)
     def cancel(self, response_id: str, **options: Unpack[CallOptions]) -> Response: ...
-
     @post("/responses/compact", CompactedResponse, replay=("input",))
     def compact(self, *, model: Literal["gpt-6-astra", "gpt-6.1-sol", "gpt-6.1-terra", "gpt-6-sol", "gpt-6-luna",
         "gpt-5.6-sol", "gpt-5.6-terra", "gpt-5.6-luna", "gpt-5.5", "gpt-5.5-2026-04-23", "gpt-5.4", "gpt-5.4-mini",
@@ -145,15 +144,61 @@ class Responses(Resource[M]):
         prompt_cache_retention: Literal["in_memory", "24h"] | Omit | None = omit,
         service_tier: Literal["auto", "default", "fast", "flex", "priority"] | Omit | None = omit,
         **options: Unpack[CallOptions]) -> CompactedResponse: ...
-
     @delete("/responses/{response_id}", None, accept="*/*")
     def delete(self, response_id: str, **options: Unpack[CallOptions]) -> None: ...
+    @post("/responses", ParsedResponse, prepare="aiopenai.lib.parsing:prepare_response", replay=("input",))
+    def parse(self, *, text_format: type[TextFormatT] | Omit = omit, parse_as: type[TextFormatT] | None | Omit = omit,
+        access_programs: ResponseCreateParamsAccessPrograms | Omit = omit, background: bool | Omit | None = omit,
+        context_management: Iterable[ResponseCreateParamsContextManagement] | Omit | None = omit,
+        conversation: InputTokenCountParamsConversation | Omit | None = omit,
+        image: ResponseCompactParamsImage | Omit = omit,
+        include: builtins.list[ResponseIncludable] | Omit | None = omit, input: str | ResponseInputParam | Omit = omit,
+        instructions: str | Omit | None = omit, max_output_tokens: int | Omit | None = omit,
+        max_tool_calls: int | Omit | None = omit, metadata: Metadata | Omit | None = omit,
+        model: ResponsesModel | Omit = omit, moderation: ResponseCreateParamsModeration | Omit | None = omit,
+        parallel_tool_calls: bool | Omit | None = omit, previous_response_id: str | Omit | None = omit,
+        prompt: ResponsePromptParam | Omit | None = omit, prompt_cache_key: str | Omit | None = omit,
+        prompt_cache_options: ResponseCreateParamsPromptCacheOptions | Omit = omit,
+        prompt_cache_retention: Literal["in_memory", "24h"] | Omit | None = omit,
+        reasoning: Reasoning | Omit | None = omit, safety_identifier: str | Omit | None = omit,
+        service_tier: ServiceTier | Omit | None = omit, store: bool | Omit | None = omit,
+        stream: Literal[False, True] | Omit | None = omit,
+        stream_options: ResponseCreateParamsStreamOptions | Omit | None = omit, temperature: float | Omit | None = omit,
+        text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
+        tools: Iterable[ToolParamParseableToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
+        top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
+        user: str | Omit = omit, verbosity: Literal["low", "medium", "high"] | Omit | None = omit,
+        **options: Unpack[CallOptions]) -> ParsedResponse[TextFormatT]: ...
+    @managed("aiopenai.lib.streaming.responses:stream")
+    def stream(self, *, response_id: str | Omit = omit, input: str | ResponseInputParam | Omit = omit,
+        model: ResponsesModel | Omit = omit, access_programs: ResponseCreateParamsAccessPrograms | Omit = omit,
+        background: bool | Omit | None = omit, context_management: Iterable[ResponseCreateParamsContextManagement]
+        | Omit | None = omit, text_format: type[TextFormatT] | Omit = omit,
+        tools: Iterable[ToolParamParseableToolParam] | Omit = omit,
+        conversation: InputTokenCountParamsConversation | Omit | None = omit,
+        image: ResponseCompactParamsImage | Omit = omit,
+        include: builtins.list[ResponseIncludable] | Omit | None = omit, instructions: str | Omit | None = omit,
+        max_output_tokens: int | Omit | None = omit, max_tool_calls: int | Omit | None = omit,
+        metadata: Metadata | Omit | None = omit, parallel_tool_calls: bool | Omit | None = omit,
+        moderation: ResponseCreateParamsModeration | Omit | None = omit, previous_response_id: str | Omit | None = omit,
+        prompt: ResponsePromptParam | Omit | None = omit, prompt_cache_key: str | Omit | None = omit,
+        prompt_cache_options: ResponseCreateParamsPromptCacheOptions | Omit = omit,
+        prompt_cache_retention: Literal["in_memory", "24h"] | Omit | None = omit,
+        reasoning: Reasoning | Omit | None = omit, safety_identifier: str | Omit | None = omit,
+        service_tier: ServiceTier | Omit | None = omit, store: bool | Omit | None = omit,
+        stream_options: ResponseCreateParamsStreamOptions | Omit | None = omit, temperature: float | Omit | None = omit,
+        text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
+        top_logprobs: int | Omit | None = omit, top_p: float | Omit | None = omit,
+        truncation: Literal["auto", "disabled"] | Omit | None = omit, user: str | Omit = omit,
+        starting_after: int | Omit = omit,
+        **options: Unpack[CallOptions]) -> Both[AsyncResponseStreamManager[TextFormatT],
+        ResponseStreamManager[TextFormatT]]: ...
 
 class InputItems(Resource[M]):
     """`client.responses.input_items`"""
-    with_raw_response: View[InputItems[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[InputItems[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[InputItems[AsyncRaw], InputItems[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[InputItems[AsyncStreaming], InputItems[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @cursor_page("/responses/{response_id}/input_items", ResponseItem)
     def list(self, response_id: str, *, after: str | Omit = omit,
         include: builtins.list[ResponseIncludable] | Omit = omit, limit: int | Omit = omit,
@@ -161,9 +206,9 @@ class InputItems(Resource[M]):
 
 class InputTokens(Resource[M]):
     """`client.responses.input_tokens`"""
-    with_raw_response: View[InputTokens[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[InputTokens[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[InputTokens[AsyncRaw], InputTokens[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[InputTokens[AsyncStreaming], InputTokens[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/responses/input_tokens", InputTokenCountResponse, replay=("input",))
     def count(self, *, conversation: InputTokenCountParamsConversation | Omit | None = omit,
         input: str | Iterable[ResponseInputItemParam] | Omit | None = omit, instructions: str | Omit | None = omit,

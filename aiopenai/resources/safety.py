@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, get
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, get
 from aiopenai.types.safety import SafetyAlert, SafetyCase
 
 if TYPE_CHECKING:
@@ -21,21 +21,22 @@ class Safety(Resource[M]):
     @cached_property
     def alerts(self) -> Alerts[M]:
         return Alerts(self)
-    with_raw_response: View[Safety[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Safety[AsyncStreaming]] = View(AsyncStreaming)
+    with_raw_response: View[Safety[AsyncRaw], Safety[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Safety[AsyncStreaming], Safety[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
 
 class Cases(Resource[M]):
     """`client.safety.cases`"""
-    with_raw_response: View[Cases[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Cases[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Cases[AsyncRaw], Cases[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Cases[AsyncStreaming], Cases[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @get("/safety/cases/{id}", SafetyCase)
     def retrieve(self, id: str, **options: Unpack[CallOptions]) -> SafetyCase: ...
 
 class Alerts(Resource[M]):
     """`client.safety.alerts`"""
-    with_raw_response: View[Alerts[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Alerts[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Alerts[AsyncRaw], Alerts[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Alerts[AsyncStreaming], Alerts[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @get("/safety/alerts/{id}", SafetyAlert)
     def retrieve(self, id: str, **options: Unpack[CallOptions]) -> SafetyAlert: ...

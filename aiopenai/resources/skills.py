@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
+    delete, get, post)
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.skills import DeletedSkill, DeletedSkillVersion, Skill, SkillVersion
 from aiopenai.values import omit
@@ -26,31 +27,27 @@ class Skills(Resource[M]):
     @cached_property
     def versions(self) -> Versions[M]:
         return Versions(self)
-    with_raw_response: View[Skills[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Skills[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Skills[AsyncRaw], Skills[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Skills[AsyncStreaming], Skills[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/skills", Skill, may_upload=("files[]", "files"))
     def create(self, *, files: SequenceNotStr[FileTypes] | FileTypes | Omit = omit,
         **options: Unpack[CallOptions]) -> Skill: ...
-
     @get("/skills/{skill_id}", Skill)
     def retrieve(self, skill_id: str, **options: Unpack[CallOptions]) -> Skill: ...
-
     @post("/skills/{skill_id}", Skill)
     def update(self, skill_id: str, *, default_version: str, **options: Unpack[CallOptions]) -> Skill: ...
-
     @cursor_page("/skills", Skill)
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         **options: Unpack[CallOptions]) -> Skill: ...
-
     @delete("/skills/{skill_id}", DeletedSkill)
     def delete(self, skill_id: str, **options: Unpack[CallOptions]) -> DeletedSkill: ...
 
 class Content(Resource[M]):
     """`client.skills.content`"""
-    with_raw_response: View[Content[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Content[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Content[AsyncRaw], Content[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Content[AsyncStreaming], Content[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @get("/skills/{skill_id}/content", HttpxBinaryResponseContent, accept="application/binary")
     def retrieve(self, skill_id: str, **options: Unpack[CallOptions]) -> HttpxBinaryResponseContent: ...
 
@@ -59,28 +56,25 @@ class Versions(Resource[M]):
     @cached_property
     def content(self) -> VersionsContent[M]:
         return VersionsContent(self)
-    with_raw_response: View[Versions[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Versions[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Versions[AsyncRaw], Versions[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Versions[AsyncStreaming], Versions[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/skills/{skill_id}/versions", SkillVersion, may_upload=("files[]", "files"))
     def create(self, skill_id: str, *, default: bool | Omit = omit,
         files: SequenceNotStr[FileTypes] | FileTypes | Omit = omit, **options: Unpack[CallOptions]) -> SkillVersion: ...
-
     @get("/skills/{skill_id}/versions/{version}", SkillVersion)
     def retrieve(self, version: str, *, skill_id: str, **options: Unpack[CallOptions]) -> SkillVersion: ...
-
     @cursor_page("/skills/{skill_id}/versions", SkillVersion)
     def list(self, skill_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> SkillVersion: ...
-
     @delete("/skills/{skill_id}/versions/{version}", DeletedSkillVersion)
     def delete(self, version: str, *, skill_id: str, **options: Unpack[CallOptions]) -> DeletedSkillVersion: ...
 
 class VersionsContent(Resource[M]):
     """`client.skills.versions.content`"""
-    with_raw_response: View[VersionsContent[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[VersionsContent[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[VersionsContent[AsyncRaw], VersionsContent[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[VersionsContent[AsyncStreaming],
+        VersionsContent[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @get("/skills/{skill_id}/versions/{version}/content", HttpxBinaryResponseContent, accept="application/binary")
     def retrieve(self, version: str, *, skill_id: str,
         **options: Unpack[CallOptions]) -> HttpxBinaryResponseContent: ...

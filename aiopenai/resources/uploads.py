@@ -5,11 +5,15 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, helper, post
 from aiopenai.types.uploads import Upload, UploadPart
 from aiopenai.values import omit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from os import PathLike
+    from typing import BinaryIO
+
     from typing_extensions import Unpack
 
     from aiopenai.endpoint import CallOptions
@@ -22,24 +26,26 @@ class Uploads(Resource[M]):
     @cached_property
     def parts(self) -> Parts[M]:
         return Parts(self)
-    with_raw_response: View[Uploads[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Uploads[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Uploads[AsyncRaw], Uploads[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Uploads[AsyncStreaming], Uploads[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/uploads", Upload)
     def create(self, *, bytes: int, filename: str, mime_type: str, purpose: FilePurpose,
         expires_after: UploadCreateParamsExpiresAfter | Omit = omit, **options: Unpack[CallOptions]) -> Upload: ...
-
     @post("/uploads/{upload_id}/cancel", Upload)
     def cancel(self, upload_id: str, **options: Unpack[CallOptions]) -> Upload: ...
-
     @post("/uploads/{upload_id}/complete", Upload)
     def complete(self, upload_id: str, *, part_ids: SequenceNotStr[str], md5: str | Omit = omit,
         **options: Unpack[CallOptions]) -> Upload: ...
+    @helper("aiopenai.lib.uploads:upload_file_chunked")
+    def upload_file_chunked(self, *, file: str | PathLike[str] | bytes | BinaryIO, mime_type: str, purpose: FilePurpose,
+        filename: str | None = None, bytes: int | None = None, part_size: int | None = None, md5: str | Omit = omit,
+        progress: Callable[[int, int], object] | None = None, **options: Unpack[CallOptions]) -> Upload: ...
 
 class Parts(Resource[M]):
     """`client.uploads.parts`"""
-    with_raw_response: View[Parts[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Parts[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Parts[AsyncRaw], Parts[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Parts[AsyncStreaming], Parts[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/uploads/{upload_id}/parts", UploadPart, files=("data",))
     def create(self, upload_id: str, *, data: FileTypes, **options: Unpack[CallOptions]) -> UploadPart: ...

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, page, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
+    delete, get, helper, page, post)
 from aiopenai.types.vector_stores import (FileContentResponse, VectorStore, VectorStoreDeleted, VectorStoreFile,
     VectorStoreFileBatch, VectorStoreFileDeleted, VectorStoreSearchResponse)
 from aiopenai.values import omit
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from aiopenai.types.shared_params import Metadata
     from aiopenai.types.vector_stores import (FileChunkingStrategyParam, FileCreateParams,
         VectorStoreCreateParamsExpiresAfter, VectorStoreSearchParamsFilters, VectorStoreSearchParamsRankingOptions)
-    from aiopenai.values import Omit, SequenceNotStr
+    from aiopenai.values import FileTypes, Omit, SequenceNotStr
 
 class VectorStores(Resource[M]):
     """`client.vector_stores`"""
@@ -30,92 +31,109 @@ class VectorStores(Resource[M]):
     @cached_property
     def file_batches(self) -> FileBatches[M]:
         return FileBatches(self)
-    with_raw_response: View[VectorStores[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[VectorStores[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[VectorStores[AsyncRaw], VectorStores[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[VectorStores[AsyncStreaming], VectorStores[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/vector_stores", VectorStore, headers={"OpenAI-Beta": "assistants=v2"})
     def create(self, *, chunking_strategy: FileChunkingStrategyParam | Omit = omit, description: str | Omit = omit,
         expires_after: VectorStoreCreateParamsExpiresAfter | Omit = omit, file_ids: SequenceNotStr[str] | Omit = omit,
         metadata: Metadata | Omit | None = omit, name: str | Omit = omit,
         **options: Unpack[CallOptions]) -> VectorStore: ...
-
     @get("/vector_stores/{vector_store_id}", VectorStore, headers={"OpenAI-Beta": "assistants=v2"})
     def retrieve(self, vector_store_id: str, **options: Unpack[CallOptions]) -> VectorStore: ...
-
     @post("/vector_stores/{vector_store_id}", VectorStore, headers={"OpenAI-Beta": "assistants=v2"})
     def update(self, vector_store_id: str, *, expires_after: VectorStoreCreateParamsExpiresAfter | Omit | None = omit,
         metadata: Metadata | Omit | None = omit, name: str | Omit | None = omit,
         **options: Unpack[CallOptions]) -> VectorStore: ...
-
     @cursor_page("/vector_stores", VectorStore, headers={"OpenAI-Beta": "assistants=v2"})
     def list(self, *, after: str | Omit = omit, before: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> VectorStore: ...
-
     @page("/vector_stores/{vector_store_id}/search", VectorStoreSearchResponse, verb="POST",
         headers={"OpenAI-Beta": "assistants=v2"})
     def search(self, vector_store_id: str, *, query: str | SequenceNotStr[str],
         filters: VectorStoreSearchParamsFilters | Omit = omit, max_num_results: int | Omit = omit,
         ranking_options: VectorStoreSearchParamsRankingOptions | Omit = omit, rewrite_query: bool | Omit = omit,
         **options: Unpack[CallOptions]) -> VectorStoreSearchResponse: ...
-
     @delete("/vector_stores/{vector_store_id}", VectorStoreDeleted, headers={"OpenAI-Beta": "assistants=v2"})
     def delete(self, vector_store_id: str, **options: Unpack[CallOptions]) -> VectorStoreDeleted: ...
 
 class Files(Resource[M]):
     """`client.vector_stores.files`"""
-    with_raw_response: View[Files[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Files[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Files[AsyncRaw], Files[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Files[AsyncStreaming], Files[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/vector_stores/{vector_store_id}/files", VectorStoreFile, headers={"OpenAI-Beta": "assistants=v2"})
     def create(self, vector_store_id: str, *, file_id: str,
         attributes: dict[str, str | float | bool] | Omit | None = omit,
         chunking_strategy: FileChunkingStrategyParam | Omit = omit,
         **options: Unpack[CallOptions]) -> VectorStoreFile: ...
-
     @get("/vector_stores/{vector_store_id}/files/{file_id}", VectorStoreFile, headers={"OpenAI-Beta": "assistants=v2"})
     def retrieve(self, file_id: str, *, vector_store_id: str, **options: Unpack[CallOptions]) -> VectorStoreFile: ...
-
     @post("/vector_stores/{vector_store_id}/files/{file_id}", VectorStoreFile, headers={"OpenAI-Beta": "assistants=v2"})
     def update(self, file_id: str, *, vector_store_id: str, attributes: dict[str, str | float | bool] | None,
         **options: Unpack[CallOptions]) -> VectorStoreFile: ...
-
     @cursor_page("/vector_stores/{vector_store_id}/files", VectorStoreFile, headers={"OpenAI-Beta": "assistants=v2"})
     def list(self, vector_store_id: str, *, after: str | Omit = omit, before: str | Omit = omit,
         filter: Literal["in_progress", "completed", "failed", "cancelled"] | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> VectorStoreFile: ...
-
     @page("/vector_stores/{vector_store_id}/files/{file_id}/content", FileContentResponse,
         headers={"OpenAI-Beta": "assistants=v2"})
     def content(self, file_id: str, *, vector_store_id: str, **options: Unpack[CallOptions]) -> FileContentResponse: ...
-
     @delete("/vector_stores/{vector_store_id}/files/{file_id}", VectorStoreFileDeleted,
         headers={"OpenAI-Beta": "assistants=v2"})
     def delete(self, file_id: str, *, vector_store_id: str,
         **options: Unpack[CallOptions]) -> VectorStoreFileDeleted: ...
+    @helper("aiopenai.lib.polling:create_vector_store_file_and_poll")
+    def create_and_poll(self, file_id: str, *, vector_store_id: str,
+        attributes: dict[str, str | float | bool] | Omit | None = omit, poll_interval_ms: int | Omit = omit,
+        max_wait_seconds: float | Omit = omit, chunking_strategy: FileChunkingStrategyParam | Omit = omit,
+        **options: Unpack[CallOptions]) -> VectorStoreFile: ...
+    @helper("aiopenai.lib.polling:upload_vector_store_file")
+    def upload(self, *, vector_store_id: str, file: FileTypes,
+        chunking_strategy: FileChunkingStrategyParam | Omit = omit,
+        **options: Unpack[CallOptions]) -> VectorStoreFile: ...
+    @helper("aiopenai.lib.polling:upload_vector_store_file_and_poll")
+    def upload_and_poll(self, *, vector_store_id: str, file: FileTypes,
+        attributes: dict[str, str | float | bool] | Omit | None = omit, poll_interval_ms: int | Omit = omit,
+        max_wait_seconds: float | Omit = omit, chunking_strategy: FileChunkingStrategyParam | Omit = omit,
+        **options: Unpack[CallOptions]) -> VectorStoreFile: ...
+    @helper("aiopenai.lib.polling:poll_vector_store_file")
+    def poll(self, file_id: str, *, vector_store_id: str, poll_interval_ms: int | Omit = omit,
+        max_wait_seconds: float | Omit = omit, **options: Unpack[CallOptions]) -> VectorStoreFile: ...
 
 class FileBatches(Resource[M]):
     """`client.vector_stores.file_batches`"""
-    with_raw_response: View[FileBatches[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[FileBatches[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[FileBatches[AsyncRaw], FileBatches[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[FileBatches[AsyncStreaming], FileBatches[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/vector_stores/{vector_store_id}/file_batches", VectorStoreFileBatch,
         headers={"OpenAI-Beta": "assistants=v2"})
     def create(self, vector_store_id: str, *, attributes: dict[str, str | float | bool] | Omit | None = omit,
         chunking_strategy: FileChunkingStrategyParam | Omit = omit, file_ids: SequenceNotStr[str] | Omit = omit,
         files: Iterable[FileCreateParams] | Omit = omit, **options: Unpack[CallOptions]) -> VectorStoreFileBatch: ...
-
     @get("/vector_stores/{vector_store_id}/file_batches/{batch_id}", VectorStoreFileBatch,
         headers={"OpenAI-Beta": "assistants=v2"})
     def retrieve(self, batch_id: str, *, vector_store_id: str,
         **options: Unpack[CallOptions]) -> VectorStoreFileBatch: ...
-
     @post("/vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel", VectorStoreFileBatch,
         headers={"OpenAI-Beta": "assistants=v2"})
     def cancel(self, batch_id: str, *, vector_store_id: str,
         **options: Unpack[CallOptions]) -> VectorStoreFileBatch: ...
-
     @cursor_page("/vector_stores/{vector_store_id}/file_batches/{batch_id}/files", VectorStoreFile,
         headers={"OpenAI-Beta": "assistants=v2"})
     def list_files(self, batch_id: str, *, vector_store_id: str, after: str | Omit = omit, before: str | Omit = omit,
         filter: Literal["in_progress", "completed", "failed", "cancelled"] | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> VectorStoreFile: ...
+    @helper("aiopenai.lib.polling:create_file_batch_and_poll")
+    def create_and_poll(self, vector_store_id: str, *, attributes: dict[str, str | float | bool] | Omit | None = omit,
+        chunking_strategy: FileChunkingStrategyParam | Omit = omit, file_ids: SequenceNotStr[str] | Omit = omit,
+        files: Iterable[FileCreateParams] | Omit = omit, poll_interval_ms: int | Omit = omit,
+        **options: Unpack[CallOptions]) -> VectorStoreFileBatch: ...
+    @helper("aiopenai.lib.polling:upload_file_batch_and_poll")
+    def upload_and_poll(self, vector_store_id: str, *, files: Iterable[FileTypes], max_concurrency: int = 5,
+        file_ids: SequenceNotStr[str] = (), poll_interval_ms: int | Omit = omit,
+        chunking_strategy: FileChunkingStrategyParam | Omit = omit,
+        **options: Unpack[CallOptions]) -> VectorStoreFileBatch: ...
+    @helper("aiopenai.lib.polling:poll_file_batch")
+    def poll(self, batch_id: str, *, vector_store_id: str, poll_interval_ms: int | Omit = omit,
+        **options: Unpack[CallOptions]) -> VectorStoreFileBatch: ...

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    conversation_cursor_page, delete, get, helper, post)
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.videos import Video, VideoCreateCharacterResponse, VideoDeleteResponse, VideoGetCharacterResponse
 from aiopenai.values import omit
@@ -21,41 +22,38 @@ if TYPE_CHECKING:
 
 class Videos(Resource[M]):
     """`client.videos`"""
-    with_raw_response: View[Videos[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Videos[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Videos[AsyncRaw], Videos[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Videos[AsyncStreaming], Videos[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/videos", Video, files=("input_reference",))
     def create(self, *, prompt: str, input_reference: VideoCreateParamsInputReference | Omit = omit,
         model: VideoModelParam | Omit = omit, seconds: VideoSeconds | Omit = omit, size: VideoSize | Omit = omit,
         **options: Unpack[CallOptions]) -> Video: ...
-
     @get("/videos/{video_id}", Video)
     def retrieve(self, video_id: str, **options: Unpack[CallOptions]) -> Video: ...
-
     @conversation_cursor_page("/videos", Video)
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         **options: Unpack[CallOptions]) -> Video: ...
-
     @post("/videos/characters", VideoCreateCharacterResponse, files=("video",))
     def create_character(self, *, name: str, video: FileTypes,
         **options: Unpack[CallOptions]) -> VideoCreateCharacterResponse: ...
-
     @get("/videos/{video_id}/content", HttpxBinaryResponseContent, accept="application/binary")
     def download_content(self, video_id: str, *, variant: Literal["video", "thumbnail", "spritesheet"] | Omit = omit,
         **options: Unpack[CallOptions]) -> HttpxBinaryResponseContent: ...
-
     @post("/videos/edits", Video, files=("video",))
     def edit(self, *, prompt: str, video: VideoEditParamsVideo, **options: Unpack[CallOptions]) -> Video: ...
-
     @post("/videos/extensions", Video, files=("video",))
     def extend(self, *, prompt: str, seconds: VideoSeconds, video: VideoEditParamsVideo,
         **options: Unpack[CallOptions]) -> Video: ...
-
     @get("/videos/characters/{character_id}", VideoGetCharacterResponse)
     def get_character(self, character_id: str, **options: Unpack[CallOptions]) -> VideoGetCharacterResponse: ...
-
     @post("/videos/{video_id}/remix", Video)
     def remix(self, video_id: str, *, prompt: str, **options: Unpack[CallOptions]) -> Video: ...
-
     @delete("/videos/{video_id}", VideoDeleteResponse)
     def delete(self, video_id: str, **options: Unpack[CallOptions]) -> VideoDeleteResponse: ...
+    @helper("aiopenai.lib.polling:create_video_and_poll")
+    def create_and_poll(self, *, prompt: str, input_reference: VideoCreateParamsInputReference | Omit = omit,
+        model: VideoModelParam | Omit = omit, seconds: VideoSeconds | Omit = omit, size: VideoSize | Omit = omit,
+        poll_interval_ms: int | Omit = omit, **options: Unpack[CallOptions]) -> Video: ...
+    @helper("aiopenai.lib.polling:poll_video")
+    def poll(self, video_id: str, *, poll_interval_ms: int | Omit = omit, **options: Unpack[CallOptions]) -> Video: ...

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
+    delete, get, plain, post)
 from aiopenai.types.webhooks import (DeletedWebhookEndpoint, WebhookEndpoint, WebhookEndpointTestResult,
     WebhookEndpointWithSecret, WebhookEventTypeList)
 from aiopenai.values import omit
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from aiopenai.endpoint import CallOptions
+    from aiopenai.lib.webhooks import HeadersLike
+    from aiopenai.types.webhooks import UnwrapWebhookEvent
     from aiopenai.values import Omit
 
 class Webhooks(Resource[M]):
@@ -24,9 +27,9 @@ class Webhooks(Resource[M]):
     @cached_property
     def event_types(self) -> EventTypes[M]:
         return EventTypes(self)
-    with_raw_response: View[Webhooks[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Webhooks[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Webhooks[AsyncRaw], Webhooks[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Webhooks[AsyncStreaming], Webhooks[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/webhook_endpoints", WebhookEndpointWithSecret)
     def create(self, *, event_types: builtins.list[Literal["batch.completed", "batch.failed", "batch.expired",
         "batch.cancelled", "response.completed", "response.failed", "response.cancelled", "response.incomplete",
@@ -36,10 +39,8 @@ class Webhooks(Resource[M]):
         "agent.environment.expired", "agent.session.created", "agent.session.action_required",
         "agent.session.in_progress", "agent.session.idle", "agent.session.failed", "safety.alert.created"]], name: str,
         url: str, **options: Unpack[CallOptions]) -> WebhookEndpointWithSecret: ...
-
     @get("/webhook_endpoints/{webhook_endpoint_id}", WebhookEndpoint)
     def retrieve(self, webhook_endpoint_id: str, **options: Unpack[CallOptions]) -> WebhookEndpoint: ...
-
     @post("/webhook_endpoints/{webhook_endpoint_id}", WebhookEndpoint)
     def update(self, webhook_endpoint_id: str, *,
         event_types: builtins.list[Literal["batch.completed", "batch.failed", "batch.expired", "batch.cancelled",
@@ -51,15 +52,12 @@ class Webhooks(Resource[M]):
         "agent.session.in_progress", "agent.session.idle", "agent.session.failed", "safety.alert.created"]]
         | Omit = omit, name: str | Omit = omit, url: str | Omit = omit,
         **options: Unpack[CallOptions]) -> WebhookEndpoint: ...
-
     @cursor_page("/webhook_endpoints", WebhookEndpoint)
     def list(self, *, after: str | Omit | None = omit, limit: int | Omit = omit,
         **options: Unpack[CallOptions]) -> WebhookEndpoint: ...
-
     @post("/webhook_endpoints/{webhook_endpoint_id}/rotate_secret", WebhookEndpointWithSecret)
     def rotate_secret(self, webhook_endpoint_id: str, *, keep_old_secret_active_for_24_hours: bool | Omit = omit,
         **options: Unpack[CallOptions]) -> WebhookEndpointWithSecret: ...
-
     @post("/webhook_endpoints/{webhook_endpoint_id}/test", WebhookEndpointTestResult)
     def test(self, webhook_endpoint_id: str, *,
         event_type: Literal["batch.completed", "batch.failed", "batch.expired", "batch.cancelled", "response.completed",
@@ -69,14 +67,19 @@ class Webhooks(Resource[M]):
         "agent.environment.failed", "agent.environment.suspended", "agent.environment.expired", "agent.session.created",
         "agent.session.action_required", "agent.session.in_progress", "agent.session.idle", "agent.session.failed",
         "safety.alert.created"], **options: Unpack[CallOptions]) -> WebhookEndpointTestResult: ...
-
     @delete("/webhook_endpoints/{webhook_endpoint_id}", DeletedWebhookEndpoint)
     def delete(self, webhook_endpoint_id: str, **options: Unpack[CallOptions]) -> DeletedWebhookEndpoint: ...
+    @plain("aiopenai.lib.webhooks:unwrap")
+    def unwrap(self, payload: str | bytes, headers: HeadersLike, *,
+        secret: str | None = None) -> UnwrapWebhookEvent: ...
+    @plain("aiopenai.lib.webhooks:verify_signature")
+    def verify_signature(self, payload: str | bytes, headers: HeadersLike, *, secret: str | None = None,
+        tolerance: int = 300) -> None: ...
 
 class EventTypes(Resource[M]):
     """`client.webhooks.event_types`"""
-    with_raw_response: View[EventTypes[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[EventTypes[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[EventTypes[AsyncRaw], EventTypes[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[EventTypes[AsyncStreaming], EventTypes[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @get("/webhook_event_types", WebhookEventTypeList)
     def list(self, **options: Unpack[CallOptions]) -> WebhookEventTypeList: ...

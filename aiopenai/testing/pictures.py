@@ -15,11 +15,17 @@ __all__ = ["SIDE", "picture", "seen"]
 SIDE = 16
 """Width and height of the pictures that are made, whatever size was asked for."""
 
-# Of one pixel, by no encoder that Python has.
-_JPEG = b64decode(
-    "/9j/4AAQSkZJRgABAQEASABIAAD/2wBDAP//////////////////////////////////////////////////////////////////////////"
-    "////////////wgALCAABAAEBAREA/8QAFBABAAAAAAAAAAAAAAAAAAAAAP/aAAgBAQABPxA="
+# A grey block of 8 x 8 (ITU T.81, annex B): quantization by 1, one component, Huffman tables of one code each for "no
+# difference" and "end of block", and the two bits that say these.
+_JPEG = (
+    b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
+    + (b"\xff\xdb\x00\x43\x00" + b"\x01" * 64)
+    + b"\xff\xc0\x00\x0b\x08\x00\x08\x00\x08\x01\x01\x11\x00"
+    + (b"\xff\xc4\x00\x14\x00\x01" + bytes(16))
+    + (b"\xff\xc4\x00\x14\x10\x01" + bytes(16))
+    + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00\x3f\xff\xd9"
 )
+# Of one pixel.
 _WEBP = b64decode("UklGRiIAAABXRUJQVlA4IBYAAAAwAQCdASoBAAEADsD+JaQAA3AAAAAA")
 _GIF = b64decode("R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw==")
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"

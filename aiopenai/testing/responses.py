@@ -328,9 +328,8 @@ def _output(call: Call, body: Object, items: list[Object], wanted: Object) -> tu
             output.append({**head, **rest})
     if uses:
         return output, made, reasoning, True
-    tokens, reason = cut(
-        _text(call, wanted, prompt, seen(question, "input"), items), None, body.get("max_output_tokens")
-    )
+    text = _text(call, wanted, prompt, seen(question, "input"), items)
+    tokens, reason = cut(text, None, body.get("max_output_tokens"))
     made += len(tokens)
     with_logprobs = "message.output_text.logprobs" in include or bool(body.get("top_logprobs"))
     logprobs = token_logprobs(tokens, body.get("top_logprobs") or 0) if with_logprobs else []

@@ -238,8 +238,8 @@ def _advance(call: Call, thread: StoredThread, kept: StoredRun) -> Iterator[_Eve
         yield "thread.run.cancelled", run
     elif run["status"] == "in_progress":
         messages = thread.messages.values()
-        question = next((message for message in reversed(messages) if message["role"] == "user"), {"content": []})
-        prompt = _text(question)
+        asked = next((one["content"] for one in reversed(messages) if one["role"] == "user"), list[Object]())
+        prompt = _text(asked)
         uses = choose_tools(
             _tools(run),
             run["tool_choice"],
@@ -251,8 +251,10 @@ def _advance(call: Call, thread: StoredThread, kept: StoredRun) -> Iterator[_Eve
             calls = [{"name": use.name, "arguments": use.payload} for use in uses]
             yield from _ask(call, kept, calls)
         else:
-            read = 3 + count_tokens(run["instructions"]) + sum(3 + count_tokens(_text(one)) for one in messages)
-            yield from _say(call, thread, kept, _answer(call, run, prompt, seen(question["content"], "content")), read)
+            read = (
+                3 + count_tokens(run["instructions"]) + sum(3 + count_tokens(_text(one["content"])) for one in messages)
+            )
+            yield from _say(call, thread, kept, _answer(call, run, prompt, seen(asked, "content")), read)
 
 
 def _tools(run: Object) -> list[Any]:
@@ -262,8 +264,8 @@ def _tools(run: Object) -> list[Any]:
     return list(named_tools(functions, nested=True)) if is_array(tools) else []
 
 
-def _text(message: Object) -> str:
-    return "\n".join(part["text"]["value"] for part in message["content"] if part["type"] == "text")
+def _text(content: list[Object]) -> str:
+    return "\n".join(part["text"]["value"] for part in content if part["type"] == "text")
 
 
 def _answer(call: Call, run: Object, prompt: str, images: str) -> str:

@@ -161,10 +161,10 @@ def _message(call: Call) -> Object:
 
 def _content(given: Any) -> list[Object]:
     """The parts of a message: texts with room for annotations, images as they are."""
-    if type(given) is str:
-        given = [{"type": "text", "text": given}]
     if not given:
         raise ApiError(400, "Message content must be non-empty.", param="content", code="empty_array")
+    if type(given) is str:
+        given = [{"type": "text", "text": given}]
     # Raises for images that the API would not take.
     seen(given, "content")
     parts: list[Object] = []

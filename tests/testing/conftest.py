@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
+from aiopenai import AsyncOpenAI
 from aiopenai.testing import Server
 
 from .http import Api
@@ -20,3 +21,9 @@ async def server() -> AsyncIterator[Server]:
 async def api(server: Server) -> AsyncIterator[Api]:
     async with aiohttp.ClientSession(headers={"authorization": "Bearer test"}) as session:
         yield Api(server, session)
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[AsyncOpenAI]:
+    async with AsyncOpenAI(api_key="test", base_url=server.base_url, max_retries=0) as client:
+        yield client

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from aiopenai.testing import Server
+from aiopenai.testing import Server, sign_webhook, webhook_event
 
 openai = pytest.importorskip("openai")
 models = pytest.importorskip("openai._models")
@@ -196,3 +196,91 @@ async def test_errors(client: Any, server: Server) -> None:
     server.fault(cut_after=0)
     with pytest.raises(openai.APIConnectionError):
         await client.models.list()
+
+
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
+async def test_the_reference_polls_and_follows_runs(client: Any) -> None:
+    assistant = strict(await client.beta.assistants.create(model="gpt-4o", tools=TOOLS))
+    run = await client.beta.threads.create_and_run_poll(assistant_id=assistant.id, thread={"messages": MESSAGES})
+    assert strict(run).status == "requires_action"
+    (call,) = run.required_action.submit_tool_outputs.tool_calls
+    outputs = [{"tool_call_id": call.id, "output": "3 m"}]
+    runs = client.beta.threads.runs
+    run = await runs.submit_tool_outputs_and_poll(run_id=run.id, thread_id=run.thread_id, tool_outputs=outputs)
+    assert strict(run).status == "completed"
+    for step in strict(await runs.steps.list(run.id, thread_id=run.thread_id)).data:
+        strict(step)
+    async with runs.stream(thread_id=run.thread_id, assistant_id=assistant.id, tool_choice="none") as stream:
+        events = [strict(event) async for event in stream]
+        (message,) = await stream.get_final_messages()
+    assert events[-1].event == "thread.run.completed"
+    assert strict(message).content[0].text.value == "You said: hi get_weather"
+    async with runs.stream(thread_id=run.thread_id, assistant_id=assistant.id) as stream:
+        await stream.until_done()
+        (step,) = await stream.get_final_run_steps()
+    assert step.step_details.tool_calls[0].function.arguments == "{}"
+
+
+@pytest.mark.filterwarnings("ignore:.*:DeprecationWarning")
+async def test_the_reference_polls_files_and_videos(client: Any) -> None:
+    store = strict(await client.vector_stores.create())
+    batches = client.vector_stores.file_batches
+    batch = strict(await batches.upload_and_poll(store.id, files=[("a.txt", b"one"), ("b.txt", b"two")]))
+    assert batch.file_counts.completed == 2
+    file = await client.files.create(file=b"three", purpose="assistants")
+    assert strict(await client.vector_stores.files.create_and_poll(file.id, vector_store_id=store.id)).status
+    assert [result.file_id async for result in client.vector_stores.search(store.id, query="three")] == [file.id]
+    assert strict(await client.videos.create_and_poll(prompt="x")).status == "completed"
+
+
+async def test_the_reference_uploads_in_parts(client: Any) -> None:
+    upload = await client.uploads.upload_file_chunked(
+        file=b"x" * 1000, filename="a.txt", bytes=1000, mime_type="text/plain", purpose="user_data", part_size=300
+    )
+    assert strict(upload).file.bytes == 1000
+
+
+async def test_batches(client: Any) -> None:
+    body = {"model": "gpt-4o", "messages": MESSAGES}
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": body}
+    file = await client.files.create(file=json.dumps(line).encode(), purpose="batch")
+    batch = strict(
+        await client.batches.create(input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h")
+    )
+    for _ in range(2):
+        batch = strict(await client.batches.retrieve(batch.id))
+    assert batch.output_file_id
+
+
+async def test_audio_and_images(client: Any) -> None:
+    speech = await client.audio.speech.create(input="hi", model="tts-1", voice="alloy")
+    heard = await client.audio.transcriptions.create(
+        file=("a.mp3", speech.content), model="whisper-1", response_format="verbose_json"
+    )
+    assert strict(heard).text == "hi"
+    stream = await client.audio.transcriptions.create(
+        file=("a.mp3", speech.content), model="gpt-4o-transcribe", stream=True
+    )
+    assert [strict(event).type async for event in stream][-1] == "transcript.text.done"
+    strict(await client.images.generate(prompt="x", model="gpt-image-1"))
+    images = await client.images.generate(prompt="x", model="gpt-image-1", stream=True, partial_images=1)
+    assert len([strict(event) async for event in images]) == 2
+
+
+async def test_conversations_and_containers(client: Any) -> None:
+    conversation = strict(await client.conversations.create(items=MESSAGES))
+    strict(await client.responses.create(model="gpt-4o", input="hi", conversation=conversation.id))
+    items = [strict(item) async for item in client.conversations.items.list(conversation.id, limit=2)]
+    assert len(items) == 3
+    container = strict(await client.containers.create(name="x"))
+    strict(await client.containers.files.create(container.id, file=b"x"))
+
+
+def test_the_reference_believes_our_webhooks() -> None:
+    secret = "whsec_" + "c2VjcmV0" * 4
+    payload = webhook_event("response.completed")
+    client = openai.OpenAI(api_key="x", webhook_secret=secret)
+    assert client.webhooks.unwrap(payload, sign_webhook(payload, secret)).data.id == "resp_local"
+    with pytest.raises(openai.InvalidWebhookSignatureError):
+        client.webhooks.unwrap(payload + b" ", sign_webhook(payload, secret))
+    client.close()

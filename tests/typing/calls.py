@@ -130,13 +130,13 @@ async def pages(client: Resources[Async]) -> None:
 
 async def views(client: Resources[Async], streaming: bool) -> None:
     raw = await client.chat.completions.with_raw_response.create(model="x", messages=[])
-    reveal_type(raw)  # T: APIResponse[ChatCompletion]
+    reveal_type(raw)  # T: LegacyAPIResponse[ChatCompletion]
     reveal_type(raw.parse())  # T: ChatCompletion
     raw_stream = await client.chat.completions.with_raw_response.create(model="x", messages=[], stream=True)
     reveal_type(raw_stream.parse())  # T: AsyncStream[ChatCompletionChunk]
-    reveal_type(await client.files.with_raw_response.retrieve("id"))  # T: APIResponse[FileObject]
-    reveal_type(await client.files.with_raw_response.list())  # T: APIResponse[AsyncCursorPage[FileObject]]
-    reveal_type(await client.chat.with_raw_response.completions.retrieve("id"))  # T: APIResponse[ChatCompletion]
+    reveal_type(await client.files.with_raw_response.retrieve("id"))  # T: LegacyAPIResponse[FileObject]
+    reveal_type(await client.files.with_raw_response.list())  # T: LegacyAPIResponse[AsyncCursorPage[FileObject]]
+    reveal_type(await client.chat.with_raw_response.completions.retrieve("id"))  # T: LegacyAPIResponse[ChatCompletion]
     async with client.files.with_streaming_response.content("id") as body:
         reveal_type(body)  # T: AsyncAPIResponse[HttpxBinaryResponseContent]
     async with client.responses.with_streaming_response.create(model="x", input="y") as reply:

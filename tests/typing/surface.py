@@ -42,7 +42,7 @@ async def audio(client: Resources[Async], file: Path, format: AudioResponseForma
     reply_13 = await client.audio.transcriptions.with_raw_response.create(
         file=file, model="whisper-1", response_format="vtt"
     )
-    reveal_type(reply_13)  # T: APIResponse[str]
+    reveal_type(reply_13)  # T: LegacyAPIResponse[str]
     reply_14 = client.audio.transcriptions.create.request(file=file, model="whisper-1", response_format="text")
     reveal_type(reply_14)  # T: Request[str]
     reveal_type(await client.audio.translations.create(file=file, model="whisper-1"))  # T: Translation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View
 
 if TYPE_CHECKING:
     from aiopenai.resources.admin.organization import Organization
@@ -16,5 +16,6 @@ class Admin(Resource[M]):
     def organization(self) -> Organization[M]:
         from aiopenai.resources.admin.organization import Organization
         return Organization(self)
-    with_raw_response: View[Admin[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Admin[AsyncStreaming]] = View(AsyncStreaming)
+    with_raw_response: View[Admin[AsyncRaw], Admin[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Admin[AsyncStreaming], Admin[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)

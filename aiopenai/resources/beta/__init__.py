@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View
 
 if TYPE_CHECKING:
     from aiopenai.resources.beta.agents import Agents
@@ -46,5 +46,6 @@ class Beta(Resource[M]):
     def threads(self) -> Threads[M]:
         from aiopenai.resources.beta.threads import Threads
         return Threads(self)
-    with_raw_response: View[Beta[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Beta[AsyncStreaming]] = View(AsyncStreaming)
+    with_raw_response: View[Beta[AsyncRaw], Beta[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Beta[AsyncStreaming], Beta[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)

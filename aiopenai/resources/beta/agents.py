@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, cursor_page,
-    delete, events, get, post, streamed, token_page)
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    conversation_cursor_page, cursor_page, delete, events, get, post, streamed, token_page)
 from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.beta.agents import (Agent, AgentDeleted, AgentSession, AgentSessionDeleted, AgentSessionEvent,
     AgentSessionItem, Automation, AutomationDeleted, AutomationInvocation, Credential, CredentialDeleted,
@@ -45,9 +45,9 @@ class Agents(Resource[M]):
     @cached_property
     def sessions(self) -> Sessions[M]:
         return Sessions(self)
-    with_raw_response: View[Agents[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Agents[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Agents[AsyncRaw], Agents[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Agents[AsyncStreaming], Agents[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/agents", Agent, nested={"compaction.async_": "async"}, headers={"OpenAI-Beta": "agents=v1"})
     def create(self, *, model: str, compaction: AgentCreateParamsCompaction | Omit | None = omit,
         experimental: AgentCreateParamsExperimental | Omit = omit, instructions: str | Omit | None = omit,
@@ -56,10 +56,8 @@ class Agents(Resource[M]):
         service_tier: Literal["auto", "default", "flex", "priority", "fast", "ultrafast"] | Omit | None = omit,
         text: AgentTextParam | Omit | None = omit, tools: Iterable[PersistedAgentToolParam] | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Agent: ...
-
     @get("/agents/{agent_id}", Agent, headers={"OpenAI-Beta": "agents=v1"})
     def retrieve(self, agent_id: str, **options: Unpack[CallOptions]) -> Agent: ...
-
     @post("/agents/{agent_id}", Agent, nested={"compaction.async_": "async"}, headers={"OpenAI-Beta": "agents=v1"})
     def update(self, agent_id: str, *, compaction: AgentCreateParamsCompaction | Omit | None = omit,
         experimental: AgentCreateParamsExperimental | Omit = omit, instructions: str | Omit | None = omit,
@@ -69,11 +67,9 @@ class Agents(Resource[M]):
         service_tier: Literal["auto", "default", "flex", "priority", "fast", "ultrafast"] | Omit | None = omit,
         text: AgentTextParam | Omit | None = omit, tools: Iterable[PersistedAgentToolParam] | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Agent: ...
-
     @cursor_page("/agents", Agent, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         **options: Unpack[CallOptions]) -> Agent: ...
-
     @delete("/agents/{agent_id}", AgentDeleted, headers={"OpenAI-Beta": "agents=v1"})
     def delete(self, agent_id: str, **options: Unpack[CallOptions]) -> AgentDeleted: ...
 
@@ -82,50 +78,42 @@ class Automations(Resource[M]):
     @cached_property
     def invocations(self) -> Invocations[M]:
         return Invocations(self)
-    with_raw_response: View[Automations[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Automations[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Automations[AsyncRaw], Automations[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Automations[AsyncStreaming], Automations[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/agents/automations", Automation, needs=(("expression", "timezone"), ("run_at",)),
         nested={"target.agent.compaction.async_": "async"}, headers={"OpenAI-Beta": "agents=v1"})
     def create(self, *, name: str, target: AutomationTargetParam, type: Literal["periodic", "once"],
         expression: str | Omit = omit, timezone: str | Omit = omit, metadata: AutomationMetadataParam | Omit = omit,
         run_at: int | Omit = omit, **options: Unpack[CallOptions]) -> Automation: ...
-
     @get("/agents/automations/{automation_id}", Automation, headers={"OpenAI-Beta": "agents=v1"})
     def retrieve(self, automation_id: str, **options: Unpack[CallOptions]) -> Automation: ...
-
     @post("/agents/automations/{automation_id}", Automation, nested={"target.agent.compaction.async_": "async"},
         headers={"OpenAI-Beta": "agents=v1"})
     def update(self, automation_id: str, *, expression: str | Omit = omit, metadata: dict[str, str] | Omit = omit,
         name: str | Omit = omit, run_at: int | Omit = omit, target: AutomationTargetParam | Omit = omit,
         timezone: str | Omit = omit, **options: Unpack[CallOptions]) -> Automation: ...
-
     @cursor_page("/agents/automations", Automation, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         session_id: str | Omit = omit, **options: Unpack[CallOptions]) -> Automation: ...
-
     @post("/agents/automations/{automation_id}/pause", Automation, headers={"OpenAI-Beta": "agents=v1"})
     def pause(self, automation_id: str, **options: Unpack[CallOptions]) -> Automation: ...
-
     @post("/agents/automations/{automation_id}/resume", Automation, headers={"OpenAI-Beta": "agents=v1"})
     def resume(self, automation_id: str, **options: Unpack[CallOptions]) -> Automation: ...
-
     @delete("/agents/automations/{automation_id}", AutomationDeleted, headers={"OpenAI-Beta": "agents=v1"})
     def delete(self, automation_id: str, **options: Unpack[CallOptions]) -> AutomationDeleted: ...
 
 class Invocations(Resource[M]):
     """`client.beta.agents.automations.invocations`"""
-    with_raw_response: View[Invocations[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Invocations[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Invocations[AsyncRaw], Invocations[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Invocations[AsyncStreaming], Invocations[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/agents/automations/{automation_id}/invocations", AutomationInvocation, headers={"OpenAI-Beta": "agents=v1"})
     def create(self, automation_id: str, **options: Unpack[CallOptions]) -> AutomationInvocation: ...
-
     @get("/agents/automations/{automation_id}/invocations/{invocation_id}", AutomationInvocation,
         headers={"OpenAI-Beta": "agents=v1"})
     def retrieve(self, invocation_id: str, *, automation_id: str,
         **options: Unpack[CallOptions]) -> AutomationInvocation: ...
-
     @cursor_page("/agents/automations/{automation_id}/invocations", AutomationInvocation,
         headers={"OpenAI-Beta": "agents=v1"})
     def list(self, automation_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
@@ -139,39 +127,36 @@ class Environments(Resource[M]):
     @cached_property
     def templates(self) -> Templates[M]:
         return Templates(self)
-    with_raw_response: View[Environments[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Environments[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Environments[AsyncRaw], Environments[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Environments[AsyncStreaming], Environments[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/agents/environments", EnvironmentInfo, headers={"OpenAI-Beta": "agents=v1"})
     def create(self, *, environment: EnvironmentCreateParamsEnvironment,
         vault_ids: SequenceNotStr[str] | Omit | None = omit, **options: Unpack[CallOptions]) -> EnvironmentInfo: ...
-
     @get("/agents/environments/{environment_id}", EnvironmentInfo, headers={"OpenAI-Beta": "agents=v1"})
     def retrieve(self, environment_id: str, **options: Unpack[CallOptions]) -> EnvironmentInfo: ...
-
     @cursor_page("/agents/environments", EnvironmentInfo, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         type: Literal["openai_hosted"] | Omit = omit, **options: Unpack[CallOptions]) -> EnvironmentInfo: ...
 
 class Files(Resource[M]):
     """`client.beta.agents.environments.files`"""
-    with_raw_response: View[Files[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Files[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Files[AsyncRaw], Files[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Files[AsyncStreaming], Files[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/agents/environments/{environment_id}/files", EnvironmentFile, needs=(("file_id",), ("data",)),
         headers={"OpenAI-Beta": "agents=v1"})
     def create(self, environment_id: str, *, path: str, type: Literal["file_id", "inline"], file_id: str | Omit = omit,
         data: str | Omit = omit, **options: Unpack[CallOptions]) -> EnvironmentFile: ...
-
     @token_page("/agents/environments/{environment_id}/files", EnvironmentFile, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, environment_id: str, *, limit: int | Omit | None = omit, order: Literal["asc", "desc"] | Omit = omit,
         page: str | Omit = omit, path: str | Omit | None = omit, **options: Unpack[CallOptions]) -> EnvironmentFile: ...
 
 class Templates(Resource[M]):
     """`client.beta.agents.environments.templates`"""
-    with_raw_response: View[Templates[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Templates[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Templates[AsyncRaw], Templates[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Templates[AsyncStreaming], Templates[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/agents/environments/templates", EnvironmentTemplate, headers={"OpenAI-Beta": "agents=v1"})
     def create(self, *, capability_directories: SequenceNotStr[str] | Omit | None = omit,
         desktop: EnvironmentCreateParamsEnvironmentDesktop | Omit | None = omit,
@@ -182,11 +167,9 @@ class Templates(Resource[M]):
         setup_commands: Iterable[SetupCommandParam] | Omit | None = omit,
         skills: Iterable[HostedSkillParam] | Omit | None = omit,
         **options: Unpack[CallOptions]) -> EnvironmentTemplate: ...
-
     @get("/agents/environments/templates/{environment_template_id}", EnvironmentTemplate,
         headers={"OpenAI-Beta": "agents=v1"})
     def retrieve(self, environment_template_id: str, **options: Unpack[CallOptions]) -> EnvironmentTemplate: ...
-
     @post("/agents/environments/templates/{environment_template_id}", EnvironmentTemplate,
         headers={"OpenAI-Beta": "agents=v1"})
     def update(self, environment_template_id: str, *, capability_directories: SequenceNotStr[str] | Omit | None = omit,
@@ -198,11 +181,9 @@ class Templates(Resource[M]):
         setup_commands: Iterable[SetupCommandParam] | Omit | None = omit,
         skills: Iterable[HostedSkillParam] | Omit | None = omit,
         **options: Unpack[CallOptions]) -> EnvironmentTemplate: ...
-
     @cursor_page("/agents/environments/templates", EnvironmentTemplate, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         **options: Unpack[CallOptions]) -> EnvironmentTemplate: ...
-
     @delete("/agents/environments/templates/{environment_template_id}", EnvironmentTemplateDeleted,
         headers={"OpenAI-Beta": "agents=v1"})
     def delete(self, environment_template_id: str, **options: Unpack[CallOptions]) -> EnvironmentTemplateDeleted: ...
@@ -212,49 +193,41 @@ class Vaults(Resource[M]):
     @cached_property
     def credentials(self) -> Credentials[M]:
         return Credentials(self)
-    with_raw_response: View[Vaults[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Vaults[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Vaults[AsyncRaw], Vaults[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Vaults[AsyncStreaming], Vaults[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/vaults", Vault, headers={"OpenAI-Beta": "agents=v1"})
     def create(self, *, metadata: dict[str, str] | Omit | None = omit, name: str | Omit = omit,
         **options: Unpack[CallOptions]) -> Vault: ...
-
     @get("/vaults/{vault_id}", Vault, headers={"OpenAI-Beta": "agents=v1"})
     def retrieve(self, vault_id: str, **options: Unpack[CallOptions]) -> Vault: ...
-
     @post("/vaults/{vault_id}", Vault, headers={"OpenAI-Beta": "agents=v1"})
     def update(self, vault_id: str, *, metadata: dict[str, str] | Omit = omit, name: str | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Vault: ...
-
     @cursor_page("/vaults", Vault, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, metadata: dict[str, str] | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, status: VaultStatusFilterParam | Omit = omit,
         **options: Unpack[CallOptions]) -> Vault: ...
-
     @delete("/vaults/{vault_id}", VaultDeleted, headers={"OpenAI-Beta": "agents=v1"})
     def delete(self, vault_id: str, **options: Unpack[CallOptions]) -> VaultDeleted: ...
 
 class Credentials(Resource[M]):
     """`client.beta.agents.vaults.credentials`"""
-    with_raw_response: View[Credentials[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Credentials[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Credentials[AsyncRaw], Credentials[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Credentials[AsyncStreaming], Credentials[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/vaults/{vault_id}/credentials", Credential, headers={"OpenAI-Beta": "agents=v1"})
     def create(self, vault_id: str, *, auth: CredentialAuthCreateParam, name: str,
         metadata: dict[str, str] | Omit = omit, **options: Unpack[CallOptions]) -> Credential: ...
-
     @get("/vaults/{vault_id}/credentials/{credential_id}", Credential, headers={"OpenAI-Beta": "agents=v1"})
     def retrieve(self, credential_id: str, *, vault_id: str, **options: Unpack[CallOptions]) -> Credential: ...
-
     @post("/vaults/{vault_id}/credentials/{credential_id}", Credential, headers={"OpenAI-Beta": "agents=v1"})
     def update(self, credential_id: str, *, vault_id: str, auth: CredentialAuthRotateParam | Omit = omit,
         metadata: dict[str, str] | Omit = omit, **options: Unpack[CallOptions]) -> Credential: ...
-
     @cursor_page("/vaults/{vault_id}/credentials", Credential, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, vault_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         metadata: dict[str, str] | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         status: VaultStatusFilterParam | Omit = omit, **options: Unpack[CallOptions]) -> Credential: ...
-
     @delete("/vaults/{vault_id}/credentials/{credential_id}", CredentialDeleted, headers={"OpenAI-Beta": "agents=v1"})
     def delete(self, credential_id: str, *, vault_id: str, **options: Unpack[CallOptions]) -> CredentialDeleted: ...
 
@@ -278,9 +251,9 @@ class Sessions(Resource[M]):
     @cached_property
     def turns(self) -> SessionsTurns[M]:
         return SessionsTurns(self)
-    with_raw_response: View[Sessions[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Sessions[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Sessions[AsyncRaw], Sessions[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Sessions[AsyncStreaming], Sessions[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     def _create(self, *, environment: EnvironmentParam, agent: AutomationTargetParamNewSessionAgent | Omit = omit,
         agent_id: str | Omit = omit, input: str | Iterable[AgentSessionInputMessageParam] | Omit | None = omit,
         metadata: dict[str, str] | Omit | None = omit,
@@ -310,10 +283,8 @@ class Sessions(Resource[M]):
     create = streamed("POST", "/agents/sessions", AgentSession, AgentSessionEvent, _create, _create_streaming,
         _create_either, events="bare", nested={"agent.compaction.async_": "async"},
         headers={"OpenAI-Beta": "agents=v1"}, replay=("input",))
-
     @get("/agents/sessions/{session_id}", AgentSession, headers={"OpenAI-Beta": "agents=v1"})
     def retrieve(self, session_id: str, **options: Unpack[CallOptions]) -> AgentSession: ...
-
     @post("/agents/sessions/{session_id}", AgentSession, headers={"OpenAI-Beta": "agents=v1"})
     def update(self, session_id: str, *, agent: SessionUpdateParamsAgent | Omit = omit,
         metadata: dict[str, str] | Omit | None = omit,
@@ -321,12 +292,10 @@ class Sessions(Resource[M]):
         review: Literal["none", "auto_review"] | Omit = omit,
         spend_control: SessionCreateParamsSpendControl | Omit | None = omit,
         **options: Unpack[CallOptions]) -> AgentSession: ...
-
     @cursor_page("/agents/sessions", AgentSession, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, *, after: str | Omit = omit, agent_id: str | Omit = omit, limit: int | Omit = omit,
         metadata: dict[str, str] | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         **options: Unpack[CallOptions]) -> AgentSession: ...
-
     @delete("/agents/sessions/{session_id}", AgentSessionDeleted, headers={"OpenAI-Beta": "agents=v1"})
     def delete(self, session_id: str, **options: Unpack[CallOptions]) -> AgentSessionDeleted: ...
 
@@ -338,21 +307,20 @@ class Subagents(Resource[M]):
     @cached_property
     def turns(self) -> Turns[M]:
         return Turns(self)
-    with_raw_response: View[Subagents[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Subagents[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Subagents[AsyncRaw], Subagents[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Subagents[AsyncStreaming], Subagents[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @get("/agents/sessions/{session_id}/subagents/{subagent_id}", Subagent, headers={"OpenAI-Beta": "agents=v1"})
     def retrieve(self, subagent_id: str, *, session_id: str, **options: Unpack[CallOptions]) -> Subagent: ...
-
     @cursor_page("/agents/sessions/{session_id}/subagents", Subagent, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> Subagent: ...
 
 class Items(Resource[M]):
     """`client.beta.agents.sessions.subagents.items`"""
-    with_raw_response: View[Items[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Items[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Items[AsyncRaw], Items[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Items[AsyncStreaming], Items[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @cursor_page("/agents/sessions/{session_id}/subagents/{subagent_id}/items", AgentSessionItem,
         headers={"OpenAI-Beta": "agents=v1"})
     def list(self, subagent_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
@@ -363,13 +331,12 @@ class Turns(Resource[M]):
     @cached_property
     def items(self) -> TurnsItems[M]:
         return TurnsItems(self)
-    with_raw_response: View[Turns[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Turns[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Turns[AsyncRaw], Turns[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Turns[AsyncStreaming], Turns[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @get("/agents/sessions/{session_id}/subagents/{subagent_id}/turns/{turn_id}", Turn,
         headers={"OpenAI-Beta": "agents=v1"})
     def retrieve(self, turn_id: str, *, session_id: str, subagent_id: str, **options: Unpack[CallOptions]) -> Turn: ...
-
     @cursor_page("/agents/sessions/{session_id}/subagents/{subagent_id}/turns", Turn,
         headers={"OpenAI-Beta": "agents=v1"})
     def list(self, subagent_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
@@ -377,9 +344,9 @@ class Turns(Resource[M]):
 
 class TurnsItems(Resource[M]):
     """`client.beta.agents.sessions.subagents.turns.items`"""
-    with_raw_response: View[TurnsItems[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[TurnsItems[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[TurnsItems[AsyncRaw], TurnsItems[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[TurnsItems[AsyncStreaming], TurnsItems[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @cursor_page("/agents/sessions/{session_id}/subagents/{subagent_id}/turns/{turn_id}/items", AgentSessionItem,
         headers={"OpenAI-Beta": "agents=v1"})
     def list(self, turn_id: str, *, session_id: str, subagent_id: str, after: str | Omit = omit,
@@ -388,22 +355,19 @@ class TurnsItems(Resource[M]):
 
 class Artifacts(Resource[M]):
     """`client.beta.agents.sessions.artifacts`"""
-    with_raw_response: View[Artifacts[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Artifacts[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Artifacts[AsyncRaw], Artifacts[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Artifacts[AsyncStreaming], Artifacts[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @get("/agents/sessions/{session_id}/artifacts/{artifact_id}", SessionArtifact, headers={"OpenAI-Beta": "agents=v1"})
     def retrieve(self, artifact_id: str, *, session_id: str, **options: Unpack[CallOptions]) -> SessionArtifact: ...
-
     @cursor_page("/agents/sessions/{session_id}/artifacts", SessionArtifact, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, session_id: str, *, after: str | Omit = omit, environment_id: str | Omit | None = omit,
         limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         **options: Unpack[CallOptions]) -> SessionArtifact: ...
-
     @get("/agents/sessions/{session_id}/artifacts/{artifact_id}/content", HttpxBinaryResponseContent,
         headers={"OpenAI-Beta": "agents=v1"}, accept="application/octet-stream")
     def content(self, artifact_id: str, *, session_id: str,
         **options: Unpack[CallOptions]) -> HttpxBinaryResponseContent: ...
-
     @delete("/agents/sessions/{session_id}/artifacts/{artifact_id}", SessionArtifactDeleted,
         headers={"OpenAI-Beta": "agents=v1"})
     def delete(self, artifact_id: str, *, session_id: str,
@@ -411,22 +375,21 @@ class Artifacts(Resource[M]):
 
 class SessionsItems(Resource[M]):
     """`client.beta.agents.sessions.items`"""
-    with_raw_response: View[SessionsItems[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[SessionsItems[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[SessionsItems[AsyncRaw], SessionsItems[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[SessionsItems[AsyncStreaming],
+        SessionsItems[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @cursor_page("/agents/sessions/{session_id}/items", AgentSessionItem, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> AgentSessionItem: ...
 
 class Events(Resource[M]):
     """`client.beta.agents.sessions.events`"""
-    with_raw_response: View[Events[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Events[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Events[AsyncRaw], Events[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Events[AsyncStreaming], Events[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/agents/sessions/{session_id}/events", None, headers={"OpenAI-Beta": "agents=v1"}, accept="*/*")
     def create(self, session_id: str, *, events: Iterable[AgentSessionInputParam],
         **options: Unpack[CallOptions]) -> None: ...
-
     @events("GET", "/agents/sessions/{session_id}/events", AgentSessionEvent, events="bare",
         headers={"OpenAI-Beta": "agents=v1"}, accept="text/event-stream")
     def stream(self, session_id: str, *, include_obfuscation: bool | Omit = omit,
@@ -434,9 +397,9 @@ class Events(Resource[M]):
 
 class Traces(Resource[M]):
     """`client.beta.agents.sessions.traces`"""
-    with_raw_response: View[Traces[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Traces[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Traces[AsyncRaw], Traces[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Traces[AsyncStreaming], Traces[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @cursor_page("/agents/sessions/{session_id}/traces", SessionTrace, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> SessionTrace: ...
@@ -446,21 +409,20 @@ class SessionsTurns(Resource[M]):
     @cached_property
     def items(self) -> SessionsTurnsItems[M]:
         return SessionsTurnsItems(self)
-    with_raw_response: View[SessionsTurns[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[SessionsTurns[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[SessionsTurns[AsyncRaw], SessionsTurns[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[SessionsTurns[AsyncStreaming],
+        SessionsTurns[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @get("/agents/sessions/{session_id}/turns/{turn_id}", Turn, headers={"OpenAI-Beta": "agents=v1"})
     def retrieve(self, turn_id: str, *, session_id: str, **options: Unpack[CallOptions]) -> Turn: ...
-
     @cursor_page("/agents/sessions/{session_id}/turns", Turn, headers={"OpenAI-Beta": "agents=v1"})
     def list(self, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> Turn: ...
 
 class SessionsTurnsItems(Resource[M]):
     """`client.beta.agents.sessions.turns.items`"""
-    with_raw_response: View[SessionsTurnsItems[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[SessionsTurnsItems[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[SessionsTurnsItems[AsyncRaw], SessionsTurnsItems[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[SessionsTurnsItems[AsyncStreaming],
+        SessionsTurnsItems[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @conversation_cursor_page("/agents/sessions/{session_id}/turns/{turn_id}/items", AgentSessionItem,
         headers={"OpenAI-Beta": "agents=v1"})
     def list(self, turn_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,

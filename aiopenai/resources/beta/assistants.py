@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
+    delete, get, post)
 from aiopenai.types.beta.assistants import Assistant, AssistantDeleted
 from aiopenai.values import omit
 
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 
 class Assistants(Resource[M]):
     """`client.beta.assistants`"""
-    with_raw_response: View[Assistants[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Assistants[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Assistants[AsyncRaw], Assistants[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Assistants[AsyncStreaming], Assistants[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/assistants", Assistant, headers={"OpenAI-Beta": "assistants=v2"})
     def create(self, *, model: str | ChatModel, description: str | Omit | None = omit,
         instructions: str | Omit | None = omit, metadata: Metadata | Omit | None = omit, name: str | Omit | None = omit,
@@ -34,10 +35,8 @@ class Assistants(Resource[M]):
         temperature: float | Omit | None = omit, tool_resources: AssistantCreateParamsToolResources | Omit
         | None = omit, tools: Iterable[AssistantToolParam] | Omit = omit, top_p: float | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Assistant: ...
-
     @get("/assistants/{assistant_id}", Assistant, headers={"OpenAI-Beta": "assistants=v2"})
     def retrieve(self, assistant_id: str, **options: Unpack[CallOptions]) -> Assistant: ...
-
     @post("/assistants/{assistant_id}", Assistant, headers={"OpenAI-Beta": "assistants=v2"})
     def update(self, assistant_id: str, *, description: str | Omit | None = omit,
         instructions: str | Omit | None = omit, metadata: Metadata | Omit | None = omit,
@@ -55,10 +54,8 @@ class Assistants(Resource[M]):
         temperature: float | Omit | None = omit, tool_resources: AssistantUpdateParamsToolResources | Omit
         | None = omit, tools: Iterable[AssistantToolParam] | Omit = omit, top_p: float | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Assistant: ...
-
     @cursor_page("/assistants", Assistant, headers={"OpenAI-Beta": "assistants=v2"})
     def list(self, *, after: str | Omit = omit, before: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> Assistant: ...
-
     @delete("/assistants/{assistant_id}", AssistantDeleted, headers={"OpenAI-Beta": "assistants=v2"})
     def delete(self, assistant_id: str, **options: Unpack[CallOptions]) -> AssistantDeleted: ...

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    conversation_cursor_page, delete, get, post)
 from aiopenai.types.beta.chatkit import ChatKitThread, ChatKitThreadItemListData, ChatSession, ThreadDeleteResponse
 from aiopenai.values import omit
 
@@ -27,41 +28,38 @@ class ChatKit(Resource[M]):
     @cached_property
     def threads(self) -> Threads[M]:
         return Threads(self)
-    with_raw_response: View[ChatKit[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[ChatKit[AsyncStreaming]] = View(AsyncStreaming)
+    with_raw_response: View[ChatKit[AsyncRaw], ChatKit[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[ChatKit[AsyncStreaming], ChatKit[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
 
 class Sessions(Resource[M]):
     """`client.beta.chatkit.sessions`"""
-    with_raw_response: View[Sessions[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Sessions[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Sessions[AsyncRaw], Sessions[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Sessions[AsyncStreaming], Sessions[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/chatkit/sessions", ChatSession, headers={"OpenAI-Beta": "chatkit_beta=v1"})
     def create(self, *, user: str, workflow: ChatSessionWorkflowParam,
         chatkit_configuration: ChatSessionChatKitConfigurationParam | Omit = omit,
         expires_after: ChatSessionExpiresAfterParam | Omit = omit,
         rate_limits: ChatSessionRateLimitsParam | Omit = omit, **options: Unpack[CallOptions]) -> ChatSession: ...
-
     @post("/chatkit/sessions/{session_id}/cancel", ChatSession, headers={"OpenAI-Beta": "chatkit_beta=v1"})
     def cancel(self, session_id: str, **options: Unpack[CallOptions]) -> ChatSession: ...
 
 class Threads(Resource[M]):
     """`client.beta.chatkit.threads`"""
-    with_raw_response: View[Threads[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Threads[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Threads[AsyncRaw], Threads[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Threads[AsyncStreaming], Threads[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @get("/chatkit/threads/{thread_id}", ChatKitThread, headers={"OpenAI-Beta": "chatkit_beta=v1"})
     def retrieve(self, thread_id: str, **options: Unpack[CallOptions]) -> ChatKitThread: ...
-
     @conversation_cursor_page("/chatkit/threads", ChatKitThread, headers={"OpenAI-Beta": "chatkit_beta=v1"})
     def list(self, *, after: str | Omit = omit, before: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, user: str | Omit = omit,
         **options: Unpack[CallOptions]) -> ChatKitThread: ...
-
     @conversation_cursor_page("/chatkit/threads/{thread_id}/items", ChatKitThreadItemListData,
         headers={"OpenAI-Beta": "chatkit_beta=v1"})
     def list_items(self, thread_id: str, *, after: str | Omit = omit, before: str | Omit = omit,
         limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         **options: Unpack[CallOptions]) -> ChatKitThreadItemListData: ...
-
     @delete("/chatkit/threads/{thread_id}", ThreadDeleteResponse, headers={"OpenAI-Beta": "chatkit_beta=v1"})
     def delete(self, thread_id: str, **options: Unpack[CallOptions]) -> ThreadDeleteResponse: ...

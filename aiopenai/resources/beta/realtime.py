@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post
 from aiopenai.types.beta.realtime import SessionCreateResponse, TranscriptionSession
 from aiopenai.values import omit
 
@@ -30,14 +30,15 @@ class Realtime(Resource[M]):
     @cached_property
     def transcription_sessions(self) -> TranscriptionSessions[M]:
         return TranscriptionSessions(self)
-    with_raw_response: View[Realtime[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Realtime[AsyncStreaming]] = View(AsyncStreaming)
+    with_raw_response: View[Realtime[AsyncRaw], Realtime[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Realtime[AsyncStreaming], Realtime[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
 
 class Sessions(Resource[M]):
     """`client.beta.realtime.sessions`"""
-    with_raw_response: View[Sessions[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Sessions[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Sessions[AsyncRaw], Sessions[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Sessions[AsyncStreaming], Sessions[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/realtime/sessions", SessionCreateResponse, headers={"OpenAI-Beta": "assistants=v2"})
     def create(self, *, client_secret: SessionCreateParamsClientSecret | Omit = omit,
         input_audio_format: Literal["pcm16", "g711_ulaw", "g711_alaw"] | Omit = omit,
@@ -58,9 +59,10 @@ class Sessions(Resource[M]):
 
 class TranscriptionSessions(Resource[M]):
     """`client.beta.realtime.transcription_sessions`"""
-    with_raw_response: View[TranscriptionSessions[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[TranscriptionSessions[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[TranscriptionSessions[AsyncRaw], TranscriptionSessions[BlockingRaw]] = View(AsyncRaw,
+        BlockingRaw)
+    with_streaming_response: View[TranscriptionSessions[AsyncStreaming],
+        TranscriptionSessions[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @post("/realtime/transcription_sessions", TranscriptionSession, headers={"OpenAI-Beta": "assistants=v2"})
     def create(self, *, client_secret: TranscriptionSessionCreateParamsClientSecret | Omit = omit,
         include: list[str] | Omit = omit, input_audio_format: Literal["pcm16", "g711_ulaw", "g711_alaw"] | Omit = omit,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, post, streamed
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
+    delete, post, streamed)
 from aiopenai.types.beta.responses import (BetaCompactedResponse, BetaResponse, BetaResponseItem,
     BetaResponseStreamEvent, InputTokenCountResponse)
 from aiopenai.values import omit
@@ -38,9 +39,9 @@ class Responses(Resource[M]):
     @cached_property
     def input_tokens(self) -> InputTokens[M]:
         return InputTokens(self)
-    with_raw_response: View[Responses[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Responses[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Responses[AsyncRaw], Responses[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Responses[AsyncStreaming], Responses[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     def _create(self, *, access_programs: BetaResponsesClientEventParamResponseCreateAccessPrograms | Omit = omit,
         background: bool | Omit | None = omit,
         context_management: Iterable[BetaResponsesClientEventParamResponseCreateContextManagement] | Omit | None = omit,
@@ -184,7 +185,6 @@ class Responses(Resource[M]):
         **options: Unpack[CallOptions]) -> BetaResponse | BetaResponseStreamEvent: ...
     create = streamed("POST", "/responses?beta=true", BetaResponse, BetaResponseStreamEvent, _create, _create_streaming,
         _create_either, header_params={"betas": "openai-beta"}, replay=("input",))
-
     def _retrieve(self, response_id: str, *, include: builtins.list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
         stream: Literal[False] | Omit = omit, betas: builtins.list[Literal["responses_multi_agent=v1"]] | Omit = omit,
@@ -199,11 +199,9 @@ class Responses(Resource[M]):
         **options: Unpack[CallOptions]) -> BetaResponse | BetaResponseStreamEvent: ...
     retrieve = streamed("GET", "/responses/{response_id}?beta=true", BetaResponse, BetaResponseStreamEvent, _retrieve,
         _retrieve_streaming, _retrieve_either, header_params={"betas": "openai-beta"})
-
     @post("/responses/{response_id}/cancel?beta=true", BetaResponse, header_params={"betas": "openai-beta"})
     def cancel(self, response_id: str, *, betas: builtins.list[Literal["responses_multi_agent=v1"]] | Omit = omit,
         **options: Unpack[CallOptions]) -> BetaResponse: ...
-
     @post("/responses/compact?beta=true", BetaCompactedResponse, header_params={"betas": "openai-beta"},
         replay=("input",))
     def compact(self, *, model: Literal["gpt-6-astra", "gpt-6.1-sol", "gpt-6.1-terra", "gpt-6-sol", "gpt-6-luna",
@@ -237,16 +235,15 @@ class Responses(Resource[M]):
         service_tier: Literal["auto", "default", "fast", "flex", "priority"] | Omit | None = omit,
         betas: builtins.list[Literal["responses_multi_agent=v1"]] | Omit = omit,
         **options: Unpack[CallOptions]) -> BetaCompactedResponse: ...
-
     @delete("/responses/{response_id}?beta=true", None, header_params={"betas": "openai-beta"}, accept="*/*")
     def delete(self, response_id: str, *, betas: builtins.list[Literal["responses_multi_agent=v1"]] | Omit = omit,
         **options: Unpack[CallOptions]) -> None: ...
 
 class InputItems(Resource[M]):
     """`client.beta.responses.input_items`"""
-    with_raw_response: View[InputItems[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[InputItems[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[InputItems[AsyncRaw], InputItems[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[InputItems[AsyncStreaming], InputItems[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @cursor_page("/responses/{response_id}/input_items?beta=true", BetaResponseItem,
         header_params={"betas": "openai-beta"})
     def list(self, response_id: str, *, after: str | Omit = omit,
@@ -257,9 +254,9 @@ class InputItems(Resource[M]):
 
 class InputTokens(Resource[M]):
     """`client.beta.responses.input_tokens`"""
-    with_raw_response: View[InputTokens[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[InputTokens[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[InputTokens[AsyncRaw], InputTokens[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[InputTokens[AsyncStreaming], InputTokens[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/responses/input_tokens?beta=true", InputTokenCountResponse, header_params={"betas": "openai-beta"},
         replay=("input",))
     def count(self, *, conversation: BetaResponsesClientEventParamResponseCreateConversation | Omit | None = omit,

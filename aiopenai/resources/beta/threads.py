@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post, streamed
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
+    delete, get, helper, managed, post, streamed)
 from aiopenai.types.beta.threads import (AssistantStreamEvent, Message, MessageDeleted, Run, RunStep, Thread,
     ThreadDeleted)
 from aiopenai.values import omit
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai.endpoint import Both, CallOptions
+    from aiopenai.lib.streaming.assistants import (AssistantEventHandlerT, AssistantStreamManager,
+        AsyncAssistantEventHandlerT, AsyncAssistantStreamManager)
     from aiopenai.types.beta import AssistantResponseFormatOptionParam, AssistantToolParam
     from aiopenai.types.beta.threads import (AssistantToolChoiceOptionParam, MessageContentPartParam,
         MessageCreateParams, RunStepInclude, RunSubmitToolOutputsParamsToolOutput,
@@ -35,22 +38,19 @@ class Threads(Resource[M]):
     @cached_property
     def messages(self) -> Messages[M]:
         return Messages(self)
-    with_raw_response: View[Threads[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Threads[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Threads[AsyncRaw], Threads[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Threads[AsyncStreaming], Threads[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/threads", Thread, headers={"OpenAI-Beta": "assistants=v2"}, replay=("messages",))
     def create(self, *, messages: Iterable[MessageCreateParams] | Omit = omit, metadata: Metadata | Omit | None = omit,
         tool_resources: ThreadCreateAndRunParamsThreadToolResources | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Thread: ...
-
     @get("/threads/{thread_id}", Thread, headers={"OpenAI-Beta": "assistants=v2"})
     def retrieve(self, thread_id: str, **options: Unpack[CallOptions]) -> Thread: ...
-
     @post("/threads/{thread_id}", Thread, headers={"OpenAI-Beta": "assistants=v2"})
     def update(self, thread_id: str, *, metadata: Metadata | Omit | None = omit,
         tool_resources: ThreadCreateAndRunParamsToolResources | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Thread: ...
-
     def _create_and_run(self, *, assistant_id: str, instructions: str | Omit | None = omit,
         max_completion_tokens: int | Omit | None = omit, max_prompt_tokens: int | Omit | None = omit,
         metadata: Metadata | Omit | None = omit, model: str | ChatModel | Omit | None = omit,
@@ -84,18 +84,41 @@ class Threads(Resource[M]):
         **options: Unpack[CallOptions]) -> Run | AssistantStreamEvent: ...
     create_and_run = streamed("POST", "/threads/runs", Run, AssistantStreamEvent, _create_and_run,
         _create_and_run_streaming, _create_and_run_either, events="named", headers={"OpenAI-Beta": "assistants=v2"})
-
     @delete("/threads/{thread_id}", ThreadDeleted, headers={"OpenAI-Beta": "assistants=v2"})
     def delete(self, thread_id: str, **options: Unpack[CallOptions]) -> ThreadDeleted: ...
+    @helper("aiopenai.lib.polling:create_thread_and_run_poll")
+    def create_and_run_poll(self, *, assistant_id: str, instructions: str | Omit | None = omit,
+        max_completion_tokens: int | Omit | None = omit, max_prompt_tokens: int | Omit | None = omit,
+        metadata: Metadata | Omit | None = omit, model: str | ChatModel | Omit | None = omit,
+        parallel_tool_calls: bool | Omit = omit, response_format: AssistantResponseFormatOptionParam | Omit
+        | None = omit, temperature: float | Omit | None = omit, thread: ThreadCreateParams | Omit = omit,
+        tool_choice: AssistantToolChoiceOptionParam | Omit | None = omit,
+        tool_resources: ThreadCreateAndRunParamsToolResources | Omit | None = omit,
+        tools: Iterable[AssistantToolParam] | Omit | None = omit, top_p: float | Omit | None = omit,
+        truncation_strategy: ThreadCreateAndRunParamsTruncationStrategy | Omit | None = omit,
+        poll_interval_ms: int | Omit = omit, **options: Unpack[CallOptions]) -> Run: ...
+    @managed("aiopenai.lib.streaming.assistants:create_and_run_stream")
+    def create_and_run_stream(self, *, assistant_id: str, instructions: str | Omit | None = omit,
+        max_completion_tokens: int | Omit | None = omit, max_prompt_tokens: int | Omit | None = omit,
+        metadata: Metadata | Omit | None = omit, model: str | ChatModel | Omit | None = omit,
+        parallel_tool_calls: bool | Omit = omit, response_format: AssistantResponseFormatOptionParam | Omit
+        | None = omit, temperature: float | Omit | None = omit, thread: ThreadCreateParams | Omit = omit,
+        tool_choice: AssistantToolChoiceOptionParam | Omit | None = omit,
+        tool_resources: ThreadCreateAndRunParamsToolResources | Omit | None = omit,
+        tools: Iterable[AssistantToolParam] | Omit | None = omit, top_p: float | Omit | None = omit,
+        truncation_strategy: ThreadCreateAndRunParamsTruncationStrategy | Omit | None = omit,
+        event_handler: AsyncAssistantEventHandlerT | AssistantEventHandlerT | None = None,
+        **options: Unpack[CallOptions]) -> Both[AsyncAssistantStreamManager[AsyncAssistantEventHandlerT],
+        AssistantStreamManager[AssistantEventHandlerT]]: ...
 
 class Runs(Resource[M]):
     """`client.beta.threads.runs`"""
     @cached_property
     def steps(self) -> Steps[M]:
         return Steps(self)
-    with_raw_response: View[Runs[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Runs[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Runs[AsyncRaw], Runs[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Runs[AsyncStreaming], Runs[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     def _create(self, thread_id: str, *, assistant_id: str, include: builtins.list[RunStepInclude] | Omit = omit,
         additional_instructions: str | Omit | None = omit,
         additional_messages: Iterable[MessageCreateParams] | Omit | None = omit, instructions: str | Omit | None = omit,
@@ -132,21 +155,16 @@ class Runs(Resource[M]):
         **options: Unpack[CallOptions]) -> Run | AssistantStreamEvent: ...
     create = streamed("POST", "/threads/{thread_id}/runs", Run, AssistantStreamEvent, _create, _create_streaming,
         _create_either, query=("include",), events="named", headers={"OpenAI-Beta": "assistants=v2"})
-
     @get("/threads/{thread_id}/runs/{run_id}", Run, headers={"OpenAI-Beta": "assistants=v2"})
     def retrieve(self, run_id: str, *, thread_id: str, **options: Unpack[CallOptions]) -> Run: ...
-
     @post("/threads/{thread_id}/runs/{run_id}", Run, headers={"OpenAI-Beta": "assistants=v2"})
     def update(self, run_id: str, *, thread_id: str, metadata: Metadata | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Run: ...
-
     @cursor_page("/threads/{thread_id}/runs", Run, headers={"OpenAI-Beta": "assistants=v2"})
     def list(self, thread_id: str, *, after: str | Omit = omit, before: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> Run: ...
-
     @post("/threads/{thread_id}/runs/{run_id}/cancel", Run, headers={"OpenAI-Beta": "assistants=v2"})
     def cancel(self, run_id: str, *, thread_id: str, **options: Unpack[CallOptions]) -> Run: ...
-
     def _submit_tool_outputs(self, run_id: str, *, thread_id: str,
         tool_outputs: Iterable[RunSubmitToolOutputsParamsToolOutput], stream: Literal[False] | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Run: ...
@@ -159,16 +177,65 @@ class Runs(Resource[M]):
     submit_tool_outputs = streamed("POST", "/threads/{thread_id}/runs/{run_id}/submit_tool_outputs", Run,
         AssistantStreamEvent, _submit_tool_outputs, _submit_tool_outputs_streaming, _submit_tool_outputs_either,
         events="named", headers={"OpenAI-Beta": "assistants=v2"})
+    @helper("aiopenai.lib.polling:create_run_and_poll")
+    def create_and_poll(self, *, assistant_id: str, thread_id: str,
+        include: builtins.list[RunStepInclude] | Omit = omit, additional_instructions: str | Omit | None = omit,
+        additional_messages: Iterable[MessageCreateParams] | Omit | None = omit, instructions: str | Omit | None = omit,
+        max_completion_tokens: int | Omit | None = omit, max_prompt_tokens: int | Omit | None = omit,
+        metadata: Metadata | Omit | None = omit, model: str | ChatModel | Omit | None = omit,
+        parallel_tool_calls: bool | Omit = omit, reasoning_effort: ReasoningEffort | Omit | None = omit,
+        response_format: AssistantResponseFormatOptionParam | Omit | None = omit,
+        temperature: float | Omit | None = omit, tool_choice: AssistantToolChoiceOptionParam | Omit | None = omit,
+        tools: Iterable[AssistantToolParam] | Omit | None = omit, top_p: float | Omit | None = omit,
+        truncation_strategy: ThreadCreateAndRunParamsTruncationStrategy | Omit | None = omit,
+        poll_interval_ms: int | Omit = omit, **options: Unpack[CallOptions]) -> Run: ...
+    @managed("aiopenai.lib.streaming.assistants:create_and_stream")
+    def create_and_stream(self, *, assistant_id: str, thread_id: str, additional_instructions: str | Omit | None = omit,
+        additional_messages: Iterable[MessageCreateParams] | Omit | None = omit, instructions: str | Omit | None = omit,
+        max_completion_tokens: int | Omit | None = omit, max_prompt_tokens: int | Omit | None = omit,
+        metadata: Metadata | Omit | None = omit, model: str | ChatModel | Omit | None = omit,
+        parallel_tool_calls: bool | Omit = omit, response_format: AssistantResponseFormatOptionParam | Omit
+        | None = omit, temperature: float | Omit | None = omit,
+        tool_choice: AssistantToolChoiceOptionParam | Omit | None = omit,
+        tools: Iterable[AssistantToolParam] | Omit | None = omit, top_p: float | Omit | None = omit,
+        truncation_strategy: ThreadCreateAndRunParamsTruncationStrategy | Omit | None = omit,
+        event_handler: AsyncAssistantEventHandlerT | AssistantEventHandlerT | None = None,
+        **options: Unpack[CallOptions]) -> Both[AsyncAssistantStreamManager[AsyncAssistantEventHandlerT],
+        AssistantStreamManager[AssistantEventHandlerT]]: ...
+    @helper("aiopenai.lib.polling:poll_run")
+    def poll(self, run_id: str, thread_id: str, poll_interval_ms: int | Omit = omit,
+        **options: Unpack[CallOptions]) -> Run: ...
+    @managed("aiopenai.lib.streaming.assistants:stream")
+    def stream(self, *, assistant_id: str, thread_id: str, include: builtins.list[RunStepInclude] | Omit = omit,
+        additional_instructions: str | Omit | None = omit,
+        additional_messages: Iterable[MessageCreateParams] | Omit | None = omit, instructions: str | Omit | None = omit,
+        max_completion_tokens: int | Omit | None = omit, max_prompt_tokens: int | Omit | None = omit,
+        metadata: Metadata | Omit | None = omit, model: str | ChatModel | Omit | None = omit,
+        parallel_tool_calls: bool | Omit = omit, reasoning_effort: ReasoningEffort | Omit | None = omit,
+        response_format: AssistantResponseFormatOptionParam | Omit | None = omit,
+        temperature: float | Omit | None = omit, tool_choice: AssistantToolChoiceOptionParam | Omit | None = omit,
+        tools: Iterable[AssistantToolParam] | Omit | None = omit, top_p: float | Omit | None = omit,
+        truncation_strategy: ThreadCreateAndRunParamsTruncationStrategy | Omit | None = omit,
+        event_handler: AsyncAssistantEventHandlerT | AssistantEventHandlerT | None = None,
+        **options: Unpack[CallOptions]) -> Both[AsyncAssistantStreamManager[AsyncAssistantEventHandlerT],
+        AssistantStreamManager[AssistantEventHandlerT]]: ...
+    @helper("aiopenai.lib.polling:submit_tool_outputs_and_poll")
+    def submit_tool_outputs_and_poll(self, *, tool_outputs: Iterable[RunSubmitToolOutputsParamsToolOutput], run_id: str,
+        thread_id: str, poll_interval_ms: int | Omit = omit, **options: Unpack[CallOptions]) -> Run: ...
+    @managed("aiopenai.lib.streaming.assistants:submit_tool_outputs_stream")
+    def submit_tool_outputs_stream(self, *, tool_outputs: Iterable[RunSubmitToolOutputsParamsToolOutput], run_id: str,
+        thread_id: str, event_handler: AsyncAssistantEventHandlerT | AssistantEventHandlerT | None = None,
+        **options: Unpack[CallOptions]) -> Both[AsyncAssistantStreamManager[AsyncAssistantEventHandlerT],
+        AssistantStreamManager[AssistantEventHandlerT]]: ...
 
 class Steps(Resource[M]):
     """`client.beta.threads.runs.steps`"""
-    with_raw_response: View[Steps[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Steps[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Steps[AsyncRaw], Steps[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Steps[AsyncStreaming], Steps[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @get("/threads/{thread_id}/runs/{run_id}/steps/{step_id}", RunStep, headers={"OpenAI-Beta": "assistants=v2"})
     def retrieve(self, step_id: str, *, thread_id: str, run_id: str,
         include: builtins.list[RunStepInclude] | Omit = omit, **options: Unpack[CallOptions]) -> RunStep: ...
-
     @cursor_page("/threads/{thread_id}/runs/{run_id}/steps", RunStep, headers={"OpenAI-Beta": "assistants=v2"})
     def list(self, run_id: str, *, thread_id: str, after: str | Omit = omit, before: str | Omit = omit,
         include: builtins.list[RunStepInclude] | Omit = omit, limit: int | Omit = omit,
@@ -176,25 +243,21 @@ class Steps(Resource[M]):
 
 class Messages(Resource[M]):
     """`client.beta.threads.messages`"""
-    with_raw_response: View[Messages[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Messages[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Messages[AsyncRaw], Messages[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Messages[AsyncStreaming], Messages[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/threads/{thread_id}/messages", Message, headers={"OpenAI-Beta": "assistants=v2"})
     def create(self, thread_id: str, *, content: str | Iterable[MessageContentPartParam],
         role: Literal["user", "assistant"], attachments: Iterable[ThreadCreateAndRunParamsThreadMessageAttachment]
         | Omit | None = omit, metadata: Metadata | Omit | None = omit, **options: Unpack[CallOptions]) -> Message: ...
-
     @get("/threads/{thread_id}/messages/{message_id}", Message, headers={"OpenAI-Beta": "assistants=v2"})
     def retrieve(self, message_id: str, *, thread_id: str, **options: Unpack[CallOptions]) -> Message: ...
-
     @post("/threads/{thread_id}/messages/{message_id}", Message, headers={"OpenAI-Beta": "assistants=v2"})
     def update(self, message_id: str, *, thread_id: str, metadata: Metadata | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Message: ...
-
     @cursor_page("/threads/{thread_id}/messages", Message, headers={"OpenAI-Beta": "assistants=v2"})
     def list(self, thread_id: str, *, after: str | Omit = omit, before: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, run_id: str | Omit = omit,
         **options: Unpack[CallOptions]) -> Message: ...
-
     @delete("/threads/{thread_id}/messages/{message_id}", MessageDeleted, headers={"OpenAI-Beta": "assistants=v2"})
     def delete(self, message_id: str, *, thread_id: str, **options: Unpack[CallOptions]) -> MessageDeleted: ...

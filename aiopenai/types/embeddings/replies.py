@@ -3,11 +3,12 @@
 from typing import Literal, TypeAlias
 
 from aiopenai.models import Model
+from aiopenai.vectors import Vector
 
 class CreateEmbeddingResponseUsage(Model, bulk=True):
     prompt_tokens: int
     total_tokens: int
-class Embedding(Model, bulk=True):
+class Embedding(Vector, bulk=True):
     embedding: list[float]
     index: int
     object: Literal["embedding"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View
 
 if TYPE_CHECKING:
     from aiopenai.resources.admin.organization.admin_api_keys import AdminAPIKeys
@@ -86,5 +86,6 @@ class Organization(Resource[M]):
     def projects(self) -> Projects[M]:
         from aiopenai.resources.admin.organization.projects import Projects
         return Projects(self)
-    with_raw_response: View[Organization[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Organization[AsyncStreaming]] = View(AsyncStreaming)
+    with_raw_response: View[Organization[AsyncRaw], Organization[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Organization[AsyncStreaming], Organization[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)

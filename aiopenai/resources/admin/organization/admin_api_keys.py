@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
+    delete, get, post)
 from aiopenai.types.admin.organization.admin_api_keys import (AdminAPIKey, AdminAPIKeyCreateResponse,
     AdminAPIKeyDeleteResponse)
 from aiopenai.values import omit
@@ -19,19 +20,16 @@ if TYPE_CHECKING:
 
 class AdminAPIKeys(Resource[M]):
     """`client.admin.organization.admin_api_keys`"""
-    with_raw_response: View[AdminAPIKeys[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[AdminAPIKeys[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[AdminAPIKeys[AsyncRaw], AdminAPIKeys[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[AdminAPIKeys[AsyncStreaming], AdminAPIKeys[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/organization/admin_api_keys", AdminAPIKeyCreateResponse, security="admin")
     def create(self, *, name: str, expires_in_seconds: int | Omit = omit,
         **options: Unpack[CallOptions]) -> AdminAPIKeyCreateResponse: ...
-
     @get("/organization/admin_api_keys/{key_id}", AdminAPIKey, security="admin")
     def retrieve(self, key_id: str, **options: Unpack[CallOptions]) -> AdminAPIKey: ...
-
     @cursor_page("/organization/admin_api_keys", AdminAPIKey, security="admin")
     def list(self, *, after: str | Omit | None = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> AdminAPIKey: ...
-
     @delete("/organization/admin_api_keys/{key_id}", AdminAPIKeyDeleteResponse, security="admin")
     def delete(self, key_id: str, **options: Unpack[CallOptions]) -> AdminAPIKeyDeleteResponse: ...

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    conversation_cursor_page)
 from aiopenai.types.admin.organization.audit_logs import AuditLogListResponse
 from aiopenai.values import omit
 
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 class AuditLogs(Resource[M]):
     """`client.admin.organization.audit_logs`"""
-    with_raw_response: View[AuditLogs[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[AuditLogs[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[AuditLogs[AsyncRaw], AuditLogs[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[AuditLogs[AsyncStreaming], AuditLogs[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @conversation_cursor_page("/organization/audit_logs", AuditLogListResponse, security="admin")
     def list(self, *, actor_emails: SequenceNotStr[str] | Omit = omit, actor_ids: SequenceNotStr[str] | Omit = omit,
         after: str | Omit = omit, before: str | Omit = omit, effective_at: AuditLogListParamsEffectiveAt | Omit = omit,

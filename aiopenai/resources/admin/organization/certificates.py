@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, delete, get, page,
-    post)
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    conversation_cursor_page, delete, get, page, post)
 from aiopenai.types.admin.organization.certificates import (Certificate, CertificateActivateResponse,
     CertificateDeactivateResponse, CertificateDeleteResponse, CertificateListResponse)
 from aiopenai.values import omit
@@ -21,31 +21,25 @@ if TYPE_CHECKING:
 
 class Certificates(Resource[M]):
     """`client.admin.organization.certificates`"""
-    with_raw_response: View[Certificates[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Certificates[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Certificates[AsyncRaw], Certificates[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Certificates[AsyncStreaming], Certificates[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/organization/certificates", Certificate, security="admin")
     def create(self, *, certificate: str, name: str | Omit = omit, **options: Unpack[CallOptions]) -> Certificate: ...
-
     @get("/organization/certificates/{certificate_id}", Certificate, security="admin")
     def retrieve(self, certificate_id: str, *, include: builtins.list[Literal["content"]] | Omit = omit,
         **options: Unpack[CallOptions]) -> Certificate: ...
-
     @post("/organization/certificates/{certificate_id}", Certificate, security="admin")
     def update(self, certificate_id: str, *, name: str | Omit = omit,
         **options: Unpack[CallOptions]) -> Certificate: ...
-
     @conversation_cursor_page("/organization/certificates", CertificateListResponse, security="admin")
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         **options: Unpack[CallOptions]) -> CertificateListResponse: ...
-
     @page("/organization/certificates/activate", CertificateActivateResponse, verb="POST", security="admin")
     def activate(self, *, certificate_ids: SequenceNotStr[str],
         **options: Unpack[CallOptions]) -> CertificateActivateResponse: ...
-
     @page("/organization/certificates/deactivate", CertificateDeactivateResponse, verb="POST", security="admin")
     def deactivate(self, *, certificate_ids: SequenceNotStr[str],
         **options: Unpack[CallOptions]) -> CertificateDeactivateResponse: ...
-
     @delete("/organization/certificates/{certificate_id}", CertificateDeleteResponse, security="admin")
     def delete(self, certificate_id: str, **options: Unpack[CallOptions]) -> CertificateDeleteResponse: ...

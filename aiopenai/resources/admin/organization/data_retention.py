@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, get, post
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, get, post
 from aiopenai.types.admin.organization.data_retention import OrganizationDataRetention
 
 if TYPE_CHECKING:
@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
 class DataRetention(Resource[M]):
     """`client.admin.organization.data_retention`"""
-    with_raw_response: View[DataRetention[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[DataRetention[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[DataRetention[AsyncRaw], DataRetention[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[DataRetention[AsyncStreaming],
+        DataRetention[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @get("/organization/data_retention", OrganizationDataRetention, security="admin")
     def retrieve(self, **options: Unpack[CallOptions]) -> OrganizationDataRetention: ...
-
     @post("/organization/data_retention", OrganizationDataRetention, security="admin")
     def update(self, *, retention_type: Literal["zero_data_retention", "modified_abuse_monitoring",
         "enhanced_zero_data_retention", "enhanced_modified_abuse_monitoring"],

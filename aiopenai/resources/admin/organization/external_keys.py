@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
+    delete, get, post)
 from aiopenai.types.admin.organization.external_keys import ExternalKey, ExternalKeyValidateResponse
 from aiopenai.values import omit
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 
 class ExternalKeys(Resource[M]):
     """`client.admin.organization.external_keys`"""
-    with_raw_response: View[ExternalKeys[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[ExternalKeys[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[ExternalKeys[AsyncRaw], ExternalKeys[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[ExternalKeys[AsyncStreaming], ExternalKeys[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/organization/external_keys", ExternalKey,
         needs=(("external_id", "kms_arn", "role_arn"),
         ("audience", "kms_key_location", "kms_key_name", "kms_key_ring_name", "kms_project_id",
@@ -36,17 +37,13 @@ class ExternalKeys(Resource[M]):
         vault_uri: str | Omit = omit, key_version: str | Omit = omit, key_ocid: str | Omit = omit,
         region: str | Omit = omit, vault_ocid: str | Omit = omit, key_version_ocid: str | Omit = omit,
         **options: Unpack[CallOptions]) -> ExternalKey: ...
-
     @get("/organization/external_keys/{external_key_id}", ExternalKey, security="admin")
     def retrieve(self, external_key_id: str, **options: Unpack[CallOptions]) -> ExternalKey: ...
-
     @cursor_page("/organization/external_keys", ExternalKey, security="admin")
     def list(self, *, after: str | Omit | None = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, purpose: Literal["ekm", "psp_decryption"] | Omit = omit,
         **options: Unpack[CallOptions]) -> ExternalKey: ...
-
     @post("/organization/external_keys/{external_key_id}/validate", ExternalKeyValidateResponse, security="admin")
     def validate(self, external_key_id: str, **options: Unpack[CallOptions]) -> ExternalKeyValidateResponse: ...
-
     @delete("/organization/external_keys/{external_key_id}", ExternalKey, security="admin")
     def delete(self, external_key_id: str, **options: Unpack[CallOptions]) -> ExternalKey: ...

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
+    delete, get, post)
 from aiopenai.types.admin.organization.external_storage import ExternalStorageConfiguration, ExternalStorageDeleted
 from aiopenai.values import omit
 
@@ -19,24 +20,20 @@ if TYPE_CHECKING:
 
 class ExternalStorage(Resource[M]):
     """`client.admin.organization.external_storage`"""
-    with_raw_response: View[ExternalStorage[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[ExternalStorage[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[ExternalStorage[AsyncRaw], ExternalStorage[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[ExternalStorage[AsyncStreaming],
+        ExternalStorage[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @post("/organization/external_storage", ExternalStorageConfiguration, security="admin")
     def create(self, *, project_id: str, provider: ExternalStorageCreateParamsProvider,
         **options: Unpack[CallOptions]) -> ExternalStorageConfiguration: ...
-
     @get("/organization/external_storage/{external_storage_id}", ExternalStorageConfiguration, security="admin")
     def retrieve(self, external_storage_id: str, **options: Unpack[CallOptions]) -> ExternalStorageConfiguration: ...
-
     @cursor_page("/organization/external_storage", ExternalStorageConfiguration, security="admin")
     def list(self, *, after: str | Omit | None = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, project_id: str | Omit | None = omit,
         **options: Unpack[CallOptions]) -> ExternalStorageConfiguration: ...
-
     @post("/organization/external_storage/{external_storage_id}/validate", ExternalStorageConfiguration,
         security="admin")
     def validate(self, external_storage_id: str, **options: Unpack[CallOptions]) -> ExternalStorageConfiguration: ...
-
     @delete("/organization/external_storage/{external_storage_id}", ExternalStorageDeleted, security="admin")
     def delete(self, external_storage_id: str, **options: Unpack[CallOptions]) -> ExternalStorageDeleted: ...

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, delete, get, next_cursor_page, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, delete, get,
+    next_cursor_page, post)
 from aiopenai.types.admin.organization.groups import (Group, GroupDeleteResponse, GroupUpdateResponse,
     OrganizationGroupUser, RoleCreateResponse, RoleDeleteResponse, RoleListResponse, RoleRetrieveResponse,
     UserCreateResponse, UserDeleteResponse, UserRetrieveResponse)
@@ -27,57 +28,47 @@ class Groups(Resource[M]):
     @cached_property
     def roles(self) -> Roles[M]:
         return Roles(self)
-    with_raw_response: View[Groups[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Groups[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Groups[AsyncRaw], Groups[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Groups[AsyncStreaming], Groups[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/organization/groups", Group, security="admin")
     def create(self, *, name: str, **options: Unpack[CallOptions]) -> Group: ...
-
     @get("/organization/groups/{group_id}", Group, security="admin")
     def retrieve(self, group_id: str, **options: Unpack[CallOptions]) -> Group: ...
-
     @post("/organization/groups/{group_id}", GroupUpdateResponse, security="admin")
     def update(self, group_id: str, *, name: str, **options: Unpack[CallOptions]) -> GroupUpdateResponse: ...
-
     @next_cursor_page("/organization/groups", Group, security="admin")
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         **options: Unpack[CallOptions]) -> Group: ...
-
     @delete("/organization/groups/{group_id}", GroupDeleteResponse, security="admin")
     def delete(self, group_id: str, **options: Unpack[CallOptions]) -> GroupDeleteResponse: ...
 
 class Users(Resource[M]):
     """`client.admin.organization.groups.users`"""
-    with_raw_response: View[Users[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Users[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Users[AsyncRaw], Users[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Users[AsyncStreaming], Users[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/organization/groups/{group_id}/users", UserCreateResponse, security="admin")
     def create(self, group_id: str, *, user_id: str, **options: Unpack[CallOptions]) -> UserCreateResponse: ...
-
     @get("/organization/groups/{group_id}/users/{user_id}", UserRetrieveResponse, security="admin")
     def retrieve(self, user_id: str, *, group_id: str, **options: Unpack[CallOptions]) -> UserRetrieveResponse: ...
-
     @next_cursor_page("/organization/groups/{group_id}/users", OrganizationGroupUser, security="admin")
     def list(self, group_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> OrganizationGroupUser: ...
-
     @delete("/organization/groups/{group_id}/users/{user_id}", UserDeleteResponse, security="admin")
     def delete(self, user_id: str, *, group_id: str, **options: Unpack[CallOptions]) -> UserDeleteResponse: ...
 
 class Roles(Resource[M]):
     """`client.admin.organization.groups.roles`"""
-    with_raw_response: View[Roles[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Roles[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Roles[AsyncRaw], Roles[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Roles[AsyncStreaming], Roles[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/organization/groups/{group_id}/roles", RoleCreateResponse, security="admin")
     def create(self, group_id: str, *, role_id: str, **options: Unpack[CallOptions]) -> RoleCreateResponse: ...
-
     @get("/organization/groups/{group_id}/roles/{role_id}", RoleRetrieveResponse, security="admin")
     def retrieve(self, role_id: str, *, group_id: str, **options: Unpack[CallOptions]) -> RoleRetrieveResponse: ...
-
     @next_cursor_page("/organization/groups/{group_id}/roles", RoleListResponse, security="admin")
     def list(self, group_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> RoleListResponse: ...
-
     @delete("/organization/groups/{group_id}/roles/{role_id}", RoleDeleteResponse, security="admin")
     def delete(self, role_id: str, *, group_id: str, **options: Unpack[CallOptions]) -> RoleDeleteResponse: ...

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    conversation_cursor_page, delete, get, post)
 from aiopenai.types.admin.organization.invites import Invite, InviteDeleteResponse
 from aiopenai.values import omit
 
@@ -20,18 +21,15 @@ if TYPE_CHECKING:
 
 class Invites(Resource[M]):
     """`client.admin.organization.invites`"""
-    with_raw_response: View[Invites[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Invites[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Invites[AsyncRaw], Invites[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Invites[AsyncStreaming], Invites[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/organization/invites", Invite, security="admin")
     def create(self, *, email: str, role: Literal["reader", "owner"],
         projects: Iterable[InviteCreateParamsProject] | Omit = omit, **options: Unpack[CallOptions]) -> Invite: ...
-
     @get("/organization/invites/{invite_id}", Invite, security="admin")
     def retrieve(self, invite_id: str, **options: Unpack[CallOptions]) -> Invite: ...
-
     @conversation_cursor_page("/organization/invites", Invite, security="admin")
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, **options: Unpack[CallOptions]) -> Invite: ...
-
     @delete("/organization/invites/{invite_id}", InviteDeleteResponse, security="admin")
     def delete(self, invite_id: str, **options: Unpack[CallOptions]) -> InviteDeleteResponse: ...

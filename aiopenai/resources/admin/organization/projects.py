@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, delete, get,
-    next_cursor_page, page, post)
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    conversation_cursor_page, delete, get, next_cursor_page, page, post)
 from aiopenai.types.admin.organization import Role
 from aiopenai.types.admin.organization.projects import (APIKeyCreateResponse, APIKeyDeleteResponse,
     CertificateActivateResponse, CertificateDeactivateResponse, CertificateListResponse, GroupDeleteResponse,
@@ -70,24 +70,20 @@ class Projects(Resource[M]):
     @cached_property
     def certificates(self) -> Certificates[M]:
         return Certificates(self)
-    with_raw_response: View[Projects[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Projects[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Projects[AsyncRaw], Projects[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Projects[AsyncStreaming], Projects[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/organization/projects", Project, security="admin")
     def create(self, *, name: str, external_key_id: str | Omit | None = omit, geography: str | Omit | None = omit,
         residency: ProjectResidency | Omit | None = omit, **options: Unpack[CallOptions]) -> Project: ...
-
     @get("/organization/projects/{project_id}", Project, security="admin")
     def retrieve(self, project_id: str, **options: Unpack[CallOptions]) -> Project: ...
-
     @post("/organization/projects/{project_id}", Project, security="admin")
     def update(self, project_id: str, *, external_key_id: str | Omit | None = omit, geography: str | Omit | None = omit,
         name: str | Omit | None = omit, **options: Unpack[CallOptions]) -> Project: ...
-
     @conversation_cursor_page("/organization/projects", Project, security="admin")
     def list(self, *, after: str | Omit = omit, include_archived: bool | Omit = omit, limit: int | Omit = omit,
         **options: Unpack[CallOptions]) -> Project: ...
-
     @post("/organization/projects/{project_id}/archive", Project, security="admin")
     def archive(self, project_id: str, **options: Unpack[CallOptions]) -> Project: ...
 
@@ -96,44 +92,37 @@ class Users(Resource[M]):
     @cached_property
     def roles(self) -> Roles[M]:
         return Roles(self)
-    with_raw_response: View[Users[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Users[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Users[AsyncRaw], Users[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Users[AsyncStreaming], Users[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/organization/projects/{project_id}/users", ProjectUser, security="admin")
     def create(self, project_id: str, *, role: str, email: str | Omit | None = omit, user_id: str | Omit | None = omit,
         **options: Unpack[CallOptions]) -> ProjectUser: ...
-
     @get("/organization/projects/{project_id}/users/{user_id}", ProjectUser, security="admin")
     def retrieve(self, user_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> ProjectUser: ...
-
     @post("/organization/projects/{project_id}/users/{user_id}", ProjectUser, security="admin")
     def update(self, user_id: str, *, project_id: str, role: str | Omit | None = omit,
         **options: Unpack[CallOptions]) -> ProjectUser: ...
-
     @conversation_cursor_page("/organization/projects/{project_id}/users", ProjectUser, security="admin")
     def list(self, project_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         **options: Unpack[CallOptions]) -> ProjectUser: ...
-
     @delete("/organization/projects/{project_id}/users/{user_id}", UserDeleteResponse, security="admin")
     def delete(self, user_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> UserDeleteResponse: ...
 
 class Roles(Resource[M]):
     """`client.admin.organization.projects.users.roles`"""
-    with_raw_response: View[Roles[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Roles[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Roles[AsyncRaw], Roles[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Roles[AsyncStreaming], Roles[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/projects/{project_id}/users/{user_id}/roles", UsersRoleCreateResponse, security="admin")
     def create(self, user_id: str, *, project_id: str, role_id: str,
         **options: Unpack[CallOptions]) -> UsersRoleCreateResponse: ...
-
     @get("/projects/{project_id}/users/{user_id}/roles/{role_id}", UsersRoleRetrieveResponse, security="admin")
     def retrieve(self, role_id: str, *, project_id: str, user_id: str,
         **options: Unpack[CallOptions]) -> UsersRoleRetrieveResponse: ...
-
     @next_cursor_page("/projects/{project_id}/users/{user_id}/roles", UsersRoleListResponse, security="admin")
     def list(self, user_id: str, *, project_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> UsersRoleListResponse: ...
-
     @delete("/projects/{project_id}/users/{user_id}/roles/{role_id}", UsersRoleDeleteResponse, security="admin")
     def delete(self, role_id: str, *, project_id: str, user_id: str,
         **options: Unpack[CallOptions]) -> UsersRoleDeleteResponse: ...
@@ -143,29 +132,25 @@ class ServiceAccounts(Resource[M]):
     @cached_property
     def api_keys(self) -> APIKeys[M]:
         return APIKeys(self)
-    with_raw_response: View[ServiceAccounts[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[ServiceAccounts[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[ServiceAccounts[AsyncRaw], ServiceAccounts[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[ServiceAccounts[AsyncStreaming],
+        ServiceAccounts[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @post("/organization/projects/{project_id}/service_accounts", ServiceAccountCreateResponse, security="admin")
     def create(self, project_id: str, *, name: str, create_service_account_only: bool | Omit | None = omit,
         expires_in_seconds: int | Omit | None = omit,
         **options: Unpack[CallOptions]) -> ServiceAccountCreateResponse: ...
-
     @get("/organization/projects/{project_id}/service_accounts/{service_account_id}", ProjectServiceAccount,
         security="admin")
     def retrieve(self, service_account_id: str, *, project_id: str,
         **options: Unpack[CallOptions]) -> ProjectServiceAccount: ...
-
     @post("/organization/projects/{project_id}/service_accounts/{service_account_id}", ProjectServiceAccount,
         security="admin")
     def update(self, service_account_id: str, *, project_id: str, name: str | Omit = omit,
         role: Literal["member", "owner"] | Omit = omit, **options: Unpack[CallOptions]) -> ProjectServiceAccount: ...
-
     @conversation_cursor_page("/organization/projects/{project_id}/service_accounts", ProjectServiceAccount,
         security="admin")
     def list(self, project_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         **options: Unpack[CallOptions]) -> ProjectServiceAccount: ...
-
     @delete("/organization/projects/{project_id}/service_accounts/{service_account_id}", ServiceAccountDeleteResponse,
         security="admin")
     def delete(self, service_account_id: str, *, project_id: str,
@@ -173,9 +158,9 @@ class ServiceAccounts(Resource[M]):
 
 class APIKeys(Resource[M]):
     """`client.admin.organization.projects.service_accounts.api_keys`"""
-    with_raw_response: View[APIKeys[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[APIKeys[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[APIKeys[AsyncRaw], APIKeys[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[APIKeys[AsyncStreaming], APIKeys[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/organization/projects/{project_id}/service_accounts/{service_account_id}/api_keys", APIKeyCreateResponse,
         security="admin")
     def create(self, service_account_id: str, *, project_id: str, expires_in_seconds: int | Omit | None = omit,
@@ -184,33 +169,29 @@ class APIKeys(Resource[M]):
 
 class ProjectsAPIKeys(Resource[M]):
     """`client.admin.organization.projects.api_keys`"""
-    with_raw_response: View[ProjectsAPIKeys[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[ProjectsAPIKeys[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[ProjectsAPIKeys[AsyncRaw], ProjectsAPIKeys[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[ProjectsAPIKeys[AsyncStreaming],
+        ProjectsAPIKeys[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @get("/organization/projects/{project_id}/api_keys/{api_key_id}", ProjectAPIKey, security="admin")
     def retrieve(self, api_key_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> ProjectAPIKey: ...
-
     @post("/organization/projects/{project_id}/api_keys/{api_key_id}", ProjectAPIKey, security="admin")
     def update(self, api_key_id: str, *, project_id: str, expires_in_seconds: int | Omit = omit,
         scopes: SequenceNotStr[str] | Omit = omit, **options: Unpack[CallOptions]) -> ProjectAPIKey: ...
-
     @conversation_cursor_page("/organization/projects/{project_id}/api_keys", ProjectAPIKey, security="admin")
     def list(self, project_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         owner_project_access: Literal["active", "inactive", "any"] | Omit = omit,
         **options: Unpack[CallOptions]) -> ProjectAPIKey: ...
-
     @delete("/organization/projects/{project_id}/api_keys/{api_key_id}", APIKeyDeleteResponse, security="admin")
     def delete(self, api_key_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> APIKeyDeleteResponse: ...
 
 class RateLimits(Resource[M]):
     """`client.admin.organization.projects.rate_limits`"""
-    with_raw_response: View[RateLimits[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[RateLimits[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[RateLimits[AsyncRaw], RateLimits[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[RateLimits[AsyncStreaming], RateLimits[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @conversation_cursor_page("/organization/projects/{project_id}/rate_limits", ProjectRateLimit, security="admin")
     def list_rate_limits(self, project_id: str, *, after: str | Omit = omit, before: str | Omit = omit,
         limit: int | Omit = omit, **options: Unpack[CallOptions]) -> ProjectRateLimit: ...
-
     @post("/organization/projects/{project_id}/rate_limits/{rate_limit_id}", ProjectRateLimit, security="admin")
     def update_rate_limit(self, rate_limit_id: str, *, project_id: str, batch_1_day_max_input_tokens: int | Omit = omit,
         max_audio_megabytes_per_1_minute: int | Omit = omit, max_images_per_1_minute: int | Omit = omit,
@@ -219,27 +200,25 @@ class RateLimits(Resource[M]):
 
 class ModelPermissions(Resource[M]):
     """`client.admin.organization.projects.model_permissions`"""
-    with_raw_response: View[ModelPermissions[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[ModelPermissions[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[ModelPermissions[AsyncRaw], ModelPermissions[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[ModelPermissions[AsyncStreaming],
+        ModelPermissions[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @get("/organization/projects/{project_id}/model_permissions", ProjectModelPermissions, security="admin")
     def retrieve(self, project_id: str, **options: Unpack[CallOptions]) -> ProjectModelPermissions: ...
-
     @post("/organization/projects/{project_id}/model_permissions", ProjectModelPermissions, security="admin")
     def update(self, project_id: str, *, mode: Literal["allow_list", "deny_list"], model_ids: SequenceNotStr[str],
         **options: Unpack[CallOptions]) -> ProjectModelPermissions: ...
-
     @delete("/organization/projects/{project_id}/model_permissions", ProjectModelPermissionsDeleted, security="admin")
     def delete(self, project_id: str, **options: Unpack[CallOptions]) -> ProjectModelPermissionsDeleted: ...
 
 class ServiceTierSettings(Resource[M]):
     """`client.admin.organization.projects.service_tier_settings`"""
-    with_raw_response: View[ServiceTierSettings[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[ServiceTierSettings[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[ServiceTierSettings[AsyncRaw], ServiceTierSettings[BlockingRaw]] = View(AsyncRaw,
+        BlockingRaw)
+    with_streaming_response: View[ServiceTierSettings[AsyncStreaming],
+        ServiceTierSettings[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @get("/organization/projects/{project_id}/service_tier_settings", ProjectServiceTierSettings, security="admin")
     def retrieve(self, project_id: str, **options: Unpack[CallOptions]) -> ProjectServiceTierSettings: ...
-
     @post("/organization/projects/{project_id}/service_tier_settings", ProjectServiceTierSettings, security="admin")
     def update(self, project_id: str, *, default: Literal["standard", "fast", "scale"] | Omit = omit,
         enabled_tiers: Literal["all"] | Iterable[ProjectOptionalServiceTier] | Omit = omit,
@@ -247,12 +226,12 @@ class ServiceTierSettings(Resource[M]):
 
 class HostedToolPermissions(Resource[M]):
     """`client.admin.organization.projects.hosted_tool_permissions`"""
-    with_raw_response: View[HostedToolPermissions[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[HostedToolPermissions[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[HostedToolPermissions[AsyncRaw], HostedToolPermissions[BlockingRaw]] = View(AsyncRaw,
+        BlockingRaw)
+    with_streaming_response: View[HostedToolPermissions[AsyncStreaming],
+        HostedToolPermissions[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @get("/organization/projects/{project_id}/hosted_tool_permissions", ProjectHostedToolPermissions, security="admin")
     def retrieve(self, project_id: str, **options: Unpack[CallOptions]) -> ProjectHostedToolPermissions: ...
-
     @post("/organization/projects/{project_id}/hosted_tool_permissions", ProjectHostedToolPermissions, security="admin")
     def update(self, project_id: str, *, code_interpreter: HostedToolPermissionUpdateParamsCodeInterpreter | Omit
         | None = omit, file_search: HostedToolPermissionUpdateParamsCodeInterpreter | Omit | None = omit,
@@ -266,76 +245,65 @@ class Groups(Resource[M]):
     @cached_property
     def roles(self) -> GroupsRoles[M]:
         return GroupsRoles(self)
-    with_raw_response: View[Groups[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Groups[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Groups[AsyncRaw], Groups[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Groups[AsyncStreaming], Groups[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/organization/projects/{project_id}/groups", ProjectGroup, security="admin")
     def create(self, project_id: str, *, group_id: str, role: str, **options: Unpack[CallOptions]) -> ProjectGroup: ...
-
     @get("/organization/projects/{project_id}/groups/{group_id}", ProjectGroup, security="admin")
     def retrieve(self, group_id: str, *, project_id: str, group_type: Literal["group", "tenant_group"] | Omit = omit,
         **options: Unpack[CallOptions]) -> ProjectGroup: ...
-
     @next_cursor_page("/organization/projects/{project_id}/groups", ProjectGroup, security="admin")
     def list(self, project_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> ProjectGroup: ...
-
     @delete("/organization/projects/{project_id}/groups/{group_id}", GroupDeleteResponse, security="admin")
     def delete(self, group_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> GroupDeleteResponse: ...
 
 class GroupsRoles(Resource[M]):
     """`client.admin.organization.projects.groups.roles`"""
-    with_raw_response: View[GroupsRoles[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[GroupsRoles[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[GroupsRoles[AsyncRaw], GroupsRoles[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[GroupsRoles[AsyncStreaming], GroupsRoles[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/projects/{project_id}/groups/{group_id}/roles", RoleCreateResponse, security="admin")
     def create(self, group_id: str, *, project_id: str, role_id: str,
         **options: Unpack[CallOptions]) -> RoleCreateResponse: ...
-
     @get("/projects/{project_id}/groups/{group_id}/roles/{role_id}", RoleRetrieveResponse, security="admin")
     def retrieve(self, role_id: str, *, project_id: str, group_id: str,
         **options: Unpack[CallOptions]) -> RoleRetrieveResponse: ...
-
     @next_cursor_page("/projects/{project_id}/groups/{group_id}/roles", RoleListResponse, security="admin")
     def list(self, group_id: str, *, project_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> RoleListResponse: ...
-
     @delete("/projects/{project_id}/groups/{group_id}/roles/{role_id}", GroupsRoleDeleteResponse, security="admin")
     def delete(self, role_id: str, *, project_id: str, group_id: str,
         **options: Unpack[CallOptions]) -> GroupsRoleDeleteResponse: ...
 
 class ProjectsRoles(Resource[M]):
     """`client.admin.organization.projects.roles`"""
-    with_raw_response: View[ProjectsRoles[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[ProjectsRoles[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[ProjectsRoles[AsyncRaw], ProjectsRoles[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[ProjectsRoles[AsyncStreaming],
+        ProjectsRoles[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @post("/projects/{project_id}/roles", Role, security="admin")
     def create(self, project_id: str, *, permissions: SequenceNotStr[str], role_name: str,
         description: str | Omit | None = omit, **options: Unpack[CallOptions]) -> Role: ...
-
     @get("/projects/{project_id}/roles/{role_id}", Role, security="admin")
     def retrieve(self, role_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> Role: ...
-
     @post("/projects/{project_id}/roles/{role_id}", Role, security="admin")
     def update(self, role_id: str, *, project_id: str, description: str | Omit | None = omit,
         permissions: SequenceNotStr[str] | Omit | None = omit, role_name: str | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Role: ...
-
     @next_cursor_page("/projects/{project_id}/roles", Role, security="admin")
     def list(self, project_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> Role: ...
-
     @delete("/projects/{project_id}/roles/{role_id}", RoleDeleteResponse, security="admin")
     def delete(self, role_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> RoleDeleteResponse: ...
 
 class DataRetention(Resource[M]):
     """`client.admin.organization.projects.data_retention`"""
-    with_raw_response: View[DataRetention[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[DataRetention[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[DataRetention[AsyncRaw], DataRetention[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[DataRetention[AsyncStreaming],
+        DataRetention[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @get("/organization/projects/{project_id}/data_retention", ProjectDataRetention, security="admin")
     def retrieve(self, project_id: str, **options: Unpack[CallOptions]) -> ProjectDataRetention: ...
-
     @post("/organization/projects/{project_id}/data_retention", ProjectDataRetention, security="admin")
     def update(self, project_id: str, *, retention_type: Literal["organization_default", "none", "zero_data_retention",
         "modified_abuse_monitoring", "enhanced_zero_data_retention", "enhanced_modified_abuse_monitoring"],
@@ -343,59 +311,51 @@ class DataRetention(Resource[M]):
 
 class SpendLimit(Resource[M]):
     """`client.admin.organization.projects.spend_limit`"""
-    with_raw_response: View[SpendLimit[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[SpendLimit[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[SpendLimit[AsyncRaw], SpendLimit[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[SpendLimit[AsyncStreaming], SpendLimit[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @get("/organization/projects/{project_id}/spend_limit", ProjectSpendLimit, security="admin")
     def retrieve(self, project_id: str, **options: Unpack[CallOptions]) -> ProjectSpendLimit: ...
-
     @post("/organization/projects/{project_id}/spend_limit", ProjectSpendLimit, security="admin")
     def update(self, project_id: str, *, currency: Literal["USD"], interval: Literal["month"], threshold_amount: int,
         **options: Unpack[CallOptions]) -> ProjectSpendLimit: ...
-
     @delete("/organization/projects/{project_id}/spend_limit", ProjectSpendLimitDeleted, security="admin")
     def delete(self, project_id: str, **options: Unpack[CallOptions]) -> ProjectSpendLimitDeleted: ...
 
 class SpendAlerts(Resource[M]):
     """`client.admin.organization.projects.spend_alerts`"""
-    with_raw_response: View[SpendAlerts[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[SpendAlerts[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[SpendAlerts[AsyncRaw], SpendAlerts[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[SpendAlerts[AsyncStreaming], SpendAlerts[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/organization/projects/{project_id}/spend_alerts", ProjectSpendAlert, security="admin")
     def create(self, project_id: str, *, currency: Literal["USD"], interval: Literal["month"],
         notification_channel: SpendAlertCreateParamsNotificationChannel, threshold_amount: int,
         **options: Unpack[CallOptions]) -> ProjectSpendAlert: ...
-
     @get("/organization/projects/{project_id}/spend_alerts/{alert_id}", ProjectSpendAlert, security="admin")
     def retrieve(self, alert_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> ProjectSpendAlert: ...
-
     @post("/organization/projects/{project_id}/spend_alerts/{alert_id}", ProjectSpendAlert, security="admin")
     def update(self, alert_id: str, *, project_id: str, currency: Literal["USD"], interval: Literal["month"],
         notification_channel: SpendAlertCreateParamsNotificationChannel, threshold_amount: int,
         **options: Unpack[CallOptions]) -> ProjectSpendAlert: ...
-
     @conversation_cursor_page("/organization/projects/{project_id}/spend_alerts", ProjectSpendAlert, security="admin")
     def list(self, project_id: str, *, after: str | Omit = omit, before: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> ProjectSpendAlert: ...
-
     @delete("/organization/projects/{project_id}/spend_alerts/{alert_id}", ProjectSpendAlertDeleted, security="admin")
     def delete(self, alert_id: str, *, project_id: str, **options: Unpack[CallOptions]) -> ProjectSpendAlertDeleted: ...
 
 class Certificates(Resource[M]):
     """`client.admin.organization.projects.certificates`"""
-    with_raw_response: View[Certificates[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Certificates[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Certificates[AsyncRaw], Certificates[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Certificates[AsyncStreaming], Certificates[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @conversation_cursor_page("/organization/projects/{project_id}/certificates", CertificateListResponse,
         security="admin")
     def list(self, project_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> CertificateListResponse: ...
-
     @page("/organization/projects/{project_id}/certificates/activate", CertificateActivateResponse, verb="POST",
         security="admin")
     def activate(self, project_id: str, *, certificate_ids: SequenceNotStr[str],
         **options: Unpack[CallOptions]) -> CertificateActivateResponse: ...
-
     @page("/organization/projects/{project_id}/certificates/deactivate", CertificateDeactivateResponse, verb="POST",
         security="admin")
     def deactivate(self, project_id: str, *, certificate_ids: SequenceNotStr[str],

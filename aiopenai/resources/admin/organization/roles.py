@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, delete, get, next_cursor_page, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, delete, get,
+    next_cursor_page, post)
 from aiopenai.types.admin.organization import Role
 from aiopenai.types.admin.organization.roles import RoleDeleteResponse
 from aiopenai.values import omit
@@ -19,24 +20,20 @@ if TYPE_CHECKING:
 
 class Roles(Resource[M]):
     """`client.admin.organization.roles`"""
-    with_raw_response: View[Roles[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Roles[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Roles[AsyncRaw], Roles[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Roles[AsyncStreaming], Roles[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/organization/roles", Role, security="admin")
     def create(self, *, permissions: SequenceNotStr[str], role_name: str, description: str | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Role: ...
-
     @get("/organization/roles/{role_id}", Role, security="admin")
     def retrieve(self, role_id: str, **options: Unpack[CallOptions]) -> Role: ...
-
     @post("/organization/roles/{role_id}", Role, security="admin")
     def update(self, role_id: str, *, description: str | Omit | None = omit,
         permissions: SequenceNotStr[str] | Omit | None = omit, role_name: str | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Role: ...
-
     @next_cursor_page("/organization/roles", Role, security="admin")
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         **options: Unpack[CallOptions]) -> Role: ...
-
     @delete("/organization/roles/{role_id}", RoleDeleteResponse, security="admin")
     def delete(self, role_id: str, **options: Unpack[CallOptions]) -> RoleDeleteResponse: ...

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    conversation_cursor_page, delete, get, post)
 from aiopenai.types.admin.organization.spend_alerts import OrganizationSpendAlert, OrganizationSpendAlertDeleted
 from aiopenai.values import omit
 
@@ -19,25 +20,21 @@ if TYPE_CHECKING:
 
 class SpendAlerts(Resource[M]):
     """`client.admin.organization.spend_alerts`"""
-    with_raw_response: View[SpendAlerts[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[SpendAlerts[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[SpendAlerts[AsyncRaw], SpendAlerts[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[SpendAlerts[AsyncStreaming], SpendAlerts[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/organization/spend_alerts", OrganizationSpendAlert, security="admin")
     def create(self, *, currency: Literal["USD"], interval: Literal["month"],
         notification_channel: SpendAlertCreateParamsNotificationChannel, threshold_amount: int,
         **options: Unpack[CallOptions]) -> OrganizationSpendAlert: ...
-
     @get("/organization/spend_alerts/{alert_id}", OrganizationSpendAlert, security="admin")
     def retrieve(self, alert_id: str, **options: Unpack[CallOptions]) -> OrganizationSpendAlert: ...
-
     @post("/organization/spend_alerts/{alert_id}", OrganizationSpendAlert, security="admin")
     def update(self, alert_id: str, *, currency: Literal["USD"], interval: Literal["month"],
         notification_channel: SpendAlertCreateParamsNotificationChannel, threshold_amount: int,
         **options: Unpack[CallOptions]) -> OrganizationSpendAlert: ...
-
     @conversation_cursor_page("/organization/spend_alerts", OrganizationSpendAlert, security="admin")
     def list(self, *, after: str | Omit = omit, before: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> OrganizationSpendAlert: ...
-
     @delete("/organization/spend_alerts/{alert_id}", OrganizationSpendAlertDeleted, security="admin")
     def delete(self, alert_id: str, **options: Unpack[CallOptions]) -> OrganizationSpendAlertDeleted: ...

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, delete, get,
+    post)
 from aiopenai.types.admin.organization.spend_limit import OrganizationSpendLimit, OrganizationSpendLimitDeleted
 
 if TYPE_CHECKING:
@@ -16,15 +17,13 @@ if TYPE_CHECKING:
 
 class SpendLimit(Resource[M]):
     """`client.admin.organization.spend_limit`"""
-    with_raw_response: View[SpendLimit[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[SpendLimit[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[SpendLimit[AsyncRaw], SpendLimit[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[SpendLimit[AsyncStreaming], SpendLimit[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @get("/organization/spend_limit", OrganizationSpendLimit, security="admin")
     def retrieve(self, **options: Unpack[CallOptions]) -> OrganizationSpendLimit: ...
-
     @post("/organization/spend_limit", OrganizationSpendLimit, security="admin")
     def update(self, *, currency: Literal["USD"], interval: Literal["month"], threshold_amount: int,
         **options: Unpack[CallOptions]) -> OrganizationSpendLimit: ...
-
     @delete("/organization/spend_limit", OrganizationSpendLimitDeleted, security="admin")
     def delete(self, **options: Unpack[CallOptions]) -> OrganizationSpendLimitDeleted: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, get
+from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, get
 from aiopenai.types.admin.organization.usage import (UsageAudioSpeechesResponse, UsageAudioTranscriptionsResponse,
     UsageCodeInterpreterSessionsResponse, UsageCompletionsResponse, UsageCostsResponse, UsageDecisionsResponse,
     UsageEmbeddingsResponse, UsageFileSearchCallsResponse, UsageImagesResponse, UsageModerationsResponse,
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 class Usage(Resource[M]):
     """`client.admin.organization.usage`"""
-    with_raw_response: View[Usage[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Usage[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Usage[AsyncRaw], Usage[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Usage[AsyncStreaming], Usage[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @get("/organization/usage/audio_speeches", UsageAudioSpeechesResponse, security="admin")
     def audio_speeches(self, *, start_time: int, api_key_ids: SequenceNotStr[str] | Omit = omit,
         bucket_width: Literal["1m", "1h", "1d"] | Omit = omit, end_time: int | Omit = omit,
@@ -31,7 +31,6 @@ class Usage(Resource[M]):
         models: SequenceNotStr[str] | Omit = omit, page: str | Omit = omit,
         project_ids: SequenceNotStr[str] | Omit = omit, user_ids: SequenceNotStr[str] | Omit = omit,
         **options: Unpack[CallOptions]) -> UsageAudioSpeechesResponse: ...
-
     @get("/organization/usage/audio_transcriptions", UsageAudioTranscriptionsResponse, security="admin")
     def audio_transcriptions(self, *, start_time: int, api_key_ids: SequenceNotStr[str] | Omit = omit,
         bucket_width: Literal["1m", "1h", "1d"] | Omit = omit, end_time: int | Omit = omit,
@@ -39,13 +38,11 @@ class Usage(Resource[M]):
         models: SequenceNotStr[str] | Omit = omit, page: str | Omit = omit,
         project_ids: SequenceNotStr[str] | Omit = omit, user_ids: SequenceNotStr[str] | Omit = omit,
         **options: Unpack[CallOptions]) -> UsageAudioTranscriptionsResponse: ...
-
     @get("/organization/usage/code_interpreter_sessions", UsageCodeInterpreterSessionsResponse, security="admin")
     def code_interpreter_sessions(self, *, start_time: int, bucket_width: Literal["1m", "1h", "1d"] | Omit = omit,
         end_time: int | Omit = omit, group_by: list[Literal["project_id"]] | Omit = omit, limit: int | Omit = omit,
         page: str | Omit = omit, project_ids: SequenceNotStr[str] | Omit = omit,
         **options: Unpack[CallOptions]) -> UsageCodeInterpreterSessionsResponse: ...
-
     @get("/organization/usage/completions", UsageCompletionsResponse, security="admin")
     def completions(self, *, start_time: int, api_key_ids: SequenceNotStr[str] | Omit = omit, batch: bool | Omit = omit,
         bucket_width: Literal["1m", "1h", "1d"] | Omit = omit, end_time: int | Omit = omit,
@@ -53,14 +50,12 @@ class Usage(Resource[M]):
         | Omit = omit, limit: int | Omit = omit, models: SequenceNotStr[str] | Omit = omit, page: str | Omit = omit,
         project_ids: SequenceNotStr[str] | Omit = omit, user_ids: SequenceNotStr[str] | Omit = omit,
         **options: Unpack[CallOptions]) -> UsageCompletionsResponse: ...
-
     @get("/organization/costs", UsageCostsResponse, security="admin")
     def costs(self, *, start_time: int, api_key_ids: SequenceNotStr[str] | Omit = omit,
         bucket_width: Literal["1d"] | Omit = omit, end_time: int | Omit = omit,
         group_by: list[Literal["project_id", "user_id", "line_item", "api_key_id", "api_source"]] | Omit = omit,
         limit: int | Omit = omit, line_items: SequenceNotStr[str] | Omit = omit, page: str | Omit = omit,
         project_ids: SequenceNotStr[str] | Omit = omit, **options: Unpack[CallOptions]) -> UsageCostsResponse: ...
-
     @get("/organization/usage/decisions", UsageDecisionsResponse, security="admin")
     def decisions(self, *, start_time: int, api_key_ids: SequenceNotStr[str] | Omit | None = omit,
         batch: bool | Omit | None = omit, bucket_width: Literal["1m", "1h", "1d"] | Omit | None = omit,
@@ -69,7 +64,6 @@ class Usage(Resource[M]):
         models: SequenceNotStr[str] | Omit | None = omit, page: str | Omit | None = omit,
         project_ids: SequenceNotStr[str] | Omit | None = omit, user_ids: SequenceNotStr[str] | Omit | None = omit,
         **options: Unpack[CallOptions]) -> UsageDecisionsResponse: ...
-
     @get("/organization/usage/embeddings", UsageEmbeddingsResponse, security="admin")
     def embeddings(self, *, start_time: int, api_key_ids: SequenceNotStr[str] | Omit = omit,
         bucket_width: Literal["1m", "1h", "1d"] | Omit = omit, end_time: int | Omit = omit,
@@ -77,7 +71,6 @@ class Usage(Resource[M]):
         models: SequenceNotStr[str] | Omit = omit, page: str | Omit = omit,
         project_ids: SequenceNotStr[str] | Omit = omit, user_ids: SequenceNotStr[str] | Omit = omit,
         **options: Unpack[CallOptions]) -> UsageEmbeddingsResponse: ...
-
     @get("/organization/usage/file_search_calls", UsageFileSearchCallsResponse, security="admin")
     def file_search_calls(self, *, start_time: int, api_key_ids: SequenceNotStr[str] | Omit = omit,
         bucket_width: Literal["1m", "1h", "1d"] | Omit = omit, end_time: int | Omit = omit,
@@ -85,7 +78,6 @@ class Usage(Resource[M]):
         limit: int | Omit = omit, page: str | Omit = omit, project_ids: SequenceNotStr[str] | Omit = omit,
         user_ids: SequenceNotStr[str] | Omit = omit, vector_store_ids: SequenceNotStr[str] | Omit = omit,
         **options: Unpack[CallOptions]) -> UsageFileSearchCallsResponse: ...
-
     @get("/organization/usage/images", UsageImagesResponse, security="admin")
     def images(self, *, start_time: int, api_key_ids: SequenceNotStr[str] | Omit = omit,
         bucket_width: Literal["1m", "1h", "1d"] | Omit = omit, end_time: int | Omit = omit,
@@ -95,7 +87,6 @@ class Usage(Resource[M]):
         sizes: list[Literal["256x256", "512x512", "1024x1024", "1792x1792", "1024x1792"]] | Omit = omit,
         sources: list[Literal["image.generation", "image.edit", "image.variation"]] | Omit = omit,
         user_ids: SequenceNotStr[str] | Omit = omit, **options: Unpack[CallOptions]) -> UsageImagesResponse: ...
-
     @get("/organization/usage/moderations", UsageModerationsResponse, security="admin")
     def moderations(self, *, start_time: int, api_key_ids: SequenceNotStr[str] | Omit = omit,
         bucket_width: Literal["1m", "1h", "1d"] | Omit = omit, end_time: int | Omit = omit,
@@ -103,13 +94,11 @@ class Usage(Resource[M]):
         models: SequenceNotStr[str] | Omit = omit, page: str | Omit = omit,
         project_ids: SequenceNotStr[str] | Omit = omit, user_ids: SequenceNotStr[str] | Omit = omit,
         **options: Unpack[CallOptions]) -> UsageModerationsResponse: ...
-
     @get("/organization/usage/vector_stores", UsageVectorStoresResponse, security="admin")
     def vector_stores(self, *, start_time: int, bucket_width: Literal["1m", "1h", "1d"] | Omit = omit,
         end_time: int | Omit = omit, group_by: list[Literal["project_id"]] | Omit = omit, limit: int | Omit = omit,
         page: str | Omit = omit, project_ids: SequenceNotStr[str] | Omit = omit,
         **options: Unpack[CallOptions]) -> UsageVectorStoresResponse: ...
-
     @get("/organization/usage/web_search_calls", UsageWebSearchCallsResponse, security="admin")
     def web_search_calls(self, *, start_time: int, api_key_ids: SequenceNotStr[str] | Omit = omit,
         bucket_width: Literal["1m", "1h", "1d"] | Omit = omit,

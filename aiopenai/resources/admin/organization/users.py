@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, M, Resource, View, conversation_cursor_page, delete, get,
-    next_cursor_page, post)
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    conversation_cursor_page, delete, get, next_cursor_page, post)
 from aiopenai.types.admin.organization.users import (OrganizationUser, RoleCreateResponse, RoleDeleteResponse,
     RoleListResponse, RoleRetrieveResponse, UserDeleteResponse)
 from aiopenai.values import omit
@@ -24,38 +24,32 @@ class Users(Resource[M]):
     @cached_property
     def roles(self) -> Roles[M]:
         return Roles(self)
-    with_raw_response: View[Users[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Users[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Users[AsyncRaw], Users[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Users[AsyncStreaming], Users[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @get("/organization/users/{user_id}", OrganizationUser, security="admin")
     def retrieve(self, user_id: str, **options: Unpack[CallOptions]) -> OrganizationUser: ...
-
     @post("/organization/users/{user_id}", OrganizationUser, security="admin")
     def update(self, user_id: str, *, developer_persona: str | Omit | None = omit, role: str | Omit | None = omit,
         role_id: str | Omit | None = omit, technical_level: str | Omit | None = omit,
         **options: Unpack[CallOptions]) -> OrganizationUser: ...
-
     @conversation_cursor_page("/organization/users", OrganizationUser, security="admin")
     def list(self, *, after: str | Omit = omit, emails: SequenceNotStr[str] | Omit = omit, limit: int | Omit = omit,
         **options: Unpack[CallOptions]) -> OrganizationUser: ...
-
     @delete("/organization/users/{user_id}", UserDeleteResponse, security="admin")
     def delete(self, user_id: str, **options: Unpack[CallOptions]) -> UserDeleteResponse: ...
 
 class Roles(Resource[M]):
     """`client.admin.organization.users.roles`"""
-    with_raw_response: View[Roles[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[Roles[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[Roles[AsyncRaw], Roles[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[Roles[AsyncStreaming], Roles[BlockingStreaming]] = View(AsyncStreaming,
+        BlockingStreaming)
     @post("/organization/users/{user_id}/roles", RoleCreateResponse, security="admin")
     def create(self, user_id: str, *, role_id: str, **options: Unpack[CallOptions]) -> RoleCreateResponse: ...
-
     @get("/organization/users/{user_id}/roles/{role_id}", RoleRetrieveResponse, security="admin")
     def retrieve(self, role_id: str, *, user_id: str, **options: Unpack[CallOptions]) -> RoleRetrieveResponse: ...
-
     @next_cursor_page("/organization/users/{user_id}/roles", RoleListResponse, security="admin")
     def list(self, user_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, **options: Unpack[CallOptions]) -> RoleListResponse: ...
-
     @delete("/organization/users/{user_id}/roles/{role_id}", RoleDeleteResponse, security="admin")
     def delete(self, role_id: str, *, user_id: str, **options: Unpack[CallOptions]) -> RoleDeleteResponse: ...

@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, M, Resource, View, cursor_page, delete, get, post
+from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
+    delete, get, post)
 from aiopenai.types.admin.organization.workload_identity_providers import (FederationRule, FederationRuleDeleted,
     WorkloadIdentityProvider, WorkloadIdentityProviderDeleted)
 from aiopenai.values import omit
@@ -26,21 +27,20 @@ class WorkloadIdentityProviders(Resource[M]):
     @cached_property
     def federation_rules(self) -> FederationRules[M]:
         return FederationRules(self)
-    with_raw_response: View[WorkloadIdentityProviders[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[WorkloadIdentityProviders[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[WorkloadIdentityProviders[AsyncRaw],
+        WorkloadIdentityProviders[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[WorkloadIdentityProviders[AsyncStreaming],
+        WorkloadIdentityProviders[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @post("/organization/workload_identity_providers", WorkloadIdentityProvider, security="admin")
     def create(self, *, audience: str, issuer: str, name: str, type: Literal["oidc"],
         attribute_transformations: Iterable[WorkloadIdentityProviderCreateParamsAttributeTransformation] | Omit = omit,
         description: str | Omit = omit, enabled: bool | Omit = omit,
         verification: WorkloadIdentityProviderCreateParamsVerification | Omit = omit,
         **options: Unpack[CallOptions]) -> WorkloadIdentityProvider: ...
-
     @get("/organization/workload_identity_providers/{workload_identity_provider_id}", WorkloadIdentityProvider,
         security="admin")
     def retrieve(self, workload_identity_provider_id: str,
         **options: Unpack[CallOptions]) -> WorkloadIdentityProvider: ...
-
     @post("/organization/workload_identity_providers/{workload_identity_provider_id}", WorkloadIdentityProvider,
         security="admin")
     def update(self, workload_identity_provider_id: str, *,
@@ -49,11 +49,9 @@ class WorkloadIdentityProviders(Resource[M]):
         issuer: str | Omit = omit, name: str | Omit = omit,
         verification: WorkloadIdentityProviderCreateParamsVerification | Omit = omit,
         **options: Unpack[CallOptions]) -> WorkloadIdentityProvider: ...
-
     @cursor_page("/organization/workload_identity_providers", WorkloadIdentityProvider, security="admin")
     def list(self, *, after: str | Omit = omit, limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit,
         **options: Unpack[CallOptions]) -> WorkloadIdentityProvider: ...
-
     @delete("/organization/workload_identity_providers/{workload_identity_provider_id}",
         WorkloadIdentityProviderDeleted, security="admin")
     def delete(self, workload_identity_provider_id: str,
@@ -61,22 +59,20 @@ class WorkloadIdentityProviders(Resource[M]):
 
 class FederationRules(Resource[M]):
     """`client.admin.organization.workload_identity_providers.federation_rules`"""
-    with_raw_response: View[FederationRules[AsyncRaw]] = View(AsyncRaw)
-    with_streaming_response: View[FederationRules[AsyncStreaming]] = View(AsyncStreaming)
-
+    with_raw_response: View[FederationRules[AsyncRaw], FederationRules[BlockingRaw]] = View(AsyncRaw, BlockingRaw)
+    with_streaming_response: View[FederationRules[AsyncStreaming],
+        FederationRules[BlockingStreaming]] = View(AsyncStreaming, BlockingStreaming)
     @post("/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules", FederationRule,
         security="admin")
     def create(self, workload_identity_provider_id: str, *, attribute_matchers: dict[str, str | bool | int | float],
         project_id: str, service_account_id: str, description: str | Omit = omit, enabled: bool | Omit = omit,
         name: str | Omit = omit, permissions: FederationRuleCreateParamsPermissions | Omit = omit,
         **options: Unpack[CallOptions]) -> FederationRule: ...
-
     @get(
         "/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}",
         FederationRule, security="admin")
     def retrieve(self, workload_identity_federation_rule_id: str, *, workload_identity_provider_id: str,
         **options: Unpack[CallOptions]) -> FederationRule: ...
-
     @post(
         "/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}",
         FederationRule, security="admin")
@@ -85,13 +81,11 @@ class FederationRules(Resource[M]):
         enabled: bool | Omit = omit, name: str | Omit | None = omit,
         permissions: FederationRuleCreateParamsPermissions | Omit = omit,
         **options: Unpack[CallOptions]) -> FederationRule: ...
-
     @cursor_page("/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules",
         FederationRule, security="admin")
     def list(self, workload_identity_provider_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, service_account_id: str | Omit = omit,
         **options: Unpack[CallOptions]) -> FederationRule: ...
-
     @delete(
         "/organization/workload_identity_providers/{workload_identity_provider_id}/federation_rules/{workload_identity_federation_rule_id}",
         FederationRuleDeleted, security="admin")

@@ -1,0 +1,137 @@
+"""What is more than one call, or none: the methods whose bodies are written by hand, and where each body is.
+
+Names, parameters and their types are the reference's; only what is said here differs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["HELPERS", "NAMES", "PREPARED", "Helper"]
+
+
+@dataclass(frozen=True)
+class Helper:
+    """A method by hand: `kind` is its decorator, `where` its body, `returns` what it is annotated to return.
+
+    `types` replaces annotations of the reference's, `extra` adds parameters: annotation and default.
+    """
+
+    kind: Literal["helper", "managed", "plain", "post"]
+    where: str
+    returns: str
+    types: dict[str, str] = field(default_factory=dict[str, str])
+    extra: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+
+
+_RUN = "Run"
+_CHAT_FORMAT = {"response_format": "type[ResponseFormatT]"}
+_HANDLER = {"event_handler": "AsyncAssistantEventHandlerT | AssistantEventHandlerT | None"}
+_ASSISTANT = (
+    "Both[AsyncAssistantStreamManager[AsyncAssistantEventHandlerT], AssistantStreamManager[AssistantEventHandlerT]]"
+)
+_POLLING = "aiopenai.lib.polling"
+
+HELPERS = {
+    "chat.completions.parse": Helper(
+        "post", "aiopenai.lib.parsing:prepare_chat", "ParsedChatCompletion[ResponseFormatT]", _CHAT_FORMAT
+    ),
+    "chat.completions.stream": Helper(
+        "managed",
+        "aiopenai.lib.streaming.chat:stream",
+        "Both[AsyncChatCompletionStreamManager[ResponseFormatT], ChatCompletionStreamManager[ResponseFormatT]]",
+        {"response_format": "CompletionCreateParamsResponseFormat | type[ResponseFormatT]"},
+    ),
+    "responses.parse": Helper(
+        "post",
+        "aiopenai.lib.parsing:prepare_response",
+        "ParsedResponse[TextFormatT]",
+        {"text_format": "type[TextFormatT]", "parse_as": "type[TextFormatT] | None"},
+    ),
+    "responses.stream": Helper(
+        "managed",
+        "aiopenai.lib.streaming.responses:stream",
+        "Both[AsyncResponseStreamManager[TextFormatT], ResponseStreamManager[TextFormatT]]",
+        {"text_format": "type[TextFormatT]"},
+    ),
+    "beta.threads.create_and_run_poll": Helper("helper", f"{_POLLING}:create_thread_and_run_poll", _RUN),
+    "beta.threads.create_and_run_stream": Helper(
+        "managed", "aiopenai.lib.streaming.assistants:create_and_run_stream", _ASSISTANT, _HANDLER
+    ),
+    "beta.threads.runs.create_and_poll": Helper("helper", f"{_POLLING}:create_run_and_poll", _RUN),
+    "beta.threads.runs.create_and_stream": Helper(
+        "managed", "aiopenai.lib.streaming.assistants:create_and_stream", _ASSISTANT, _HANDLER
+    ),
+    "beta.threads.runs.poll": Helper("helper", f"{_POLLING}:poll_run", _RUN),
+    "beta.threads.runs.stream": Helper("managed", "aiopenai.lib.streaming.assistants:stream", _ASSISTANT, _HANDLER),
+    "beta.threads.runs.submit_tool_outputs_and_poll": Helper(
+        "helper", f"{_POLLING}:submit_tool_outputs_and_poll", _RUN
+    ),
+    "beta.threads.runs.submit_tool_outputs_stream": Helper(
+        "managed", "aiopenai.lib.streaming.assistants:submit_tool_outputs_stream", _ASSISTANT, _HANDLER
+    ),
+    "files.wait_for_processing": Helper("helper", f"{_POLLING}:wait_for_processing", "FileObject"),
+    "uploads.upload_file_chunked": Helper(
+        "helper",
+        "aiopenai.lib.uploads:upload_file_chunked",
+        "Upload",
+        {"file": "str | PathLike[str] | bytes | BinaryIO"},
+        {"progress": ("Callable[[int, int], object] | None", "None")},
+    ),
+    "vector_stores.files.create_and_poll": Helper(
+        "helper", f"{_POLLING}:create_vector_store_file_and_poll", "VectorStoreFile"
+    ),
+    "vector_stores.files.poll": Helper("helper", f"{_POLLING}:poll_vector_store_file", "VectorStoreFile"),
+    "vector_stores.files.upload": Helper("helper", f"{_POLLING}:upload_vector_store_file", "VectorStoreFile"),
+    "vector_stores.files.upload_and_poll": Helper(
+        "helper", f"{_POLLING}:upload_vector_store_file_and_poll", "VectorStoreFile"
+    ),
+    "vector_stores.file_batches.create_and_poll": Helper(
+        "helper", f"{_POLLING}:create_file_batch_and_poll", "VectorStoreFileBatch"
+    ),
+    "vector_stores.file_batches.poll": Helper("helper", f"{_POLLING}:poll_file_batch", "VectorStoreFileBatch"),
+    "vector_stores.file_batches.upload_and_poll": Helper(
+        "helper", f"{_POLLING}:upload_file_batch_and_poll", "VectorStoreFileBatch"
+    ),
+    "videos.create_and_poll": Helper("helper", f"{_POLLING}:create_video_and_poll", "Video"),
+    "videos.poll": Helper("helper", f"{_POLLING}:poll_video", "Video"),
+    "webhooks.unwrap": Helper(
+        "plain", "aiopenai.lib.webhooks:unwrap", "UnwrapWebhookEvent", {"headers": "HeadersLike"}
+    ),
+    "webhooks.verify_signature": Helper(
+        "plain", "aiopenai.lib.webhooks:verify_signature", "None", {"headers": "HeadersLike"}
+    ),
+}
+
+# HTTP methods whose request is adjusted before it is sent, and whose reply is finished.
+PREPARED: dict[str, str] = {"embeddings.create": "aiopenai.lib.embeddings:prepare"}
+
+# Where the names in the texts above are.
+NAMES = {
+    "AssistantEventHandlerT": "aiopenai.lib.streaming.assistants",
+    "AssistantStreamManager": "aiopenai.lib.streaming.assistants",
+    "AsyncAssistantEventHandlerT": "aiopenai.lib.streaming.assistants",
+    "AsyncAssistantStreamManager": "aiopenai.lib.streaming.assistants",
+    "AsyncChatCompletionStreamManager": "aiopenai.lib.streaming.chat",
+    "AsyncResponseStreamManager": "aiopenai.lib.streaming.responses",
+    "BinaryIO": "typing",
+    "Both": "aiopenai.endpoint",
+    "Callable": "collections.abc",
+    "ChatCompletionStreamManager": "aiopenai.lib.streaming.chat",
+    "CompletionCreateParamsResponseFormat": "aiopenai.types.chat",
+    "FileObject": "aiopenai.types.files",
+    "HeadersLike": "aiopenai.lib.webhooks",
+    "ParsedChatCompletion": "aiopenai.types.chat",
+    "ParsedResponse": "aiopenai.types.responses",
+    "PathLike": "os",
+    "ResponseFormatT": "aiopenai.lib.streaming.chat",
+    "ResponseStreamManager": "aiopenai.lib.streaming.responses",
+    "Run": "aiopenai.types.beta.threads",
+    "TextFormatT": "aiopenai.lib.streaming.responses",
+    "UnwrapWebhookEvent": "aiopenai.types.webhooks",
+    "Upload": "aiopenai.types.uploads",
+    "VectorStoreFile": "aiopenai.types.vector_stores",
+    "VectorStoreFileBatch": "aiopenai.types.vector_stores",
+    "Video": "aiopenai.types.videos",
+}

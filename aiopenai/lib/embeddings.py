@@ -1,0 +1,39 @@
+"""Embeddings are asked for in base64 unless the caller says otherwise; vectors.py makes floats of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiopenai.models import let_go
+from aiopenai.request import Request
+from aiopenai.values import is_left_out, is_list, omit
+from aiopenai.vectors import Vector, encoded
+
+__all__ = ["prepare"]
+
+
+def prepare(request: Request[Any]) -> None:
+    """`POST /embeddings`: a format that the caller names is the one that he gets."""
+    body: dict[str, Any] = request.body
+    asked = body.get("encoding_format", omit)
+    if is_left_out(asked):
+        body["encoding_format"] = "base64"
+    request.finish = _as_text if asked == "base64" else _finished
+
+
+def _finished(reply: Any) -> Any:
+    for node in (reply, *_vectors(reply)):
+        # Servers that send more than the API does: what they sent is not kept a second time.
+        let_go(node)
+    return reply
+
+
+def _as_text(reply: Any) -> Any:
+    for node in _vectors(reply):
+        encoded(node)
+    return _finished(reply)
+
+
+def _vectors(reply: Any) -> list[Vector]:
+    items: Any = reply.data
+    return [item for item in items if isinstance(item, Vector)] if is_list(items) else []

@@ -1,0 +1,439 @@
+"""Structured outputs: from a type to the format that is asked for, and from the answer to an object of the type.
+
+`prepare_chat` and `prepare_response` adjust the request of `parse` before it is sent and leave a function in it that
+finishes the reply; the streams use the same functions on what they have put together. Whatever can be known to be
+wrong is said before anything is sent. Where an answer does not fit, the error carries the whole reply: what was paid
+for is not lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from aiopenai.codec import decode_json
+from aiopenai.errors import ContentFilterFinishReasonError, LengthFinishReasonError, OutputValidationError
+from aiopenai.lib.schema import check_type, schema_name, strict_schema, validate_json
+from aiopenai.lib.tools import PydanticFunctionTool, ResponsesPydanticFunctionTool
+from aiopenai.models import Model, recast
+from aiopenai.request import Request
+from aiopenai.values import is_left_out, is_list, is_mapping, omit
+
+if TYPE_CHECKING:
+    from aiopenai.types.chat import ParsedChatCompletion
+    from aiopenai.types.responses import ParsedResponse
+
+__all__ = [
+    "get_input_tool_by_name",
+    "get_response_tool_by_name",
+    "has_parseable_input",
+    "has_rich_response_format",
+    "make_tools",
+    "maybe_parse_content",
+    "parse_chat_completion",
+    "parse_function_tool_arguments",
+    "parse_response",
+    "parse_response_tool_arguments",
+    "parse_text",
+    "prepare_chat",
+    "prepare_response",
+    "type_to_response_format_param",
+    "type_to_text_format_param",
+    "validate_input_tools",
+]
+
+logger = logging.getLogger("aiopenai")
+
+
+def prepare_chat(request: Request[Any]) -> None:
+    """Make a request of `chat.completions.parse` what is sent: `POST /chat/completions`.
+
+    Raises TypeError for a `response_format` that is no type, ValueError for tools that are not strict functions.
+    """
+    body = request.body
+    tools = validate_input_tools(body.get("tools", omit))
+    if not is_left_out(tools):
+        body["tools"] = tools
+    response_format = body.get("response_format", omit)
+    if not is_left_out(response_format):
+        body["response_format"] = type_to_response_format_param(response_format)
+    body.setdefault("stream", False)
+    request.headers = {"X-Stainless-Helper-Method": "chat.completions.parse", **(request.headers or {})}
+    request.finish = lambda completion: _finish_chat(completion, response_format, tools)
+
+
+def prepare_response(request: Request[Any]) -> None:
+    """Make a request of `responses.parse` what is sent: `POST /responses`.
+
+    Raises TypeError for a `text_format` or `parse_as` that is no type, or that contradicts the rest.
+    """
+    body = request.body
+    text_format = body.pop("text_format", omit)
+    parse_as = body.pop("parse_as", omit)
+    if body.get("stream"):
+        raise TypeError("responses.parse() gives the whole reply; responses.stream() streams it")
+    if not is_left_out(text_format):
+        text: Mapping[str, Any] = body.get("text") or {}
+        if "format" in text:
+            raise TypeError("text_format is what text.format would be: give one of them")
+        body["text"] = {**text, "format": type_to_text_format_param(text_format)}
+    kind = _output_type(body, text_format, parse_as)
+    if not is_left_out(kind):
+        check_type(kind)
+    tools = make_tools(body.get("tools", omit))
+    if not is_left_out(tools):
+        body["tools"] = tools
+    request.finish = lambda response: _finish_response(response, kind, tools)
+
+
+def _output_type(body: Mapping[str, Any], text_format: Any, parse_as: Any) -> Any:
+    """The type that the answer's text is parsed into; `omit` where it stays text.
+
+    The last `configuration_update` among the input items that speaks of the format has the last word on what the API
+    writes, so that the type given for it is `parse_as`. Raises TypeError where that cannot be reconciled.
+    """
+    if parse_as is None:
+        return omit
+    for update in _format_updates(body.get("input")):
+        if update.get("type") == "text":
+            if not is_left_out(parse_as):
+                raise TypeError("parse_as cannot be used: the input sets the format to plain text")
+            return omit
+        if is_left_out(parse_as) and not is_left_out(text_format) and update != body["text"]["format"]:
+            raise TypeError(
+                "the input sets another format than text_format: give parse_as, the type for it, or parse_as=None"
+            )
+        break
+    return text_format if is_left_out(parse_as) else parse_as
+
+
+def _format_updates(items: Any) -> Iterator[Mapping[str, Any]]:
+    """The formats that `configuration_update` items set, the last one first."""
+    for item in reversed(items if is_list(items) else []):
+        if is_mapping(item) and item.get("type") == "configuration_update":
+            text = item.get("text")
+            if is_mapping(text) and is_mapping(update := text.get("format")):
+                yield update
+
+
+# ---- formats
+
+
+def type_to_response_format_param(response_format: Any) -> Any:
+    """The chat API's `response_format` for a type; dicts and `omit` stay as they are.
+
+    The schema in it is made once per type and shared: it is not to be changed. Raises TypeError for other things.
+    """
+    if not has_rich_response_format(response_format):
+        return response_format
+    schema = strict_schema(response_format)
+    return {
+        "type": "json_schema",
+        "json_schema": {"schema": schema, "name": schema_name(response_format), "strict": True},
+    }
+
+
+def type_to_text_format_param(kind: Any) -> dict[str, Any]:
+    """The responses API's `text.format` for a type. Raises TypeError for other things."""
+    check_type(kind)
+    return {"type": "json_schema", "strict": True, "name": schema_name(kind), "schema": strict_schema(kind)}
+
+
+def has_rich_response_format(response_format: Any) -> bool:
+    """Whether it is a type, which content is parsed into."""
+    return not is_left_out(response_format) and not isinstance(response_format, dict)
+
+
+def has_parseable_input(*, response_format: Any, input_tools: Any = omit) -> bool:
+    """Whether anything of a chat reply would be parsed."""
+    if has_rich_response_format(response_format):
+        return True
+    functions: list[Any] = [tool.get("function") or {} for tool in input_tools or () if tool["type"] == "function"]
+    return any(isinstance(each, PydanticFunctionTool) or each.get("strict") for each in functions)
+
+
+# ---- tools
+
+
+def validate_input_tools(tools: Any = omit) -> Any:
+    """The tools of the chat API as a list, which `parse` wants to be strict functions all.
+
+    Raises ValueError for those that are not, TypeError for what is no tool.
+    """
+    if tools is None or is_left_out(tools):
+        return tools
+    checked: list[Any] = []
+    for tool in tools:
+        kind = _tool_type(tool)
+        if kind != "function":
+            raise ValueError(f"only tools of the type `function` can be parsed, not `{kind}`")
+        function = tool.get("function")
+        if not is_mapping(function):
+            raise TypeError("a function tool of the chat API has its definition in `function`")
+        if function.get("strict") is not True:
+            raise ValueError(f"the tool `{function.get('name')}` is not strict: only `strict` ones can be parsed")
+        checked.append(tool)
+    return checked
+
+
+def _tool_type(tool: Any) -> Any:
+    if not is_mapping(tool):
+        what = tool.__name__ if isinstance(tool, type) else f"an object of type {type(tool).__name__}"
+        raise TypeError(f"a tool is a dict, and not {what}: function_tool() and pydantic_function_tool() make some")
+    return tool.get("type")
+
+
+def make_tools(tools: Any) -> Any:
+    """The tools of the responses API as a list; those that were made for the chat API are translated.
+
+    Raises TypeError for what is no tool, and for a plain dict in the chat API's form.
+    """
+    if tools is None or is_left_out(tools):
+        return tools
+    return [_response_tool(tool) for tool in tools]
+
+
+def _response_tool(tool: Any) -> Any:
+    kind = _tool_type(tool)
+    if kind == "namespace":
+        return {**tool, "tools": list(tool["tools"])}
+    if kind != "function" or "function" not in tool:
+        return tool
+    function = tool["function"]
+    if not isinstance(function, PydanticFunctionTool):
+        raise TypeError("a function tool of the responses API has `name` and `parameters` beside `type`")
+    definition: dict[str, Any] = {
+        "type": "function",
+        "name": function["name"],
+        "description": function.get("description"),
+        "parameters": function["parameters"],
+        "strict": function.get("strict") or False,
+    }
+    return ResponsesPydanticFunctionTool({**cast("dict[str, Any]", function), **definition}, function.model)
+
+
+def get_input_tool_by_name(*, input_tools: Iterable[Any], name: str) -> Any:
+    """The function tool of the chat API that has this name; None if there is none."""
+    for tool in input_tools:
+        function: Any = tool.get("function") or {}
+        if tool["type"] == "function" and function.get("name") == name:
+            return tool
+    return None
+
+
+def get_response_tool_by_name(*, input_tools: Iterable[Any], name: str, namespace: str | None = None) -> Any:
+    """The function tool of the responses API that has this name, in a namespace or outside of all; None if none."""
+    tools = list(input_tools)
+    if namespace is not None:
+        for tool in tools:
+            if tool["type"] == "namespace" and tool["name"] == namespace:
+                return _named(tool["tools"], name)
+        # A tool that was found by a tool search comes with its own name as its namespace.
+        if namespace != name:
+            return None
+    return _named(tools, name)
+
+
+def _named(tools: Iterable[Any], name: str) -> Any:
+    return next((tool for tool in tools if tool["type"] == "function" and tool.get("name") == name), None)
+
+
+def parse_function_tool_arguments(*, input_tools: Any, function: Any) -> object:
+    """What the arguments of a call of a chat tool are; None for a tool that is unknown or not strict.
+
+    `function` has `name` and `arguments`. Raises a ValueError where they do not fit, see `schema.validate_json`.
+    """
+    if not input_tools:
+        return None
+    tool = get_input_tool_by_name(input_tools=input_tools, name=function.name)
+    return None if tool is None else _parse_arguments(tool["function"], function.arguments)
+
+
+def parse_response_tool_arguments(*, input_tools: Any, function_call: Any) -> object:
+    """The same for the responses API; `function_call` has `namespace` too."""
+    if not input_tools:
+        return None
+    namespace = getattr(function_call, "namespace", None)
+    tool = get_response_tool_by_name(input_tools=input_tools, name=function_call.name, namespace=namespace)
+    return None if tool is None else _parse_arguments(tool, function_call.arguments)
+
+
+def _parse_arguments(definition: Any, arguments: str) -> object:
+    if isinstance(definition, (PydanticFunctionTool, ResponsesPydanticFunctionTool)):
+        return definition.parse_arguments(arguments)
+    if not definition.get("strict"):
+        return None
+    try:
+        return decode_json(arguments)
+    except msgspec.DecodeError as error:
+        name = definition.get("name")
+        raise OutputValidationError(f"the arguments of {name} are not JSON: {error}", content=arguments) from error
+
+
+# ---- replies
+
+
+def maybe_parse_content(*, response_format: Any, message: Any) -> Any:
+    """What the content of a chat message is parsed into; None without content, after a refusal, or without a type.
+
+    Raises a ValueError where it does not fit, see `schema.validate_json`.
+    """
+    if not has_rich_response_format(response_format):
+        return None
+    content = message.content
+    if not content or not isinstance(content, str) or message.refusal:
+        return None
+    return validate_json(response_format, content)
+
+
+def parse_text(text: str, text_format: Any, *, phase: str | None) -> Any:
+    """What the text of a message of the responses API is parsed into; None without a type.
+
+    A message that says its phase has the answer only in that of `final_answer`; commentary and phases yet to come stay
+    text. Raises a ValueError where the text does not fit, see `schema.validate_json`.
+    """
+    if (phase is not None and phase != "final_answer") or is_left_out(text_format):
+        return None
+    return validate_json(text_format, text)
+
+
+def parse_chat_completion(*, response_format: Any, input_tools: Any, chat_completion: Any) -> ParsedChatCompletion[Any]:
+    """A chat reply with its content and the arguments of its tool calls parsed. The one given is not changed.
+
+    Raises LengthFinishReasonError and ContentFilterFinishReasonError for answers that were cut off, a ValueError for
+    those that do not fit (pydantic's ValidationError or OutputValidationError); all of them carry `completion`.
+    """
+    parsed: ParsedChatCompletion[Any] = _finish_chat(_copy_chat(chat_completion), response_format, input_tools)
+    return parsed
+
+
+def parse_response(*, text_format: Any, input_tools: Any, response: Any) -> ParsedResponse[Any]:
+    """A reply of the responses API with its text and the arguments of its tool calls parsed. The one given stays.
+
+    Raises a ValueError for those that do not fit, which carries the reply as `completion`.
+    """
+    parsed: ParsedResponse[Any] = _finish_response(_copy_response(response), text_format, input_tools)
+    return parsed
+
+
+def _finish_chat(completion: Any, response_format: Any, tools: Any) -> Any:
+    with _carrying(completion):
+        for choice in _nodes(completion, "choices"):
+            reason = getattr(choice, "finish_reason", None)
+            if reason == "length":
+                raise LengthFinishReasonError(completion=completion)
+            if reason == "content_filter":
+                raise ContentFilterFinishReasonError(completion=completion)
+            message = getattr(choice, "message", None)
+            if not isinstance(message, Model):
+                continue
+            parsed: Any = message
+            calls: Any = parsed.tool_calls
+            if is_list(calls):
+                parsed.tool_calls = [call for call in calls if _finish_call(call, tools)] or None
+            parsed.parsed = maybe_parse_content(response_format=response_format, message=parsed)
+    return completion
+
+
+def _finish_call(call: Any, tools: Any) -> bool:
+    """Parse the arguments of a tool call; whether it stays in the message."""
+    kind = getattr(call, "type", None)
+    if kind == "custom":
+        # The text of a custom tool is no JSON, and `ParsedFunctionToolCall` has no place for it.
+        logger.warning("parse leaves out a call of a custom tool: %s", getattr(call, "id", None))
+        return False
+    function: Any = getattr(call, "function", None)
+    if kind == "function" and isinstance(function, Model):
+        parsed: Any = function
+        parsed.parsed_arguments = parse_function_tool_arguments(input_tools=tools, function=parsed)
+    return True
+
+
+def _finish_response(response: Any, text_format: Any, tools: Any) -> Any:
+    if response.output is None:
+        response.output = []
+    with _carrying(response):
+        for item in _nodes(response, "output"):
+            kind = getattr(item, "type", None)
+            if kind == "message":
+                phase = getattr(item, "phase", None)
+                for part in _nodes(item, "content"):
+                    if getattr(part, "type", None) == "output_text":
+                        part.parsed = parse_text(part.text, text_format, phase=phase)
+            elif kind == "function_call":
+                item.parsed_arguments = parse_response_tool_arguments(input_tools=tools, function_call=item)
+    return response
+
+
+@contextlib.contextmanager
+def _carrying(completion: Any) -> Generator[None]:
+    """Give errors about an answer the whole of it."""
+    try:
+        yield
+    except ValueError as error:
+        cast("Any", error).completion = completion
+        raise
+
+
+def _nodes(node: Any, name: str) -> list[Any]:
+    """The objects in a list of a reply, which may be anything if the server sent that."""
+    value: Any = getattr(node, name, None)
+    return [item for item in value if isinstance(item, Model)] if is_list(value) else []
+
+
+def _copy_chat(completion: Any) -> Any:
+    from aiopenai.types.chat import (
+        ParsedChatCompletion,
+        ParsedChatCompletionMessage,
+        ParsedChoice,
+        ParsedFunction,
+        ParsedFunctionToolCall,
+    )
+
+    twin = _cast(completion, ParsedChatCompletion)
+    if not is_list(twin.choices):
+        return twin
+    twin.choices = [_cast(choice, ParsedChoice) for choice in twin.choices]
+    for choice in _nodes(twin, "choices"):
+        choice.message = message = _cast(choice.message, ParsedChatCompletionMessage)
+        if is_list(calls := getattr(message, "tool_calls", None)):
+            message.tool_calls = copies = [
+                _cast(call, ParsedFunctionToolCall) if getattr(call, "type", None) == "function" else call
+                for call in calls
+            ]
+            for call in copies:
+                if isinstance(call, ParsedFunctionToolCall):
+                    call.function = _cast(call.function, ParsedFunction)
+    return twin
+
+
+def _copy_response(response: Any) -> Any:
+    from aiopenai.types.responses import (
+        ParsedResponse,
+        ParsedResponseFunctionToolCall,
+        ParsedResponseOutputMessage,
+        ParsedResponseOutputText,
+    )
+
+    twin = _cast(response, ParsedResponse)
+    if not is_list(twin.output):
+        return twin
+    kinds: dict[Any, Any] = {"message": ParsedResponseOutputMessage, "function_call": ParsedResponseFunctionToolCall}
+    twin.output = [
+        _cast(item, kinds[kind]) if (kind := getattr(item, "type", None)) in kinds else item for item in twin.output
+    ]
+    for item in twin.output:
+        if isinstance(item, ParsedResponseOutputMessage) and is_list(parts := cast("Any", item).content):
+            cast("Any", item).content = [
+                _cast(part, ParsedResponseOutputText) if getattr(part, "type", None) == "output_text" else part
+                for part in parts
+            ]
+    return twin
+
+
+def _cast(node: Any, cls: Any) -> Any:
+    return recast(node, cls) if isinstance(node, Model) else node

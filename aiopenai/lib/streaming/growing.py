@@ -1,0 +1,326 @@
+"""Values that grow with a stream, and what they were at any moment of it.
+
+Each delta is noted once, in constant time, with the moment (a number that only rises) at which it came. Strings are
+kept as pieces and joined when somebody looks; what they were earlier is cut from the same text. So an accumulated
+stream costs what its length is, however long it is, and a snapshot costs what the snapshot holds.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, TypeAlias, TypeVar, cast
+
+import msgspec
+
+from aiopenai.codec import documents
+from aiopenai.models import ModelMeta
+from aiopenai.values import is_list, is_mapping
+
+__all__ = ["MISSING", "Entries", "Event", "Items", "Late", "OnlyKnown", "Strings", "Text", "Tree", "Value", "late"]
+
+T = TypeVar("T")
+
+MISSING: Any = object()
+
+
+class Text:
+    """A string that grows."""
+
+    __slots__ = ("_pieces", "_whole", "size")
+
+    def __init__(self, whole: str = "") -> None:
+        self._whole = whole
+        self._pieces: list[str] = []
+        self.size = len(whole)
+
+    def append(self, piece: str) -> None:
+        """Add a piece at the end."""
+        self._pieces.append(piece)
+        self.size += len(piece)
+
+    def cut(self, size: int) -> str:
+        """The first `size` characters."""
+        if self._pieces:
+            self._whole += "".join(self._pieces)
+            self._pieces.clear()
+        return self._whole if size == len(self._whole) else self._whole[:size]
+
+
+def _size_at(at: array[int], sizes: array[int], moment: int) -> int:
+    number = bisect_right(at, moment)
+    return sizes[number - 1] if number else -1
+
+
+class Strings(Text):
+    """A string that grows, and what it was at any moment."""
+
+    __slots__ = ("_at", "_sizes")
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Arrays of machine numbers: a long stream has as many entries as chunks.
+        self._at = array("q")
+        self._sizes = array("q")
+
+    def add(self, moment: int, piece: str) -> int:
+        """Add a piece that came at `moment`; the size with it."""
+        self._pieces.append(piece)
+        self.size = size = self.size + len(piece)
+        self._at.append(moment)
+        self._sizes.append(size)
+        return size
+
+    def size_at(self, moment: int) -> int:
+        """The size at a moment; -1 before there was anything."""
+        return _size_at(self._at, self._sizes, moment)
+
+    def merge(self, moment: int, value: Any) -> None:
+        """Add a piece, if it is one."""
+        if isinstance(value, str):
+            self.add(moment, value)
+
+    def upto(self, moment: int) -> Any:
+        """What it was at a moment."""
+        size = self.size_at(moment)
+        return MISSING if size < 0 else self.cut(size)
+
+
+class Entries:
+    """A list that grows, and what it was at any moment."""
+
+    __slots__ = ("_at", "_entries", "_sizes")
+
+    def __init__(self) -> None:
+        self._at = array("q")
+        self._sizes = array("q")
+        self._entries: list[Any] = []
+
+    @property
+    def size(self) -> int:
+        """How many entries it has."""
+        return len(self._entries)
+
+    def add(self, moment: int, entries: list[Any]) -> int:
+        """Add entries that came at `moment`; the size with them."""
+        self._entries += entries
+        self._at.append(moment)
+        self._sizes.append(len(self._entries))
+        return len(self._entries)
+
+    def cut(self, size: int) -> list[Any]:
+        """The first `size` entries."""
+        return self._entries[:size]
+
+    def upto(self, moment: int) -> Any:
+        """What it was at a moment."""
+        size = _size_at(self._at, self._sizes, moment)
+        return MISSING if size < 0 else self.cut(size)
+
+
+class Value:
+    """A value that others replace, or that numbers are added to."""
+
+    __slots__ = ("_adds", "_at", "_values")
+
+    def __init__(self, moment: int, value: Any, *, adds: bool = False) -> None:
+        self._at = [moment]
+        self._values = [value]
+        self._adds = adds
+
+    @property
+    def last(self) -> Any:
+        """The value now."""
+        return self._values[-1]
+
+    def merge(self, moment: int, value: Any) -> None:
+        """Take the value that came at `moment`."""
+        last = self._values[-1]
+        if self._adds and _is_number(last):
+            if not _is_number(value):
+                return
+            value += last
+        if value != last:
+            self._at.append(moment)
+            self._values.append(value)
+
+    def upto(self, moment: int) -> Any:
+        """What it was at a moment."""
+        number = bisect_right(self._at, moment)
+        return self._values[number - 1] if number else MISSING
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+class Tree:
+    """A JSON object that grows by deltas: strings are continued, numbers added, objects and lists merged.
+
+    What names a thing is not continued: `index`, `type` and `role` are replaced, and an `id` or `name` that is sent
+    again with each delta, as some servers do, is not repeated.
+    """
+
+    __slots__ = ("_since", "nodes")
+
+    def __init__(self, moment: int, delta: Mapping[str, Any]) -> None:
+        self._since = moment
+        self.nodes: dict[str, Node] = {}
+        self.merge(moment, delta)
+
+    def merge(self, moment: int, value: Any) -> None:
+        """Merge the delta that came at `moment`, if it is one."""
+        if not is_mapping(value):
+            return
+        nodes = self.nodes
+        for key, part in value.items():
+            node = nodes.get(key)
+            if node is None or (part is not None and isinstance(node, Value) and node.last is None):
+                nodes[key] = _grown(moment, key, part)
+            elif part is not None and not (key in _SENT_AGAIN and _says(node, part)):
+                node.merge(moment, part)
+
+    def upto(self, moment: int) -> Any:
+        """What it was at a moment, as plain values."""
+        if self._since > moment:
+            return MISSING
+        values = {key: node.upto(moment) for key, node in self.nodes.items()}
+        return {key: value for key, value in values.items() if value is not MISSING}
+
+    def strings(self, key: str) -> Strings | None:
+        """The string of a key, if it has one."""
+        node = self.nodes.get(key)
+        return node if isinstance(node, Strings) else None
+
+
+class Items:
+    """A list that grows by deltas: objects with an `index` are merged by it, all else is added at the end."""
+
+    __slots__ = ("_nodes", "_since")
+
+    def __init__(self, moment: int, delta: list[Any]) -> None:
+        self._since = moment
+        self._nodes: dict[int, Node] = {}
+        self.merge(moment, delta)
+
+    def merge(self, moment: int, value: Any) -> None:
+        """Merge the delta that came at `moment`, if it is one."""
+        nodes = self._nodes
+        for entry in value if is_list(value) else ():
+            index = entry.get("index") if is_mapping(entry) else None
+            if not isinstance(index, int):
+                index = max(nodes, default=-1) + 1
+            node = nodes.get(index)
+            if node is None:
+                nodes[index] = _grown(moment, "", entry)
+            else:
+                node.merge(moment, entry)
+
+    def upto(self, moment: int) -> Any:
+        """What it was at a moment, as plain values."""
+        if self._since > moment:
+            return MISSING
+        values = [self._nodes[index].upto(moment) for index in sorted(self._nodes)]
+        return [value for value in values if value is not MISSING]
+
+
+Node: TypeAlias = Strings | Value | Tree | Items
+
+_REPLACED = frozenset({"index", "type", "role"})
+_SENT_AGAIN = frozenset({"id", "name"})
+
+
+def _grown(moment: int, key: str, value: Any) -> Node:
+    if isinstance(value, str) and key not in _REPLACED:
+        strings = Strings()
+        strings.add(moment, value)
+        return strings
+    if is_mapping(value):
+        return Tree(moment, value)
+    if is_list(value):
+        return Items(moment, value)
+    return Value(moment, value, adds=key not in _REPLACED)
+
+
+def _says(node: Node, value: Any) -> bool:
+    return isinstance(node, Strings) and isinstance(value, str) and node.cut(node.size) == value
+
+
+class OnlyKnown:
+    """Tells whether the documents that events came from have what a type knows, and nothing else.
+
+    To ask an event itself for unknown fields takes several times its decoding. A strict decoder for the part in
+    question, which refuses what it does not know, takes half of it.
+    """
+
+    __slots__ = ("_answer", "_asked", "_decode")
+
+    def __init__(self, kind: Any) -> None:
+        self._decode = msgspec.json.Decoder(kind).decode
+        # Events that arrived together have their documents together.
+        self._asked: Any = None
+        self._answer = False
+
+    def __call__(self, event: Any) -> bool:
+        raws = documents(event)
+        if raws is None:
+            return False
+        if raws is not self._asked:
+            decode = self._decode
+            self._asked = raws
+            try:
+                for raw in raws:
+                    decode(raw)
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                self._answer = False
+            else:
+                self._answer = True
+        return self._answer
+
+
+class Late(Protocol):
+    """Something of which an event shows what it was when the event came."""
+
+    def cut(self, size: int) -> Any:
+        """What it was when it had `size`."""
+        ...
+
+
+class _LateField:
+    """A field whose value is made when somebody looks: it holds (what is cut, at which size) until then."""
+
+    def __init__(self, member: Any) -> None:
+        self._get = member.__get__
+        self._set = member.__set__
+
+    def __get__(self, event: Any, owner: type | None = None) -> Any:
+        if event is None:
+            return self
+        value = self._get(event)
+        if value.__class__ is tuple:
+            whole, size = cast("tuple[Late, int]", value)
+            value = whole.cut(size)
+            self._set(event, value)
+        return value
+
+    def __set__(self, event: Any, value: Any) -> None:
+        self._set(event, value)
+
+
+class Event(ModelMeta):
+    """The metaclass of events that are made here: at C speed, with fields that may be late."""
+
+    # What ModelMeta puts in its place builds objects from anything, and takes ten times as long.
+    __call__: Any = msgspec.StructMeta.__call__
+
+
+def late(*names: str) -> Callable[[type[T]], type[T]]:
+    """A class decorator: make these fields late."""
+
+    def decorate(cls: type[T]) -> type[T]:
+        for name in names:
+            setattr(cls, name, _LateField(getattr(cls, name)))
+        return cls
+
+    return decorate

@@ -1,0 +1,237 @@
+"""Tools that know what their arguments are: made of types, or of plain functions.
+
+A tool is the dict that the API wants, so that it can stand in `tools=[...]`, and a bit more: `parse` and `stream` give
+the arguments of its calls as objects, and a tool that was made of a function can be called with them.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_origin
+
+import msgspec
+
+from aiopenai.lib.schema import not_of, plain_schema, schema_name, to_strict_json_schema, validate_json
+from aiopenai.values import Omit, is_left_out, is_mapping, omit
+
+if TYPE_CHECKING:
+    from aiopenai.types.chat import ChatCompletionFunctionToolParam
+    from aiopenai.types.responses import FunctionToolParam
+
+    # A class that is both a TypedDict and can be called has no name in the type system.
+    _Tool = Any
+else:
+    _Tool = dict
+
+__all__ = [
+    "FunctionTool",
+    "PydanticFunctionTool",
+    "ResponsesFunctionTool",
+    "ResponsesPydanticFunctionTool",
+    "function_tool",
+    "pydantic_function_tool",
+    "pydantic_responses_function_tool",
+    "responses_function_tool",
+]
+
+T = TypeVar("T")
+
+# Defaults that one object can share with the next.
+_CONSTANTS = (str, int, float, bool, bytes, type(None))
+
+
+class _Arguments(msgspec.Struct):
+    """The arguments of one call of a function."""
+
+
+class _Typed(_Tool):  # type: ignore[misc]
+    def __init__(self, definition: Mapping[str, Any], model: Any) -> None:
+        self.update(definition)
+        self.model = model
+
+    def cast(self) -> Any:
+        """Itself, for type checkers."""
+        return self
+
+    def parse_arguments(self, arguments: str) -> Any:
+        """The object of the type `model` that a call's arguments are. Raises what `schema.validate_json` does."""
+        return _parse(self.model, arguments)
+
+
+class PydanticFunctionTool(_Typed):
+    """The `function` of a tool of the chat API, made of the type `model`."""
+
+
+class ResponsesPydanticFunctionTool(_Typed):
+    """A tool of the responses API, made of the type `model`."""
+
+
+def _parse(model: Any, arguments: str) -> Any:
+    if not arguments and issubclass(model, _Arguments):
+        # How some servers call a function that takes none.
+        arguments = "{}"
+    return validate_json(model, arguments)
+
+
+class _Function(Generic[T]):
+    """The part of a tool that can be called."""
+
+    function: Callable[..., T]
+    model: type[msgspec.Struct]
+
+    def __call__(self, arguments: object) -> T:
+        """Call the function with a call's arguments: as the JSON text, as a dict, or as `parsed_arguments` has them.
+
+        Of an asynchronous function it gives the coroutine. Raises OutputValidationError for arguments that do not fit.
+        """
+        given: Any
+        if isinstance(arguments, self.model):
+            given = arguments
+        elif isinstance(arguments, (str, bytes)):
+            given = _parse(
+                self.model, arguments if isinstance(arguments, str) else arguments.decode("utf-8", "replace")
+            )
+        elif is_mapping(arguments):
+            try:
+                given = msgspec.convert(arguments, self.model)
+            except msgspec.ValidationError as error:
+                raise not_of(self.model, None, error) from error
+        else:
+            raise TypeError(f"arguments are JSON, a dict or {self.model.__name__}, not {type(arguments).__name__}")
+        positional: list[Any] = []
+        named: dict[str, Any] = {}
+        for name, parameter in inspect.signature(self.function).parameters.items():
+            value = getattr(given, name)
+            if parameter.kind is parameter.POSITIONAL_ONLY:
+                positional.append(value)
+            else:
+                named[name] = value
+        return self.function(*positional, **named)
+
+
+class FunctionTool(_Function[T], _Tool):  # type: ignore[misc]
+    """A tool of the chat API that is made of a function, and can be called with its arguments."""
+
+    def __init__(self, function: Callable[..., T], definition: Mapping[str, Any], model: type[msgspec.Struct]) -> None:
+        self.update(type="function", function=PydanticFunctionTool(definition, model))
+        self.function = function
+        self.model = model
+
+
+class ResponsesFunctionTool(_Function[T], ResponsesPydanticFunctionTool):
+    """A tool of the responses API that is made of a function, and can be called with its arguments."""
+
+    def __init__(self, function: Callable[..., T], definition: Mapping[str, Any], model: type[msgspec.Struct]) -> None:
+        super().__init__({"type": "function", **definition}, model)
+        self.function = function
+
+
+def function_tool(
+    function: Callable[..., T], *, name: str | None = None, description: str | None = None, strict: bool = True
+) -> FunctionTool[T]:
+    """A tool of the chat API from a function with annotations, plain or asynchronous.
+
+    Its parameters are the properties (`Annotated[str, msgspec.Meta(description=...)]` says more of one), its docstring
+    is the description. With `strict` the model gives all of them; without, those that have a default are optional.
+    Raises TypeError for parameters without annotation, `*args` and `**kwargs`, and types that JSON does not have.
+    """
+    return FunctionTool(function, *_define(function, name, description, strict))
+
+
+def responses_function_tool(
+    function: Callable[..., T],
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    strict: bool = True,
+    defer_loading: bool | Omit = omit,
+) -> ResponsesFunctionTool[T]:
+    """`function_tool` for the responses API. `defer_loading` leaves it to a tool search to find the tool."""
+    tool = ResponsesFunctionTool(function, *_define(function, name, description, strict))
+    if not is_left_out(defer_loading):
+        tool["defer_loading"] = defer_loading
+    return tool
+
+
+def _define(
+    function: Callable[..., Any], name: str | None, description: str | None, strict: bool
+) -> tuple[dict[str, Any], type[msgspec.Struct]]:
+    """A function's definition as the API wants it, and the type of its arguments."""
+    if name is None:
+        name = getattr(function, "__name__", None)
+        if not isinstance(name, str) or not name.isidentifier():
+            raise TypeError(f"an object of type {type(function).__name__} needs `name` to be a tool")
+    model = _arguments(function, name)
+    parameters = to_strict_json_schema(model) if strict else plain_schema(model)
+    for keyword in ("title", "description"):
+        # The model's, which repeat what the definition says.
+        parameters.pop(keyword, None)
+    definition: dict[str, Any] = {"name": name, "strict": strict, "parameters": parameters}
+    if description is None:
+        description = inspect.getdoc(function) if inspect.isroutine(function) else None
+    if description:
+        definition["description"] = description
+    return definition, model
+
+
+def _arguments(function: Callable[..., Any], name: str) -> type[msgspec.Struct]:
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except (NameError, TypeError, ValueError, SyntaxError, AttributeError) as error:
+        raise TypeError(f"the signature of {name} cannot be told: {error}") from error
+    fields: list[Any] = []
+    for parameter in signature.parameters.values():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            raise TypeError(f"{name} takes {parameter}, and a tool's parameters have names")
+        if parameter.annotation is parameter.empty:
+            raise TypeError(f"parameter {parameter.name!r} of {name} has no annotation")
+        field = [parameter.name, parameter.annotation]
+        if parameter.default is not parameter.empty:
+            field.append(_default(parameter.default))
+        fields.append(tuple(field))
+    return msgspec.defstruct(name if name.isidentifier() else "Arguments", fields, bases=(_Arguments,), kw_only=True)
+
+
+def _default(value: Any) -> Any:
+    if type(value) in _CONSTANTS:
+        return value
+    # msgspec would copy it, or refuse what it cannot copy; a function gets the very object.
+    return msgspec.field(default_factory=lambda: value)
+
+
+def pydantic_function_tool(
+    model: type[Any], *, name: str | None = None, description: str | None = None
+) -> ChatCompletionFunctionToolParam:
+    """A strict tool of the chat API whose arguments are of the type `model`: of pydantic's, or a Struct, dataclass ...
+
+    It is called what the class is called, and described by its docstring. Raises TypeError for other types.
+    """
+    function = PydanticFunctionTool(_typed(model, name, description), model)
+    return cast("ChatCompletionFunctionToolParam", {"type": "function", "function": function})
+
+
+def pydantic_responses_function_tool(
+    model: type[Any], *, name: str | None = None, description: str | None = None, defer_loading: bool | Omit = omit
+) -> FunctionToolParam:
+    """`pydantic_function_tool` for the responses API. `defer_loading` leaves it to a tool search to find the tool."""
+    tool = ResponsesPydanticFunctionTool({"type": "function", **_typed(model, name, description)}, model)
+    if not is_left_out(defer_loading):
+        tool["defer_loading"] = defer_loading
+    return cast("FunctionToolParam", tool)
+
+
+def _typed(model: Any, name: str | None, description: str | None) -> dict[str, Any]:
+    parameters = to_strict_json_schema(model)
+    definition: dict[str, Any] = {"name": name or schema_name(model), "strict": True, "parameters": parameters}
+    if description is None:
+        description = _doc(get_origin(model) or model)
+    if description is not None:
+        definition["description"] = description
+    return definition
+
+
+def _doc(cls: type[Any]) -> str | None:
+    doc = cls.__doc__
+    # What `dataclass` writes where nobody has.
+    return None if doc is not None and doc.startswith(f"{cls.__name__}(") else doc

@@ -1,0 +1,346 @@
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import msgspec
+import pytest
+from parity.compare import differences
+
+from aiopenai import APIConnectionError, AsyncOpenAI, OpenAI
+from aiopenai.lib.streaming.responses import (
+    ResponseStream,
+    ResponseStreamState,
+    ResponseTextDeltaEvent,
+    stream,
+)
+from aiopenai.testing import Server
+from aiopenai.types.responses import ResponseStreamEvent
+from aiopenai.types.responses import ResponseTextDeltaEvent as RawResponseTextDeltaEvent
+
+from .feeding import Blocking, BlockingResource, data_of, decoded, document_streams
+
+
+class Answer(msgspec.Struct):
+    city: str
+
+
+def response(output: Any = (), status: str = "in_progress", id: str = "resp_1") -> dict[str, Any]:
+    return {
+        "id": id,
+        "object": "response",
+        "created_at": 1,
+        "status": status,
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {},
+        "model": "gpt-4o",
+        "output": output if output is None else [*output],
+        "parallel_tool_calls": True,
+        "temperature": 1.0,
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": 1.0,
+    }
+
+
+def message(text: str | None = None, **more: Any) -> dict[str, Any]:
+    content = [] if text is None else [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
+    status = "in_progress" if text is None else "completed"
+    return {"type": "message", "id": "msg_1", "role": "assistant", "status": status, "content": content, **more}
+
+
+def call(arguments: str = "", **more: Any) -> dict[str, Any]:
+    return {"type": "function_call", "id": "fc_1", "call_id": "call_1", "name": "f", "arguments": arguments, **more}
+
+
+def numbered(*events: dict[str, Any]) -> list[dict[str, Any]]:
+    return [{"sequence_number": number, **event} for number, event in enumerate(events)]
+
+
+def lifecycle(kind: str, *output: Any, **more: Any) -> dict[str, Any]:
+    return {"type": f"response.{kind}", "response": response(output, status=kind, **more)}
+
+
+CREATED = {"type": "response.created", "response": response()}
+PART = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+
+
+def item(kind: str, item: Any, index: int = 0) -> dict[str, Any]:
+    return {"type": f"response.output_item.{kind}", "output_index": index, "item": item}
+
+
+def at(kind: str, index: int = 0, **more: Any) -> dict[str, Any]:
+    return {"type": f"response.{kind}", "item_id": "msg_1", "output_index": index, "content_index": 0, **more}
+
+
+def text_delta(piece: str) -> dict[str, Any]:
+    return at("output_text.delta", delta=piece, logprobs=[])
+
+
+TEXT = [
+    CREATED,
+    item("added", message(phase="final_answer")),
+    at("content_part.added", part=PART),
+    text_delta('{"city": '),
+    text_delta('"Bern"}'),
+    at("output_text.done", text='{"city": "Bern"}', logprobs=[]),
+    item("done", message('{"city": "Bern"}', phase="final_answer")),
+]
+CALL = [
+    CREATED,
+    item("added", call()),
+    at("function_call_arguments.delta", delta='{"a"'),
+    at("function_call_arguments.delta", delta=":1}"),
+    at("function_call_arguments.done", arguments='{"a":1}'),
+    item("done", call('{"a":1}')),
+]
+WHOLE_TEXT = numbered(*TEXT, lifecycle("completed", message('{"city": "Bern"}', phase="final_answer")))
+WHOLE_CALL = numbered(*CALL, lifecycle("completed", call('{"a":1}')))
+TOOL = {
+    "type": "function",
+    "name": "f",
+    "strict": True,
+    "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
+}
+
+
+def fed(events: list[Any], **options: Any) -> tuple[ResponseStreamState[Any], list[Any]]:
+    state: ResponseStreamState[Any] = ResponseStreamState(**options)
+    return state, [each for event in decoded(ResponseStreamEvent, events) for each in state.handle_event(event)]
+
+
+# ---- against the reference
+
+ALL = {
+    **{title: numbered(*data_of(text)) for title, text in document_streams("/responses").items()},
+    "text": WHOLE_TEXT,
+    "call": WHOLE_CALL,
+    "output left out at the end": numbered(*TEXT, {**lifecycle("completed"), "response": response(None)}),
+    "output left out": numbered(
+        {"type": "response.created", "response": response(None)},
+        *TEXT[1:5],
+        {"type": "response.in_progress", "response": response(None)},
+        {"type": "response.incomplete", "response": response(None)},
+    ),
+    "failed": numbered(*CALL[:3], lifecycle("failed")),
+    "an empty item": numbered(
+        CREATED, {**item("added", None), "item": None}, *[{**e, "output_index": 1} for e in TEXT[1:]]
+    ),
+    "resumed": numbered({"type": "response.created", "response": response([call('{"a"')])}, *CALL[2:4]),
+    "known again": numbered(*TEXT, lifecycle("in_progress", message("changed", phase="final_answer"))),
+}
+
+
+@pytest.mark.parametrize("title", ALL)
+@pytest.mark.parametrize("tools", [False, True])
+def test_all_events_equal_the_reference(title: str, tools: bool) -> None:
+    theirs_module = pytest.importorskip("openai.lib.streaming.responses")
+    from openai._models import construct_type
+    from openai.types.responses import ResponseStreamEvent as Raw
+
+    options: dict[str, Any] = {"input_tools": [TOOL] if tools else []}
+    ours: ResponseStreamState[Any] = ResponseStreamState(**options)
+    theirs = theirs_module.ResponseStreamState(**options, text_format=theirs_module._responses.omit)
+    for event, plain in zip(decoded(ResponseStreamEvent, ALL[title]), ALL[title], strict=True):
+        mine = ours.handle_event(event)
+        others = theirs.handle_event(construct_type(type_=Raw, value=json.loads(json.dumps(plain))))
+        assert list(differences(mine, others)) == []
+    assert (ours.completed_response is None) is (theirs._completed_response is None)
+
+
+WRONG = {
+    "begins late": TEXT[1:],
+    "another response": [CREATED, lifecycle("in_progress", id="resp_2")],
+    "content without item": [CREATED, text_delta("x")],
+    "arguments without item": [CREATED, CALL[2]],
+    "item begins twice": [CREATED, item("added", message()), item("added", message())],
+    "item changes": [CREATED, item("added", message()), item("done", message("x", id="msg_2"))],
+    "item done twice": [*TEXT, item("done", message("x", phase="final_answer"), 1)],
+    "unfinished": [CREATED, item("added", message()), lifecycle("completed")],
+    "call changes its id": [*CALL, lifecycle("completed", call('{"a":1}', id="fc_2"))],
+    "two of one id": [*TEXT, lifecycle("in_progress", message("x"), message("y"))],
+    "known again as another": [*CALL, lifecycle("in_progress", call("x", id="fc_2"))],
+}
+
+
+@pytest.mark.parametrize("title", WRONG)
+def test_events_that_cannot_be_raise_as_in_the_reference(title: str) -> None:
+    events = numbered(*WRONG[title])
+    with pytest.raises(RuntimeError):
+        fed(events)
+    theirs_module = pytest.importorskip("openai.lib.streaming.responses")
+    from openai._models import construct_type
+    from openai.types.responses import ResponseStreamEvent as Raw
+
+    theirs = theirs_module.ResponseStreamState(input_tools=[], text_format=theirs_module._responses.omit)
+    raws = [construct_type(type_=Raw, value=json.loads(json.dumps(event))) for event in events]
+    with pytest.raises(RuntimeError):
+        [theirs.handle_event(raw) for raw in raws]
+
+
+# ---- what they say
+
+
+def test_snapshots_and_parsed_text() -> None:
+    state, events = fed(WHOLE_TEXT, text_format=Answer)
+    deltas = [event for event in events if event.type == "response.output_text.delta"]
+    assert [event.snapshot for event in deltas] == ['{"city": ', '{"city": "Bern"}']
+    assert isinstance(deltas[0], ResponseTextDeltaEvent)
+    assert isinstance(deltas[0], RawResponseTextDeltaEvent)
+    assert deltas[1].to_dict()["snapshot"] == '{"city": "Bern"}'
+    assert events[5].parsed == Answer("Bern")
+    assert events[-1].response is state.final_response()
+    assert state.final_response().output_parsed == Answer("Bern")
+
+
+def test_commentary_stays_text() -> None:
+    events = [{**event, "item": message(phase="commentary")} if "item" in event else event for event in TEXT[:6]]
+    _, seen = fed(numbered(*events), text_format=Answer)
+    assert seen[5].text == '{"city": "Bern"}'
+    assert seen[5].parsed is None
+
+
+def test_text_that_does_not_fit_raises() -> None:
+    with pytest.raises(ValueError, match="city"):
+        fed(numbered(*TEXT[:5], at("output_text.done", text="{}", logprobs=[])), text_format=Answer)
+
+
+def test_arguments_of_strict_tools_are_parsed() -> None:
+    state, events = fed(WHOLE_CALL, input_tools=iter([TOOL]))
+    assert [event.snapshot for event in events[2:4]] == ['{"a"', '{"a":1}']
+    assert state.final_response().output[0].parsed_arguments == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"type": "response.something.new", "x": 1},
+        {"type": "keepalive"},
+        at("output_text.delta", delta="x", logprobs=[], content_index=7),
+        at("output_text.delta", 1, delta="x", logprobs=[]),
+        at("function_call_arguments.delta", delta="x"),
+        at("content_part.added", 1, part=PART),
+    ],
+)
+def test_odd_events_are_handed_on(odd: dict[str, Any]) -> None:
+    reasoning = item("added", {"type": "reasoning", "id": "rs_1", "summary": []}, 1)
+    _, events = fed(numbered(*TEXT[:3], reasoning, odd, *TEXT[3:5]))
+    assert events[4].type == odd["type"]
+    assert events[-1].snapshot == '{"city": "Bern"}'
+
+
+def test_a_long_stream_costs_what_it_is_long() -> None:
+    """A quadratic way takes minutes for this."""
+    count = 100_000
+    events = [*TEXT[:3], *[text_delta(" token")] * count]
+    state: ResponseStreamState[Any] = ResponseStreamState()
+    spent = 0.0
+    last: Any = None
+    for event in decoded(ResponseStreamEvent, numbered(*events)):
+        start = time.thread_time()
+        (last,) = state.handle_event(event)
+        spent += time.thread_time() - start
+    assert last.snapshot == " token" * count
+    assert spent / count < 25e-6
+
+
+# ---- the two clients
+
+
+def serve(server: Server, path: str, events: list[dict[str, Any]]) -> None:
+    text = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+    server.reply_with(path, text.encode(), content_type="text/event-stream", chunk_size=100)
+
+
+CREATE: dict[str, Any] = {"model": "gpt-4o", "input": "Where?"}
+
+
+async def test_async(client: AsyncOpenAI, server: Server) -> None:
+    serve(server, "/responses", WHOLE_TEXT)
+    manager: Any = stream(client.responses, **CREATE, text_format=Answer, text={"verbosity": "low"}, tools=iter([TOOL]))
+    async with manager as events:
+        assert events.response.status_code == 200
+        assert (await events.__anext__()).type == "response.created"
+        final = await events.get_final_response()
+    assert final.output_parsed == Answer("Bern")
+    body = server.journal[-1].json()
+    assert body["stream"] is True
+    assert body["text"]["verbosity"] == "low"
+    assert body["text"]["format"]["name"] == "Answer"
+    assert body["tools"] == [TOOL]
+
+
+async def test_an_existing_response(client: AsyncOpenAI, server: Server) -> None:
+    serve(server, "/responses/resp_1", WHOLE_TEXT)
+    manager: Any = stream(client.responses, response_id="resp_1", starting_after=3, text_format=Answer)
+    async with manager as events:
+        seen = [event async for event in events]
+        final = await events.get_final_response()
+    assert [event.sequence_number for event in seen] == [4, 5, 6, 7]
+    # The text is all of it, what came before included.
+    assert seen[0].snapshot == '{"city": "Bern"}'
+    assert final.output_parsed == Answer("Bern")
+    assert server.journal[-1].query == {"stream": "true"}
+
+
+async def test_a_response_that_was_not_completed(client: AsyncOpenAI, server: Server) -> None:
+    serve(server, "/responses", numbered(*TEXT, lifecycle("incomplete")))
+    async with stream(client.responses, **CREATE) as events:  # type: ignore[union-attr]
+        with pytest.raises(RuntimeError, match="completed"):
+            await events.get_final_response()
+    serve(server, "/responses", WHOLE_TEXT[:5])
+    async with stream(client.responses, **CREATE) as events:  # type: ignore[union-attr]
+        with pytest.raises(APIConnectionError) as caught:
+            await events.until_done()
+    assert caught.value.partial.text == '{"city": "Bern"}'
+
+
+async def test_blocking(client: AsyncOpenAI) -> None:
+    raw = Blocking(decoded(ResponseStreamEvent, WHOLE_TEXT))
+    resource = BlockingResource(client.responses, raw)
+    with stream(resource, **CREATE, text_format=Answer) as events:  # type: ignore[union-attr]
+        assert isinstance(events, ResponseStream)
+        assert next(events).type == "response.created"
+        assert events.until_done() is events
+        assert events.get_final_response().output_parsed == Answer("Bern")
+    assert raw.closed
+    assert resource.requests[0].body["input"] == "Where?"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ({}, ValueError),
+        ({"starting_after": 3}, ValueError),
+        ({"model": "m"}, ValueError),
+        ({"input": "x"}, ValueError),
+        ({**CREATE, "response_id": "resp_1"}, ValueError),
+        ({**CREATE, "starting_after": 3}, ValueError),
+        ({**CREATE, "text_format": Answer, "text": {"format": {"type": "text"}}}, TypeError),
+        ({**CREATE, "no_such": 1}, TypeError),
+        ({"response_id": ""}, ValueError),
+    ],
+)
+async def test_wrong_arguments_are_refused_at_once(client: AsyncOpenAI, arguments: dict[str, Any], error: Any) -> None:
+    with pytest.raises(error):
+        stream(client.responses, **arguments)
+
+
+# ---- as users call it
+
+
+async def test_the_method_of_the_async_client(client: AsyncOpenAI, server: Server) -> None:
+    serve(server, "/responses", WHOLE_TEXT)
+    async with client.responses.stream(**CREATE, text_format=Answer) as events:
+        assert (await events.get_final_response()).output_parsed == Answer("Bern")
+
+
+def test_the_method_of_the_blocking_client() -> None:
+    with Server() as server, OpenAI(api_key="sk-test", base_url=server.base_url) as client:
+        serve(server, "/responses/resp_1", WHOLE_TEXT)
+        with client.responses.stream(response_id="resp_1", text_format=Answer, starting_after=5) as events:
+            assert [event.sequence_number for event in events] == [6, 7]
+            assert events.get_final_response().output_parsed == Answer("Bern")
