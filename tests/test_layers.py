@@ -16,7 +16,7 @@ LAYERS = [
     "version", "values", "headers", "urls", "errors", "logs", "querystring", "sse", "runner", "lenient", "lazy",
     "codec", "models", "vectors", "types", "request", "response", "multipart", "retry", "paging", "hooks", "streaming",
     "transport", "methods", "arguments", "endpoint", "tokens", "lib", "verbs", "resources", "client", "blocking",
-    "__init__", "demo", "__main__",
+    "otel", "__init__", "demo", "__main__",
 ]
 # fmt: on
 ASIDE = {"testing", "_codegen"}
