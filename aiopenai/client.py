@@ -22,6 +22,7 @@ from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 import msgspec
 from typing_extensions import Self, override
 
+from aiopenai.bulk import Bulk
 from aiopenai.codec import Decoder, Node, decode_json, encode
 from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Mode
 from aiopenai.errors import (
@@ -228,8 +229,8 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
         if http_client is not None and (
             aiohttp_module is None or not isinstance(http_client, aiohttp_module.ClientSession)
         ):
-            kind = type(http_client)
-            raise TypeError(f"http_client must be an aiohttp.ClientSession, not {kind.__module__}.{kind.__name__}")
+            name = f"{type(http_client).__module__}.{type(http_client).__name__}"
+            raise TypeError(f"http_client must be an aiohttp.ClientSession, not {name}")
 
     @property
     def base_url(self) -> str:
@@ -407,7 +408,21 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
     ) -> LegacyAPIResponse[Any]:
         """The same, with the reply's headers."""
         call = self._prepare(request)
-        reply, raw = await self._unparsed(call, read=not request.stream)
+        return self._unread(call, *await self._unparsed(call, read=not request.stream), lease, kind)
+
+    async def attempt(self, request: Request[T], *, taken: int = 0) -> LegacyAPIResponse[T]:
+        """Send a request once, after `taken` other attempts: for who tries again by rules of their own.
+
+        Raises APIStatusError, APIConnectionError and APITimeoutError; `replayable` tells whether it can be sent again.
+        """
+        call = self._prepare(request)
+        call.taken = taken
+        return self._unread(call, *await self._attempt(call, not request.stream))
+
+    def _unread(
+        self, call: _Call, reply: SessionReply, raw: bytes | None, lease: Lease | None = None, kind: Any = None
+    ) -> LegacyAPIResponse[Any]:
+        request = call.request
 
         def parse(to: Any) -> Any:
             if raw is None:
@@ -742,9 +757,9 @@ class _Shared:
             request = HTTPRequest(call.request.endpoint.method, call.url)
             raise APIConnectionError(message="Connection error: the client is closed.", request=request)
         if self._transport is None:
-            self._transport = await _import("transport")
+            self._transport = await _import("direct")
         if self._sessions is None:
-            self._sessions = cast("Sessions", self._transport.Sessions(self._transport.Settings(**self.wiring)))
+            self._sessions = cast("Sessions", self._transport.open_sessions(**self.wiring))
         # From here on without a pause, so that ten thousand first calls make one session.
         return self._sessions.current() or self._sessions.open()
 
@@ -822,7 +837,7 @@ def _invalid(reply: SessionReply, raw: bytes, error: Exception | None) -> APIRes
     )
 
 
-class AsyncOpenAI(BaseClient[Async]):
+class AsyncOpenAI(BaseClient[Async], Bulk):
     __doc__ = BaseClient.__doc__
 
     mode = Async

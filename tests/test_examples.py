@@ -20,8 +20,6 @@ import pytest
 from aiopenai.testing import Server, sign_webhook, webhook_event
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
-# Those for which something is still missing in the package.
-WAITING: set[str] = set()
 # Those that wait for requests: tests of their own make some.
 SERVICES = {"fastapi_service", "webhooks"}
 # What examples bring in beside the package.
@@ -36,9 +34,7 @@ def server() -> Iterator[Server]:
 
 
 def needed(name: str) -> None:
-    """Skip where an example cannot run yet, or not here."""
-    if name in WAITING:
-        pytest.skip("waits for something that the package has not yet")
+    """Skip where an example cannot run."""
     if name in NEEDS:
         pytest.importorskip(NEEDS[name])
 
@@ -57,6 +53,7 @@ def environment(example: Path, server: Server) -> dict[str, str]:
 
 def run(example: Path, server: Server, *arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
+        # Not in the development mode, in which asyncio complains of turns that take long on a busy machine.
         [sys.executable, "-W", "error", str(example), *arguments],
         env=environment(example, server),
         capture_output=True,
@@ -153,7 +150,6 @@ def test_batches_have_failures_in_a_file_of_their_own(server: Server) -> None:
 
 
 async def test_webhooks_are_received_and_forgeries_refused(server: Server) -> None:
-    needed("webhooks")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

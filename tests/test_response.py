@@ -86,6 +86,7 @@ class TestHTTPValues:
         assert (again.status_code, again.content, again.request.method) == (201, b"\xe9", "GET")
 
 
+@pytest.mark.usefixtures("transport")
 class TestRaw:
     async def test_everything_of_it(self, client: AsyncOpenAI, server: Server, chat: dict[str, Any]) -> None:
         raw = await client.chat.completions.with_raw_response.create(**chat)
@@ -125,6 +126,7 @@ class TestRaw:
         assert raw.text == "\u00e9"
 
 
+@pytest.mark.usefixtures("transport")
 class TestBinary:
     @pytest.fixture
     async def content(self, client: AsyncOpenAI, server: Server) -> HttpxBinaryResponseContent:
@@ -159,6 +161,7 @@ class TestBinary:
         assert (await client.files.content("f")).json() == {"a": 1}
 
 
+@pytest.mark.usefixtures("transport")
 class TestStreaming:
     @pytest.fixture
     def opened(self, client: AsyncOpenAI, server: Server) -> Any:

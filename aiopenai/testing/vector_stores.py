@@ -220,6 +220,9 @@ def create_batch(call: Call) -> Reply:
         given.append(file)
     if not given:
         raise missing("file_ids")
+    for file in given:
+        # All of them before the first is attached: a call that fails changes nothing.
+        file_of(call, file["file_id"], "file_id")
     ids = [_attach(call, kept, file["file_id"], file).file["id"] for file in given]
     batch: Object = {
         "id": call.state.new_id("vsfb_"),

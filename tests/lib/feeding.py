@@ -72,7 +72,7 @@ class Blocking:
 
 
 class BlockingResource:
-    """A resource of a blocking client, as far as the helpers look at it: the methods are another resource's."""
+    """A resource of a blocking client, as far as the managers look at it: the methods are another resource's."""
 
     class _mode:
         blocking = True

@@ -180,5 +180,6 @@ async def test_bad_calls(client: AsyncOpenAI) -> None:
         await hear(client, b"")
     with pytest.raises(BadRequestError, match="not compatible"):
         await hear(client, b"x", NEW, response_format="srt")
-    with pytest.raises(BadRequestError, match="temperature"):
-        await hear(client, b"x", NEW, temperature=2)
+    for temperature in (2, "warm"):
+        with pytest.raises(BadRequestError, match="temperature"):
+            await hear(client, b"x", NEW, temperature=temperature)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from aiopenai import AsyncOpenAI, BadRequestError, NotFoundError
+from aiopenai import AsyncOpenAI, BadRequestError, NotFoundError, omit
 
 from .strict import collect, strict
 
@@ -139,6 +139,15 @@ async def test_bad_calls(client: AsyncOpenAI) -> None:
         await client.vector_stores.files.create(store, file_id="file-none")
     with pytest.raises(BadRequestError, match="file_ids"):
         await client.vector_stores.file_batches.create(store)
+    with pytest.raises(BadRequestError, match="file_id"):
+        await client.vector_stores.file_batches.create(store, files=[{}])  # type: ignore[typeddict-item]
+    known = await upload(client, b"x")
+    with pytest.raises(NotFoundError):
+        await client.vector_stores.file_batches.create(store, file_ids=[known, "file-none"])
+    assert await collect(client.vector_stores.files.list(store)) == []
+    await client.vector_stores.files.create(store, file_id=known)
+    with pytest.raises(BadRequestError, match="attributes"):
+        await client.vector_stores.files.update(known, vector_store_id=store, extra_body={}, attributes=omit)  # type: ignore[arg-type]
     with pytest.raises(BadRequestError, match="odd"):
         await client.vector_stores.files.list(store, filter="odd")  # type: ignore[arg-type]
     with pytest.raises(BadRequestError, match="before"):

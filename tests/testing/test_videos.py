@@ -58,3 +58,5 @@ async def test_bad_calls(client: AsyncOpenAI) -> None:
         await client.videos.create(prompt="x", model="none")
     with pytest.raises(NotFoundError):
         await client.videos.remix("video_none", prompt="x")
+    with pytest.raises(BadRequestError, match="video"):
+        await client.videos.edit(prompt="x", video={})  # type: ignore[typeddict-item]

@@ -1,4 +1,4 @@
-"""Helpers of streams: `chat` and `responses` have those of their APIs, this module those of the assistants."""
+"""Streams as events with all that came so far: `chat` and `responses` have theirs, this module the assistants'."""
 
 from __future__ import annotations
 

@@ -677,9 +677,9 @@ class AsyncAssistantStreamManager(AsyncManager[AsyncAssistantEventHandlerT], Gen
 _AnyManager = AssistantStreamManager[Any] | AsyncAssistantStreamManager[Any]
 
 
-def _managed(resource: Any, request: Request[Any], helper: str, event_handler: Any) -> _AnyManager:
+def _managed(resource: Any, request: Request[Any], method: str, event_handler: Any) -> _AnyManager:
     own = "true" if event_handler else "false"
-    with_headers(request, {"X-Stainless-Stream-Helper": helper, "X-Stainless-Custom-Event-Handler": own})
+    with_headers(request, {"X-Stainless-Stream-Helper": method, "X-Stainless-Custom-Event-Handler": own})
     if resource._mode.blocking:
         handler: Any = event_handler or AssistantEventHandler()
         return AssistantStreamManager(lambda: resource._call(request), event_handler=handler)

@@ -148,7 +148,7 @@ class AsyncManager(Generic[StreamT]):
 
 
 def with_headers(request: Request[Any], headers: Mapping[str, str]) -> Request[Any]:
-    """Add headers that say which helper a request comes from; those that the caller gave win."""
+    """Add headers that say which method a request comes from; those that the caller gave win."""
     given = {name.lower() for name in request.headers or ()}
     added = {name: value for name, value in headers.items() if name.lower() not in given}
     request.headers = {**added, **(request.headers or {})}
