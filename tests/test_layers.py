@@ -16,7 +16,7 @@ LAYERS = [
     "version", "values", "headers", "urls", "errors", "logs", "querystring", "sse", "runner", "lenient", "lazy",
     "codec", "models", "vectors", "types", "request", "response", "multipart", "retry", "paging", "hooks", "streaming",
     "transport", "direct", "methods", "arguments", "endpoint", "tokens", "lib", "verbs", "limits", "bulk", "resources",
-    "client", "blocking", "__init__", "demo", "joblines", "run", "runbatch", "__main__",
+    "client", "blocking", "otel", "module_client", "__init__", "demo", "joblines", "run", "runbatch", "__main__",
 ]
 # fmt: on
 ASIDE = {"testing", "_codegen"}
