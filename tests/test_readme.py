@@ -38,7 +38,7 @@ FILES = {
     "river.png": picture("a river"),
 }
 # What snippets show and the package does without: where it is missing, they cannot run.
-OPTIONAL = {"pydantic", "uvloop"}
+OPTIONAL = {"opentelemetry", "pydantic", "uvloop"}
 AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
