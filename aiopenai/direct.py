@@ -342,11 +342,12 @@ class Wire(asyncio.Protocol):
         """Wait until more of the body is here, or its end, or its failure. Raises RuntimeError for a second reader."""
         if self.token is not token or self._reader is not None:
             raise RuntimeError("the body is being read already")
-        self._reader = self._loop.create_future()
+        reader = self._reader = self._loop.create_future()
         try:
-            await self._reader
+            await reader
         finally:
-            self._reader = None
+            if self._reader is reader:
+                self._reader = None
 
     def drop(self, token: asyncio.Future[Any]) -> None:
         """Break the exchange off, if it is not over, and the connection with it."""
@@ -384,14 +385,12 @@ class Wire(asyncio.Protocol):
         if self._upload is not None:
             self._upload.cancel()
             self._upload = None
-            # The server has answered before it had read all: the rest would be taken for another request.
-            self._last = self._last or self._sending or self.transport.get_write_buffer_size() > 0
-            self._sending = False
         self._wake()
 
     def _wake(self) -> None:
-        if self._reader is not None and not self._reader.done():
-            self._reader.set_result(None)
+        reader, self._reader = self._reader, None
+        if reader is not None and not reader.done():
+            reader.set_result(None)
 
     def leave(self) -> None:
         """Close the connection, and give its place in the connector back."""
@@ -516,6 +515,9 @@ class Wire(asyncio.Protocol):
         else:
             exact = self._received == (body.total_compressed_bytes or body.total_bytes)
         self._rest = b""
+        if self._upload is not None and not self._last:
+            # The server has answered before it had read all: the rest would be taken for another request.
+            self._last = self._sending or self.transport.get_write_buffer_size() > 0
         self._over()
         if self._last or not exact:
             self._last = True
