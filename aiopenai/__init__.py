@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from aiopenai import types as types
     from aiopenai.blocking import Client as Client
     from aiopenai.blocking import OpenAI as OpenAI
+    from aiopenai.bulk import Result as Result
     from aiopenai.client import AsyncClient as AsyncClient
     from aiopenai.client import AsyncOpenAI as AsyncOpenAI
     from aiopenai.errors import (
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from aiopenai.errors import (
         WebSocketQueueFullError as WebSocketQueueFullError,
     )
+    from aiopenai.hedging import HedgePolicy as HedgePolicy
     from aiopenai.hooks import CallInfo as CallInfo
     from aiopenai.hooks import Hooks as Hooks
     from aiopenai.lib.streaming.assistants import AssistantEventHandler as AssistantEventHandler
@@ -98,6 +100,7 @@ if TYPE_CHECKING:
     from aiopenai.lib.tools import pydantic_function_tool as pydantic_function_tool
     from aiopenai.lib.tools import pydantic_responses_function_tool as pydantic_responses_function_tool
     from aiopenai.lib.tools import responses_function_tool as responses_function_tool
+    from aiopenai.limits import Limiter as Limiter
     from aiopenai.models import BaseModel as BaseModel
     from aiopenai.request import Request as Request
     from aiopenai.response import (
@@ -155,7 +158,10 @@ _NAMES = {
         "FunctionTool ResponsesFunctionTool function_tool pydantic_function_tool pydantic_responses_function_tool "
         "responses_function_tool"
     ),
+    "bulk": "Result",
+    "hedging": "HedgePolicy",
     "hooks": "CallInfo Hooks",
+    "limits": "Limiter",
     "models": "BaseModel",
     "request": "Request",
     "response": "APIResponse AsyncAPIResponse HttpxBinaryResponseContent",
