@@ -16,7 +16,7 @@ LAYERS = [
     "version", "values", "headers", "urls", "errors", "logs", "querystring", "sse", "runner", "lenient", "lazy",
     "codec", "models", "vectors", "types", "request", "response", "multipart", "retry", "paging", "hooks", "streaming",
     "transport", "methods", "arguments", "endpoint", "tokens", "lib", "verbs", "limits", "bulk", "resources", "client",
-    "blocking", "__init__", "demo", "joblines", "run", "runbatch", "__main__",
+    "blocking", "__init__", "demo", "joblines", "run", "runbatch", "distributed", "__main__",
 ]
 # fmt: on
 ASIDE = {"testing", "_codegen"}
