@@ -300,6 +300,29 @@ class TestThreads:
         assert server.connections == 1
 
 
+class TestJobs:
+    def test_map(self, client: OpenAI) -> None:
+        requests = (client.chat.completions.create.request(**CHAT) for _ in range(50))
+        results = list(client.map(requests, concurrency=8, ordered=True))
+        assert [result.index for result in results] == list(range(50))
+        assert all(result.unwrap().choices for result in results)
+        assert client.models.list().data
+
+    def test_left_early(self, client: OpenAI) -> None:
+        results = client.map((client.models.list.request() for _ in iter(int, 1)), concurrency=4)
+        assert next(results).ok
+        results.close()
+        assert client.models.list().data
+
+    def test_gather(self, client: OpenAI) -> None:
+        lines = [{"url": "/v1/chat/completions", "body": CHAT}, {"url": "/v1/no/such", "body": {}}]
+        good, bad = client.gather(lines)
+        assert good.ok
+        assert isinstance(bad.error, NotFoundError)
+        with pytest.raises(TypeError, match="iterable"):
+            client.map(3)  # type: ignore[call-overload]
+
+
 class TestInsideARunningLoop:
     async def test_calls_and_streams(self, client: OpenAI) -> None:
         assert client.chat.completions.create(**CHAT).choices
