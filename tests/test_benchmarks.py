@@ -305,6 +305,22 @@ def test_a_turn_that_gets_the_wrong_answer_has_no_time_and_closes_its_client(dri
     assert [client.closed for client in made] == [True]
 
 
+def test_a_wave_that_fails_while_warming_up_is_tried_again(control: Control) -> None:
+    class Hesitant(_Fake):
+        calls = 0
+
+        async def chat(self, model: str = "") -> str:
+            self.calls += 1
+            if self.calls == 4:
+                raise TimeoutError
+            return answers.CHAT_TEXT
+
+    client = Hesitant()
+    # Two calls, a wave of three with the failure, another wave, and what is timed.
+    assert drive(replace(TURN, concurrency=3), lambda: client, control, blocking=False).calls == 6
+    assert client.calls == 2 + 3 + 3 + 6
+
+
 def test_a_failure_that_does_not_happen_is_found_out() -> None:
     class Unshakable(_Fake):
         async def chat(self, model: str = "") -> str:
