@@ -136,10 +136,9 @@ class OpenAI(BaseClient[Blocking]):
 
     def close(self) -> None:
         """Close the connections, also those that copies of this client use."""
-        runners = self._runners
-        if not runners.closed:
-            runners.run(self._sessions.close())
-            runners.close()
+        self._sessions.closed = True
+        # Each loop closes its own session when it ends; those of open streams do so when these end.
+        self._runners.close()
 
     def __enter__(self) -> Self:
         return self

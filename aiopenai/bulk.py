@@ -262,7 +262,8 @@ class Bulk(ABC):
 
         async def one() -> None:
             with contextlib.suppress(APIStatusError):
-                await self.attempt(Request(endpoint=_NOTHING, path=_NOTHING.path))
+                request: Request[Any] = Request(endpoint=_NOTHING, path=_NOTHING.path)
+                await self.attempt(request)
 
         # All at once: each then needs a connection of its own.
         tasks = [asyncio.ensure_future(one()) for _ in range(connections)]

@@ -796,6 +796,7 @@ class _Shared:
 
     def __init__(self, wiring: dict[str, Any]) -> None:
         self.wiring = wiring
+        # Above the sessions, so that it goes first when all are collected: what ends with its loop needs no telling.
         self.runners: Runners | None = None
         self._transport: ModuleType | None = None
         self._sessions: Sessions | None = None

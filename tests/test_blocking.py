@@ -292,6 +292,25 @@ class TestThreads:
         assert all(reply.choices for reply in replies)
         assert server.connections <= 32
 
+    def test_closing_after_many(self, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+        with OpenAI(api_key="k", base_url=server.base_url) as client, ThreadPoolExecutor(8) as pool:
+            together = threading.Barrier(8)
+
+            def call(_: int) -> object:
+                together.wait(timeout=10)
+                return client.chat.completions.create(**CHAT)
+
+            assert len(list(pool.map(call, range(16)))) == 16
+        assert not caplog.records
+
+    def test_dropping_after_many(self, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+        client = OpenAI(api_key="k", base_url=server.base_url)
+        with ThreadPoolExecutor(4) as pool:
+            assert len([*pool.map(lambda _: client.chat.completions.create(**CHAT), range(16))]) == 16
+        del client
+        gc.collect()
+        assert not caplog.records
+
     def test_threads_that_come_and_go_find_warm_connections(self, client: OpenAI, server: Server) -> None:
         for _ in range(10):
             thread = threading.Thread(target=client.models.list)
