@@ -413,16 +413,12 @@ class Limiter:
             if remaining is not None:
                 limit = _number(headers.get(f"x-ratelimit-limit-{name}")) or 0.0
                 reset = headers.get(f"x-ratelimit-reset-{name}")
-<<<<<<< HEAD
-                bucket.observe(limit, remaining, None if reset is None else duration(reset), mark, age)
-        if self.requests.plenty and self.tokens.plenty:
-            # Reading headers takes as long as the rest of this module: while nothing is short, not those of each reply.
-            self._look_at = now + _LOOK_SECONDS
-=======
                 # A share of a bucket is a smaller one that is full at the same time.
                 known = None if reset is None else duration(reset)
                 bucket.observe(limit * self.share, remaining * self.share, known, mark, age)
->>>>>>> distributed
+        if self.requests.plenty and self.tokens.plenty:
+            # Reading headers takes as long as the rest of this module: while nothing is short, not those of each reply.
+            self._look_at = now + _LOOK_SECONDS
 
     def _delay(self, cost: float, now: float) -> float:
         """Seconds until an attempt may begin; infinite where another has to end first."""
