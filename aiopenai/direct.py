@@ -1,22 +1,24 @@
 """One attempt over HTTP on aiohttp's connector and C parser, without its session: the plain case, nearly every call.
 
 `ClientSession` makes a request object, a response object, a writer and two timers for each call, and a parser each time
-a connection is used. What a call to the API needs of that is this, in the order of what it saves (client CPU of a chat
-call, 100 at once; the session takes 81 us, a bare protocol that knows its one answer 26):
+a connection is used. What a call to the API needs of that is this, in the order of what it saves. The figures are of
+client CPU for the bare exchange of a chat call, 100 at once, in multiples of a protocol that knows only its own answer
+(26 us on a quiet core); a session with every option tuned stands at 3.2.
 
 - One block of bytes is written: the header lines are rendered once per block of headers (a client has one per
-  endpoint), the request line once per URL. With that, no request, writer or response object: 81 -> 57 us.
-- The connection is asked of the connector and given to a protocol of our own, whose reply is two values from the
-  parser: 57 -> 33 us. The connector does what it is good at, once in a connection's life: names, addresses, TLS, the
-  limit and the queue. `Connector` in transport.py adds the limits of time.
-- The protocol keeps its parser, and connections between calls lie in a dictionary here, not in the connector's pool:
-  a `Connection`, its parser, its set and its queue are a quarter of what was left. The connector counts them as taken
-  until it is short of connections; then they are handed over, so that its queue is fair to all.
+  endpoint), the request line once per URL. With that go the request, the writer and the task that runs it: 2.3.
+- The connection is asked of the connector and given to a protocol of our own, and a reply is two values from the
+  parser: 1.8. The connector does what it is good at, once in a connection's life: names, addresses, TLS, the limit and
+  the queue. `Connector` in transport.py adds the limits of time.
+- The protocol keeps its parser, and connections between calls lie in a dictionary here, not in the connector's pool,
+  which makes a `Connection` and moves it between two sets, a queue and a clock for each call: 1.4. The connector counts
+  them as taken until it is short of connections; then they are handed over, so that its queue is fair to all.
 - Time limits are a number noted in the protocol and one timer in a connection's life that looks at it: 0.1 us instead
   of 2 for each timer that is made and cancelled.
 - A body that comes in several reads is kept by a `StreamReader` whose methods were replaced by shorter ones
   (`_Body`): the parser calls three of them for each chunk, and whoever reads is woken once for each read of the socket
-  instead of for each chunk.
+  instead of for each chunk. To receive a stream of 1,000 chunks costs 1.0 ms where the session takes 1.8.
+- What is small stays small: a thousand calls in flight hold 7 MB here, 11 on a session, 4 on the bare protocol.
 
 All this leans on parts of aiohttp that it does not promise. They are used in this file alone, `examine` tries each of
 them before the first request, and where something is missing the general transport takes over. So it does for what is
