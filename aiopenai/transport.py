@@ -250,6 +250,8 @@ class GeneralReply(SessionReply):
         try:
             piece = await self.raw.content.readany()
         except BaseException as error:
+            if piece := _come_before(self.raw.content, error):
+                return piece
             self._fail(error)
             raise
         if not piece:
@@ -269,6 +271,17 @@ class GeneralReply(SessionReply):
         self.raw.close()
         if isinstance(error, Exception) and not isinstance(error, APIError):
             raise translate(error, self.request.value()) from error
+
+
+def _come_before(content: Any, error: BaseException) -> bytes:
+    """What had come when the connection failed: aiohttp's stream raises at once and would keep it back."""
+    if content.exception() is not error or not getattr(content, "_buffer", None):
+        return b""
+    content._exception = None
+    try:
+        return cast("bytes", content.read_nowait())
+    finally:
+        content._exception = error
 
 
 class Sent:

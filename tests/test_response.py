@@ -138,6 +138,10 @@ class TestBinary:
         assert b"".join(content.iter_bytes()) == CONTENT
         assert [len(piece) for piece in content.iter_bytes(100_000)] == [100_000, 100_000, 56_000]
         assert b"".join([piece async for piece in content.aiter_bytes(7_000)]) == CONTENT
+        assert b"".join(content.iter_raw(7_000)) == b"".join([piece async for piece in content.aiter_raw()]) == CONTENT
+        texts = [*content.iter_text(7_000)]
+        assert "".join(texts) == "".join([piece async for piece in content.aiter_text()]) == content.text
+        assert len(texts[0]) == 7_000
         assert content.response.status_code == 200
         content.close()
         await content.aclose()

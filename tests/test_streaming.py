@@ -470,6 +470,32 @@ class TestRetries:
         assert error.partial.text == "a"
         assert server.request_count == 1
 
+    async def test_what_came_before_a_failure_is_not_lost(
+        self, raw_server: Any, chat: dict[str, Any], chunk: Any, sse: Any
+    ) -> None:
+        """Also when all of it, and the failure, has come before anybody looks."""
+        ended = asyncio.Event()
+
+        async def cut(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(server.head(kind=EVENTS))
+            await writer.drain()
+            await started.wait()
+            writer.write(server.chunk(sse([chunk("a"), chunk("b")], done=False)))
+            writer.write_eof()
+            ended.set()
+            await server.watch(reader)
+
+        started = asyncio.Event()
+        server = await raw_server(cut)
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=0) as client:
+            stream = await start(client, chat)
+            started.set()
+            await asyncio.wait_for(ended.wait(), 10)
+            await asyncio.wait_for(server.gone.wait(), 10)
+            error = await failure(stream, APIConnectionError)
+        assert error.partial.text == "ab"
+
     async def test_of_a_status(self, server: Server, chat: dict[str, Any]) -> None:
         server.fault(status=503, headers={"retry-after-ms": "1"}, times=2)
         async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
