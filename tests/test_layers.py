@@ -15,8 +15,8 @@ PACKAGE = Path(__file__).parents[1] / "aiopenai"
 LAYERS = [
     "version", "values", "headers", "urls", "errors", "logs", "querystring", "sse", "runner", "lenient", "lazy",
     "codec", "models", "vectors", "types", "request", "response", "multipart", "retry", "hedging", "paging", "hooks",
-    "streaming", "transport", "methods", "arguments", "endpoint", "tokens", "lib", "verbs", "limits", "bulk", "resources",
-    "client", "blocking", "__init__", "demo", "joblines", "run", "runbatch", "__main__",
+    "streaming", "transport", "methods", "arguments", "endpoint", "tokens", "lib", "verbs", "limits", "bulk",
+    "resources", "client", "blocking", "__init__", "demo", "joblines", "run", "runbatch", "__main__",
 ]
 # fmt: on
 ASIDE = {"testing", "_codegen"}
