@@ -245,9 +245,11 @@ class Bulk(ABC):
         uses are closed after 15 seconds, as always. Raises APIConnectionError and APITimeoutError.
         """
 
+        nothing: Request[Any] = Request(endpoint=_NOTHING, path=_NOTHING.path)
+
         async def one() -> None:
             with contextlib.suppress(APIStatusError):
-                await self.attempt(Request(endpoint=_NOTHING, path=_NOTHING.path))
+                await self.attempt(nothing)
 
         # All at once: each then needs a connection of its own.
         tasks = [asyncio.ensure_future(one()) for _ in range(connections)]
