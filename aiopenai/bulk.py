@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast, overlo
 
 import msgspec
 from msgspec import structs
-from typing_extensions import override
+from typing_extensions import TypedDict, override
 
 from aiopenai.codec import encode
 from aiopenai.errors import APIConnectionError, APIError, APIStatusError
@@ -136,6 +136,21 @@ class Result(Generic[T]):
     def __repr__(self) -> str:
         what = "ok" if self.error is None else type(self.error).__name__
         return f"<Result {self.index} {what}, {self.attempts} attempts>"
+
+
+class GatherOptions(TypedDict, total=False):
+    """The limits of a job; see `Bulk.map`."""
+
+    concurrency: int | None
+    rpm: float | None
+    tpm: float | None
+    limiter: Limiter | None
+
+
+class MapOptions(GatherOptions, total=False):
+    """The same, and whether results come in the order of their requests."""
+
+    ordered: bool
 
 
 class Bulk(ABC):

@@ -797,6 +797,7 @@ class _Shared:
 
     def __init__(self, wiring: dict[str, Any]) -> None:
         self.wiring = wiring
+        # Above the sessions, so that it goes first when all are collected: what ends with its loop needs no telling.
         self.runners: Runners | None = None
         self._transport: ModuleType | None = None
         self._sessions: Sessions | None = None
@@ -812,9 +813,9 @@ class _Shared:
             request = HTTPRequest(call.request.endpoint.method, call.url)
             raise APIConnectionError(message="Connection error: the client is closed.", request=request)
         if self._transport is None:
-            self._transport = await _import("transport")
+            self._transport = await _import("direct")
         if self._sessions is None:
-            self._sessions = cast("Sessions", self._transport.Sessions(self._transport.Settings(**self.wiring)))
+            self._sessions = cast("Sessions", self._transport.open_sessions(**self.wiring))
         # From here on without a pause, so that ten thousand first calls make one session.
         return self._sessions.current() or self._sessions.open()
 

@@ -20,7 +20,22 @@ from aiopenai.errors import APIStatusError
 from aiopenai.request import Request
 from aiopenai.values import is_mapping
 
-__all__ = ["Asked", "BadLine", "FilesError", "Ids", "Input", "Log", "failed_line", "failure", "finished_line"]
+__all__ = [
+    "CHAT",
+    "Asked",
+    "BadLine",
+    "FilesError",
+    "Ids",
+    "Input",
+    "LockedError",
+    "Log",
+    "asked_line",
+    "asked_prompt",
+    "failed_line",
+    "failure",
+    "finished_line",
+    "is_batch_line",
+]
 
 # A line beyond this is none: the API takes 200 MB in a whole file.
 MAX_LINE_BYTES = 512 * 1024 * 1024
@@ -31,6 +46,10 @@ _MASK = 2**64 - 1
 
 class FilesError(Exception):
     """The files of a job are not what they should be; says why in one line."""
+
+
+class LockedError(FilesError):
+    """Another job is writing a file."""
 
 
 class BadLine(NamedTuple):
@@ -161,15 +180,18 @@ class Input:
         self._prompts = False
         if model is not None:
             for _, raw in self._lines():
-                self._prompts = not _is_batch_line(raw)
+                self._prompts = not is_batch_line(raw)
                 break
 
     def __iter__(self) -> Iterator[Asked | BadLine]:
         """All lines that are not blank, in order."""
         for number, raw in self._lines():
             try:
-                yield self._prompt(number, raw) if self._prompts else self._line(number, raw)
-            except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+                if self._prompts:
+                    yield asked_prompt(raw, number, f"line-{number}", self._model)
+                else:
+                    yield asked_line(raw, number, self._model)
+            except (ValueError, RecursionError) as error:
                 yield BadLine(number, str(error))
 
     def _lines(self) -> Iterator[tuple[int, bytes]]:
@@ -188,28 +210,32 @@ class Input:
         except OSError as error:
             raise FilesError(f"{self.path}: {error.strerror or error}") from error
 
-    def _prompt(self, number: int, raw: bytes) -> Asked:
-        text = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
-        body = _encode({"model": self._model, "messages": [{"role": "user", "content": text}]})
-        return _asked(number, f"line-{number}", CHAT, body, self._model)
 
-    def _line(self, number: int, raw: bytes) -> Asked:
-        line = _decode_line(raw)
-        if not line.custom_id:
-            raise ValueError("`custom_id` is empty")
-        if line.method != "POST":
-            raise ValueError(f"`method` must be POST, not {line.method[:20]!r}")
-        content = bytes(line.body)
-        if not content.startswith(b"{"):
-            raise ValueError("`body` must be an object")
-        body = _decode_body(content)
-        if body.stream:
-            raise ValueError("`stream` is not possible: a result is a whole reply")
-        model = body.model
-        if model is None and self._model is not None:
-            model = self._model
-            content = _encode({"model": model, **msgspec.json.decode(content)})
-        return _asked(number, line.custom_id, line.url, content, model if isinstance(model, str) else None)
+def asked_prompt(raw: bytes, number: int, custom_id: str, model: str | None) -> Asked:
+    """A prompt as a request: a text, or a JSON string. Raises ValueError, as `asked_line` does."""
+    text = msgspec.json.decode(raw, type=str) if raw.startswith(b'"') else raw.decode()
+    body = _encode({"model": model, "messages": [{"role": "user", "content": text}]})
+    return _asked(number, custom_id, CHAT, body, model)
+
+
+def asked_line(raw: bytes, number: int, model: str | None) -> Asked:
+    """A line of a batch file as a request; `model` is for a body that has none. Raises ValueError, as msgspec does."""
+    line = _decode_line(raw)
+    if not line.custom_id:
+        raise ValueError("`custom_id` is empty")
+    if line.method != "POST":
+        raise ValueError(f"`method` must be POST, not {line.method[:20]!r}")
+    content = bytes(line.body)
+    if not content.startswith(b"{"):
+        raise ValueError("`body` must be an object")
+    body = _decode_body(content)
+    if body.stream:
+        raise ValueError("`stream` is not possible: a result is a whole reply")
+    if body.model is None and model is not None:
+        content = _encode({**msgspec.json.decode(content), "model": model})
+    else:
+        model = body.model if isinstance(body.model, str) else None
+    return _asked(number, line.custom_id, line.url, content, model)
 
 
 def _asked(number: int, custom_id: str, url: str, content: bytes, model: str | None) -> Asked:
@@ -225,7 +251,8 @@ def _asked(number: int, custom_id: str, url: str, content: bytes, model: str | N
     )
 
 
-def _is_batch_line(raw: bytes) -> bool:
+def is_batch_line(raw: bytes) -> bool:
+    """Whether it is a line of a batch file, right or wrong, and no prompt."""
     try:
         line = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -275,10 +302,15 @@ class Log:
 
     def ids(self) -> Iterator[str]:
         """The `custom_id` of each line. Raises FilesError for a line that is no result."""
+        for custom_id, _ in self.lines():
+            yield custom_id
+
+    def lines(self) -> Iterator[tuple[str, bytes]]:
+        """Each line, after its `custom_id`. Raises FilesError for a line that is no result."""
         with self.path.open("rb") as file:
             for number, raw in enumerate(file, 1):
                 try:
-                    yield _decode_id(raw).custom_id
+                    yield _decode_id(raw).custom_id, raw
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     raise FilesError(f"{self.path}: line {number} is not a result: {error}") from error
 
@@ -312,8 +344,10 @@ def _lock(fd: int, path: Path) -> None:
         return
     try:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise LockedError(f"{path}: another job is writing it") from error
     except OSError as error:
-        raise FilesError(f"{path}: another job is writing it") from error
+        raise FilesError(f"{path}: it cannot be locked: {error.strerror or error}") from error
 
 
 def finished_line(custom_id: str, status: int, request_id: str | None, content: bytes) -> bytes:

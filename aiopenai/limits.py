@@ -314,11 +314,17 @@ class Limiter:
 
     - `concurrency`: at most so many attempts at a time; fewer where the server has enough with fewer.
     - `rpm`, `tpm`: requests and tokens a minute; taken from the replies' `x-ratelimit-*` headers where not given.
+    - `share`: how much of what the headers tell is for this limiter, where other processes have the rest.
 
     One limiter may serve several jobs, in one event loop at a time. Raises ValueError for limits that cannot be.
     """
 
-    def __init__(self, concurrency: int = 1_000, *, rpm: float | None = None, tpm: float | None = None) -> None:
+    def __init__(
+        self, concurrency: int = 1_000, *, rpm: float | None = None, tpm: float | None = None, share: float = 1.0
+    ) -> None:
+        if not 0 < share <= 1:
+            raise ValueError(f"a share must be above 0 and at most 1, not {share!r}")
+        self.share = share
         self.window = Window(concurrency)
         self.requests = Bucket(rpm)
         self.tokens = Bucket(tpm)
@@ -382,7 +388,7 @@ class Limiter:
         requests = _number(headers.get("x-ratelimit-remaining-requests"))
         tokens = _number(headers.get("x-ratelimit-remaining-tokens"))
         if tokens is not None and tokens > grant.cost and (requests is None or requests >= 1):
-            self.tokens.not_enough(tokens)
+            self.tokens.not_enough(tokens * self.share)
         self.pause(seconds)
 
     def failed(self, grant: Grant) -> None:
@@ -405,9 +411,11 @@ class Limiter:
         ):
             remaining = _number(headers.get(f"x-ratelimit-remaining-{name}"))
             if remaining is not None:
-                limit = _number(headers.get(f"x-ratelimit-limit-{name}"))
+                limit = _number(headers.get(f"x-ratelimit-limit-{name}")) or 0.0
                 reset = headers.get(f"x-ratelimit-reset-{name}")
-                bucket.observe(limit, remaining, None if reset is None else duration(reset), mark, age)
+                # A share of a bucket is a smaller one that is full at the same time.
+                known = None if reset is None else duration(reset)
+                bucket.observe(limit * self.share, remaining * self.share, known, mark, age)
         if self.requests.plenty and self.tokens.plenty:
             # Reading headers takes as long as the rest of this module: while nothing is short, not those of each reply.
             self._look_at = now + _LOOK_SECONDS

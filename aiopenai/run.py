@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import msgspec
 
@@ -27,7 +27,7 @@ from aiopenai.limits import Limiter
 if TYPE_CHECKING:
     from aiopenai.response import LegacyAPIResponse
 
-__all__ = ["Job", "JobError", "Prices", "Progress", "UsageError", "ask", "fatal", "reporting"]
+__all__ = ["Asking", "Job", "JobError", "Prices", "Progress", "UsageError", "ask", "fatal", "reporting"]
 
 # How many bad lines are shown.
 SHOWN = 50
@@ -147,6 +147,22 @@ def _clock(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}"
+
+
+class Asking(Protocol):
+    """What is asked, and where the answers go: each line once, whatever it is that keeps them."""
+
+    def pending(self) -> Iterator[Asked]:
+        """What is left to ask."""
+        ...
+
+    def finished(self, custom_id: str, line: bytes) -> bool:
+        """Keep a result; False where there is one."""
+        ...
+
+    def broken(self, custom_id: str, line: bytes) -> bool:
+        """Keep a failure; False where there is one or a result."""
+        ...
 
 
 class Job:
@@ -277,7 +293,7 @@ def _ids_of(path: Path) -> Iterator[str]:
             log.close()
 
 
-async def ask(client: AsyncOpenAI, job: Job, limiter: Limiter, progress: Progress) -> None:
+async def ask(client: AsyncOpenAI, job: Asking, limiter: Limiter, progress: Progress) -> None:
     """Ask what is left, call by call. Raises JobError where going on is of no use."""
     alone = 0
     async with aclosing(run_requests(client, job.pending(), limiter, read=_whole)) as results:

@@ -323,6 +323,24 @@ class TestLimiter:
         limiter.refused(grant, headers, 0.0)
         assert limiter.tokens.floor == 500
 
+    async def test_a_share_of_what_the_headers_tell(self) -> None:
+        limiter = Limiter(10, rpm=300, share=0.25)
+        grant = await limiter.acquire()
+        headers = {
+            f"x-ratelimit-{what}-{name}": value
+            for name in ("requests", "tokens")
+            for what, value in (("limit", "600"), ("remaining", "400"), ("reset", "20s"))
+        }
+        limiter.replied(grant, headers, 0.1)
+        assert limiter.tokens.rate == pytest.approx(600 / 60 / 4)
+        assert limiter.tokens.capacity == pytest.approx(600 / 4)
+        assert limiter.tokens.level == pytest.approx(400 / 4)
+        # What is given is this limiter's own; the smaller of the two holds.
+        assert limiter.requests.rate == pytest.approx(600 / 60 / 4)
+        for share in (0.0, 1.5, -1.0, float("nan")):
+            with pytest.raises(ValueError, match="share"):
+                Limiter(share=share)
+
     async def test_nonsense_in_headers_is_ignored(self) -> None:
         limiter = Limiter(10)
         grant = await limiter.acquire()
