@@ -257,8 +257,8 @@ class Bulk(ABC):
     async def warm_up(self, connections: int = 1) -> None:
         """Open so many connections now, names looked up and TLS agreed upon, so that the first calls need not.
 
-        Each asks the server for something cheap (`GET /models`); what it answers does not matter. Connections that nobody
-        uses are closed after 15 seconds, as always. Raises APIConnectionError and APITimeoutError.
+        Each asks the server for something cheap (`GET /models`); what it answers does not matter. Connections that
+        nobody uses are closed after 15 seconds, as always. Raises APIConnectionError and APITimeoutError.
         """
 
         cheap: Request[Any] = Request(endpoint=_CHEAP, path=_CHEAP.path)
