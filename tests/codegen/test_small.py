@@ -280,10 +280,15 @@ def test_resources(files: dict[str, str], line: str) -> None:
 WAIT = "    async def wait(self, thing_id: str) -> Thing:\n"
 BY_HAND: dict[str, tuple[str, Helper, str]] = {
     "several calls": (
-        "async def wait(self, thing_id: str, *, every: float = 1.5, parts: Iterable[PartParam] | Omit = omit) -> Thing:",
+        (
+            "async def wait(self, thing_id: str, *, every: float = 1.5, "
+            "parts: Iterable[PartParam] | Omit = omit) -> Thing:"
+        ),
         Helper("helper", "aiopenai.lib.polling:wait", "Thing"),
-        '@helper("aiopenai.lib.polling:wait") def wait(self, thing_id: str, *, every: float = 1.5, '
-        "parts: Iterable[PartParam] | Omit = omit, **options: Unpack[CallOptions]) -> Thing: ...",
+        (
+            '@helper("aiopenai.lib.polling:wait") def wait(self, thing_id: str, *, every: float = 1.5, '
+            "parts: Iterable[PartParam] | Omit = omit, **options: Unpack[CallOptions]) -> Thing: ..."
+        ),
     ),
     "other types and more": (
         "async def wait(self, *, thing: Left, ids: List[str] = []) -> Thing:",
@@ -294,9 +299,11 @@ BY_HAND: dict[str, tuple[str, Helper, str]] = {
             {"thing": "PathLike[str] | Thing"},
             {"seen": ("Callable[[int], object] | None", "None")},
         ),
-        '@managed("aiopenai.lib.streaming:wait") def wait(self, *, thing: PathLike[str] | Thing, '
-        "ids: builtins.list[str] = (), seen: Callable[[int], object] | None = None, "
-        "**options: Unpack[CallOptions]) -> Both[Thing, str]: ...",
+        (
+            '@managed("aiopenai.lib.streaming:wait") def wait(self, *, thing: PathLike[str] | Thing, '
+            "ids: builtins.list[str] = (), seen: Callable[[int], object] | None = None, "
+            "**options: Unpack[CallOptions]) -> Both[Thing, str]: ..."
+        ),
     ),
     "no call": (
         "def wait(self, thing_id: str, *, secret: str | None = None) -> Thing:",
@@ -307,9 +314,11 @@ BY_HAND: dict[str, tuple[str, Helper, str]] = {
         "async def wait(self, *, name: str, side: str | Omit = omit) -> Thing:",
         Helper("post", "aiopenai.lib.things:prepare", "Thing"),
         # Asked as `create` asks.
-        '@post("/things", Thing, prepare="aiopenai.lib.things:prepare", header_params={"retries": "X-Retries"}, '
-        'security="admin", wire={"name": "from"}) '
-        "def wait(self, *, name: str, side: str | Omit = omit, **options: Unpack[CallOptions]) -> Thing: ...",
+        (
+            '@post("/things", Thing, prepare="aiopenai.lib.things:prepare", header_params={"retries": "X-Retries"}, '
+            'security="admin", wire={"name": "from"}) '
+            "def wait(self, *, name: str, side: str | Omit = omit, **options: Unpack[CallOptions]) -> Thing: ..."
+        ),
     ),
 }
 
