@@ -66,7 +66,8 @@ class Worker:
     settings = {"checkpoints": "/shared/job", "workers": 8, "rpm": 30_000}
     # Ray: the class; a batch must be a whole block, so that it is the same one in the next run
     lines = ray.data.read_text(paths, override_num_blocks=len(paths))
-    answers = lines.map_batches(Worker, fn_constructor_kwargs=settings, concurrency=8, batch_size=None)
+    workers = ray.data.ActorPoolStrategy(size=8)
+    answers = lines.map_batches(Worker, fn_constructor_kwargs=settings, compute=workers, batch_size=None)
     # Dask: an object; of 8 worker processes
     answers = dask.bag.read_text(paths, files_per_partition=1).map_partitions(Worker(**settings))
     ```
@@ -103,7 +104,10 @@ class Worker:
         if workers < 1:
             raise ValueError(f"there must be at least 1 worker, not {workers}")
         if isinstance(client, AsyncOpenAI) or not (client is None or callable(client)):
-            raise TypeError(f"client must be a function that makes one where the worker is, not {client!r}")
+            # Not what it is, which may be a key.
+            raise TypeError(
+                f"client must be a function that makes one where the worker is, not {type(client).__name__}"
+            )
         self.checkpoints = os.fspath(checkpoints)
         self.model = model
         self.retry_failed = retry_failed

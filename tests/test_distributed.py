@@ -169,12 +169,13 @@ class TestOptions:
             ({"rpm": 0}, ValueError),
             ({"tpm": -1}, ValueError),
             ({"concurrency": 0}, ValueError),
-            ({"client": "sk-canary"}, TypeError),
+            ({"client": KEY}, TypeError),
         ],
     )
     def test_wrong_ones(self, tmp_path: Path, options: dict[str, Any], error: type[Exception]) -> None:
-        with pytest.raises(error):
+        with pytest.raises(error) as caught:
             Worker(tmp_path, **{"workers": 2, **options})
+        assert KEY not in str(caught.value)
 
     def test_a_client_is_not_what_makes_one(self, tmp_path: Path, client: AsyncOpenAI) -> None:
         with pytest.raises(TypeError, match="makes one") as caught:
