@@ -9,20 +9,22 @@ before those that wait for their first: a refusal (429) stops everybody, and is 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
 import sys
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar, cast, overload
 
 import msgspec
 from msgspec import structs
-from typing_extensions import override
+from typing_extensions import TypedDict, override
 
 from aiopenai.codec import encode
 from aiopenai.errors import APIConnectionError, APIError, APIStatusError
+from aiopenai.hedging import cancelled
 from aiopenai.limits import Grant, Limiter
 from aiopenai.request import Endpoint, Request
 from aiopenai.values import NotGiven, is_mapping
@@ -40,7 +42,6 @@ Source: TypeAlias = Iterable[RequestT] | AsyncIterable[RequestT]
 
 # Refusals (429) that one request may meet before it counts as failed: whose limits others use too waits longer.
 PATIENCE = 10
-_CANCEL_SECONDS = 0.05
 
 # Of the API's batches: what a line's `url` asks for, below /v1.
 _REPLIES = {
@@ -54,6 +55,8 @@ _REPLIES = {
     "/videos": ("videos", "Video"),
 }
 _endpoints: dict[str, Endpoint] = {}
+# Not HEAD: the direct transport leaves that to the general one, whose connections are others.
+_CHEAP = Endpoint(method="GET", path="/models", reply=object, security="any")
 
 
 class Tokens(msgspec.Struct, frozen=True, gc=False):
@@ -134,6 +137,21 @@ class Result(Generic[T]):
     def __repr__(self) -> str:
         what = "ok" if self.error is None else type(self.error).__name__
         return f"<Result {self.index} {what}, {self.attempts} attempts>"
+
+
+class GatherOptions(TypedDict, total=False):
+    """The limits of a job; see `Bulk.map`."""
+
+    concurrency: int | None
+    rpm: float | None
+    tpm: float | None
+    limiter: Limiter | None
+
+
+class MapOptions(GatherOptions, total=False):
+    """The same, and whether results come in the order of their requests."""
+
+    ordered: bool
 
 
 class Bulk(ABC):
@@ -236,6 +254,26 @@ class Bulk(ABC):
         finally:
             await results.aclose()
 
+    async def warm_up(self, connections: int = 1) -> None:
+        """Open so many connections now, names looked up and TLS agreed upon, so that the first calls need not.
+
+        Each asks the server for something cheap (`GET /models`); what it answers does not matter. Connections that
+        nobody uses are closed after 15 seconds, as always. Raises APIConnectionError and APITimeoutError.
+        """
+
+        cheap: Request[Any] = Request(endpoint=_CHEAP, path=_CHEAP.path)
+
+        async def one() -> None:
+            with contextlib.suppress(APIStatusError):
+                await self.attempt(cheap)
+
+        # All at once: each then needs a connection of its own.
+        tasks = [asyncio.ensure_future(one()) for _ in range(connections)]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            await cancelled(tasks)
+
 
 def run_requests(
     client: Bulk,
@@ -311,7 +349,7 @@ class _Job:
                 self._news = loop.create_future()
                 await self._news
         finally:
-            await _cancel([feeder, *self._tasks])
+            await cancelled([feeder, *self._tasks])
         if self._failure is not None:
             raise self._failure
 
@@ -364,9 +402,9 @@ class _Job:
         if request.stream:
             raise ValueError("a request with stream=True has no whole reply: a job cannot hold it")
         body = request.body
-        if body is not None and request.files is None and not request.endpoint.multipart:
-            content = encode(body, request.endpoint.replay) if request.method != "GET" else None
-            request = structs.replace(request, body=None, content=content)
+        is_json = body is not None and request.files is None and not request.endpoint.multipart
+        if is_json and request.method != "GET":
+            request = structs.replace(request, content=encode(body, request.endpoint.replay))
         call = _Call(result, request)
         if call.size:
             call.cost = self._limiter.estimate.of(call.size, _most(body if is_mapping(body) else request.content))
@@ -471,16 +509,6 @@ class _Job:
             limiter.refused(grant, headers, rules.delay(error, call.refusals))
         else:
             limiter.failed(grant)
-
-
-async def _cancel(tasks: Collection[asyncio.Task[None]]) -> None:
-    """Cancel tasks and wait for their ends."""
-    while tasks:
-        for task in tasks:
-            task.cancel()
-        # Again where it was swallowed: `asyncio.wait_for` does that, until Python 3.12, when what it waits for comes in
-        # the same moment.
-        _, tasks = await asyncio.wait(tasks, timeout=_CANCEL_SECONDS)
 
 
 def _wake(waiter: asyncio.Future[None] | None) -> None:

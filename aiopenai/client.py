@@ -29,10 +29,12 @@ from aiopenai.errors import (
     APIConnectionError,
     APIError,
     APIResponseValidationError,
+    APITimeoutError,
     OpenAIError,
     error_from_response,
 )
 from aiopenai.headers import OWN_HEADERS, drop, from_environment, has, merged
+from aiopenai.hedging import HedgePolicy, harmless, within
 from aiopenai.hooks import Hooked, Hooks, Watch
 from aiopenai.multipart import MultipartBody
 from aiopenai.paging import link
@@ -94,7 +96,19 @@ _set_request_id: Callable[[Any, Any], None] = cast("Any", Node)._request_id.__se
 class _Call:
     """One call made ready: what all its attempts have in common."""
 
-    __slots__ = ("body", "idempotency_key", "max_retries", "request", "retry", "taken", "timeout", "url", "watch")
+    __slots__ = (
+        "body",
+        "deadline",
+        "hedge",
+        "idempotency_key",
+        "max_retries",
+        "request",
+        "retry",
+        "taken",
+        "timeout",
+        "url",
+        "watch",
+    )
 
     request: Request[Any]
     url: str
@@ -103,6 +117,8 @@ class _Call:
     max_retries: int
     retry: BaseRetrying | None
     idempotency_key: str | None
+    deadline: float | None
+    hedge: HedgePolicy | None
     taken: int
     watch: Watch | None
 
@@ -123,7 +139,8 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
       (`OPENAI_WEBHOOK_SECRET`), `base_url` (`OPENAI_BASE_URL`; `data_residency` names a region's instead),
       `default_headers` (added to `OPENAI_CUSTOM_HEADERS`), `default_query`.
     - `timeout`: seconds, None or a `Timeout` (default 600 s, 5 s to connect). `max_retries`: further attempts after
-      the first (default 2). `retry`: a tenacity policy that replaces parts of the package's own.
+      the first (default 2). `retry`: a tenacity policy that replaces parts of the package's own. `deadline`: seconds
+      for all attempts together, waits included. `hedge`: a `HedgePolicy` by which late calls are made twice.
     - `http_client`: an `aiohttp.ClientSession` to be used as it is and never closed here; or `connector` (an aiohttp
       connector, or a function that makes one for each event loop), `proxy`, `ssl`, `trust_env` (proxies from the
       environment; on) for the sessions of our own.
@@ -165,6 +182,8 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
         ssl: ssl_module.SSLContext | bool | aiohttp.Fingerprint = True,
         trust_env: bool = True,
         retry: BaseRetrying | None = None,
+        deadline: float | None = None,
+        hedge: HedgePolicy | None = None,
         hooks: Hooks | None = None,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         max_event_bytes: int = MAX_EVENT_BYTES,
@@ -191,6 +210,8 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
         self._own_timeout = Timeout.of(DEFAULT_TIMEOUT if isinstance(timeout, NotGiven) else timeout)
         self.max_retries = _checked_retries(max_retries)
         self._retry = _checked_policy(retry)
+        self._deadline = _checked_deadline(deadline)
+        self._hedge = _checked_hedge(hedge)
         self._strict = _strict_response_validation
         self._enforce_credentials = _enforce_credentials
         self._max_event_bytes = max_event_bytes
@@ -295,6 +316,8 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
         default_query: Mapping[str, object] | None = None,
         set_default_query: Mapping[str, object] | None = None,
         retry: BaseRetrying | None = None,
+        deadline: float | None | NotGiven = not_given,
+        hedge: HedgePolicy | None | NotGiven = not_given,
         _enforce_credentials: bool | None = None,
         _extra_kwargs: Mapping[str, Any] | None = None,
     ) -> Self:
@@ -325,6 +348,8 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
             timeout=self._own_timeout if isinstance(timeout, NotGiven) else timeout,
             max_retries=self.max_retries if isinstance(max_retries, NotGiven) else max_retries,
             retry=retry or self._retry,
+            deadline=self._deadline if isinstance(deadline, NotGiven) else deadline,
+            hedge=self._hedge if isinstance(hedge, NotGiven) else hedge,
             http_client=http_client,
             max_event_bytes=self._max_event_bytes,
             _strict_response_validation=self._strict,
@@ -417,7 +442,9 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
         """
         call = self._prepare(request)
         call.taken = taken
-        return self._unread(call, *await self._attempt(call, not request.stream))
+        # For hooks it is a call of its own.
+        call.max_retries, call.retry = 0, None
+        return self._unread(call, *await self._unparsed(call, read=not request.stream))
 
     def _unread(
         self, call: _Call, reply: SessionReply, raw: bytes | None, lease: Lease | None = None, kind: Any = None
@@ -466,11 +493,17 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
             call.max_retries = self.max_retries if isinstance(retries, NotGiven) else _checked_retries(retries)
             call.retry = _checked_policy(options.get("retry")) or self._retry
             call.idempotency_key = options.get("idempotency_key")
+            deadline = options.get("deadline", not_given)
+            call.deadline = self._deadline if isinstance(deadline, NotGiven) else _checked_deadline(deadline)
+            hedge = options.get("hedge", not_given)
+            call.hedge = self._hedge if isinstance(hedge, NotGiven) else _checked_hedge(hedge)
         else:
             call.timeout = self._own_timeout
             call.max_retries = self.max_retries
             call.retry = self._retry
             call.idempotency_key = None
+            call.deadline = self._deadline
+            call.hedge = self._hedge
         call.taken = 0
         call.watch = None if self._hooks is None else Watch(self._hooks, request, self._root)
         if request.files is not None or endpoint.multipart:
@@ -481,6 +514,11 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
             call.body = encode(request.body, endpoint.replay)
         else:
             call.body = None
+        if call.hedge is not None and not (
+            (call.idempotency_key or harmless(endpoint.method, endpoint.path, request.body))
+            and (call.body is None or isinstance(call.body, bytes))
+        ):
+            call.hedge = None
         call.url = self._url(request)
         return call
 
@@ -514,13 +552,30 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
         return reply, raw
 
     async def _exchange(self, call: _Call, *, read: bool) -> tuple[SessionReply, bytes | None]:
+        if call.deadline is None:
+            return await self._attempts(call, read)
         try:
-            return await self._attempt(call, read)
+            return await within(call.deadline, self._attempts(call, read))
+        except asyncio.TimeoutError as error:
+            request = HTTPRequest(call.request.endpoint.method, call.url)
+            message = f"Request timed out: not done within the deadline of {call.deadline} s."
+            raise APITimeoutError(request, message=message) from error
+
+    async def _attempts(self, call: _Call, read: bool) -> tuple[SessionReply, bytes | None]:
+        try:
+            return await self._first_reply(call, read)
         except APIError as error:
             # A policy of the user's may want to try again whatever happens; it cannot when the body is spent.
             if not error.replayable or (not call.max_retries and call.retry is None):
                 raise
             return await self._again(call, read, error, call.max_retries)
+
+    async def _first_reply(self, call: _Call, read: bool) -> tuple[SessionReply, bytes | None]:
+        """An attempt, or the quicker one of two."""
+        if call.hedge is None:
+            return await self._attempt(call, read)
+        kind = f"{call.request.endpoint.method} {call.request.endpoint.path}"
+        return await call.hedge.race(kind, lambda: self._attempt(call, read), lambda reply: reply[0].close())
 
     async def _attempt(self, call: _Call, read: bool) -> tuple[SessionReply, bytes | None]:
         if call.watch is not None:
@@ -564,7 +619,7 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
                 raise first
             call.taken += 1
             log.info("Attempt %d of %s %s", call.taken + 1, call.request.endpoint.method, call.request.path)
-            return await self._attempt(call, read)
+            return await self._first_reply(call, read)
 
         return cast("tuple[SessionReply, bytes | None]", await policy(attempt))
 
@@ -742,6 +797,7 @@ class _Shared:
 
     def __init__(self, wiring: dict[str, Any]) -> None:
         self.wiring = wiring
+        # Above the sessions, so that it goes first when all are collected: what ends with its loop needs no telling.
         self.runners: Runners | None = None
         self._transport: ModuleType | None = None
         self._sessions: Sessions | None = None
@@ -757,9 +813,9 @@ class _Shared:
             request = HTTPRequest(call.request.endpoint.method, call.url)
             raise APIConnectionError(message="Connection error: the client is closed.", request=request)
         if self._transport is None:
-            self._transport = await _import("transport")
+            self._transport = await _import("direct")
         if self._sessions is None:
-            self._sessions = cast("Sessions", self._transport.Sessions(self._transport.Settings(**self.wiring)))
+            self._sessions = cast("Sessions", self._transport.open_sessions(**self.wiring))
         # From here on without a pause, so that ten thousand first calls make one session.
         return self._sessions.current() or self._sessions.open()
 
@@ -796,6 +852,20 @@ def _checked_retries(value: Any) -> int:
         raise TypeError(f"max_retries must be a non-negative integer, not {value!r}; 0 is none")
     if value < 0:
         raise ValueError(f"max_retries must be a non-negative integer, not {value}")
+    return value
+
+
+def _checked_deadline(value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+        raise ValueError(f"deadline must be a positive number of seconds or None, not {value!r}")
+    return value
+
+
+def _checked_hedge(value: Any) -> HedgePolicy | None:
+    if value is not None and not isinstance(value, HedgePolicy):
+        raise TypeError(f"hedge must be a HedgePolicy, not {type(value).__name__}")
     return value
 
 

@@ -170,10 +170,6 @@ class Resource(Generic[M]):
         self._mode = mode
         self._call = client.caller(mode)
 
-    def pick(self, mode: type[Mode], blocking: type[Mode]) -> type[Mode]:
-        """The one of two modes that is this client's."""
-        return blocking if self._mode.blocking else mode
-
     def _list(self, request: Request[Any]) -> Any:
         """A list is not sent before it is awaited or iterated."""
         return cast("Any", AsyncPaginator)(self._client, request) if self._mode is Async else self._call(request)
@@ -192,8 +188,8 @@ class View(Generic[AsyncT_co, BlockingT_co]):
     def __get__(self, obj: Resource[Async], owner: type) -> AsyncT_co: ...
     @overload
     def __get__(self, obj: Resource[Blocking], owner: type) -> BlockingT_co: ...
-    def __get__(self, obj: Resource[Any] | None, owner: type) -> Any:
-        return self if obj is None else type(obj)(obj, obj.pick(self.mode, self.blocking))
+    def __get__(self, obj: Any, owner: type) -> Any:
+        return self if obj is None else type(obj)(obj, self.blocking if obj._mode.blocking else self.mode)
 
 
 class Both(Generic[AsyncT_co, BlockingT_co]):

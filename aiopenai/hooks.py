@@ -185,6 +185,12 @@ class Hooked:
         """Have a function called when a call has failed for good."""
         return self._add_hook("on_error", hook)
 
+    @property
+    def hooks(self) -> tuple[Hooks, ...]:
+        """The objects of hooks, without single functions."""
+        owners = [getattr(hook, "__self__", None) for found in (self._hooks or {}).values() for hook in found]
+        return tuple({id(owner): owner for owner in owners if isinstance(owner, Hooks)}.values())
+
     def add_hooks(self, hooks: Hooks) -> None:
         """Have the methods of `hooks` called that its class has of its own."""
         for name in _NAMES:

@@ -25,6 +25,7 @@ _RESERVE = 0.05
 _BURST_SECONDS = 1.0
 # How much of the way the picture goes up towards what a reply says; down it goes at once.
 _CATCH_UP = 0.05
+_LOOK_SECONDS = 0.01
 
 _PARTS = re.compile(r"(\d+(?:\.\d+)?)(ms|us|µs|ns|d|h|m|s)")
 _UNITS = {"d": 86_400.0, "h": 3_600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
@@ -62,6 +63,11 @@ class Bucket:
         self._at: float | None = None
         # All that was ever taken, corrections not counted: where a reply comes from in the order of requests.
         self.spent = 0.0
+
+    @property
+    def plenty(self) -> bool:
+        """Whether the limit is far away, or unknown."""
+        return not self.rate or self.level > 0.5 * self.capacity
 
     def wait(self, cost: float, now: float) -> float:
         """Seconds until `cost` may be taken, 0 for now. What never fits may be taken when the bucket is full."""
@@ -325,6 +331,7 @@ class Limiter:
         self.estimate = Estimate()
         self.running = 0
         self._paused_until = 0.0
+        self._look_at = 0.0
         self._waiting: deque[tuple[float, asyncio.Future[Grant]]] = deque()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -394,7 +401,10 @@ class Limiter:
         self._paused_until = max(self._paused_until, asyncio.get_running_loop().time() + seconds)
 
     def _observe(self, grant: Grant, headers: Mapping[str, str]) -> None:
-        age = asyncio.get_running_loop().time() - grant.at
+        now = asyncio.get_running_loop().time()
+        if now < self._look_at:
+            return
+        age = now - grant.at
         for bucket, name, mark in (
             (self.requests, "requests", grant.requests),
             (self.tokens, "tokens", grant.tokens),
@@ -406,6 +416,9 @@ class Limiter:
                 # A share of a bucket is a smaller one that is full at the same time.
                 known = None if reset is None else duration(reset)
                 bucket.observe(limit * self.share, remaining * self.share, known, mark, age)
+        if self.requests.plenty and self.tokens.plenty:
+            # Reading headers takes as long as the rest of this module: while nothing is short, not those of each reply.
+            self._look_at = now + _LOOK_SECONDS
 
     def _delay(self, cost: float, now: float) -> float:
         """Seconds until an attempt may begin; infinite where another has to end first."""

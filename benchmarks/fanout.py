@@ -46,8 +46,8 @@ class Figures(NamedTuple):
 
 CASES = (
     # Requests are what is short; then tokens, with prompts of 1 to 100 words.
-    Case("requests", rpm=24_000, tpm=10_000_000, words=4),
-    Case("tokens", rpm=60_000, tpm=1_200_000, words=100),
+    Case("requests", rpm=12_000, tpm=10_000_000, words=4),
+    Case("tokens", rpm=60_000, tpm=900_000, words=100),
 )
 
 
@@ -133,7 +133,7 @@ async def compare(seconds: float) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fanout")
-    parser.add_argument("--seconds", type=float, default=15.0, help="for each strategy and limit (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=30.0, help="for each strategy and limit (%(default)s)")
     parser.add_argument("--serve", type=json.loads, help=argparse.SUPPRESS)
     parser.add_argument("--core", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

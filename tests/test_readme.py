@@ -38,7 +38,7 @@ FILES = {
     "river.png": picture("a river"),
 }
 # What snippets show and the package does without: where it is missing, they cannot run.
-OPTIONAL = {"pydantic", "uvloop"}
+OPTIONAL = {"opentelemetry", "pydantic", "uvloop"}
 AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
@@ -49,6 +49,11 @@ class Snippet(NamedTuple):
     @property
     def is_test_module(self) -> bool:
         return "\ndef test_" in self.source
+
+    @property
+    def sets_globals(self) -> bool:
+        """Whether it changes the package, for all that would run after it."""
+        return re.search(r"^aiopenai\.\w+ = ", self.source, re.MULTILINE) is not None
 
     @property
     def missing(self) -> list[str]:
@@ -103,6 +108,10 @@ def logs_restored() -> Iterator[None]:
 def test_snippet_runs(snippet: Snippet, server: Server) -> None:
     if snippet.missing:
         pytest.skip(f"not installed: {', '.join(snippet.missing)}")
+    if snippet.sets_globals:
+        in_a_process_of_its_own(snippet.source)
+        assert server.request_count
+        return
     # Line numbers of a traceback are those of the README.
     code = compile("\n" * (snippet.line - 1) + snippet.source, "README.md", "exec", flags=AWAIT, dont_inherit=True)
     names: dict[str, Any] = {"__name__": "__main__", "AsyncOpenAI": AsyncOpenAI}
@@ -120,6 +129,15 @@ def test_snippet_runs(snippet: Snippet, server: Server) -> None:
         asyncio.run(deliver(names["receive"]))
     else:
         assert server.request_count or "client" not in snippet.source
+
+
+def in_a_process_of_its_own(program: str) -> None:
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        timeout=60,
+    )
 
 
 async def deliver(receive: Any) -> None:

@@ -61,7 +61,12 @@ HELPERS = {
     ),
     "beta.threads.runs.create_and_poll": Helper("helper", f"{_POLLING}:create_run_and_poll", _RUN),
     "beta.threads.runs.create_and_stream": Helper(
-        "managed", "aiopenai.lib.streaming.assistants:create_and_stream", _ASSISTANT, _HANDLER
+        "managed",
+        "aiopenai.lib.streaming.assistants:create_and_stream",
+        _ASSISTANT,
+        _HANDLER,
+        # The reference's blocking client takes it, its other one does not.
+        {"reasoning_effort": ("ReasoningEffort | Omit | None", "omit")},
     ),
     "beta.threads.runs.poll": Helper("helper", f"{_POLLING}:poll_run", _RUN),
     "beta.threads.runs.stream": Helper("managed", "aiopenai.lib.streaming.assistants:stream", _ASSISTANT, _HANDLER),
@@ -122,9 +127,11 @@ NAMES = {
     "CompletionCreateParamsResponseFormat": "aiopenai.types.chat",
     "FileObject": "aiopenai.types.files",
     "HeadersLike": "aiopenai.lib.webhooks",
+    "Omit": "aiopenai.values",
     "ParsedChatCompletion": "aiopenai.types.chat",
     "ParsedResponse": "aiopenai.types.responses",
     "PathLike": "os",
+    "ReasoningEffort": "aiopenai.types.shared",
     "ResponseFormatT": "aiopenai.lib.streaming.chat",
     "ResponseStreamManager": "aiopenai.lib.streaming.responses",
     "Run": "aiopenai.types.beta.threads",

@@ -13,6 +13,8 @@ class Things(Resource[M]):
     def retrieve(self, thing_id: str, *, order: Literal["asc", "desc"] | Omit = omit) -> Thing: ...
     def _create(self, *, name: str) -> Thing: ...
     def _create_streaming(self, *, name: str, stream: Literal[True]) -> ThingEvent: ...
+    @helper("aiopenai.lib.polling:wait")
+    def wait(self, part_id: str, *, every: float = 1.5, **options: Unpack[CallOptions]) -> Thing: ...
     create = streamed("POST", "/things", Thing, ThingEvent, _create, _create_streaming)
 '''
 REPLIES = """
@@ -66,6 +68,17 @@ def test_methods_and_parameters() -> None:
     assert changed("resources/things.py", ("def retrieve", "def get")) == [
         "+ method things.get",
         "- method things.retrieve",
+    ]
+
+
+def test_methods_by_hand() -> None:
+    """Those of which a release has no more, or other ones, show like all."""
+    wait = RESOURCES[RESOURCES.index("    @helper") : RESOURCES.index("    create")]
+    assert changed("resources/things.py", (wait, "")) == ["- method things.wait"]
+    assert changed("resources/things.py", ("every: float", "seconds: float"), ("lib.polling", "lib.waiting")) == [
+        "~ parameter things.wait.(): helper('aiopenai.lib.polling:wait') -> helper('aiopenai.lib.waiting:wait')",
+        "- parameter things.wait.every",
+        "+ parameter things.wait.seconds: float",
     ]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from aiopenai._codegen.generate import generate
+from aiopenai._codegen.helpers import HELPERS, NAMES, PREPARED, Helper
 from aiopenai._codegen.source import Source, SourceError
 
 CLIENT = """
@@ -274,6 +275,73 @@ def test_resources(files: dict[str, str], line: str) -> None:
     # Wherever the lines are broken.
     assert " ".join(line.split()) in " ".join(files["resources/things.py"].split())
     assert "def wait" not in files["resources/things.py"]
+
+
+WAIT = "    async def wait(self, thing_id: str) -> Thing:\n"
+BY_HAND: dict[str, tuple[str, Helper, str]] = {
+    "several calls": (
+        "async def wait(self, thing_id: str, *, every: float = 1.5, parts: Iterable[PartParam] | Omit = omit) -> Thing:",
+        Helper("helper", "aiopenai.lib.polling:wait", "Thing"),
+        '@helper("aiopenai.lib.polling:wait") def wait(self, thing_id: str, *, every: float = 1.5, '
+        "parts: Iterable[PartParam] | Omit = omit, **options: Unpack[CallOptions]) -> Thing: ...",
+    ),
+    "other types and more": (
+        "async def wait(self, *, thing: Left, ids: List[str] = []) -> Thing:",
+        Helper(
+            "managed",
+            "aiopenai.lib.streaming:wait",
+            "Both[Thing, str]",
+            {"thing": "PathLike[str] | Thing"},
+            {"seen": ("Callable[[int], object] | None", "None")},
+        ),
+        '@managed("aiopenai.lib.streaming:wait") def wait(self, *, thing: PathLike[str] | Thing, '
+        "ids: builtins.list[str] = (), seen: Callable[[int], object] | None = None, "
+        "**options: Unpack[CallOptions]) -> Both[Thing, str]: ...",
+    ),
+    "no call": (
+        "def wait(self, thing_id: str, *, secret: str | None = None) -> Thing:",
+        Helper("plain", "aiopenai.lib.things:wait", "Thing"),
+        '@plain("aiopenai.lib.things:wait") def wait(self, thing_id: str, *, secret: str | None = None) -> Thing: ...',
+    ),
+    "one call, prepared": (
+        "async def wait(self, *, name: str, side: str | Omit = omit) -> Thing:",
+        Helper("post", "aiopenai.lib.things:prepare", "Thing"),
+        # Asked as `create` asks.
+        '@post("/things", Thing, prepare="aiopenai.lib.things:prepare", header_params={"retries": "X-Retries"}, '
+        'security="admin", wire={"name": "from"}) '
+        "def wait(self, *, name: str, side: str | Omit = omit, **options: Unpack[CallOptions]) -> Thing: ...",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BY_HAND)
+def test_methods_by_hand(reference: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    signature, helper, expected = BY_HAND[case]
+    path = reference / "resources/things.py"
+    text = path.read_text()
+    assert WAIT in text
+    path.write_text(text.replace(WAIT, f"    {signature}\n"))
+    monkeypatch.setitem(HELPERS, "things.wait", helper)
+    monkeypatch.setitem(NAMES, "Thing", "aiopenai.types.things")
+    found = generate(Source(reference), None)["resources/things.py"]
+    compile(found, str(path), "exec")
+    assert expected in " ".join(found.split())
+
+
+def test_prepared(reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PREPARED, "things.upload", "aiopenai.lib.things:prepare")
+    found = generate(Source(reference), None)["resources/things.py"]
+    assert '@put("/things", Thing, files=("file[]",), prepare="aiopenai.lib.things:prepare")' in found
+
+
+def test_a_release_without_the_methods_by_hand(reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is known of a method that there is not, or not yet, changes nothing."""
+    before = generate(Source(reference), None)
+    gone = Helper("helper", "aiopenai.lib.polling:gone", "Gone", {"gone": "Gone"}, {"seen": ("int", "0")})
+    monkeypatch.setitem(HELPERS, "things.gone", gone)
+    monkeypatch.setitem(HELPERS, "gone.things", gone)
+    monkeypatch.setitem(PREPARED, "things.gone", "aiopenai.lib.things:prepare")
+    assert generate(Source(reference), None) == before
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections.abc
+import functools
 import itertools
 import os
 import types
@@ -98,6 +99,8 @@ class _Maker:
             return {"key": self.value((typing.get_args(kind) or (str, str))[1], "", None)}
         if kind in _SCALARS:
             return _SCALARS[kind]
+        if is_type(kind):
+            return answer_type()
         if isinstance(kind, typing.TypeVar):
             return _SCALARS[object]
         raise AssertionError(f"no value is known for {name}: {kind}")
@@ -150,6 +153,31 @@ def is_array(kind: Any) -> bool:
 
 def is_mapping(kind: Any) -> bool:
     return (typing.get_origin(kind) or kind) in (dict, collections.abc.Mapping)
+
+
+def is_type(kind: Any) -> bool:
+    """Whether a class is meant, one to parse answers into."""
+    return (typing.get_origin(kind) or kind) is type
+
+
+@functools.cache
+def answer_type() -> Any:
+    """A class that the reference can make a schema of, too."""
+    import pydantic
+
+    class Place(pydantic.BaseModel):
+        street: str
+        number: int | None = None
+
+    class Answer(pydantic.BaseModel):
+        """Where something is."""
+
+        places: list[Place]
+        best: Place = pydantic.Field(description="The best of them.")
+
+    # Named here, as annotations in a function cannot be looked up by name.
+    Answer.model_rebuild(_types_namespace={"Place": Place})
+    return Answer
 
 
 _keys: dict[Any, dict[str, tuple[Any, bool]]] = {}

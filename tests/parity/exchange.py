@@ -25,8 +25,8 @@ OF_THE_CLIENT = {
     "x-stainless-runtime-version",
 }
 
-# Enough of an embedding for the reference, which refuses to return none.
-_ANYTHING = '{"data": [{"id": "x", "embedding": [0.5]}]}'
+# Enough of an embedding for the reference, which refuses to return none, and of choices, which its `parse` wants.
+_ANYTHING = '{"data": [{"id": "x", "embedding": [0.5]}], "choices": []}'
 
 
 class Sent(NamedTuple):

@@ -32,7 +32,7 @@ HELPERS = {
     "beta.agents.sessions.artifacts.for_result": "DESIGN 10, agents",
     "beta.agents.sessions.stream": "DESIGN 10, agents",
 }
-# The same for parameters of HTTP methods, by method.
+# The same for parameters of methods that are here, by method.
 HELPER_PARAMETERS = {
     "beta.agents.sessions.create": {"output_type": "DESIGN 10, agents", "tool_handlers": "DESIGN 10, agents"},
     "beta.agents.sessions.events.create": {"output_type": "DESIGN 10, agents", "tool_handlers": "DESIGN 10, agents"},
@@ -70,17 +70,17 @@ class Export(NamedTuple):
         return f"{self.module}.{self.name}"
 
 
-def client() -> Any:
-    """The reference's client; the test is skipped where it is not installed."""
+def client(kind: str = "AsyncOpenAI") -> Any:
+    """One of the reference's clients; the test is skipped where it is not installed."""
     import pytest
 
     reference: Any = pytest.importorskip("openai", reason="the reference SDK is not installed")
-    return reference.AsyncOpenAI(api_key="test", admin_api_key="test")
+    return getattr(reference, kind)(api_key="test", admin_api_key="test")
 
 
-def methods() -> dict[str, Callable[..., Any]]:
-    """Every public method of every resource, bound, by its name from the client on."""
-    root = client()
+def methods(kind: str = "AsyncOpenAI") -> dict[str, Callable[..., Any]]:
+    """Every public method of every resource of a client, bound, by its name from the client on."""
+    root = client(kind)
     resource = type(root.models).__mro__[1]
 
     def below(holder: Any, prefix: str) -> Iterator[tuple[str, Callable[..., Any]]]:
@@ -101,8 +101,11 @@ def methods() -> dict[str, Callable[..., Any]]:
 def signatures(method: Callable[..., Any]) -> list[inspect.Signature]:
     """The method's overloads, or its one signature; without `self`."""
     function = inspect.unwrap(getattr(method, "__func__", method))
-    overloads = typing_extensions.get_overloads(function)
-    found = [inspect.signature(each) for each in overloads or [function]]
+    overloads = list(typing_extensions.get_overloads(function))
+    if len(overloads) < 2:
+        # Of several that are `deprecated` Python keeps one: the signature behind them says the rest.
+        overloads.append(function)
+    found = [inspect.signature(each) for each in overloads]
     return [
         each.replace(parameters=[value for name, value in each.parameters.items() if name != "self"]) for each in found
     ]

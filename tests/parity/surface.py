@@ -1,4 +1,4 @@
-"""The methods of a client, found by looking: what they are called, what they take, what they ask."""
+"""The methods of our clients, found by looking: what they are called, what they take, what they ask."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, NamedTuple
 
-from aiopenai import AsyncOpenAI
+from aiopenai import AsyncOpenAI, OpenAI
 from aiopenai.endpoint import Resource
 
 # Of these methods' optional parameters some set must be given; here is the first of the sets.
@@ -36,14 +36,20 @@ class Parameter(NamedTuple):
 
 
 class Method(NamedTuple):
-    """One HTTP method: `name` is dotted from the client on, `path` its template, `reply` the type of what it gives."""
+    """One public method: `name` is dotted from the client on, `returns` what it is annotated to give.
+
+    Of an HTTP call `path` is the template, `reply` the type of what it gives and `page` that of a list's pages; what is
+    more than one call, or none, has no `verb`.
+    """
 
     name: str
     parameters: tuple[Parameter, ...]
-    verb: str
-    path: str
-    reply: Any
-    streams: bool
+    returns: str
+    verb: str = ""
+    path: str = ""
+    reply: Any = None
+    page: Any = None
+    streams: bool = False
 
     def of(self, client: Any) -> Any:
         """The method on a client, ours or the reference's."""
@@ -57,20 +63,27 @@ def resolve(client: Any, name: str) -> Any:
     return found
 
 
-def methods() -> list[Method]:
-    """Every method of every resource of our client, in the order of their names."""
-    client = AsyncOpenAI(api_key="test", base_url="http://127.0.0.1")
+def methods(kind: type[AsyncOpenAI] | type[OpenAI] = AsyncOpenAI) -> list[Method]:
+    """Every public method of every resource of one of our clients, in the order of their names."""
+    client = kind(api_key="test", base_url="http://127.0.0.1")
     return sorted(_below(client, ""), key=lambda method: method.name)
+
+
+def calls() -> list[Method]:
+    """Those that are one HTTP call each."""
+    return [method for method in methods() if method.verb]
 
 
 def _below(resource: Resource[Any], prefix: str) -> Iterator[Method]:
     for name in dir(type(resource)):
         found = inspect.getattr_static(type(resource), name)
-        if isinstance(found, cached_property) and not name.startswith("_"):
+        if name.startswith("_"):
+            continue
+        if isinstance(found, cached_property):
             below = getattr(resource, name)
             if isinstance(below, Resource):
                 yield from _below(below, f"{prefix}{name}.")
-        elif callable(getattr(found, "request", None)):
+        elif inspect.isfunction(found) and prefix:
             yield _method(prefix + name, found)
 
 
@@ -84,13 +97,23 @@ def _method(name: str, function: Any) -> Method:
     ]
     required = {parameter.name for parameter in shown if parameter.default is inspect.Parameter.empty}
     needed = required.union(NEEDS.get(name, ()))
-    endpoint = function.request(**dict.fromkeys(needed, "x")).endpoint
-    in_path = {field for _, field, _, _ in Formatter().parse(endpoint.path)}
+    request = getattr(function, "request", None)
+    endpoint = None if request is None else request(**dict.fromkeys(needed, "x")).endpoint
+    in_path = set() if endpoint is None else {field for _, field, _, _ in Formatter().parse(endpoint.path)}
     parameters = tuple(
         Parameter(each.name, hints[each.name], each.name in required, each.name in needed, each.name in in_path)
         for each in shown
     )
-    return Method(name, parameters, endpoint.method, endpoint.path, endpoint.reply, endpoint.event is not None)
+    found = Method(name, parameters, str(inspect.signature(function).return_annotation))
+    if endpoint is None:
+        return found
+    return found._replace(
+        verb=endpoint.method,
+        path=endpoint.path,
+        reply=endpoint.reply,
+        page=endpoint.page,
+        streams=endpoint.event is not None,
+    )
 
 
 _namespaces: dict[str, dict[str, Any]] = {}

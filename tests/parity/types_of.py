@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from typing_extensions import get_type_hints, is_typeddict
 
-from .arguments import is_array, is_mapping, keys_of, members
+from .arguments import is_array, is_mapping, is_type, keys_of, members
 
 
 def parameters(method: Callable[..., Any]) -> dict[str, Any]:
@@ -60,6 +60,11 @@ def _plain(parts: list[Any]) -> Iterator[Any]:
     for part in parts:
         if typing.get_origin(part) is Literal:
             yield from map(repr, typing.get_args(part))
+        elif is_type(part):
+            # Of which the reference says more in its overloads than in the signature behind them.
+            yield "a class"
+        elif isinstance(part, typing.TypeVar):
+            yield part.__name__
         elif not (is_array(part) or is_mapping(part) or is_typeddict(part)):
             yield part
 

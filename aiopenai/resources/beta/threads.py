@@ -200,6 +200,7 @@ class Runs(Resource[M]):
         tools: Iterable[AssistantToolParam] | Omit | None = omit, top_p: float | Omit | None = omit,
         truncation_strategy: ThreadCreateAndRunParamsTruncationStrategy | Omit | None = omit,
         event_handler: AsyncAssistantEventHandlerT | AssistantEventHandlerT | None = None,
+        reasoning_effort: ReasoningEffort | Omit | None = omit,
         **options: Unpack[CallOptions]) -> Both[AsyncAssistantStreamManager[AsyncAssistantEventHandlerT],
         AssistantStreamManager[AssistantEventHandlerT]]: ...
     @helper("aiopenai.lib.polling:poll_run")
