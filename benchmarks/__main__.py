@@ -45,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--check",
         action="store_true",
-        help=f"fail where a ratio is more than {check.TOLERANCE:.0%} worse than in the committed results",
+        help=f"fail where a ratio is more than {check.TOLERANCE * 100:.0f} %% worse than in the committed results",
     )
     parser.add_argument(
         "--out", type=Path, metavar="FOLDER", help="write table, figures and pictures here (a full run: to the results)"
