@@ -307,7 +307,8 @@ BY_HAND: dict[str, tuple[str, Helper, tuple[str, ...]]] = {
         "def wait(self, thing_id: str, *, secret: str | None = None) -> X:",
         Helper("plain", "aiopenai.lib.things:wait", "Thing"),
         (
-            '@plain("aiopenai.lib.things:wait") def wait(self, thing_id: str, *, secret: str | None = None) -> Thing: ...',
+            '@plain("aiopenai.lib.things:wait") ',
+            "def wait(self, thing_id: str, *, secret: str | None = None) -> Thing: ...",
         ),
     ),
     "one call, prepared": (
