@@ -5,21 +5,34 @@
     async with AsyncOpenAI() as client:
         completion = await client.chat.completions.create(model="gpt-4o", messages=[...])
 
+Programs that need one blocking client and no more find it in the package itself:
+
+    aiopenai.api_key = "..."
+    completion = aiopenai.chat.completions.create(model="gpt-4o", messages=[...])
+
 The names below are resolved when they are first used: importing the package imports nothing else.
 """
 
 from __future__ import annotations
 
 import os as _os
+import sys as _sys
 from typing import TYPE_CHECKING
 
 from aiopenai.version import VERSION as VERSION
 from aiopenai.version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable as _Awaitable
+    from collections.abc import Callable as _Callable
+    from collections.abc import Mapping as _Mapping
+
+    from aiohttp import ClientSession as _ClientSession
+
     from aiopenai import types as types
     from aiopenai.blocking import Client as Client
     from aiopenai.blocking import OpenAI as OpenAI
+    from aiopenai.bulk import Result as Result
     from aiopenai.client import AsyncClient as AsyncClient
     from aiopenai.client import AsyncOpenAI as AsyncOpenAI
     from aiopenai.errors import (
@@ -88,6 +101,9 @@ if TYPE_CHECKING:
     from aiopenai.errors import (
         WebSocketQueueFullError as WebSocketQueueFullError,
     )
+    from aiopenai.hedging import HedgePolicy as HedgePolicy
+    from aiopenai.hooks import CallInfo as CallInfo
+    from aiopenai.hooks import Hooks as Hooks
     from aiopenai.lib.streaming.assistants import AssistantEventHandler as AssistantEventHandler
     from aiopenai.lib.streaming.assistants import AsyncAssistantEventHandler as AsyncAssistantEventHandler
     from aiopenai.lib.tools import FunctionTool as FunctionTool
@@ -96,6 +112,7 @@ if TYPE_CHECKING:
     from aiopenai.lib.tools import pydantic_function_tool as pydantic_function_tool
     from aiopenai.lib.tools import pydantic_responses_function_tool as pydantic_responses_function_tool
     from aiopenai.lib.tools import responses_function_tool as responses_function_tool
+    from aiopenai.limits import Limiter as Limiter
     from aiopenai.models import BaseModel as BaseModel
     from aiopenai.request import Request as Request
     from aiopenai.response import (
@@ -128,12 +145,61 @@ if TYPE_CHECKING:
     from aiopenai.values import (
         Timeout as Timeout,
     )
+    from aiopenai.values import TimeoutTypes as _TimeoutTypes
     from aiopenai.values import (
         not_given as not_given,
     )
     from aiopenai.values import (
         omit as omit,
     )
+
+    # The namespaces of the module's own client.
+    _client = OpenAI()
+    admin = _client.admin
+    audio = _client.audio
+    batches = _client.batches
+    beta = _client.beta
+    chat = _client.chat
+    completions = _client.completions
+    containers = _client.containers
+    content_provenance_checks = _client.content_provenance_checks
+    conversations = _client.conversations
+    decisions = _client.decisions
+    embeddings = _client.embeddings
+    evals = _client.evals
+    files = _client.files
+    fine_tuning = _client.fine_tuning
+    images = _client.images
+    live = _client.live
+    models = _client.models
+    moderations = _client.moderations
+    realtime = _client.realtime
+    responses = _client.responses
+    safety = _client.safety
+    skills = _client.skills
+    uploads = _client.uploads
+    vector_stores = _client.vector_stores
+    videos = _client.videos
+    webhooks = _client.webhooks
+
+    timeout: _TimeoutTypes
+    max_retries: int
+
+# What the module's own client is configured by: at its first use, and again whenever something is changed here.
+api_key: str | _Callable[[], str | _Awaitable[str]] | None = None
+admin_api_key: str | None = None
+organization: str | None = None
+project: str | None = None
+webhook_secret: str | None = None
+base_url: str | None = None
+default_headers: _Mapping[str, str] | None = None
+default_query: _Mapping[str, object] | None = None
+http_client: _ClientSession | None = None
+api_type: str | None = _os.environ.get("OPENAI_API_TYPE")
+api_version: str | None = _os.environ.get("OPENAI_API_VERSION")
+azure_endpoint: str | None = _os.environ.get("AZURE_OPENAI_ENDPOINT")
+azure_ad_token: str | None = None
+azure_ad_token_provider: _Callable[[], str] | None = None
 
 NoneType = type(None)
 
@@ -153,6 +219,10 @@ _NAMES = {
         "FunctionTool ResponsesFunctionTool function_tool pydantic_function_tool pydantic_responses_function_tool "
         "responses_function_tool"
     ),
+    "bulk": "Result",
+    "hedging": "HedgePolicy",
+    "hooks": "CallInfo Hooks",
+    "limits": "Limiter",
     "models": "BaseModel",
     "request": "Request",
     "response": "APIResponse AsyncAPIResponse HttpxBinaryResponseContent",
@@ -160,23 +230,52 @@ _NAMES = {
     "values": "DEFAULT_MAX_RETRIES DEFAULT_TIMEOUT NOT_GIVEN NotGiven Omit Timeout not_given omit",
 }
 _WHERE = {name: module for module, names in _NAMES.items() for name in names.split()}
+_DEFAULTS = {"timeout": "DEFAULT_TIMEOUT", "max_retries": "DEFAULT_MAX_RETRIES"}
+_SPACES = (
+    "admin audio batches beta chat completions containers content_provenance_checks conversations decisions embeddings "
+    "evals files fine_tuning images live models moderations realtime responses safety skills uploads vector_stores "
+    "videos webhooks"
+)
+_NAMESPACES = frozenset(_SPACES.split())
 
 
-def __getattr__(name: str) -> object:
-    from importlib import import_module
+if not TYPE_CHECKING:
+    # Type checkers know all names from above, and that there are no others.
 
-    if name == "types":
-        return import_module("aiopenai.types")
-    if name == "__all__":
-        return ["VERSION", "NoneType", "__version__", "types", *_WHERE]
-    if name not in _WHERE:
-        raise AttributeError(f"module 'aiopenai' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"aiopenai.{_WHERE[name]}"), name)
-    return value
+    def __getattr__(name: str) -> object:
+        from importlib import import_module
 
+        if name == "types":
+            return import_module("aiopenai.types")
+        if name == "__all__":
+            return ["VERSION", "NoneType", "__version__", "types", *_WHERE]
+        value: object
+        if name in _NAMESPACES:
+            value = import_module("aiopenai.module_client").Namespace(name)
+        elif name in _DEFAULTS:
+            value = getattr(import_module("aiopenai.values"), _DEFAULTS[name])
+        elif name in _WHERE:
+            value = getattr(import_module(f"aiopenai.{_WHERE[name]}"), name)
+        else:
+            raise AttributeError(f"module 'aiopenai' has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_WHERE, "types"})
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *_WHERE, *_NAMESPACES, *_DEFAULTS, "types"})
+
+    class _Package(type(_sys)):
+        """The package, in which `models` is what the client has of that name, not the module with the reply types."""
+
+        @property
+        def models(self) -> object:
+            return globals().get("models") or __getattr__("models")
+
+        @models.setter
+        def models(self, _: object) -> None:
+            """The import system puts each module that it has imported into its package: this one stays outside."""
+
+    _sys.modules[__name__].__class__ = _Package
 
 
 if _os.environ.get("OPENAI_LOG"):

@@ -22,6 +22,8 @@ from aiopenai.values import Body, Headers, NotGiven, Omit, Query, TimeoutTypes, 
 if TYPE_CHECKING:
     from tenacity import BaseRetrying
 
+    from aiopenai.hedging import HedgePolicy
+
 __all__ = ["OPTIONS", "Builder", "CallOptions", "Signature", "add_options", "later"]
 
 
@@ -30,7 +32,8 @@ class CallOptions(TypedDict, total=False):
 
     `extra_headers` (`omit` removes a header), `extra_query` and `extra_body` add to the request and win over the
     client's and the method's own; `timeout` in seconds, None for no limit; `retry` a tenacity policy;
-    `idempotency_key` is sent with all attempts.
+    `idempotency_key` is sent with all attempts; `deadline` is the seconds that all of them have together, `hedge` a
+    `HedgePolicy` by which a late one gets company.
     """
 
     extra_headers: Headers | None
@@ -40,6 +43,8 @@ class CallOptions(TypedDict, total=False):
     max_retries: int
     retry: BaseRetrying | None
     idempotency_key: str | None
+    deadline: float | None
+    hedge: HedgePolicy | None
 
 
 OPTIONS = frozenset(CallOptions.__annotations__)

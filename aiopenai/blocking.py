@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar, cast, overload
 
-from typing_extensions import Self, override
+from typing_extensions import Self, Unpack, override
 
+from aiopenai.bulk import Bulk, GatherOptions, Line, MapOptions, Result, Source
 from aiopenai.client import BaseClient
 from aiopenai.endpoint import Blocking, BlockingRaw, BlockingStreaming, Mode
 from aiopenai.paging import blocking
@@ -95,6 +96,37 @@ class OpenAI(BaseClient[Blocking]):
             lease.release()
             raise
 
+    @overload
+    def map(self, requests: Source[Request[T]], **options: Unpack[MapOptions]) -> Iterator[Result[T]]: ...
+    @overload
+    def map(
+        self, requests: Source[Request[Any] | Line] | Source[Line], **options: Unpack[MapOptions]
+    ) -> Iterator[Result[Any]]: ...
+    def map(self, requests: Any, **options: Unpack[MapOptions]) -> Iterator[Result[Any]]:
+        """Send many requests, and give each one's `Result` when it is there: see `AsyncOpenAI.map`.
+
+        Requests are on their way while the next result is waited for; ending the iteration cancels them.
+        """
+        return self._iterate(Bulk.map(cast("Any", self), requests, **options))
+
+    @overload
+    def gather(self, requests: Source[Request[T]], **options: Unpack[GatherOptions]) -> list[Result[T]]: ...
+    @overload
+    def gather(
+        self, requests: Source[Request[Any] | Line] | Source[Line], **options: Unpack[GatherOptions]
+    ) -> list[Result[Any]]: ...
+    def gather(self, requests: Any, **options: Unpack[GatherOptions]) -> list[Result[Any]]:
+        """The results of all requests, in their order; see `map`."""
+        return sorted(self.map(requests, **options), key=lambda result: result.index)
+
+    def _iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
+        """What an async generator yields, on a loop that is kept for it."""
+        lease = self._runners.lease()
+        try:
+            yield from lease.iterate(items)
+        finally:
+            lease.release()
+
     @property
     def _runners(self) -> Runners:
         shared = self._sessions
@@ -104,10 +136,9 @@ class OpenAI(BaseClient[Blocking]):
 
     def close(self) -> None:
         """Close the connections, also those that copies of this client use."""
-        runners = self._runners
-        if not runners.closed:
-            runners.run(self._sessions.close())
-            runners.close()
+        self._sessions.closed = True
+        # Each loop closes its own session when it ends; those of open streams do so when these end.
+        self._runners.close()
 
     def __enter__(self) -> Self:
         return self

@@ -22,16 +22,20 @@ from urllib.parse import unquote_to_bytes, urlsplit, urlunsplit
 import msgspec
 from typing_extensions import Self, override
 
+from aiopenai.bulk import Bulk
 from aiopenai.codec import Decoder, Node, decode_json, encode
 from aiopenai.endpoint import Async, AsyncRaw, AsyncStreaming, M, Mode
 from aiopenai.errors import (
     APIConnectionError,
     APIError,
     APIResponseValidationError,
+    APITimeoutError,
     OpenAIError,
     error_from_response,
 )
 from aiopenai.headers import OWN_HEADERS, drop, from_environment, has, merged
+from aiopenai.hedging import HedgePolicy, harmless, within
+from aiopenai.hooks import Hooked, Hooks, Watch
 from aiopenai.multipart import MultipartBody
 from aiopenai.paging import link
 from aiopenai.querystring import encode_query
@@ -92,7 +96,19 @@ _set_request_id: Callable[[Any, Any], None] = cast("Any", Node)._request_id.__se
 class _Call:
     """One call made ready: what all its attempts have in common."""
 
-    __slots__ = ("body", "idempotency_key", "max_retries", "request", "retry", "taken", "timeout", "url")
+    __slots__ = (
+        "body",
+        "deadline",
+        "hedge",
+        "idempotency_key",
+        "max_retries",
+        "request",
+        "retry",
+        "taken",
+        "timeout",
+        "url",
+        "watch",
+    )
 
     request: Request[Any]
     url: str
@@ -101,7 +117,10 @@ class _Call:
     max_retries: int
     retry: BaseRetrying | None
     idempotency_key: str | None
+    deadline: float | None
+    hedge: HedgePolicy | None
     taken: int
+    watch: Watch | None
 
     @property
     def rebuildable(self) -> bool:
@@ -112,7 +131,7 @@ class _Call:
         return isinstance(body, MultipartBody) and body.replayable
 
 
-class BaseClient(Verbs[M], Resources[M]):
+class BaseClient(Hooked, Verbs[M], Resources[M]):
     """The client. Options that are not given are taken from the environment where the reference does so.
 
     - `api_key`: `OPENAI_API_KEY`; a function, plain or async, is asked before each attempt. `admin_api_key`
@@ -120,10 +139,12 @@ class BaseClient(Verbs[M], Resources[M]):
       (`OPENAI_WEBHOOK_SECRET`), `base_url` (`OPENAI_BASE_URL`; `data_residency` names a region's instead),
       `default_headers` (added to `OPENAI_CUSTOM_HEADERS`), `default_query`.
     - `timeout`: seconds, None or a `Timeout` (default 600 s, 5 s to connect). `max_retries`: further attempts after
-      the first (default 2). `retry`: a tenacity policy that replaces parts of the package's own.
+      the first (default 2). `retry`: a tenacity policy that replaces parts of the package's own. `deadline`: seconds
+      for all attempts together, waits included. `hedge`: a `HedgePolicy` by which late calls are made twice.
     - `http_client`: an `aiohttp.ClientSession` to be used as it is and never closed here; or `connector` (an aiohttp
       connector, or a function that makes one for each event loop), `proxy`, `ssl`, `trust_env` (proxies from the
       environment; on) for the sessions of our own.
+    - `hooks`: what is told of each call (hooks.py); `on_request(function)` and the like add single functions.
     - `max_response_bytes` (1 GiB) and `max_event_bytes` (256 MiB) bound what a server can make the client hold.
 
     One client works in any number of event loops, in turn and in threads. Raises OpenAIError where no key is given,
@@ -161,6 +182,9 @@ class BaseClient(Verbs[M], Resources[M]):
         ssl: ssl_module.SSLContext | bool | aiohttp.Fingerprint = True,
         trust_env: bool = True,
         retry: BaseRetrying | None = None,
+        deadline: float | None = None,
+        hedge: HedgePolicy | None = None,
+        hooks: Hooks | None = None,
         max_response_bytes: int = MAX_RESPONSE_BYTES,
         max_event_bytes: int = MAX_EVENT_BYTES,
         _strict_response_validation: bool = False,
@@ -186,6 +210,8 @@ class BaseClient(Verbs[M], Resources[M]):
         self._own_timeout = Timeout.of(DEFAULT_TIMEOUT if isinstance(timeout, NotGiven) else timeout)
         self.max_retries = _checked_retries(max_retries)
         self._retry = _checked_policy(retry)
+        self._deadline = _checked_deadline(deadline)
+        self._hedge = hedge
         self._strict = _strict_response_validation
         self._enforce_credentials = _enforce_credentials
         self._max_event_bytes = max_event_bytes
@@ -213,6 +239,8 @@ class BaseClient(Verbs[M], Resources[M]):
         if base_url is None or isinstance(base_url, NotGiven):
             base_url = env.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL
         self.base_url = base_url
+        if hooks is not None:
+            self.add_hooks(hooks)
         self._bind(self, self.mode)
 
     def _check_wiring(self, http_client: Any, connector: Any) -> None:
@@ -222,8 +250,8 @@ class BaseClient(Verbs[M], Resources[M]):
         if http_client is not None and (
             aiohttp_module is None or not isinstance(http_client, aiohttp_module.ClientSession)
         ):
-            kind = type(http_client)
-            raise TypeError(f"http_client must be an aiohttp.ClientSession, not {kind.__module__}.{kind.__name__}")
+            name = f"{type(http_client).__module__}.{type(http_client).__name__}"
+            raise TypeError(f"http_client must be an aiohttp.ClientSession, not {name}")
 
     @property
     def base_url(self) -> str:
@@ -288,6 +316,8 @@ class BaseClient(Verbs[M], Resources[M]):
         default_query: Mapping[str, object] | None = None,
         set_default_query: Mapping[str, object] | None = None,
         retry: BaseRetrying | None = None,
+        deadline: float | None | NotGiven = not_given,
+        hedge: HedgePolicy | None | NotGiven = not_given,
         _enforce_credentials: bool | None = None,
         _extra_kwargs: Mapping[str, Any] | None = None,
     ) -> Self:
@@ -318,6 +348,8 @@ class BaseClient(Verbs[M], Resources[M]):
             timeout=self._own_timeout if isinstance(timeout, NotGiven) else timeout,
             max_retries=self.max_retries if isinstance(max_retries, NotGiven) else max_retries,
             retry=retry or self._retry,
+            deadline=self._deadline if isinstance(deadline, NotGiven) else deadline,
+            hedge=self._hedge if isinstance(hedge, NotGiven) else hedge,
             http_client=http_client,
             max_event_bytes=self._max_event_bytes,
             _strict_response_validation=self._strict,
@@ -326,6 +358,7 @@ class BaseClient(Verbs[M], Resources[M]):
         )
         twin._default_headers = {**headers, **(default_headers or {})}
         twin._default_query = {**query, **(default_query or {})}
+        twin._hooks = self._hooks
         if http_client is None:
             twin._sessions = self._sessions
         else:
@@ -381,17 +414,42 @@ class BaseClient(Verbs[M], Resources[M]):
         due.
         """
         call = self._prepare(request)
-        reply, raw = await self._exchange(call, read=not request.stream)
-        if raw is None:
-            return cast("T", self._stream(call, reply, lease=lease))
-        return cast("T", self._parse(request, reply, raw, kind or request.endpoint.reply))
+        try:
+            reply, raw = await self._exchange(call, read=not request.stream)
+            if raw is None:
+                value = self._stream(call, reply, lease=lease)
+            else:
+                value = self._parse(request, reply, raw, kind or request.endpoint.reply)
+        except BaseException as error:
+            if call.watch is not None:
+                call.watch.failed(error)
+            raise
+        if call.watch is not None:
+            call.watch.answered(value)
+        return cast("T", value)
 
     async def perform_raw(
         self, request: Request[Any], lease: Lease | None = None, kind: Any = None
     ) -> LegacyAPIResponse[Any]:
         """The same, with the reply's headers."""
         call = self._prepare(request)
-        reply, raw = await self._exchange(call, read=not request.stream)
+        return self._unread(call, *await self._unparsed(call, read=not request.stream), lease, kind)
+
+    async def attempt(self, request: Request[T], *, taken: int = 0) -> LegacyAPIResponse[T]:
+        """Send a request once, after `taken` other attempts: for who tries again by rules of their own.
+
+        Raises APIStatusError, APIConnectionError and APITimeoutError; `replayable` tells whether it can be sent again.
+        """
+        call = self._prepare(request)
+        call.taken = taken
+        # For hooks it is a call of its own.
+        call.max_retries, call.retry = 0, None
+        return self._unread(call, *await self._unparsed(call, read=not request.stream))
+
+    def _unread(
+        self, call: _Call, reply: SessionReply, raw: bytes | None, lease: Lease | None = None, kind: Any = None
+    ) -> LegacyAPIResponse[Any]:
+        request = call.request
 
         def parse(to: Any) -> Any:
             if raw is None:
@@ -408,7 +466,11 @@ class BaseClient(Verbs[M], Resources[M]):
     ) -> AsyncAPIResponse[Any]:
         """Send a request and give its reply with the body unread."""
         call = self._prepare(request)
-        reply, _ = await self._exchange(call, read=False)
+        if call.watch is not None:
+            # Who reads the body himself is left alone with it.
+            call.watch.call.stream = False
+        reply, _ = await self._unparsed(call, read=False)
+        call.watch = None
 
         async def parse(raw: bytes | None, to: Any) -> Any:
             if request.stream:
@@ -431,12 +493,18 @@ class BaseClient(Verbs[M], Resources[M]):
             call.max_retries = self.max_retries if isinstance(retries, NotGiven) else _checked_retries(retries)
             call.retry = _checked_policy(options.get("retry")) or self._retry
             call.idempotency_key = options.get("idempotency_key")
+            deadline = options.get("deadline", not_given)
+            call.deadline = self._deadline if isinstance(deadline, NotGiven) else _checked_deadline(deadline)
+            call.hedge = options.get("hedge", self._hedge)
         else:
             call.timeout = self._own_timeout
             call.max_retries = self.max_retries
             call.retry = self._retry
             call.idempotency_key = None
+            call.deadline = self._deadline
+            call.hedge = self._hedge
         call.taken = 0
+        call.watch = None if self._hooks is None else Watch(self._hooks, request, self._root)
         if request.files is not None or endpoint.multipart:
             call.body = MultipartBody(request.body or {}, request.files or ())
         elif request.content is not None:
@@ -445,6 +513,11 @@ class BaseClient(Verbs[M], Resources[M]):
             call.body = encode(request.body, endpoint.replay)
         else:
             call.body = None
+        if call.hedge is not None and not (
+            (call.idempotency_key or harmless(endpoint.method, endpoint.path, request.body))
+            and (call.body is None or isinstance(call.body, bytes))
+        ):
+            call.hedge = None
         call.url = self._url(request)
         return call
 
@@ -465,16 +538,47 @@ class BaseClient(Verbs[M], Resources[M]):
                     url = f"{url}{'&' if '?' in url else '?'}{more}"
         return url
 
-    async def _exchange(self, call: _Call, *, read: bool) -> tuple[SessionReply, bytes | None]:
+    async def _unparsed(self, call: _Call, *, read: bool) -> tuple[SessionReply, bytes | None]:
+        """What `_exchange` does, for replies that the caller parses."""
         try:
-            return await self._attempt(call, read)
+            reply, raw = await self._exchange(call, read=read)
+        except BaseException as error:
+            if call.watch is not None:
+                call.watch.failed(error)
+            raise
+        if call.watch is not None:
+            call.watch.answered_raw(raw, call.request.endpoint.reply)
+        return reply, raw
+
+    async def _exchange(self, call: _Call, *, read: bool) -> tuple[SessionReply, bytes | None]:
+        if call.deadline is None:
+            return await self._attempts(call, read)
+        try:
+            return await within(call.deadline, self._attempts(call, read))
+        except asyncio.TimeoutError as error:
+            request = HTTPRequest(call.request.endpoint.method, call.url)
+            message = f"Request timed out: not done within the deadline of {call.deadline} s."
+            raise APITimeoutError(request, message=message) from error
+
+    async def _attempts(self, call: _Call, read: bool) -> tuple[SessionReply, bytes | None]:
+        try:
+            return await self._first_reply(call, read)
         except APIError as error:
             # A policy of the user's may want to try again whatever happens; it cannot when the body is spent.
             if not error.replayable or (not call.max_retries and call.retry is None):
                 raise
             return await self._again(call, read, error, call.max_retries)
 
+    async def _first_reply(self, call: _Call, read: bool) -> tuple[SessionReply, bytes | None]:
+        """An attempt, or the quicker one of two."""
+        if call.hedge is None:
+            return await self._attempt(call, read)
+        kind = f"{call.request.endpoint.method} {call.request.endpoint.path}"
+        return await call.hedge.race(kind, lambda: self._attempt(call, read), lambda reply: reply[0].close())
+
     async def _attempt(self, call: _Call, read: bool) -> tuple[SessionReply, bytes | None]:
+        if call.watch is not None:
+            call.watch.attempt(call.taken + 1)
         try:
             session = self._sessions.current() or await self._sessions.open(call)
             # A function's answer is this attempt's own, whatever other attempts are told meanwhile.
@@ -487,6 +591,8 @@ class BaseClient(Verbs[M], Resources[M]):
         except APIError as error:
             error.replayable = call.rebuildable
             raise
+        if call.watch is not None:
+            call.watch.head(reply.status, reply.headers.get("x-request-id"))
         if log.isEnabledFor(logging.DEBUG):
             log.debug(
                 "%s %s -> %s in %.3f s, request id %s",
@@ -501,6 +607,8 @@ class BaseClient(Verbs[M], Resources[M]):
     async def _again(self, call: _Call, read: bool, error: APIError, retries: int) -> tuple[SessionReply, bytes | None]:
         """The attempts after the first, under a tenacity policy whose first attempt is the one that failed."""
         policy = (await _import("retry")).policy(retries, call.retry)
+        if call.watch is not None:
+            policy.before_sleep = call.watch.before_sleep(policy.before_sleep)
         failed: APIError | None = error
 
         async def attempt() -> tuple[SessionReply, bytes | None]:
@@ -510,7 +618,7 @@ class BaseClient(Verbs[M], Resources[M]):
                 raise first
             call.taken += 1
             log.info("Attempt %d of %s %s", call.taken + 1, call.request.endpoint.method, call.request.path)
-            return await self._attempt(call, read)
+            return await self._first_reply(call, read)
 
         return cast("tuple[SessionReply, bytes | None]", await policy(attempt))
 
@@ -646,6 +754,8 @@ class BaseClient(Verbs[M], Resources[M]):
         )
         if lease is not None:
             stream.lease = lease
+        if call.watch is not None:
+            stream.watch = call.watch
         return stream
 
     def _parse(self, request: Request[Any], reply: SessionReply, raw: bytes, kind: Any) -> Any:
@@ -686,6 +796,7 @@ class _Shared:
 
     def __init__(self, wiring: dict[str, Any]) -> None:
         self.wiring = wiring
+        # Above the sessions, so that it goes first when all are collected: what ends with its loop needs no telling.
         self.runners: Runners | None = None
         self._transport: ModuleType | None = None
         self._sessions: Sessions | None = None
@@ -701,9 +812,9 @@ class _Shared:
             request = HTTPRequest(call.request.endpoint.method, call.url)
             raise APIConnectionError(message="Connection error: the client is closed.", request=request)
         if self._transport is None:
-            self._transport = await _import("transport")
+            self._transport = await _import("direct")
         if self._sessions is None:
-            self._sessions = cast("Sessions", self._transport.Sessions(self._transport.Settings(**self.wiring)))
+            self._sessions = cast("Sessions", self._transport.open_sessions(**self.wiring))
         # From here on without a pause, so that ten thousand first calls make one session.
         return self._sessions.current() or self._sessions.open()
 
@@ -740,6 +851,14 @@ def _checked_retries(value: Any) -> int:
         raise TypeError(f"max_retries must be a non-negative integer, not {value!r}; 0 is none")
     if value < 0:
         raise ValueError(f"max_retries must be a non-negative integer, not {value}")
+    return value
+
+
+def _checked_deadline(value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+        raise ValueError(f"deadline must be a positive number of seconds or None, not {value!r}")
     return value
 
 
@@ -781,7 +900,7 @@ def _invalid(reply: SessionReply, raw: bytes, error: Exception | None) -> APIRes
     )
 
 
-class AsyncOpenAI(BaseClient[Async]):
+class AsyncOpenAI(BaseClient[Async], Bulk):
     __doc__ = BaseClient.__doc__
 
     mode = Async

@@ -488,6 +488,26 @@ class HttpxBinaryResponseContent:
         for piece in self.iter_bytes(chunk_size):
             yield piece
 
+    def iter_raw(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """The same: a body that was compressed has been decompressed."""
+        return self.iter_bytes(chunk_size)
+
+    async def aiter_raw(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        """The same."""
+        for piece in self.iter_bytes(chunk_size):
+            yield piece
+
+    def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
+        """The body as text in pieces of `chunk_size` characters, or in one."""
+        text = self.text
+        step = chunk_size or max(len(text), 1)
+        return (text[start : start + step] for start in range(0, len(text), step))
+
+    async def aiter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
+        """The body as text in pieces of `chunk_size` characters, or in one."""
+        for piece in self.iter_text(chunk_size):
+            yield piece
+
     def iter_lines(self) -> Iterator[str]:
         """The body's lines, without their ends."""
         return iter(self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))

@@ -17,6 +17,7 @@ from typing_extensions import Self
 
 from aiopenai.codec import Decoder, decode_json
 from aiopenai.errors import APIConnectionError, APIError, APIResponseValidationError, APITimeoutError, error_from_body
+from aiopenai.hooks import Watch
 from aiopenai.response import Headers, HTTPResponse, Reply, request_of
 from aiopenai.runner import Lease
 from aiopenai.sse import MAX_EVENT_BYTES, SSEError, SSEParser
@@ -55,6 +56,9 @@ class Partial(msgspec.Struct, kw_only=True):
 
 class Events(Generic[T]):
     """What both kinds of streams do: take in bytes, make events ready, and know how the stream ended."""
+
+    watch: Watch | None = None
+    """The hooks of the call, if its client has some."""
 
     def __init__(
         self,
@@ -100,17 +104,23 @@ class Events(Generic[T]):
         self._pending = []
         self._failure = None
         self._reply.close()
+        if self.watch is not None:
+            self.watch.ended()
 
     def __del__(self) -> None:
         # A loop left with `break` drops the iterator: its connection must not wait for anybody else to close it.
         with contextlib.suppress(Exception):
             self._reply.close()
+            if self.watch is not None:
+                self.watch.ended()
 
     def _next_failure(self) -> APIError | None:
         """What is to be raised after the events that were handed over."""
         failure, self._failure = self._failure, None
         if failure is not None:
             failure.partial = self._partial()
+            if self.watch is not None:
+                self.watch.failed(failure)
         return failure
 
     async def _fill(self) -> None:
@@ -134,10 +144,12 @@ class Events(Generic[T]):
                     self._parser = SSEParser(max_event_bytes=self._max_event_bytes)
                 except APIError as final:
                     self._fail(final)
-        except BaseException:
+        except BaseException as error:
             # Cancelled while waiting: whoever cancels does not want the rest.
             self._finished = True
             self._reply.close()
+            if self.watch is not None:
+                self.watch.failed(error)
             raise
 
     async def _read(self, deadline: float | None, limit: float | None) -> bytes:
@@ -186,6 +198,8 @@ class Events(Generic[T]):
             self._count += len(events)
             self._last = events[-2:] if len(events) > 1 else [*self._last[-1:], *events]
             self._note(events)
+            if self.watch is not None:
+                self.watch.events(events)
         if failure is not None:
             bad = next((event for event in data if not _is_json(event)), b"")
             self._pending = []
@@ -305,6 +319,8 @@ class AsyncStream(Events[T]):
             if self._finished:
                 # The last event is out. The end of the body has nearly always come with it.
                 await self._reply.drain(_DRAIN_SECONDS)
+                if self.watch is not None:
+                    self.watch.ended()
                 raise StopAsyncIteration
             await self._fill()
 
@@ -358,6 +374,8 @@ class Stream(Events[T]):
                 if not self._reply.closed:
                     self.lease.run(self._reply.drain(_DRAIN_SECONDS))
                 self.lease.release()
+                if self.watch is not None:
+                    self.watch.ended()
                 raise StopIteration
             self.lease.run(self._fill())
 

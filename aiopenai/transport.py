@@ -1,8 +1,9 @@
 """One attempt over HTTP: the interface, and its general form on `aiohttp.ClientSession`.
 
-This is the one place where the exceptions of aiohttp, ssl and the system become the package's own. aiohttp is imported
-here and nowhere above, and the client imports this module at its first request, in a thread: that reads files, as does
-the TLS context that aiohttp makes once per process when it is imported.
+The other form, for the plain case that nearly every call is, stands in direct.py. Here is the one place where the
+exceptions of aiohttp, ssl and the system become the package's own. aiohttp is imported in these two and nowhere above,
+and the client imports them at its first request, in a thread: that reads files, as does the TLS context that aiohttp
+makes once per process when it is imported.
 """
 
 from __future__ import annotations
@@ -10,13 +11,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
 import socket
 import time
 import urllib.request
 import weakref
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextvars import ContextVar
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import aiohttp
 from aiohttp import hdrs
@@ -30,7 +33,7 @@ from aiopenai.multipart import MultipartBody
 from aiopenai.response import Headers, HTTPRequest, HTTPResponse
 from aiopenai.values import Timeout
 
-__all__ = ["Session", "SessionReply", "Sessions", "Settings"]
+__all__ = ["GeneralSession", "Session", "SessionReply", "Sessions", "Settings"]
 
 # Connections per event loop, at most. File descriptors are the true limit: a process that may open 1,024 files gets
 # two fifths of those, and a queue for the rest. Not half, because a local server in the same process, as in tests and
@@ -74,58 +77,164 @@ class Settings:
         self.max_response_bytes = max_response_bytes
 
 
-class Transport(Protocol):
-    """What the client needs of a transport: one attempt, from the request's bytes to the reply's head."""
+class Session(ABC):
+    """What the client needs of a transport, in one event loop: `send` is one attempt."""
 
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._at_loop_end: AsyncGenerator[None, None] | None = None
+
+    @abstractmethod
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | MultipartBody | Any, timeout: Timeout
     ) -> SessionReply:
-        """Send one request. Raises APIConnectionError and APITimeoutError."""
-        ...
+        """Send one request and give its reply's head. Raises APIConnectionError and APITimeoutError."""
+
+    @property
+    @abstractmethod
+    def closed(self) -> bool:
+        """Whether nothing can be sent any more."""
+
+    @abstractmethod
+    async def shut(self) -> None:
+        """Close the connections now, in the loop; those that are lent stay."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Close the sockets of this process without the loop: it is closed, or it is another process's."""
+
+    def stand_by(self) -> None:
+        """Have the connections closed when the loop ends: `asyncio.run` and its like close what generators are left."""
+        self._at_loop_end = self._until_loop_ends()
+        # To its only `yield`; nothing is awaited before, so no loop is needed to get there.
+        with contextlib.suppress(StopIteration):
+            self._at_loop_end.__anext__().send(None)
+
+    async def _until_loop_ends(self) -> AsyncGenerator[None, None]:
+        try:
+            yield
+        finally:
+            await self.shut()
 
     async def close(self) -> None:
-        """Close all connections."""
-        ...
+        """Close the connections, unless they are lent."""
+        if self._at_loop_end is not None:
+            await self._at_loop_end.aclose()
+        else:
+            await self.shut()
 
 
-class SessionReply:
-    """A reply on a ClientSession; see `response.Reply`."""
+class SessionReply(ABC):
+    """What the transports' replies have in common; see `response.Reply`."""
 
-    __slots__ = ("_limit", "_timer", "elapsed", "headers", "raw", "request", "status")
+    __slots__ = ("_limit", "elapsed", "headers", "status")
 
-    def __init__(self, raw: aiohttp.ClientResponse, started: float, request: _Sent, limit: int, timer: Any) -> None:
-        self.raw = raw
-        self.status = raw.status
-        self.headers: Mapping[str, str] = raw.headers
-        self.request: Any = request
-        self.elapsed = time.perf_counter() - started
+    def __init__(self, status: int, headers: Mapping[str, str], elapsed: float, limit: int) -> None:
+        self.status = status
+        self.headers = headers
+        self.elapsed = elapsed
         self._limit = limit
+
+    @property
+    @abstractmethod
+    def request(self) -> Any:
+        """What was sent: a `Sent`."""
+
+    @property
+    @abstractmethod
+    def reason(self) -> str:
+        """The reason phrase."""
+
+    @property
+    @abstractmethod
+    def closed(self) -> bool:
+        """Whether no more of the body can be read."""
+
+    @abstractmethod
+    async def read(self) -> bytes:
+        """The rest of the body; the connection is free again."""
+
+    @abstractmethod
+    async def read_some(self) -> bytes:
+        """The next piece of the body as it arrives; empty at its end."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Drop the connection at once unless the body was read to its end."""
+
+    async def drain(self, seconds: float) -> None:
+        """Read what is left, if that is quickly done, so that the connection can be used again; else close it."""
+        if not self.at_end():
+            # What was asked for has been received; at worst the connection cannot be used again.
+            with contextlib.suppress(APIError, asyncio.TimeoutError):
+                await asyncio.wait_for(self._to_end(), seconds)
+        self.close()
+
+    @abstractmethod
+    def at_end(self) -> bool:
+        """Whether the body's end is here."""
+
+    async def _to_end(self) -> None:
+        while await self.read_some():
+            pass
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """The headers as they came."""
+        return self.headers.items()
+
+    def too_long(self) -> APIResponseValidationError:
+        """The error of a body beyond `max_response_bytes`."""
+        request = self.request.value()
+        response = HTTPResponse(self.status, Headers(self.items()), b"", request, reason=self.reason)
+        message = f"The reply is longer than max_response_bytes={self._limit}."
+        return APIResponseValidationError(response, None, message=message)
+
+
+class GeneralReply(SessionReply):
+    """A reply on a ClientSession."""
+
+    __slots__ = ("_request", "_timer", "raw")
+
+    def __init__(self, raw: aiohttp.ClientResponse, started: float, request: Sent, limit: int, timer: Any) -> None:
+        super().__init__(raw.status, raw.headers, time.perf_counter() - started, limit)
+        self.raw = raw
+        self._request = request
         self._timer = timer
 
     @property
+    @override
+    def request(self) -> Sent:
+        return self._request
+
+    @property
+    @override
     def reason(self) -> str:
         return self.raw.reason or ""
 
     @property
+    @override
     def closed(self) -> bool:
         return self.raw.closed
 
-    def items(self) -> Iterable[tuple[str, str]]:
-        return self.raw.headers.items()
+    @override
+    def at_end(self) -> bool:
+        return self.raw.content.at_eof()
 
+    @override
     async def read(self) -> bytes:
         content = self.raw.content
         try:
             body = await content.readany()
             size = len(body)
             if size > self._limit:
-                raise self._too_long()
+                raise self.too_long()
             if not content.at_eof():
                 pieces = [body]
                 while piece := await content.readany():
                     size += len(piece)
                     if size > self._limit:
-                        raise self._too_long()
+                        raise self.too_long()
                     pieces.append(piece)
                 body = b"".join(pieces)
         except BaseException as error:
@@ -136,33 +245,20 @@ class SessionReply:
         self.raw.release()
         return body
 
+    @override
     async def read_some(self) -> bytes:
         try:
             piece = await self.raw.content.readany()
         except BaseException as error:
+            if piece := _come_before(self.raw.content, error):
+                return piece
             self._fail(error)
             raise
         if not piece:
             self.close()
         return piece
 
-    async def drain(self, seconds: float) -> None:
-        if self.raw.content.at_eof():
-            self.close()
-            return
-        try:
-            await asyncio.wait_for(self._to_end(), seconds)
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError):
-            # What was asked for has been received; the connection just cannot be used again.
-            pass
-        finally:
-            self.close()
-
-    async def _to_end(self) -> None:
-        content = self.raw.content
-        while await content.readany():
-            pass
-
+    @override
     def close(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
@@ -176,14 +272,19 @@ class SessionReply:
         if isinstance(error, Exception) and not isinstance(error, APIError):
             raise translate(error, self.request.value()) from error
 
-    def _too_long(self) -> APIResponseValidationError:
-        response = HTTPResponse(self.status, Headers(self.items()), b"", self.request.value(), reason=self.reason)
-        return APIResponseValidationError(
-            response, None, message=f"The reply is longer than max_response_bytes={self._limit}."
-        )
+
+def _come_before(content: Any, error: BaseException) -> bytes:
+    """What had come when the connection failed: aiohttp's stream raises at once and would keep it back."""
+    if content.exception() is not error or not getattr(content, "_buffer", None):
+        return b""
+    content._exception = None
+    try:
+        return cast("bytes", content.read_nowait())
+    finally:
+        content._exception = error
 
 
-class _Sent:
+class Sent:
     """The request of an attempt; its public form, without credentials, is made when somebody wants it."""
 
     __slots__ = ("_headers", "_value", "method", "url")
@@ -303,18 +404,26 @@ class _Protocol(ResponseHandler):
         super().connection_lost(exc)
 
 
-class _Connector(aiohttp.TCPConnector):
+class Connector(aiohttp.TCPConnector):
     """aiohttp's, with connections opened a few at a time and the connect limit over name lookup, TCP and TLS.
 
     Time spent in the queue for a connection, or for the turn to open one, counts against no limit.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)  # pyright: ignore[reportUnknownMemberType] - aiohttp's own annotation
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(  # pyright: ignore[reportUnknownMemberType] - aiohttp's own annotation
+            limit=connection_limit(),
+            ssl=settings.ssl,
+            keepalive_timeout=IDLE_SECONDS,
+            socket_factory=_keepalive_socket,
+        )
         self._opening = asyncio.Semaphore(MAX_OPENING)
-        # An inner part of aiohttp's: where it is not what it was, its own protocol does as well.
-        if isinstance(getattr(self, "_factory", None), functools.partial):
-            self._factory = cast("Any", functools.partial(_Protocol, loop=self._loop))
+
+    def speak(self, protocol: Callable[[], Any]) -> None:
+        """Make new connections with this protocol. Raises AttributeError where aiohttp is not what it was."""
+        if not isinstance(self._factory, functools.partial):
+            raise AttributeError("the connector has no factory of protocols")
+        self._factory = cast("Any", protocol)
 
     @override
     async def connect(self, req: Any, traces: Any, timeout: Any) -> Any:
@@ -334,7 +443,7 @@ class _Connector(aiohttp.TCPConnector):
     @override
     async def _wait_for_available_connection(self, key: Any, traces: Any) -> None:
         waiting = super()._wait_for_available_connection(key, traces)
-        seconds = _pool_limit.get()
+        seconds = pool_limit.get()
         if seconds is None:
             return await waiting
         try:
@@ -344,7 +453,7 @@ class _Connector(aiohttp.TCPConnector):
 
 
 # The `pool` limit of the request that the running task is about: aiohttp does not hand it down to where the queue is.
-_pool_limit: ContextVar[float | None] = ContextVar("pool_limit", default=None)
+pool_limit: ContextVar[float | None] = ContextVar("pool_limit", default=None)
 
 
 class _Watch:
@@ -379,6 +488,22 @@ class _Timed(aiohttp.ClientTimeout):
     watch: _Watch
 
 
+async def pieces_of(body: Any) -> AsyncGenerator[bytes, None]:
+    """A body that is sent in pieces. Closing this early closes what it comes from."""
+    try:
+        if isinstance(body, (bytes, bytearray)):
+            view = memoryview(body)
+            for start in range(0, len(view), PIECE_BYTES):
+                yield cast("bytes", view[start : start + PIECE_BYTES])
+        else:
+            async for piece in body:
+                yield piece
+    finally:
+        aclose: Any = getattr(body, "aclose", None)
+        if aclose is not None:
+            await aclose()
+
+
 class _Pieces(aiohttp.Payload):
     """A body that is written in pieces, each within the write limit."""
 
@@ -390,19 +515,9 @@ class _Pieces(aiohttp.Payload):
     def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         raise TypeError("a body in pieces is not text")
 
-    async def _iterate(self) -> AsyncGenerator[bytes, None]:
-        body: Any = self._value
-        if isinstance(body, (bytes, bytearray)):
-            view = memoryview(body)
-            for start in range(0, len(view), PIECE_BYTES):
-                yield cast("bytes", view[start : start + PIECE_BYTES])
-        else:
-            async for piece in body:
-                yield piece
-
     @override
     async def write(self, writer: Any) -> None:
-        pieces = self._iterate()
+        pieces = pieces_of(self._value)
         try:
             async for piece in pieces:
                 if self._timeout is None:
@@ -411,38 +526,33 @@ class _Pieces(aiohttp.Payload):
                     await asyncio.wait_for(writer.write(piece), self._timeout)
         finally:
             await pieces.aclose()
-            if hasattr(self._value, "aclose"):
-                await self._value.aclose()
 
     @override
     async def write_with_length(self, writer: Any, content_length: int | None) -> None:
         await self.write(writer)
 
 
-class Session:
-    """The transport of one event loop on a `ClientSession`: one of our own, or one that the user lends."""
+class GeneralSession(Session):
+    """The general transport, on a `ClientSession`: one of our own, or one that the user lends."""
 
-    def __init__(self, settings: Settings, *, borrowed: aiohttp.ClientSession | None = None) -> None:
-        self._settings = settings
-        self._loop = asyncio.get_running_loop()
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        borrowed = settings.http_client
         self._owned = borrowed is None
         self._timeouts: dict[Timeout, aiohttp.ClientTimeout] = {}
         self._proxies: dict[str, str | None] = {}
         self._urls: dict[str, URL] = {}
-        self._session = borrowed if borrowed is not None else self._open(settings)
-        self._own_connector = isinstance(self._session.connector, _Connector)
-        self._at_loop_end: AsyncGenerator[None, None] | None = None
+        self._session: aiohttp.ClientSession = self._open(settings) if borrowed is None else borrowed
+        self._own_connector = isinstance(self._session.connector, Connector)
 
     def _open(self, settings: Settings) -> aiohttp.ClientSession:
         connector: Any = settings.connector
         own = connector is None
         if own:
-            connector = _Connector(
-                limit=connection_limit(),
-                ssl=settings.ssl,
-                keepalive_timeout=IDLE_SECONDS,
-                socket_factory=_keepalive_socket,
-            )
+            connector = Connector(settings)
+            # An inner part of aiohttp's: where it is not what it was, its own protocol does as well.
+            with contextlib.suppress(AttributeError):
+                connector.speak(functools.partial(_Protocol, loop=self._loop))
         elif not isinstance(connector, aiohttp.BaseConnector):
             connector = connector()
             own = True
@@ -456,19 +566,7 @@ class Session:
             trust_env=False,
         )
 
-    def stand_by(self) -> None:
-        """Have the session closed when its loop ends: `asyncio.run` and its like close what generators are left."""
-        self._at_loop_end = self._until_loop_ends()
-        # To its only `yield`; nothing is awaited before, so no loop is needed to get there.
-        with contextlib.suppress(StopIteration):
-            self._at_loop_end.__anext__().send(None)
-
-    async def _until_loop_ends(self) -> AsyncGenerator[None, None]:
-        try:
-            yield
-        finally:
-            await self._close_session()
-
+    @override
     async def send(
         self, method: str, url: str, headers: Mapping[str, str], body: Any, timeout: Timeout
     ) -> SessionReply:
@@ -479,9 +577,9 @@ class Session:
             watch = _Watch(timeout.total)
             limits = _timed(limits, watch)
         target = self._urls.get(url) or self._url(url)
-        sent = _Sent(method, url, headers)
+        sent = Sent(method, url, headers)
         started = time.perf_counter()
-        pool = None if timeout.pool is None else _pool_limit.set(timeout.pool)
+        pool = None if timeout.pool is None else pool_limit.set(timeout.pool)
         try:
             if body.__class__ is not bytes or len(body) > PIECE_BYTES:
                 body, headers = await self._in_pieces(body, headers, timeout)
@@ -499,17 +597,17 @@ class Session:
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, RuntimeError, ValueError) as error:
             if watch is not None:
                 watch.cancel()
-            raise _from_below(error, sent) from error
+            raise from_below(error, sent) from error
         except BaseException:
             if watch is not None:
                 watch.cancel()
             raise
         finally:
             if pool is not None:
-                _pool_limit.reset(pool)
+                pool_limit.reset(pool)
         if watch is not None:
             watch.reply = raw
-        return SessionReply(raw, started, sent, self._settings.max_response_bytes, watch)
+        return GeneralReply(raw, started, sent, self.settings.max_response_bytes, watch)
 
     async def _in_pieces(
         self, body: Any, headers: Mapping[str, str], timeout: Timeout
@@ -560,44 +658,47 @@ class Session:
         try:
             return self._proxies[host]
         except KeyError:
-            proxy = self._settings.proxy
-            if proxy is None and self._settings.trust_env:
-                proxy = environment_proxy(url.scheme, url.raw_host or "")
-            self._proxies[host] = proxy
+            proxy = self._proxies[host] = proxy_of(self.settings, url)
             return proxy
 
     @property
+    @override
     def closed(self) -> bool:
-        """Whether nothing can be sent any more."""
         return self._session.closed
 
-    async def close(self) -> None:
-        """Close the connections, unless the session is lent."""
-        if self._at_loop_end is not None:
-            await self._at_loop_end.aclose()
-        else:
-            await self._close_session()
-
-    async def _close_session(self) -> None:
+    @override
+    async def shut(self) -> None:
         if self._owned and not self._session.closed:
             await self._session.close()
 
+    @override
     def forget(self) -> None:
-        """Let go of a session whose loop is closed: nothing can be awaited there, and the sockets must not stay."""
         if not self._owned or self._session.closed:
             return
-        connector: Any = self._session.connector
+        connector = self._session.connector
         self._session.detach()
         if connector is not None and not connector.closed:
-            with contextlib.suppress(Exception):  # whatever becomes of aiohttp's insides: this is housekeeping
-                connector._closed = True
-                for protocols in list(connector._conns.values()):
-                    for protocol, _ in protocols:
-                        abandon(protocol.transport)
+            forget_connections(connector)
+
+
+def forget_connections(connector: Any) -> None:
+    """Close the sockets of a connector whose loop cannot be used, and only them.
+
+    The loop's selector may be shared with the process that this one was forked from: what is taken out of it here
+    would be missing there.
+    """
+    with contextlib.suppress(Exception):  # whatever becomes of aiohttp's insides: this is housekeeping
+        connector._closed = True
+        for protocols in list(connector._conns.values()):
+            for protocol, _ in protocols:
+                abandon(protocol.transport)
+        for protocol in list(connector._acquired):
+            abandon(protocol.transport)
 
 
 def abandon(transport: Any) -> None:
-    """Close the socket of a transport whose loop is closed."""
+    """Close the socket of a transport whose loop cannot be used."""
+    transport = getattr(getattr(transport, "_ssl_protocol", None), "_transport", transport)
     sock = getattr(transport, "_sock", None)
     if sock is not None:
         transport._sock = None
@@ -615,11 +716,18 @@ def _timed(limits: aiohttp.ClientTimeout, watch: _Watch) -> _Timed:
     return timed
 
 
-def _from_below(error: Exception, sent: _Sent) -> Exception:
+def from_below(error: Exception, sent: Sent) -> Exception:
     if isinstance(error, (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)):
         # The caller's own file, found unreadable before anything was sent. What sockets raise aiohttp has wrapped.
         return error
     return translate(error, sent.value())
+
+
+def proxy_of(settings: Settings, url: URL) -> str | None:
+    """The proxy for a URL, if there is one."""
+    if settings.proxy is not None or not settings.trust_env:
+        return settings.proxy
+    return environment_proxy(url.scheme, url.raw_host or "")
 
 
 def environment_proxy(scheme: str, host: str) -> str | None:
@@ -632,39 +740,64 @@ def environment_proxy(scheme: str, host: str) -> str | None:
 
 
 class Sessions:
-    """A client's sessions, one per event loop, made on first use. Copies of a client share them."""
+    """A client's transports, one per event loop, made on first use by `make`. Copies of a client share them.
 
-    def __init__(self, settings: Settings) -> None:
+    A process that is forked off inherits none: its parent goes on using the connections.
+    """
+
+    def __init__(self, settings: Settings, make: Callable[[Settings], Session]) -> None:
         self._settings = settings
+        self._make = make
         self._by_loop: dict[asyncio.AbstractEventLoop, Session] = {}
         self.closed = False
         # A client that is dropped without `close` closes what it opened. At exit the loops have done so before.
         weakref.finalize(self, release, self._by_loop).atexit = False
+        _everywhere.add(self)
 
     def current(self) -> Session | None:
-        """The session of the running loop, if there is one already."""
+        """The transport of the running loop, if there is one already."""
         return self._by_loop.get(asyncio.get_running_loop())
 
     def open(self) -> Session:
-        """The session of the running loop, made now."""
+        """The transport of the running loop, made now."""
         loop = asyncio.get_running_loop()
-        for other, session in list(self._by_loop.items()):
+        for other, transport in list(self._by_loop.items()):
             if other.is_closed():
                 del self._by_loop[other]
-                session.forget()
-        borrowed = self._settings.http_client
-        session = self._by_loop[loop] = Session(self._settings, borrowed=borrowed)
-        if borrowed is None:
-            session.stand_by()
-        return session
+                transport.forget()
+        transport = self._by_loop[loop] = self._make(self._settings)
+        if self._settings.http_client is None:
+            transport.stand_by()
+        return transport
 
     async def close(self) -> None:
-        """Close the running loop's session now, and tell those of other loops to."""
+        """Close the running loop's transport now, and tell those of other loops to."""
         self.closed = True
         mine = self._by_loop.pop(asyncio.get_running_loop(), None)
         release(self._by_loop)
         if mine is not None:
             await mine.close()
+
+    def disown(self) -> None:
+        """Let go, in a forked process, of what belongs to its parent."""
+        while self._by_loop:
+            inherited = self._by_loop.popitem()
+            # Kept: to collect them would close them by their loop, through the selector that the parent uses too.
+            _inherited.append(inherited)
+            inherited[1].forget()
+
+
+_everywhere: weakref.WeakSet[Sessions] = weakref.WeakSet()
+_inherited: list[tuple[asyncio.AbstractEventLoop, Session]] = []
+
+
+def _after_fork() -> None:
+    for sessions in list(_everywhere):
+        sessions.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def release(by_loop: dict[asyncio.AbstractEventLoop, Session]) -> None:
@@ -687,8 +820,14 @@ def _close_soon(session: Session) -> None:
     task.add_done_callback(_closing.discard)
 
 
-def header_block(headers: Mapping[str, str]) -> Mapping[str, str]:
-    """Headers in the form that aiohttp takes without converting it.
+class Block(CIMultiDict[str]):
+    """Headers in the form that aiohttp takes without converting it, and room for the bytes that they become."""
+
+    lines: bytes | None = None
+
+
+def header_block(headers: Mapping[str, str]) -> Block:
+    """Headers made ready to be sent any number of times.
 
     Raises TypeError and ValueError for what no header can be; neither shows the value, which may be a key.
     """
@@ -697,4 +836,4 @@ def header_block(headers: Mapping[str, str]) -> Mapping[str, str]:
             raise TypeError(f"the header {name!r} must be a str, not {type(value).__name__}")
         if "\r" in value or "\n" in value or "\0" in value:
             raise ValueError(f"the header {name!r} has a line break or a NUL in its value")
-    return CIMultiDict(headers)
+    return Block(headers)

@@ -6,25 +6,94 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from . import report, runner
-from .rows import FULL, QUICK, ROWS
+from . import check, pictures, report, runner
+from .report import Document
+from .rows import FULL, QUICK, ROWS, Plan, Row
+
+RESULTS = Path(__file__).with_name("results")
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description="aiopenai beside hand-written aiohttp and the reference SDK."
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure; the exit code: 1 where `--check` finds something slower, and then finds it again."""
+    arguments = _parser().parse_args(argv)
+    rows = [row for row in ROWS if arguments.row is None or row.name in arguments.row]
+    plan = QUICK if arguments.quick else FULL
+    results = _measure(rows, plan)
+    document = report.as_document(results)
+    print(
+        json.dumps(report.as_document(results, samples=True), indent=2) if arguments.json else report.as_text(document)
     )
-    parser.add_argument("--quick", action="store_true", help="fewer rounds, under a minute")
+    folder: Path | None = arguments.out
+    if folder is None and not (arguments.quick or arguments.row or arguments.check):
+        folder = RESULTS
+    if folder is not None:
+        write(document, folder)
+    return _check(document, rows, plan) if arguments.check else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="aiopenai beside the reference SDK, hand-written aiohttp and the floor.",
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer turns and clients, under a minute")
     parser.add_argument("--json", action="store_true", help="print JSON with every sample instead of the table")
     parser.add_argument("--row", action="append", choices=[row.name for row in ROWS], help="only this row; repeatable")
-    arguments = parser.parse_args()
-    rows = [row for row in ROWS if arguments.row is None or row.name in arguments.row]
-    results = asyncio.run(
-        runner.run(rows, QUICK if arguments.quick else FULL, lambda text: print(text, file=sys.stderr, flush=True))
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help=f"fail where a ratio is more than {check.TOLERANCE * 100:.0f} %% worse than in the committed results",
     )
-    print(json.dumps(report.as_json(results), indent=2) if arguments.json else report.as_text(results))
+    parser.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="write table, figures and pictures here (a full run: to the results)"
+    )
+    return parser
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _measure(rows: Sequence[Row], plan: Plan) -> runner.Results:
+    return asyncio.run(runner.run(rows, plan, _note))
+
+
+def write(document: Document, folder: Path) -> None:
+    """Write a report's document, its tables and its pictures into `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    (folder / "table.md").write_text(report.as_markdown(document), encoding="utf-8")
+    try:
+        pictures.draw(document, folder)
+    except ImportError as exc:
+        _note(f"no pictures: {exc}")
+
+
+def _check(document: Document, rows: Sequence[Row], plan: Plan) -> int:
+    try:
+        committed: Document = json.loads((RESULTS / "results.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        _note("nothing to check against: a full run writes the results")
+        return 1
+    suspects = {loss.row for loss in check.losses(document, committed)}
+    if suspects:
+        # A busy moment of the machine does not strike twice; what got slower is slow again.
+        _note(f"measuring again: {', '.join(sorted(suspects))}")
+        again = _measure([row for row in rows if row.name in suspects], plan)
+        first = {(loss.row, loss.client) for loss in check.losses(document, committed)}
+        found = [
+            loss for loss in check.losses(report.as_document(again), committed) if (loss.row, loss.client) in first
+        ]
+        for loss in found:
+            _note(f"slower: {loss}")
+        if found:
+            return 1
+    _note(f"no ratio is more than {check.TOLERANCE:.0%} worse than in the committed results")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

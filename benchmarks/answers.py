@@ -1,20 +1,92 @@
-"""The server's prepared answers, and the questions to which they are given."""
+"""The questions that clients ask, the server's prepared answers to them, and what a client must find in each.
+
+What the server does besides answering at once is asked for by the model's name (`SLOW`, `HELD` and so on), so that
+every client, whatever it is, can ask for it.
+"""
 
 from __future__ import annotations
 
+import base64
+import functools
 import json
+import random
+from array import array
 from typing import Any, Final
 
-STREAM_CHUNKS: Final = 1_000
-
 MODEL: Final = "gpt-4o"
+# The answer comes after SLOW_SECONDS.
+SLOW: Final = "bench-slow"
+SLOW_SECONDS: Final = 0.05
+# The answer comes when it is released (server.py).
+HELD: Final = "bench-held"
+# A stream that comes at its own pace, one event every PACE_SECONDS.
+PACED: Final = "bench-paced"
+PACE_SECONDS: Final = 0.05
+PACED_CHUNKS: Final = 30
+# An answer with the log probabilities of LOGPROBS tokens.
+LONG: Final = "bench-long"
+# 400 and an error; half an answer or stream, then the connection breaks.
+REFUSED: Final = "bench-refused"
+BROKEN: Final = "bench-broken"
+
+STREAM_CHUNKS: Final = 1_000
+VECTORS: Final = 64
+DIMENSIONS: Final = 1_536
+OUTPUT_ITEMS: Final = 20
+FILES: Final = 100
+LOGPROBS: Final = 32_000
+IMAGES: Final = 3
+IMAGE_BYTES: Final = 8 * 1024 * 1024
+
 MESSAGES: Final[list[dict[str, str]]] = [
     {"role": "system", "content": "You are a helpful assistant."},
     {"role": "user", "content": "How are you today? " * 10},
 ]
 TEMPERATURE: Final = 0.5
+INPUTS: Final = [f"text number {number}" for number in range(VECTORS)]
 
 CHAT_TEXT: Final = "Hello! " * 40
+
+
+def _token(index: int) -> str:
+    return f" tok{index}"
+
+
+def characters(chunks: int) -> int:
+    """How many characters a stream of so many chunks brings; the last chunk has none."""
+    return sum(len(_token(index)) for index in range(chunks - 1))
+
+
+def expected(operation: str, model: str) -> object:
+    """What the operation of a client (see `clients.Client`) returns when all went well."""
+    if operation in ("chat", "upload"):
+        return CHAT_TEXT
+    if operation == "stream":
+        return characters(PACED_CHUNKS if model == PACED else STREAM_CHUNKS)
+    return {"respond": OUTPUT_ITEMS, "list_files": FILES, "logprobs": LOGPROBS}.get(operation, VECTORS * DIMENSIONS)
+
+
+# Questions
+
+
+def question(model: str = MODEL, *, stream: bool = False) -> dict[str, Any]:
+    """The body of a chat call, as a new dict."""
+    body: dict[str, Any] = {"model": model, "messages": MESSAGES, "temperature": TEMPERATURE}
+    if stream:
+        body["stream"] = True
+    return body
+
+
+@functools.cache
+def images() -> list[dict[str, Any]]:
+    """Messages with 24 MB of images as base64."""
+    image = base64.b64encode(random.Random(1).randbytes(IMAGE_BYTES // 4 * 3)).decode()
+    part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}}
+    return [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, *[part] * IMAGES]}]
+
+
+# Answers
+
 
 _HEAD: Final[dict[str, Any]] = {
     "id": "chatcmpl-abc123",
@@ -25,16 +97,12 @@ _HEAD: Final[dict[str, Any]] = {
 }
 
 
-def question(*, stream: bool = False) -> dict[str, Any]:
-    """The body that every client sends, as a new dict."""
-    body: dict[str, Any] = {"model": MODEL, "messages": MESSAGES, "temperature": TEMPERATURE}
-    if stream:
-        body["stream"] = True
-    return body
-
-
-def chat_completion() -> dict[str, Any]:
+def chat_completion(logprobs: int = 0) -> dict[str, Any]:
     """A whole chat completion with every field that the API sends for a plain answer."""
+    tokens = [
+        {"token": _token(index), "logprob": -index / 7_919, "bytes": list(_token(index).encode()), "top_logprobs": []}
+        for index in range(logprobs)
+    ]
     return {
         **_HEAD,
         "object": "chat.completion",
@@ -42,7 +110,7 @@ def chat_completion() -> dict[str, Any]:
             {
                 "index": 0,
                 "message": {"role": "assistant", "content": CHAT_TEXT, "refusal": None, "annotations": []},
-                "logprobs": None,
+                "logprobs": {"content": tokens, "refusal": None} if tokens else None,
                 "finish_reason": "stop",
             }
         ],
@@ -61,16 +129,16 @@ def chat_completion() -> dict[str, Any]:
     }
 
 
-def chunk(index: int) -> dict[str, Any]:
-    """Chunk `index` of the stream; the last one carries the finish and no text."""
-    last = index == STREAM_CHUNKS - 1
+def chunk(index: int, chunks: int = STREAM_CHUNKS) -> dict[str, Any]:
+    """Chunk `index` of a stream of `chunks`; the last one carries the finish and no text."""
+    last = index == chunks - 1
     return {
         **_HEAD,
         "object": "chat.completion.chunk",
         "choices": [
             {
                 "index": 0,
-                "delta": {} if last else {"content": f" tok{index}"},
+                "delta": {} if last else {"content": _token(index)},
                 "logprobs": None,
                 "finish_reason": "stop" if last else None,
             }
@@ -79,35 +147,133 @@ def chunk(index: int) -> dict[str, Any]:
     }
 
 
-STREAM_CHARACTERS: Final = sum(len(f" tok{index}") for index in range(STREAM_CHUNKS - 1))
+@functools.cache
+def vectors() -> list[list[float]]:
+    """What the embeddings are, as decimals of the length that the API sends."""
+    numbers = random.Random(2)
+    return [[round(numbers.uniform(-0.1, 0.1), 9) for _ in range(DIMENSIONS)] for _ in range(VECTORS)]
+
+
+def embeddings(*, as_base64: bool) -> dict[str, Any]:
+    """The reply of POST /embeddings in either encoding."""
+    data: list[dict[str, Any]] = []
+    for index, vector in enumerate(vectors()):
+        value = base64.b64encode(array("f", vector).tobytes()).decode() if as_base64 else vector
+        data.append({"object": "embedding", "index": index, "embedding": value})
+    usage = {"prompt_tokens": 256, "total_tokens": 256}
+    return {"object": "list", "data": data, "model": "text-embedding-3-small", "usage": usage}
+
+
+def _output_item(index: int) -> dict[str, Any]:
+    kind = index % 4
+    if kind == 0:
+        summary = [{"type": "summary_text", "text": "I look at the question again. " * 4}]
+        return {"id": f"rs_{index}", "type": "reasoning", "summary": summary}
+    if kind == 1:
+        arguments = json.dumps({"city": "Paris", "unit": "celsius", "days": index})
+        return {
+            "id": f"fc_{index}",
+            "type": "function_call",
+            "status": "completed",
+            "call_id": f"call_{index}",
+            "name": "get_weather",
+            "arguments": arguments,
+        }
+    if kind == 2:
+        action = {"type": "search", "query": "weather in Paris"}
+        return {"id": f"ws_{index}", "type": "web_search_call", "status": "completed", "action": action}
+    citation = {
+        "type": "url_citation",
+        "start_index": 0,
+        "end_index": 12,
+        "url": "https://example.com/weather",
+        "title": "The weather",
+    }
+    text = {"type": "output_text", "text": CHAT_TEXT, "annotations": [citation] * 2, "logprobs": []}
+    return {"id": f"msg_{index}", "type": "message", "status": "completed", "role": "assistant", "content": [text]}
+
+
+def response() -> dict[str, Any]:
+    """The reply of POST /responses, with OUTPUT_ITEMS items of four kinds."""
+    return {
+        "id": "resp_abc123",
+        "object": "response",
+        "created_at": 1_700_000_000,
+        "status": "completed",
+        "error": None,
+        "incomplete_details": None,
+        "instructions": None,
+        "max_output_tokens": None,
+        "model": "gpt-4o-2024-08-06",
+        "output": [_output_item(index) for index in range(OUTPUT_ITEMS)],
+        "parallel_tool_calls": True,
+        "previous_response_id": None,
+        "reasoning": {"effort": None, "summary": None},
+        "service_tier": "default",
+        "store": True,
+        "temperature": TEMPERATURE,
+        "text": {"format": {"type": "text"}},
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": 1.0,
+        "truncation": "disabled",
+        "usage": {
+            "input_tokens": 63,
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
+            "output_tokens": 800,
+            "output_tokens_details": {"reasoning_tokens": 200},
+            "total_tokens": 863,
+        },
+        "user": None,
+        "metadata": {},
+    }
+
+
+def files() -> dict[str, Any]:
+    """The reply of GET /files: one page, the last."""
+    data = [
+        {
+            "id": f"file-{index:08}",
+            "object": "file",
+            "bytes": 120_000 + index,
+            "created_at": 1_700_000_000 + index,
+            "expires_at": None,
+            "filename": f"batch-{index}.jsonl",
+            "purpose": "batch",
+            "status": "processed",
+            "status_details": None,
+        }
+        for index in range(FILES)
+    ]
+    return {"object": "list", "data": data, "first_id": data[0]["id"], "last_id": data[-1]["id"], "has_more": False}
+
+
+# On the wire
 
 
 def _compact(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-def _framed(status: str, body: bytes) -> bytes:
+def answer(value: object, status: str = "200 OK") -> bytes:
+    """A JSON value as a complete HTTP response."""
+    body = _compact(value)
     head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nx-request-id: req_1\r\nContent-Length: {len(body)}"
     return head.encode() + b"\r\n\r\n" + body
 
 
-def chat_answer() -> bytes:
-    """The chat completion as a complete HTTP response."""
-    return _framed("200 OK", _compact(chat_completion()))
+def error(status: str, message: str) -> bytes:
+    """An error of the API's shape as a complete HTTP response."""
+    shape = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
+    return answer({"error": shape}, status)
 
 
-def stream_answer() -> bytes:
-    """The stream as a complete HTTP response: each event is an HTTP chunk of its own, as the API sends them."""
-    events = [b"data: " + _compact(chunk(index)) + b"\n\n" for index in range(STREAM_CHUNKS)]
+def stream_pieces(chunks: int = STREAM_CHUNKS) -> list[bytes]:
+    """A stream as an HTTP response in pieces: head, each event as an HTTP chunk of its own (as the API does), end."""
+    events = [b"data: " + _compact(chunk(index, chunks)) + b"\n\n" for index in range(chunks)]
     events.append(b"data: [DONE]\n\n")
     head = (
         b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream; charset=utf-8\r\n"
         b"x-request-id: req_1\r\nTransfer-Encoding: chunked\r\n\r\n"
     )
-    return head + b"".join(b"%x\r\n%b\r\n" % (len(event), event) for event in events) + b"0\r\n\r\n"
-
-
-def error_answer(status: str, message: str) -> bytes:
-    """An error of the API's shape as a complete HTTP response."""
-    error = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
-    return _framed(status, _compact({"error": error}))
+    return [head, *(b"%x\r\n%b\r\n" % (len(event), event) for event in events), b"0\r\n\r\n"]

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import importlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 # The directory that holds this package, and in a checkout aiopenai beside it.
 ROOT = Path(__file__).resolve().parent.parent
 
-# Sockets wanted at most by one process: 1,000 calls at once, old ones still closing, and room.
-_FILES = 8_192
+# Of localhost and 127.0.0.1, signed by itself, of no use to anybody; valid for a hundred years.
+CERTIFICATE = Path(__file__).with_name("certificate.pem")
+
+# Sockets wanted at most by one process: 10,000 calls at once, old ones still closing, and room.
+_FILES = 32_768
 
 
 class Cores(NamedTuple):
@@ -45,15 +52,50 @@ def settle(core: int | None) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
-def environment(source: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """A copy of `source` for children: this tree importable, no proxy and no OPENAI_ setting to tilt a client."""
+def environment(source: Mapping[str, str] = os.environ, *, trusting: Path | None = None) -> dict[str, str]:
+    """A copy of `source` for children: this tree importable, no proxy and no OPENAI_ setting to tilt a client.
+
+    `trusting` is a file of certificates that the child's TLS clients trust in place of the system's.
+    """
     env = {
         name: value
         for name, value in source.items()
         if not name.upper().startswith("OPENAI_") and not name.lower().endswith("_proxy")
     }
     env["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), source.get("PYTHONPATH", "")]))
+    if trusting is not None:
+        env["SSL_CERT_FILE"] = str(trusting)
     return env
+
+
+def loop_runner(name: str) -> Callable[[Coroutine[Any, Any, T]], T]:
+    """`asyncio.run` or `uvloop.run`. Raises ImportError where uvloop is not installed."""
+    if name == "asyncio":
+        return asyncio.run
+    run: Callable[[Coroutine[Any, Any, T]], T] = importlib.import_module(name).run
+    return run
+
+
+def resident_bytes() -> int | None:
+    """The memory that this process has now; None where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def open_sockets() -> int | None:
+    """How many sockets this process has open; None where the system does not tell."""
+    count = 0
+    try:
+        names = os.listdir("/proc/self/fd")
+    except OSError:
+        return None
+    for name in names:
+        with contextlib.suppress(OSError):  # the one that listed them
+            count += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
+    return count
 
 
 class ChildError(Exception):
@@ -66,10 +108,12 @@ class Child:
     def __init__(self, name: str, proc: asyncio.subprocess.Process) -> None:
         self._name = name
         self._proc = proc
+        self.lost = False
+        """Whether it has ended or hung, so that nothing can be asked any more."""
 
     @classmethod
-    async def start(cls, module: str, *args: str) -> Child:
-        """Start ``python -m module args``; its stderr stays ours."""
+    async def start(cls, module: str, *args: str, trusting: Path | None = None) -> Child:
+        """Start ``python -m module args``; its stderr stays ours. `trusting`: see `environment`."""
         proc = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -77,7 +121,7 @@ class Child:
             *args,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env=environment(),
+            env=environment(trusting=trusting),
         )
         return cls(" ".join((module, *args)), proc)
 
@@ -87,9 +131,11 @@ class Child:
         try:
             line = await asyncio.wait_for(self._proc.stdout.readline(), timeout)
         except asyncio.TimeoutError:
+            self.lost = True
             self._proc.kill()
             raise ChildError(f"{self._name}: no answer within {timeout:g} s") from None
         if not line:
+            self.lost = True
             raise ChildError(f"{self._name}: ended with exit code {await self._proc.wait()}")
         message: dict[str, Any] = json.loads(line)
         if "error" in message:
@@ -103,6 +149,7 @@ class Child:
             self._proc.stdin.write(json.dumps(request).encode() + b"\n")
             await self._proc.stdin.drain()
         except ConnectionError as exc:
+            self.lost = True
             raise ChildError(f"{self._name}: ended with exit code {await self._proc.wait()}") from exc
         return await self.receive(timeout)
 

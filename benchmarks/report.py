@@ -1,20 +1,43 @@
-"""Results as a table for people and as one JSON document for programs."""
+"""Results as one JSON document for programs, and that document as text and as Markdown for people."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
 import platform
-from collections.abc import Iterable
+import re
+from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
 from .clients import CLIENTS
-from .rows import SUBJECT, Budget, Plan
+from .rows import Budget
 from .runner import Results, RowResult
-from .stats import Spread, ratios, spread
+from .stats import UNITS, Spread, measured, ratios
 
-_PACKAGES: Final = ("aiopenai", "aiohttp", "msgspec", "openai", "pydantic", "httpx2", "tenacity", "uvloop")
+Document = dict[str, Any]
+
+_PACKAGES: Final = (
+    "aiopenai",
+    "aiohttp",
+    "msgspec",
+    "tenacity",
+    "multidict",
+    "yarl",
+    "openai",
+    "pydantic",
+    "httpx2",
+    "jiter",
+    "uvloop",
+    "liter-llm",
+)
+# The server is on another core; from here on it may be what a client waits for.
+_BUSY: Final = 85
+_PATH = re.compile(r"(?<![\w:/.])/(?:[\w.@+-]+/)+[\w.@+-]*")
+# The columns of the Markdown table, and who may stand there; whoever is left goes into the last.
+_COLUMNS: Final = (("openai", "openai-blocking"), ("openai-aiohttp",), ("naive",), ("tuned",), ("bare",))
+_PER_OPERATION: Final = {"wall", "cpu", "p50", "p99"}
 
 
 def environment() -> dict[str, Any]:
@@ -25,70 +48,92 @@ def environment() -> dict[str, Any]:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
+    if "aiopenai" not in versions:  # run from a checkout
+        from aiopenai.version import __version__
+
+        versions["aiopenai"] = __version__
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "platform": platform.platform(),
+        "processor": _processor(),
         "cpus": os.cpu_count(),
         "versions": versions,
     }
 
 
+def _processor() -> str:
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1] if found is not None else platform.processor()
+
+
 def verdict(result: RowResult, budget: Budget) -> tuple[float, bool] | None:
     """The value that `budget` looks at and whether it holds; None when either side has no figures."""
-    subject = result.samples.get(SUBJECT, [])
+    subject = result.samples.get(result.row.subject, [])
     if budget.rival is None:
-        times = spread([sample.wall_us for sample in subject if sample is not None])
-        return None if times is None else (times.median, times.median < budget.limit)
+        value = measured(subject, budget.measure)
+        return None if value is None else (value.median, value.median <= budget.limit)
     rival = result.samples.get(budget.rival, [])
-    if budget.measure == "throughput":
-        factor = ratios(rival, subject, "wall")
+    if budget.kind == "faster":
+        factor = ratios(rival, subject, budget.measure)
         return None if factor is None else (factor.median, factor.median >= budget.limit)
-    factor = ratios(subject, rival, "wall")
-    return None if factor is None else (factor.median, factor.median < budget.limit)
+    factor = ratios(subject, rival, budget.measure)
+    return None if factor is None else (factor.median, factor.median <= budget.limit)
 
 
 def _text(budget: Budget) -> str:
     if budget.rival is None:
-        return f"{budget.measure} < {budget.limit:g} us"
-    sign = ">=" if budget.measure == "throughput" else "<"
-    return f"{budget.measure} {sign} {budget.limit:g} x {CLIENTS[budget.rival].title}"
+        return f"{budget.measure} <= {shown(budget.limit, budget.measure)}"
+    title = _title(budget.rival)
+    if budget.kind == "faster":
+        return f"{budget.measure} of {title} >= {budget.limit:g} x"
+    return f"{budget.measure} <= {budget.limit:g} x {title}"
 
 
-def as_json(results: Results) -> dict[str, Any]:
-    """The results with every sample. Times are microseconds per operation, ratios the rival's over aiopenai's."""
+def _title(client: str) -> str:
+    # What scripts stand for (importing aiohttp, say) is no client.
+    return CLIENTS[client].title if client in CLIENTS else client
+
+
+def as_document(results: Results, *, samples: bool = False) -> Document:
+    """The results. Ratios are the rival's figure over the subject's, turn by turn; `samples` adds every turn."""
     return {
         "environment": environment(),
         "plan": asdict(results.plan),
         "cores": results.cores._asdict(),
         "server_loop": results.server_loop,
-        "rows": [_row_json(result) for result in results.rows],
+        "rows": [_row(result, samples) for result in results.rows],
     }
 
 
-def _row_json(result: RowResult) -> dict[str, Any]:
+def _row(result: RowResult, with_samples: bool) -> Document:
     row = result.row
-    subject = result.samples.get(SUBJECT, [])
+    subject = result.samples.get(row.subject, [])
     clients: dict[str, Any] = {}
     for name, samples in result.samples.items():
-        taken = [sample for sample in samples if sample is not None]
+        error = result.errors.get(name)
         clients[name] = {
-            "title": CLIENTS[name].title,
-            "error": result.errors.get(name),
-            "wall_us": _spread_json(spread([sample.wall_us for sample in taken])),
-            "cpu_us": _spread_json(spread([sample.cpu_us for sample in taken])),
-            "ratio": {
-                clock: _spread_json(ratios(samples, subject, clock)) for clock in ("wall", "cpu") if name != SUBJECT
-            },
-            "samples": [None if sample is None else asdict(sample) for sample in samples],
+            "title": _title(name),
+            # What a client says may contain paths of this machine, and these results are made to be published.
+            "error": None if error is None else _PATH.sub("...", error),
+            "turns": sum(sample is not None for sample in samples),
+            "figures": _spreads({measure: measured(samples, measure) for measure in (*row.measures, "server")}),
+            "ratios": {}
+            if name == row.subject
+            else _spreads({measure: ratios(samples, subject, measure) for measure in row.measures}),
         }
-    budgets: list[dict[str, Any]] = []
+        if with_samples:
+            clients[name]["samples"] = [None if sample is None else asdict(sample) for sample in samples]
+    budgets: list[Document] = []
     for budget in row.budgets:
         value = verdict(result, budget)
         budgets.append(
             {
                 **asdict(budget),
                 "text": _text(budget),
-                "value": None if value is None else value[0],
+                "value": None if value is None else round(value[0], 4),
                 "passed": None if value is None else value[1],
             }
         )
@@ -96,62 +141,137 @@ def _row_json(result: RowResult) -> dict[str, Any]:
         "name": row.name,
         "title": row.title,
         "unit": row.unit,
+        "per": row.per,
         "concurrency": row.concurrency,
+        "subject": row.subject,
+        "measures": list(row.measures),
         "clients": clients,
         "budgets": budgets,
     }
 
 
-def _spread_json(value: Spread | None) -> dict[str, float] | None:
-    return None if value is None else {"median": value.median, "low": value.low, "high": value.high}
+def _spreads(values: dict[str, Spread | None]) -> dict[str, dict[str, float]]:
+    return {
+        name: {"median": round(value.median, 4), "low": round(value.low, 4), "high": round(value.high, 4)}
+        for name, value in values.items()
+        if value is not None
+    }
 
 
-def as_text(results: Results) -> str:
-    """The table."""
-    return "\n".join([*_preamble(results), *(line for result in results.rows for line in _row_text(result))])
+# For people
+
+_HOW_TO_READ: Final = (
+    "Written by `python -m benchmarks`. Each cell: the median, and how many times aiopenai's it is (the median of the "
+    "ratios of neighbouring turns, quartiles in brackets). CPU is the client's own."
+)
 
 
-def _preamble(results: Results) -> Iterable[str]:
-    env = environment()
-    plan: Plan = results.plan
-    pinned = results.cores.client is not None
-    where = f"client on core {results.cores.client}, server on core {results.cores.server}" if pinned else "not pinned"
-    yield f"aiopenai benchmarks: {plan.rounds} rounds, {plan.seconds:g} s a turn, {where}"
-    yield f"{env['python']}, {env['platform']}, {env['cpus']} cores; server loop: {results.server_loop or 'none'}"
+def shown(value: float, measure: str) -> str:
+    """A figure with its unit, times in the unit that leaves few digits."""
+    unit = UNITS[measure]
+    if unit == "us" and abs(value) >= 1e6:
+        value, unit = value / 1e6, "s"
+    elif unit == "us" and abs(value) >= 1e4:
+        value, unit = value / 1e3, "ms"
+    digits = 0 if abs(value) >= 100 or value == int(value) else 1 if abs(value) >= 10 else 2
+    return f"{value:,.{digits}f} {unit}" if unit not in ("sockets", "errors") else f"{value:,.0f}"
+
+
+def _heading(document: Document) -> Iterator[str]:
+    env, plan, cores = document["environment"], document["plan"], document["cores"]
+    kind = "quick run" if plan["quick"] else "full run"
+    where = (
+        "not pinned"
+        if cores["client"] is None
+        else f"client on core {cores['client']}, server ({document['server_loop']}) on core {cores['server']}"
+    )
+    yield f"{kind}: {plan['rounds']} rounds of fresh processes, {plan['seconds']:g} s a turn, {where}"
+    yield f"{env['python']}, {env['platform']}, {env['processor']}, {env['cpus']} cores"
     yield ", ".join(f"{package} {version}" for package, version in env["versions"].items())
-    yield "medians; busy = client CPU / wall; ratios = time of the client / time of aiopenai, turn by turn (quartiles)"
 
 
-def _row_text(result: RowResult) -> Iterable[str]:
-    row = result.row
-    subject = result.samples.get(SUBJECT, [])
-    turns = max((len(samples) for samples in result.samples.values()), default=0)
+def as_text(document: Document) -> str:
+    """Everything, a block for each row."""
+    lines = [
+        *_heading(document),
+        "medians; (ratio to the subject, turn by turn, with quartiles); cpu is the client's; numpy is kept from all",
+        *(line for row in document["rows"] for line in _row_text(row)),
+    ]
+    return "\n".join(lines)
+
+
+def _row_text(row: Document) -> Iterator[str]:
     yield ""
-    yield f"{row.title}  ({turns} turns)"
-    yield (f"  {'':26}{'us/' + row.unit:>12}{'CPU us':>11}{'per second':>12}{'busy':>6}   {'wall ratio':<24}CPU ratio")
-    for name, samples in result.samples.items():
-        taken = [sample for sample in samples if sample is not None]
-        wall = spread([sample.wall_us for sample in taken])
-        cpu = spread([sample.cpu_us for sample in taken])
-        title = CLIENTS[name].title
-        if wall is None or cpu is None:
-            yield f"  {title:<26}no figures: {result.errors.get(name, 'not run')}"
-            continue
-        line = (
-            f"  {title:<26}{wall.median:>12,.1f}{cpu.median:>11,.1f}{1e6 / wall.median:>12,.1f}"
-            f"{cpu.median / wall.median:>6.0%}"
-        )
-        if name != SUBJECT:
-            line += f"   {_ratio(ratios(samples, subject, 'wall')):<24}{_ratio(ratios(samples, subject, 'cpu'))}"
-        yield line.rstrip()
-        if name in result.errors:
-            yield f"  {'':26}then failed: {result.errors[name]}"
-    for budget in row.budgets:
-        value = verdict(result, budget)
-        mark = "----" if value is None else "PASS" if value[1] else "FAIL"
-        seen = "no figures" if value is None else f"{value[0]:.2f}"
-        yield f"  [{mark}] {_text(budget)}: {seen}"
+    yield f"{row['title']}  [{row['name']}, per {row['unit']}]"
+    for client in row["clients"].values():
+        cells: list[str] = []
+        for measure in row["measures"]:
+            if (figure := client["figures"].get(measure)) is not None:
+                cell = f"{measure} {shown(figure['median'], measure)}"
+                if (ratio := client["ratios"].get(measure)) is not None:
+                    cell += f" ({ratio['median']:.2f}; {ratio['low']:.2f}-{ratio['high']:.2f})"
+                cells.append(f"{cell:<36}  ")
+        error = "" if client["error"] is None else f"no more figures: {client['error']}"
+        yield f"  {client['title']:<26}{''.join(cells)}{error}".rstrip()
+        busy = client["figures"].get("server")
+        if busy is not None and busy["median"] > _BUSY:
+            yield f"  {'':26}the server was busy for {busy['median']:.0f}% of the time and may have been the limit"
+    for budget in row["budgets"]:
+        yield f"  [{_mark(budget)}] {budget['text']}: {_value(budget)}"
 
 
-def _ratio(value: Spread | None) -> str:
-    return "-" if value is None else f"{value.median:.2f} ({value.low:.2f} - {value.high:.2f})"
+def _mark(budget: Document) -> str:
+    return "----" if budget["passed"] is None else "PASS" if budget["passed"] else "FAIL"
+
+
+def _value(budget: Document) -> str:
+    value = budget["value"]
+    if value is None:
+        return "no figures"
+    return shown(value, budget["measure"]) if budget["rival"] is None else f"{value:.2f}"
+
+
+def as_markdown(document: Document) -> str:
+    """A table of the rows' main measures, a table of the budgets, and what it was measured on."""
+    titles = [_title(names[0]) for names in _COLUMNS]
+    placed = {name for names in _COLUMNS for name in names}
+    lines = [
+        "# Benchmarks",
+        "",
+        _HOW_TO_READ,
+        "",
+        *(f"- {line}" for line in _heading(document)),
+        "",
+        f"| | measure | aiopenai | {' | '.join(titles)} | others |",
+        f"|---|---|---|{'---|' * len(titles)}---|",
+    ]
+    for row in document["rows"]:
+        measure, subject = row["measures"][0], row["subject"]
+        others = [name for name in row["clients"] if name not in placed and name != subject]
+        cells = [
+            row["title"],
+            f"{measure} per {row['unit']}" if measure in _PER_OPERATION else measure,
+            _cell(row["clients"][subject], measure),
+            *(_cell(next(filter(None, map(row["clients"].get, names)), None), measure) for names in _COLUMNS),
+            "; ".join(f"{_title(name)}: {_cell(row['clients'][name], measure)}" for name in others),
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "## Budgets", "", "| row | budget | seen | |", "|---|---|---|---|"]
+    lines += [
+        f"| {row['title']} | {budget['text']} | {_value(budget)} | {_mark(budget)} |"
+        for row in document["rows"]
+        for budget in row["budgets"]
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(client: Document | None, measure: str) -> str:
+    if client is None:
+        return ""
+    figure, ratio = client["figures"].get(measure), client["ratios"].get(measure)
+    if figure is None:
+        return "-"
+    text = shown(figure["median"], measure)
+    if ratio is not None:
+        text += f" **{ratio['median']:.2f}** ({ratio['low']:.2f}-{ratio['high']:.2f})"
+    return text

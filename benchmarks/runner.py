@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 
 from . import process
 from .process import Child, ChildError, Cores
-from .rows import IMPORTS, Plan, Row
+from .rows import Plan, Row
 from .stats import Sample
 
-# The slowest turn, 1,000 lanes of the reference, takes about 45 s; only something stuck takes this long.
-_PATIENCE = 180.0
+# The slowest turns take half a minute; only something stuck takes this long.
+_PATIENCE = 120.0
 
-_IMPORT_CODE = """\
+_SCRIPT = """\
 import os, sys, time
 if sys.argv[1] != "None": os.sched_setaffinity(0, {int(sys.argv[1])})
+sys.modules["numpy"] = None
+URL = sys.argv[3]
 cpu = time.process_time(); wall = time.perf_counter()
 exec(sys.argv[2])
 print(time.perf_counter() - wall, time.process_time() - cpu)
@@ -50,98 +52,123 @@ async def run(rows: Sequence[Row], plan: Plan, progress: Progress = lambda text:
     """Measure `rows` by `plan`. A client that fails is left out of the rest of that row; the others go on."""
     cores = process.choose_cores()
     results = [RowResult(row, {client: [] for client in plan.clients_of(row)}) for row in rows]
-    turns = [result for result in results if result.row.workload != "import"]
-    server_loop = ""
-    if turns:
-        server = await Child.start("benchmarks.server", *_core(cores.server))
-        try:
-            hello = await server.receive(_PATIENCE)
-            server_loop = str(hello["loop"])
-            base_url = f"http://127.0.0.1:{hello['port']}/v1"
-            for number in range(1, plan.rounds + 1):
-                progress(f"round {number} of {plan.rounds}")
-                await _round(turns, plan, cores, base_url, progress)
-        finally:
-            await server.stop()
-    for result in results:
-        if result.row.workload == "import":
-            progress(result.row.title)
-            await _imports(result, plan, cores)
-    return Results(plan, cores, server_loop, tuple(results))
+    results = [result for result in results if result.samples]
+    server = await Child.start("benchmarks.server", *_core(cores.server))
+    try:
+        hello = await server.receive(_PATIENCE)
+        for number in range(1, plan.rounds + 1):
+            progress(f"round {number} of {plan.rounds}")
+            measured = _Round(plan, cores, int(hello["port"]), int(hello["tls_port"]))
+            try:
+                for result in results:
+                    if turns := plan.turns_of(result.row, number):
+                        progress(f"  {result.row.title}")
+                        for _ in range(turns):
+                            for name, samples in result.samples.items():
+                                samples.append(await measured.turn(name, result))
+            finally:
+                await measured.stop()
+    finally:
+        await server.stop()
+    return Results(plan, cores, str(hello["loop"]), tuple(results))
 
 
 def _core(core: int | None) -> tuple[str, ...]:
     return () if core is None else ("--core", str(core))
 
 
-async def _round(results: Sequence[RowResult], plan: Plan, cores: Cores, base_url: str, progress: Progress) -> None:
-    names = dict.fromkeys(name for result in results for name in result.samples)
-    workers: dict[str, Child] = {}
-    broken: dict[str, str] = {}
-    try:
-        for name in names:
-            workers[name] = await Child.start("benchmarks.worker", name, "--base-url", base_url, *_core(cores.client))
-        for name in names:
-            try:
-                await workers[name].receive(_PATIENCE)
-            except ChildError as exc:
-                broken[name] = str(exc)
-        for result in results:
-            progress(f"  {result.row.title}")
-            result.errors.update({name: broken[name] for name in result.samples if name in broken})
-            for _ in range(plan.turns_of(result.row)):
-                for name, samples in result.samples.items():
-                    samples.append(await _turn(workers[name], name, result, plan.seconds))
-    finally:
-        await asyncio.gather(*(worker.stop() for worker in workers.values()))
+class _Round:
+    """The processes of a round, each started when its client has its first turn."""
 
+    def __init__(self, plan: Plan, cores: Cores, port: int, tls_port: int) -> None:
+        self._plan = plan
+        self._cores = cores
+        self._urls = (f"http://127.0.0.1:{port}/v1", f"https://127.0.0.1:{tls_port}/v1")
+        self._workers: dict[tuple[str, bool], Child] = {}
+        self._broken: dict[str, str] = {}
 
-async def _turn(worker: Child, name: str, result: RowResult, seconds: float) -> Sample | None:
-    if name in result.errors:
-        return None
-    row = result.row
-    turn = {"workload": row.workload, "concurrency": row.concurrency, "seconds": seconds}
-    try:
-        answer = await worker.ask(turn, _PATIENCE + seconds)
-    except ChildError as exc:
-        result.errors[name] = str(exc)
-        return None
-    return Sample(answer["calls"], answer["wall"], answer["cpu"])
-
-
-async def _imports(result: RowResult, plan: Plan, cores: Cores) -> None:
-    # The first pass writes the byte code and warms the file cache; its figures are dropped.
-    for number in range(plan.imports + 1):
-        for name, samples in result.samples.items():
-            sample = None
-            if name not in result.errors:
+    async def turn(self, name: str, result: RowResult) -> Sample | None:
+        """One turn of one client; None, and an error in `result`, where it fails."""
+        if name in result.errors:
+            return None
+        row = result.row
+        try:
+            if row.driver == "script":
+                return await self._script(row.scripts[name])
+            if name in self._broken:
+                raise ChildError(self._broken[name])
+            if row.fresh:
+                worker = await self._start(name, row.tls)
                 try:
-                    sample = await _import(IMPORTS[name], cores.client)
-                except ChildError as exc:
-                    result.errors[name] = str(exc)
-            if number:
-                samples.append(sample)
+                    return await self._ask(worker, row)
+                finally:
+                    await worker.stop()
+            worker = self._workers.get((name, row.tls)) or await self._start(name, row.tls)
+            # Kept unless it hangs or ends: an error that it reports leaves it able to go on.
+            self._workers[name, row.tls] = worker
+            return await self._ask(worker, row)
+        except ChildError as exc:
+            result.errors[name] = str(exc)
+            if (ended := self._workers.get((name, row.tls))) is not None and ended.lost:
+                del self._workers[name, row.tls]
+                await ended.stop()
+            return None
 
+    async def stop(self) -> None:
+        await asyncio.gather(*(worker.stop() for worker in self._workers.values()))
 
-async def _import(statement: str, core: int | None) -> Sample:
-    proc = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        _IMPORT_CODE,
-        str(core),
-        statement,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=process.environment(),
-    )
-    try:
-        out, err = await asyncio.wait_for(proc.communicate(), _PATIENCE)
-    except asyncio.TimeoutError:
-        proc.kill()
-        await proc.wait()
-        raise ChildError(f"{statement}: not done within {_PATIENCE:g} s") from None
-    if proc.returncode != 0:
-        last = err.decode(errors="replace").strip().rpartition("\n")[2]
-        raise ChildError(last or f"exit code {proc.returncode}")
-    wall, cpu = out.split()
-    return Sample(1, float(wall), float(cpu))
+    async def _start(self, name: str, tls: bool) -> Child:
+        plain, secure = self._urls
+        worker = await Child.start(
+            "benchmarks.worker",
+            name,
+            *("--base-url", secure if tls else plain, "--control", plain),
+            *_core(self._cores.client),
+            trusting=process.CERTIFICATE if tls else None,
+        )
+        try:
+            await worker.receive(_PATIENCE)
+        except ChildError as exc:
+            self._broken[name] = str(exc)
+            await worker.stop()
+            raise
+        return worker
+
+    async def _ask(self, worker: Child, row: Row) -> Sample:
+        turn = {
+            "driver": row.driver,
+            "operation": row.operation,
+            "model": row.model,
+            "concurrency": row.concurrency,
+            "seconds": self._plan.seconds if row.seconds is None else row.seconds,
+            "loop": row.loop,
+            "least": row.least,
+            "per": row.per,
+            "count": row.count // self._plan.shorter if row.driver == "soak" else row.count,
+        }
+        answer = await worker.ask(turn, _PATIENCE)
+        return Sample(answer["calls"], answer["wall"], answer["cpu"], answer["more"])
+
+    async def _script(self, script: str) -> Sample:
+        proc = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            _SCRIPT,
+            str(self._cores.client),
+            script,
+            self._urls[0],
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=process.environment(),
+        )
+        try:
+            out, err = await asyncio.wait_for(proc.communicate(), _PATIENCE)
+        except asyncio.TimeoutError:
+            proc.kill()
+            await proc.wait()
+            raise ChildError(f"a script was not done within {_PATIENCE:g} s") from None
+        if proc.returncode != 0:
+            last = err.decode(errors="replace").strip().rpartition("\n")[2]
+            raise ChildError(last or f"exit code {proc.returncode}")
+        wall, cpu = out.split()
+        return Sample(1, float(wall), float(cpu))

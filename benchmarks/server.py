@@ -1,30 +1,48 @@
 """The other end: ``python -m benchmarks.server [--core N]``, a raw protocol with prepared answers.
 
-It writes its port as one line of JSON to stdout and ends when stdin is closed. Fast enough never to be the limit: a
-request costs it a few microseconds, far less than the fastest client spends on the same call.
+It writes its ports as one line of JSON to stdout and ends when stdin is closed. Fast enough never to be the limit: a
+request costs it a few microseconds, far less than the fastest client spends on the same call. ``GET /cpu`` tells how
+much CPU it has used, so that every result shows how busy it was; ``GET /held`` how many answers it holds back;
+``GET /release`` sends those.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.util
 import json
 import re
+import ssl
 import sys
+import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Final, NamedTuple, cast
 
 from . import answers, process
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 _STREAMED = re.compile(rb'"stream":\s*true')
-# No client here sends more; a bound keeps a broken one from growing the buffer for ever.
-_MAX_REQUEST = 1 << 20
+_BASE64 = re.compile(rb'"encoding_format":\s*"base64"')
+_SPECIAL = re.compile(rb'"(bench-[a-z]+)"')
+# A request beyond this is counted and forgotten instead of kept: only its end matters.
+_KEPT = 1 << 16
+# No head is longer; a bound keeps a broken client from growing the buffer for ever.
+_MAX_HEAD = 1 << 16
 
-_CHAT = answers.chat_answer()
-_STREAM = answers.stream_answer()
-_NOT_FOUND = answers.error_answer("404 Not Found", "the benchmark server knows only POST /v1/chat/completions")
-_NO_LENGTH = answers.error_answer("411 Length Required", "the benchmark server needs a Content-Length")
+_CHAT: Final = answers.answer(answers.chat_completion())
+_STREAM: Final = b"".join(answers.stream_pieces())
+_PACED: Final = answers.stream_pieces(answers.PACED_CHUNKS)
+_REFUSED: Final = answers.error("400 Bad Request", "you asked for it")
+_NOT_FOUND: Final = answers.error("404 Not Found", "the benchmark server does not know this")
+_NO_LENGTH: Final = answers.error("411 Length Required", "the benchmark server needs a Content-Length")
+_LOGPROBS: Final = answers.answer(answers.chat_completion(answers.LOGPROBS))
+_RESPONSE: Final = answers.answer(answers.response())
+_FILES: Final = answers.answer(answers.files())
+_FLOATS: Final = answers.answer(answers.embeddings(as_base64=False))
+_VECTORS: Final = answers.answer(answers.embeddings(as_base64=True))
+
+_held: list[Callable[[], None]] = []
 
 
 class Answering(asyncio.Protocol):
@@ -32,7 +50,9 @@ class Answering(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._buffer = b""
+        self._to_skip = 0
         self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not isinstance: uvloop's transports do not derive from asyncio's.
@@ -40,51 +60,132 @@ class Answering(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
+        if self._timer is not None:
+            self._timer.cancel()
 
     def data_received(self, data: bytes) -> None:
+        if self._to_skip:
+            if len(data) < self._to_skip:
+                self._to_skip -= len(data)
+                return
+            data = data[self._to_skip :]
+            self._to_skip = 0
+            self._answer(self._buffer, len(self._buffer))
+            self._buffer = b""
         buffer = self._buffer + data if self._buffer else data
         while self._transport is not None and (end := buffer.find(b"\r\n\r\n")) >= 0:
             length = _LENGTH.search(buffer, 0, end)
             if length is None and buffer.startswith(b"POST"):
-                self._refuse(_NO_LENGTH)
+                self._transport.write(_NO_LENGTH)
+                self._transport.close()
                 return
             total = end + 4 + (int(length[1]) if length is not None else 0)
             if len(buffer) < total:
+                if total > _KEPT:
+                    self._to_skip = total - len(buffer)
+                    buffer = buffer[: end + 4]
                 break
-            self._transport.write(self._answer(buffer[:total], end))
+            self._answer(buffer[:total], end)
             buffer = buffer[total:]
         self._buffer = buffer
-        if len(buffer) > _MAX_REQUEST and self._transport is not None:
+        if len(buffer) > _MAX_HEAD + _KEPT and self._transport is not None:
             self._transport.abort()
 
-    @staticmethod
-    def _answer(request: bytes, head_end: int) -> bytes:
-        if not request.startswith(b"POST /v1/chat/completions "):
-            return _NOT_FOUND
-        return _STREAM if _STREAMED.search(request, head_end) else _CHAT
-
-    def _refuse(self, answer: bytes) -> None:
+    def _answer(self, request: bytes, head_end: int) -> None:
         assert self._transport is not None
-        self._transport.write(answer)
-        self._transport.close()
+        if request.startswith(b"POST /v1/chat/completions "):
+            streamed = _STREAMED.search(request, head_end) is not None
+            special = _SPECIAL.search(request, head_end)
+            if special is None:
+                self._transport.write(_STREAM if streamed else _CHAT)
+            else:
+                self._special(special[1].decode(), _STREAM if streamed else _CHAT)
+        else:
+            self._transport.write(_other(request, head_end))
+
+    def _special(self, model: str, answer: bytes) -> None:
+        assert self._transport is not None
+        if model == answers.SLOW:
+            self._timer = asyncio.get_running_loop().call_later(answers.SLOW_SECONDS, self._write, answer)
+        elif model == answers.HELD:
+            _held.append(lambda: self._write(answer))
+        elif model == answers.PACED:
+            loop = asyncio.get_running_loop()
+            self._transport.write(_PACED[0])
+            self._pace(loop, loop.time(), 1)
+        elif model == answers.LONG:
+            self._transport.write(_LOGPROBS)
+        elif model == answers.BROKEN:
+            # Not a few bytes, of which a client might not yet have made anything.
+            self._transport.write(answer[: len(answer) // 2])
+            self._transport.close()
+        else:
+            self._transport.write(_REFUSED)
+
+    def _pace(self, loop: asyncio.AbstractEventLoop, begin: float, index: int) -> None:
+        """Write a piece and plan the next, by the clock and not by when this one came to be written."""
+        last = len(_PACED) - 1
+        self._write(_PACED[index] if index < last - 2 else b"".join(_PACED[index:]))
+        if index < last - 2:
+            self._timer = loop.call_at(begin + index * answers.PACE_SECONDS, self._pace, loop, begin, index + 1)
+
+    def _write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
 
 
-async def start(host: str = "127.0.0.1") -> asyncio.Server:
-    """Listen on a free port of `host`; the backlog takes 1,000 clients that connect at once."""
-    return await asyncio.get_running_loop().create_server(Answering, host, 0, backlog=4096)
+def _other(request: bytes, head_end: int) -> bytes:
+    path = request[: request.find(b" HTTP/")]
+    if path == b"POST /v1/embeddings":
+        return _VECTORS if _BASE64.search(request, head_end) else _FLOATS
+    if path == b"POST /v1/responses":
+        return _RESPONSE
+    if path.startswith(b"GET /v1/files"):
+        return _FILES
+    if path == b"GET /cpu":
+        return answers.answer({"cpu": time.process_time()})
+    if path == b"GET /held":
+        return answers.answer({"held": len(_held)})
+    if path == b"GET /release":
+        held = len(_held)
+        for write in _held:
+            write()
+        _held.clear()
+        return answers.answer({"held": held})
+    return _NOT_FOUND
 
 
-def port_of(server: asyncio.Server) -> int:
-    port: int = server.sockets[0].getsockname()[1]
-    return port
+class Server(NamedTuple):
+    """The listening sockets: plain and with TLS."""
+
+    plain: asyncio.Server
+    secure: asyncio.Server
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        first, second = (server.sockets[0].getsockname()[1] for server in self)
+        return first, second
+
+    def close(self) -> None:
+        for server in self:
+            server.close()
+
+
+async def start(host: str = "127.0.0.1") -> Server:
+    """Listen on two free ports of `host`; the backlog takes thousands of clients that connect at once."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(process.CERTIFICATE)
+    loop = asyncio.get_running_loop()
+    plain = await loop.create_server(Answering, host, 0, backlog=16_384)
+    return Server(plain, await loop.create_server(Answering, host, 0, backlog=16_384, ssl=context))
 
 
 async def _serve() -> None:
     server = await start()
     try:
-        sys.stdout.write(
-            json.dumps({"port": port_of(server), "loop": type(asyncio.get_running_loop()).__module__}) + "\n"
-        )
+        plain, secure = server.ports
+        hello = {"port": plain, "tls_port": secure, "loop": type(asyncio.get_running_loop()).__module__}
+        sys.stdout.write(json.dumps(hello) + "\n")
         sys.stdout.flush()
         # The parent holds the pipe: its end, however it comes, is ours too. A thread keeps Windows working.
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
@@ -92,21 +193,13 @@ async def _serve() -> None:
         server.close()
 
 
-def _runner() -> Callable[[Any], None]:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.run
-    run: Callable[[Any], None] = uvloop.run
-    return run
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.server")
     parser.add_argument("--core", type=int)
     core: int | None = parser.parse_args().core
     process.settle(core)
-    _runner()(_serve())
+    loop = "asyncio" if importlib.util.find_spec("uvloop") is None else "uvloop"
+    process.loop_runner(loop)(_serve())
 
 
 if __name__ == "__main__":

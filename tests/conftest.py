@@ -31,6 +31,20 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
             monkeypatch.delenv(name)
 
 
+@pytest.fixture(params=["direct", "general"])
+def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A test that uses this runs on both transports, as far as they are in this process."""
+    if request.param == "general":
+
+        def unfit(_: Any) -> None:
+            from aiopenai.direct import UnfitError
+
+            raise UnfitError("the test wants the general transport")
+
+        monkeypatch.setattr("aiopenai.direct.examine", unfit)
+    return str(request.param)
+
+
 @pytest.fixture
 def chat() -> dict[str, Any]:
     """The arguments of a small chat call."""

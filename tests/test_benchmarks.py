@@ -5,55 +5,106 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, get_args
 
+import msgspec
 import pytest
 
-from benchmarks import answers, process, report, runner, server, worker
-from benchmarks.clients import CLIENTS, ClientError
+from aiopenai.types import CreateEmbeddingResponse, FileObject
+from aiopenai.types.chat import ChatCompletion, ChatCompletionChunk
+from aiopenai.types.responses import Response
+from benchmarks import __main__ as command
+from benchmarks import answers, check, drivers, process, report, runner, server
+from benchmarks.clients import CLIENTS, ClientError, Operation, UnsupportedError, operation
+from benchmarks.clients.bare import Bare
+from benchmarks.control import Control
+from benchmarks.drivers import Turn, WrongAnswerError, drive
 from benchmarks.process import Child, ChildError, Cores
-from benchmarks.rows import FULL, IMPORTS, QUICK, ROWS, SUBJECT, Budget, Plan, Row
+from benchmarks.rows import FULL, QUICK, ROWS, SUBJECT, Budget, Plan, Row, faster, under, within
 from benchmarks.runner import Results, RowResult
-from benchmarks.stats import Sample, ratios, spread
+from benchmarks.stats import UNITS, Sample, measured, percentile, ratios, spread
 
-TINY = Plan(rounds=1, turns=2, seconds=0.001, imports=1)
+TINY = Plan(rounds=1, turns=2, seconds=0.001, shorter=1_000)
+TURN = Turn(
+    driver="lanes", operation="chat", model=answers.MODEL, concurrency=1, seconds=0.0, loop="asyncio", least=2, per=1,
+    count=0,
+)  # fmt: skip
+
+needs_reference = pytest.mark.skipif(importlib.util.find_spec("openai") is None, reason="the reference is missing")
+
+
+class Listening:
+    """The server, in a thread, for what blocks while it waits for answers."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._server = asyncio.run_coroutine_threadsafe(server.start(), self._loop).result(10)
+        self.port, self.tls_port = self._server.ports
+        self.base_url = f"http://127.0.0.1:{self.port}/v1"
+
+    def stop(self) -> None:
+        async def ended() -> None:
+            self._server.close()
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+
+        asyncio.run_coroutine_threadsafe(ended(), self._loop).result(10)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(10)
+        self._loop.close()
+
+
+@pytest.fixture(scope="module")
+def listening() -> Iterator[Listening]:
+    listening = Listening()
+    yield listening
+    listening.stop()
 
 
 @pytest.fixture
-async def port() -> AsyncIterator[int]:
-    listening = await server.start()
-    yield server.port_of(listening)
-    listening.close()
-    await listening.wait_closed()
+def control(listening: Listening) -> Iterator[Control]:
+    control = Control(listening.base_url)
+    yield control
+    control.close()
 
 
-def _request(path: str = "/v1/chat/completions", *, stream: bool = False) -> bytes:
-    body = json.dumps(answers.question(stream=stream)).encode()
-    return f"POST {path} HTTP/1.1\r\nHost: x\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
+def _request(path: str = "/v1/chat/completions", body: dict[str, Any] | None = None) -> bytes:
+    raw = json.dumps(answers.question() if body is None else body).encode()
+    return f"POST {path} HTTP/1.1\r\nHost: x\r\ncontent-length: {len(raw)}\r\n\r\n".encode() + raw
 
 
 # Server
 
 
-async def test_server_answers_requests_in_pieces_and_several_at_once(port: int) -> None:
-    chat, stream = answers.chat_answer(), answers.stream_answer()
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+async def test_server_answers_requests_in_pieces_and_several_at_once(listening: Listening) -> None:
+    chat, stream = answers.answer(answers.chat_completion()), b"".join(answers.stream_pieces())
+    reader, writer = await asyncio.open_connection("127.0.0.1", listening.port)
     one = _request()
     for cut in (1, 20, len(one) - 1):
         writer.write(one[:cut])
         await writer.drain()
         writer.write(one[cut:])
         assert await reader.readexactly(len(chat)) == chat
-    writer.write(_request() + _request(stream=True) + _request())
+    writer.write(one + _request(body=answers.question(stream=True)) + one)
     assert await reader.readexactly(2 * len(chat) + len(stream)) == chat + stream + chat
+    # A body that is too large to be kept is counted, and what follows it is not swallowed.
+    writer.write(_request(body={"model": "m", "messages": "x" * 300_000}) + one)
+    assert await reader.readexactly(2 * len(chat)) == chat + chat
     writer.close()
     await writer.wait_closed()
 
 
-async def test_server_refuses_what_it_does_not_know(port: int) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(_request("/v1/embeddings"))
+async def test_server_refuses_what_it_does_not_know(listening: Listening) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", listening.port)
+    writer.write(_request("/v1/moderations"))
     assert (await reader.readline()).startswith(b"HTTP/1.1 404 ")
     writer.write(b"POST /v1/chat/completions HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n")
     assert b"HTTP/1.1 411 " in await reader.read()
@@ -61,109 +112,261 @@ async def test_server_refuses_what_it_does_not_know(port: int) -> None:
     await writer.wait_closed()
 
 
+async def test_server_breaks_refuses_and_keeps_its_pace(listening: Listening) -> None:
+    client = Bare(listening.base_url)
+    assert await client.chat(answers.SLOW) == answers.CHAT_TEXT
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    assert await client.stream(answers.PACED) == answers.characters(answers.PACED_CHUNKS)
+    assert loop.time() - begin > (answers.PACED_CHUNKS - 2) * answers.PACE_SECONDS
+    with pytest.raises(ClientError, match="400"):
+        await client.chat(answers.REFUSED)
+    with pytest.raises(ConnectionError):
+        await client.chat(answers.BROKEN)
+    with pytest.raises(ConnectionError):
+        await client.stream(answers.BROKEN)
+    await client.close()
+
+
+async def test_server_holds_answers_back_until_they_are_released(listening: Listening, control: Control) -> None:
+    client = Bare(listening.base_url)
+    task = asyncio.ensure_future(client.chat(answers.HELD))
+    while not control.held():  # noqa: ASYNC110  (another process could not set an event either)
+        await asyncio.sleep(0)
+    assert not task.done()
+    control.release()
+    assert await task == answers.CHAT_TEXT
+    assert control.held() == 0
+    assert control.cpu() > 0
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        (ChatCompletion, answers.chat_completion(3)),
+        (ChatCompletionChunk, answers.chunk(0)),
+        (Response, answers.response()),
+        (FileObject, answers.files()["data"][0]),
+        (CreateEmbeddingResponse, answers.embeddings(as_base64=False)),
+    ],
+)
+def test_answers_are_what_the_api_sends(kind: Any, value: dict[str, Any]) -> None:
+    # As strict as can be: an answer that only the lenient path takes would measure the wrong one.
+    msgspec.convert(json.loads(json.dumps(value)), kind)
+
+
 def test_the_stream_has_the_chunks_it_promises() -> None:
-    body = answers.stream_answer()
+    body = b"".join(answers.stream_pieces())
     assert body.count(b"data: {") == answers.STREAM_CHUNKS == 1_000
     assert body.count(b"data: [DONE]") == 1
     texts = [answers.chunk(index)["choices"][0]["delta"].get("content", "") for index in range(answers.STREAM_CHUNKS)]
-    assert len("".join(texts)) == answers.STREAM_CHARACTERS
+    assert len("".join(texts)) == answers.expected("stream", answers.MODEL)
 
 
-# Clients and turns
+# Clients
 
 
-@pytest.mark.parametrize("name", ["tuned", "naive"])
-async def test_a_handwritten_client_gives_the_whole_answer_and_checks_the_status(name: str, port: int) -> None:
+async def _all_operations(name: str, listening: Listening, *, without: frozenset[str] = frozenset()) -> set[str]:
+    """Do what the client can do, check the answers; what it did."""
+    client = CLIENTS[name].load()(listening.base_url)
+    done: set[str] = set()
+    for one in get_args(Operation):
+        try:
+            method = operation(client, one)
+        except UnsupportedError:
+            continue
+        if one not in without:
+            assert await method() == answers.expected(one, answers.MODEL), one
+            done.add(one)
+    await client.close()
+    return done
+
+
+async def test_aiopenai_gives_the_right_answers(listening: Listening) -> None:
+    from aiopenai.types import Embedding
+
+    without = frozenset[str]() if hasattr(Embedding, "as_array") else frozenset({"embed_buffers"})
+    assert await _all_operations(SUBJECT, listening, without=without) == set(get_args(Operation)) - without
+
+
+@pytest.mark.parametrize(
+    ("name", "operations"),
+    [
+        ("tuned", {"chat", "stream", "upload"}),
+        ("naive", set(get_args(Operation))),
+        ("bare", {"chat", "stream", "upload"}),
+        ("encode", {"upload"}),
+        ("sent", {"upload"}),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Sending a large body directly:ResourceWarning")  # as naive as can be
+async def test_handwritten_clients_give_the_right_answers(
+    name: str, operations: set[str], listening: Listening
+) -> None:
+    assert await _all_operations(name, listening) == operations
+
+
+@pytest.mark.parametrize("name", ["tuned", "naive", "bare"])
+async def test_handwritten_clients_check_the_status(name: str, listening: Listening) -> None:
+    lost = CLIENTS[name].load()(f"http://127.0.0.1:{listening.port}/elsewhere")
+    for one in ("chat", "stream"):
+        with pytest.raises(ClientError, match="404"):
+            await operation(lost, one)()
+    await lost.close()
+
+
+@needs_reference
+@pytest.mark.parametrize("name", ["openai", "openai-aiohttp"])
+async def test_the_reference_gives_the_right_answers(name: str, listening: Listening) -> None:
+    # Those left out take the reference seconds.
+    done = await _all_operations(name, listening, without=frozenset({"upload", "logprobs", "embed_floats"}))
+    assert {"chat", "stream", "embed_lists", "respond", "list_files"} <= done
+
+
+@pytest.mark.skipif(importlib.util.find_spec("liter_llm") is None, reason="liter-llm is missing")
+async def test_liter_llm_gives_the_right_answers(listening: Listening) -> None:
+    assert await _all_operations("liter-llm", listening) == {"chat", "stream"}
+
+
+def test_a_client_says_what_it_cannot_do() -> None:
+    with pytest.raises(UnsupportedError, match="Bare has no respond"):
+        operation(Bare("http://127.0.0.1:1/v1"), "respond")
+
+
+# Drivers
+
+
+def _maker(name: str, listening: Listening) -> Callable[[], Any]:
     factory = CLIENTS[name].load()
-    client = factory(f"http://127.0.0.1:{port}/v1")
-    assert await client.chat() == answers.CHAT_TEXT
-    assert await client.stream() == answers.STREAM_CHARACTERS
-    await client.close()
-    lost = factory(f"http://127.0.0.1:{port}/elsewhere")
-    with pytest.raises(ClientError, match="404"):
-        await lost.chat()
-    with pytest.raises(ClientError, match="404"):
-        await lost.stream()
-    await lost.close()
+    return lambda: factory(listening.base_url)
 
 
-async def test_the_bare_client_gives_the_whole_answer_and_checks_the_status(port: int) -> None:
-    factory = CLIENTS["bare"].load()
-    client = factory(f"http://127.0.0.1:{port}/v1")
-    assert await client.chat() == answers.CHAT_TEXT
-    await client.close()
-    lost = factory(f"http://127.0.0.1:{port}/elsewhere")
-    with pytest.raises(ClientError, match="404"):
-        await lost.chat()
-    await lost.close()
+@pytest.mark.parametrize(
+    ("turn", "calls", "more"),
+    [
+        (replace(TURN, concurrency=3), 6, {"p50", "p99"}),
+        (replace(TURN, operation="stream", per=1_000), 2_000, {"p50", "p99"}),
+        (replace(TURN, driver="flood", model=answers.SLOW, concurrency=9), 9, {"errors"}),
+        (replace(TURN, driver="paced", concurrency=2, count=5, seconds=0.02), 5, {"p50", "p99"}),
+        (replace(TURN, driver="heavy"), 3, {"blocked"}),
+        (replace(TURN, driver="construct", seconds=60.0), 200, set[str]()),
+        (replace(TURN, driver="first"), 1, set[str]()),
+        (replace(TURN, driver="memory", model=answers.HELD, concurrency=5), 5, {"rss"}),
+        (replace(TURN, driver="soak", count=300), 270, {"growth", "sockets", "left"}),
+    ],
+    ids=lambda value: value.driver if isinstance(value, Turn) else "",
+)
+def test_drivers(turn: Turn, calls: int, more: set[str], listening: Listening, control: Control) -> None:
+    sample = drive(turn, _maker(SUBJECT, listening), control, blocking=False)
+    assert sample.calls == calls
+    assert sample.wall > 0
+    on_linux = sys.platform == "linux"
+    assert set(sample.more) - {"server"} == (more if on_linux else more - {"rss", "growth", "sockets", "left"})
+    assert sample.more.get("errors", 0) == 0
+    assert sample.more.get("left", 0) == 0
+    assert set(sample.more) <= set(UNITS)
 
 
-@pytest.mark.skipif(importlib.util.find_spec("openai") is None, reason="the reference is not installed")
-async def test_the_reference_gives_the_whole_answer(port: int) -> None:
-    client = CLIENTS["openai"].load()(f"http://127.0.0.1:{port}/v1")
-    assert await client.chat() == answers.CHAT_TEXT
-    assert await client.stream() == answers.STREAM_CHARACTERS
-    await client.close()
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_blocking_clients_are_driven_in_threads(concurrency: int, listening: Listening, control: Control) -> None:
+    turn = replace(TURN, concurrency=concurrency)
+    sample = drive(turn, _maker("aiopenai-blocking", listening), control, blocking=True)
+    assert sample.calls == 2 * concurrency
+    sample = drive(replace(turn, operation="stream"), _maker("aiopenai-blocking", listening), control, blocking=True)
+    assert sample.calls == 2 * concurrency
 
 
 class _Fake:
-    """A client that needs no server."""
+    """A client that needs no server and has but one answer."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self) -> None:
         self.closed = False
 
-    async def chat(self) -> str:
-        return answers.CHAT_TEXT
+    async def chat(self, model: str = "") -> str:
+        return "no"
 
-    async def stream(self) -> int:
-        return 1
+    stream = chat
 
     async def close(self) -> None:
         self.closed = True
 
 
-def test_a_turn_makes_at_least_its_calls_and_closes_its_client() -> None:
+@pytest.mark.parametrize("driver", ["lanes", "paced", "heavy", "flood", "soak"])
+def test_a_turn_that_gets_the_wrong_answer_has_no_time_and_closes_its_client(driver: str, control: Control) -> None:
     made: list[_Fake] = []
 
-    def factory(base_url: str) -> _Fake:
-        made.append(_Fake(base_url))
+    def make() -> _Fake:
+        made.append(_Fake())
         return made[-1]
 
-    sample = worker.take_turn(factory, "", "chat", 7, 0.0)
-    assert sample.calls == 7 * 10
-    assert sample.wall > 0
-    sample = worker.take_turn(factory, "", "construct", 1, 60.0)
-    assert sample.calls == 200
-    assert all(client.closed for client in made)
+    with pytest.raises(WrongAnswerError, match="gave 'no'"):
+        drive(replace(TURN, driver=driver, count=100), make, control, blocking=False)
+    assert [client.closed for client in made] == [True]
 
 
-def test_a_turn_that_gets_the_wrong_answer_has_no_time() -> None:
-    with pytest.raises(worker.WrongAnswerError, match="1 characters"):
-        worker.take_turn(_Fake, "", "stream", 1, 0.0)
+def test_a_wave_that_fails_while_warming_up_is_tried_again(control: Control) -> None:
+    class Hesitant(_Fake):
+        calls = 0
+
+        async def chat(self, model: str = "") -> str:
+            self.calls += 1
+            if self.calls == 4:
+                raise TimeoutError
+            return answers.CHAT_TEXT
+
+    client = Hesitant()
+    # Two calls, a wave of three with the failure, another wave, and what is timed.
+    assert drive(replace(TURN, concurrency=3), lambda: client, control, blocking=False).calls == 6
+    assert client.calls == 2 + 3 + 3 + 6
+
+
+def test_a_failure_that_does_not_happen_is_found_out() -> None:
+    class Unshakable(_Fake):
+        async def chat(self, model: str = "") -> str:
+            return answers.CHAT_TEXT
+
+    async def one() -> None:
+        await drivers._one_way_or_another(Unshakable().chat, drivers._FAILED, drivers.random.Random(1))
+
+    with pytest.raises(WrongAnswerError, match="did not fail"):
+        asyncio.run(one())
+
+
+async def test_the_watch_sees_what_keeps_the_loop() -> None:
+    with drivers._watch() as longest:
+        await asyncio.sleep(0)
+        end = drivers.time.perf_counter() + 0.02
+        while drivers.time.perf_counter() < end:
+            pass
+        await asyncio.sleep(0)
+    assert longest[0] >= 0.02
 
 
 # Rows and figures
 
 
-def test_every_row_names_known_clients() -> None:
+def test_every_row_names_known_clients_and_measures() -> None:
     assert len({row.name for row in ROWS}) == len(ROWS)
     for row in ROWS:
-        assert SUBJECT in row.clients
-        known = IMPORTS if row.workload == "import" else CLIENTS
-        assert set(row.clients) <= set(known)
+        assert row.subject in row.clients
+        assert set(row.clients) <= set(row.scripts if row.driver == "script" else CLIENTS)
+        assert row.driver == "script" or row.driver in drivers.ASYNC
+        assert {*row.measures, *(budget.measure for budget in row.budgets)} <= set(UNITS)
         for budget in row.budgets:
-            if budget.rival is not None:
-                # A budget that a quick run could not judge would pass unseen.
-                assert budget.rival in QUICK.clients_of(row)
+            assert budget.rival is None or budget.rival in row.clients
         assert FULL.clients_of(row) == row.clients
-        assert FULL.turns_of(row) * FULL.rounds >= 5
+        turns = sum(FULL.turns_of(row, number) for number in range(1, FULL.rounds + 1))
+        assert turns >= 5 or row.driver == "soak"
+    # A quick run looks at the subject beside somebody wherever it looks at all.
+    assert all(len(QUICK.clients_of(row)) != 1 for row in ROWS if row.driver != "soak")
     with pytest.raises(ValueError, match="rival"):
-        Budget("throughput", 1)
+        Budget("faster", 1, "cpu")
 
 
 def test_ratios_pair_neighbouring_turns() -> None:
-    fast = [Sample(10, 1.0, 0.5), None, Sample(10, 2.0, 1.0)]
-    slow = [Sample(5, 1.0, 1.0), Sample(5, 9.0, 9.0), Sample(5, 4.0, 4.0)]
+    fast = [Sample(10, 1.0, 0.5), None, Sample(10, 2.0, 1.0, {"rss": 2.0})]
+    slow = [Sample(5, 1.0, 1.0), Sample(5, 9.0, 9.0), Sample(5, 4.0, 4.0, {"rss": 5.0})]
     result = ratios(slow, fast, "wall")
     assert result is not None
     assert result.values == (2.0, 4.0)
@@ -171,32 +374,42 @@ def test_ratios_pair_neighbouring_turns() -> None:
     cpu = ratios(slow, fast, "cpu")
     assert cpu is not None
     assert cpu.values == (4.0, 8.0)
+    rss = ratios(slow, fast, "rss")
+    assert rss is not None
+    assert rss.values == (2.5,)
     assert ratios([], fast, "wall") is None
+    assert measured(fast, "growth") is None
     assert spread([]) is None
     one = spread([7.0])
     assert one is not None
     assert one.low == one.high == 7.0
+    assert (percentile([3, 1, 2], 0.5), percentile([3, 1, 2], 0.99)) == (2, 3)
 
 
-def _result(budget: Budget, subject: float, rival: float | None) -> RowResult:
-    row = Row("x", "a row", "chat", (SUBJECT, "tuned"), budgets=(budget,))
+def _result(budget: Budget, subject: float, rival: float | None, error: str = "OSError: gone") -> RowResult:
+    row = Row("x", "a row", (SUBJECT, "tuned"), budgets=(budget,))
     samples: dict[str, list[Sample | None]] = {
-        SUBJECT: [Sample(1, subject, subject)],
+        SUBJECT: [Sample(1, subject, subject, {"server": 99.0})],
         "tuned": [None if rival is None else Sample(1, rival, rival)],
     }
-    return RowResult(row, samples, {} if rival is not None else {"tuned": "OSError: gone"})
+    return RowResult(row, samples, {} if rival is not None else {"tuned": error})
+
+
+def _document(*results: RowResult) -> dict[str, Any]:
+    return report.as_document(Results(TINY, Cores(None, None), "asyncio", results))
 
 
 @pytest.mark.parametrize(
     ("budget", "subject", "rival", "expected"),
     [
-        (Budget("throughput", 0.85, "tuned"), 2.0, 1.8, (0.9, True)),
-        (Budget("throughput", 0.85, "tuned"), 2.0, 1.6, (0.8, False)),
-        (Budget("time", 1.25, "tuned"), 1.2, 1.0, (1.2, True)),
-        (Budget("time", 1.25, "tuned"), 1.25, 1.0, (1.25, False)),
-        (Budget("time", 200), 150e-6, None, (150.0, True)),
-        (Budget("time", 200), 250e-6, None, (250.0, False)),
-        (Budget("throughput", 9, "tuned"), 1.0, None, None),
+        (faster(2, "tuned"), 2.0, 4.0, (2.0, True)),
+        (faster(2, "tuned", "wall"), 2.0, 3.8, (1.9, False)),
+        (within(1.25, "tuned"), 1.2, 1.0, (1.2, True)),
+        (within(1.25, "tuned"), 1.3, 1.0, (1.3, False)),
+        (under(200, "wall"), 150e-6, None, (150.0, True)),
+        (under(200, "wall"), 250e-6, None, (250.0, False)),
+        (faster(9, "tuned"), 1.0, None, None),
+        (under(5, "growth"), 1.0, None, None),
     ],
 )
 def test_budgets_are_judged_on_the_median(
@@ -204,10 +417,112 @@ def test_budgets_are_judged_on_the_median(
 ) -> None:
     result = _result(budget, subject, rival)
     assert report.verdict(result, budget) == (None if expected is None else (pytest.approx(expected[0]), expected[1]))
-    text = report.as_text(Results(TINY, Cores(None, None), "", (result,)))
+    document = _document(result)
     mark = "----" if expected is None else "PASS" if expected[1] else "FAIL"
-    assert f"[{mark}]" in text
-    assert ("OSError: gone" in text) is (rival is None)
+    assert f"[{mark}]" in report.as_text(document)
+    assert f"| {mark} |" in report.as_markdown(document)
+    assert ("OSError: gone" in report.as_text(document)) is (rival is None)
+    assert "server was busy for 99%" in report.as_text(document)
+
+
+def test_what_is_written_tells_nothing_of_the_machine_but_its_kind() -> None:
+    error = "ImportError: cannot import name x from y (/home/somebody/y/__init__.py), http://127.0.0.1:9/v1"
+    text = json.dumps(_document(_result(faster(1, "tuned"), 1.0, None, error)))
+    assert "somebody" not in text
+    assert "cannot import name x from y (...), http://127.0.0.1:9/v1" in text
+    assert str(process.ROOT) not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "measure", "text"),
+    [(12.34, "cpu", "12.3 us"), (12_345, "wall", "12.3 ms"), (2.5e6, "p99", "2.50 s"), (3, "errors", "3")],
+)
+def test_figures_have_units(value: float, measure: str, text: str) -> None:
+    assert report.shown(value, measure) == text
+
+
+# The check
+
+
+def test_a_ratio_that_got_worse_is_found() -> None:
+    budget = faster(1, "tuned")
+    then = _document(_result(budget, 1.0, 4.0))
+    assert check.losses(_document(_result(budget, 1.0, 3.5)), then) == []
+    assert check.losses(_document(_result(budget, 1.0, 9.0)), then) == []
+    (loss,) = check.losses(_document(_result(budget, 1.0, 3.3)), then)
+    assert str(loss) == "x: cpu of tuned was 4.00 x aiopenai's and is 3.30 x (-18%)"
+    # The rival may be missing where it is not installed; the subject may not.
+    assert check.losses(_document(_result(budget, 1.0, None)), then) == []
+    broken = _result(budget, 1.0, 4.0)
+    broken.samples[SUBJECT] = [None]
+    broken.errors[SUBJECT] = "TypeError: no"
+    assert [loss.now for loss in check.losses(_document(broken), then)] == [0.0]
+    assert check.losses(then, {"rows": []}) == []
+
+
+@pytest.mark.parametrize(("now", "again", "code"), [(3.9, 3.9, 0), (3.0, 3.9, 0), (3.0, 3.0, 1)])
+def test_what_looks_slower_is_measured_again(
+    now: float, again: float, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    budget = faster(1, "tuned")
+    command.write(_document(_result(budget, 1.0, 4.0)), tmp_path)
+    runs = [Results(TINY, Cores(None, None), "", (_result(budget, 1.0, rival),)) for rival in (now, again)]
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    monkeypatch.setattr(command, "_measure", lambda rows, plan: runs.pop(0))
+    before = (tmp_path / "results.json").read_text()
+    assert command.main(["--quick", "--check"]) == code
+    assert len(runs) == (1 if now > 3.4 else 0)
+    assert ("slower: x: cpu of tuned" in capsys.readouterr().err) is bool(code)
+    assert (tmp_path / "results.json").read_text() == before
+
+
+def test_nothing_to_check_against_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    monkeypatch.setattr(command, "_measure", lambda rows, plan: Results(TINY, Cores(None, None), "", ()))
+    assert command.main(["--quick", "--check"]) == 1
+
+
+def test_a_full_run_writes_the_results_and_a_quick_one_only_where_it_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(command, "RESULTS", tmp_path / "results")
+    results = Results(TINY, Cores(0, 1), "uvloop", (_result(faster(1, "tuned"), 1.0, 4.0),))
+    monkeypatch.setattr(command, "_measure", lambda rows, plan: results)
+    assert command.main(["--quick", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"][0]["clients"]["tuned"]["samples"]
+    assert command.main(["--row", "chat-1"]) == 0
+    assert list(tmp_path.iterdir()) == []
+    assert command.main(["--quick", "--out", str(tmp_path / "elsewhere")]) == 0
+    assert command.main([]) == 0
+    for folder in ("elsewhere", "results"):
+        assert "4.00" in (tmp_path / folder / "table.md").read_text()
+        assert "samples" not in (tmp_path / folder / "results.json").read_text()
+
+
+@pytest.mark.skipif(importlib.util.find_spec("matplotlib") is None, reason="matplotlib is missing")
+def test_pictures(tmp_path: Path) -> None:
+    # In a process of its own: matplotlib warns of things that are not ours, and warnings are errors here.
+    def row(name: str, concurrency: int, costs: dict[str, float]) -> RowResult:
+        samples: dict[str, list[Sample | None]] = {
+            client: [Sample(1, cost / 1e6, cost / 1e6)] for client, cost in costs.items()
+        }
+        return RowResult(Row(name, name, tuple(costs), concurrency=concurrency), samples)
+
+    chats = [row(f"chat-{count}", count, {SUBJECT: 50.0, "naive": 51.0, "openai": 1e3}) for count in (1, 100, 1000)]
+    document = _document(*chats, row("stream", 1, {SUBJECT: 2e3, "openai": 9e4}))
+    (tmp_path / "results.json").write_text(json.dumps(document))
+    code = (
+        "import json, pathlib, sys; from benchmarks import pictures; folder = pathlib.Path(sys.argv[1]);"
+        "pictures.draw(json.loads((folder / 'results.json').read_text()), folder)"
+    )
+    drawn: list[dict[str, str]] = []
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, env=process.environment())
+        drawn.append({path.name: path.read_text() for path in tmp_path.glob("*.svg")})
+    assert set(drawn[0]) == {"cost-per-call.svg", "cost-per-chunk.svg"}
+    # The same figures give the same files: a new run shows in a diff what has changed.
+    assert drawn[0] == drawn[1]
+    assert all("aiopenai" in text for text in drawn[0].values())
 
 
 # Processes
@@ -216,33 +531,43 @@ def test_budgets_are_judged_on_the_median(
 def test_children_see_no_setting_that_tilts_a_client() -> None:
     env = process.environment({"PATH": "x", "OPENAI_BASE_URL": "y", "https_proxy": "z", "NO_PROXY": "w"})
     assert set(env) == {"PATH", "PYTHONPATH"}
+    assert process.environment({}, trusting=Path("a"))["SSL_CERT_FILE"] == "a"
 
 
 async def test_a_child_that_ends_is_an_error_with_its_exit_code() -> None:
     child = await Child.start("benchmarks.worker", "nobody")
     with pytest.raises(ChildError, match=r"benchmarks\.worker nobody: ended with exit code 2"):
         await child.receive(60)
+    assert child.lost
     await child.stop()
 
 
 async def test_a_run_end_to_end() -> None:
     rows = [
-        Row("chat", "chat, two at once", "chat", (SUBJECT, "tuned", "bare"), concurrency=2),
-        Row("stream", "a stream", "stream", (SUBJECT, "bare"), unit="stream"),
-        Row("import", "imports", "import", ("tuned",), unit="process"),
+        Row("chat", "chat, two at once", (SUBJECT, "bare"), concurrency=2, budgets=(faster(1, "bare"),)),
+        Row("secure", "chat over TLS", (SUBJECT, "naive"), tls=True, least=2),
+        Row("files", "a list", (SUBJECT, "bare"), operation="list_files", fresh=True),
+        Row("soak", "soak", (SUBJECT,), driver="soak", count=10_000, measures=("growth",), fresh=True),
+        Row("script", "a script", ("this",), driver="script", subject="this", scripts={"this": "import this_is_not"}),
+        Row("script2", "a script", ("this",), driver="script", subject="this", scripts={"this": "import json; URL"}),
     ]
     seen: list[str] = []
     results = await runner.run(rows, TINY, seen.append)
-    chat, stream, imports = results.rows
-    for name in ("tuned", "bare"):
+    chat, secure, files, soak, script, script2 = results.rows
+    for name in (SUBJECT, "bare"):
         assert [sample is not None and sample.calls >= 20 for sample in chat.samples[name]] == [True, True]
+    for name in (SUBJECT, "naive"):
+        assert [sample is not None and sample.calls >= 2 for sample in secure.samples[name]] == [True, True]
     # A client that cannot do a row says so and leaves the others alone.
-    assert stream.samples["bare"] == [None, None]
-    assert "no streams" in stream.errors["bare"]
-    assert len(imports.samples["tuned"]) == 1
-    text = report.as_text(results)
+    assert files.samples["bare"] == [None, None]
+    assert "Bare has no list_files" in files.errors["bare"]
+    assert None not in files.samples[SUBJECT]
+    assert [sample is not None and sample.calls for sample in soak.samples[SUBJECT]] == [9]
+    assert "this_is_not" in script.errors["this"]
+    assert script2.errors == {}
+    text = report.as_text(report.as_document(results))
     assert "chat, two at once" in text
-    document = json.loads(json.dumps(report.as_json(replace(results, plan=TINY))))
-    assert [row["name"] for row in document["rows"]] == ["chat", "stream", "import"]
-    assert document["rows"][0]["clients"]["bare"]["wall_us"]["median"] > 0
+    document = json.loads(json.dumps(report.as_document(results, samples=True)))
+    assert [row["name"] for row in document["rows"]] == [row.name for row in rows]
+    assert document["rows"][0]["clients"]["bare"]["figures"]["wall"]["median"] > 0
     assert seen

@@ -292,12 +292,54 @@ class TestThreads:
         assert all(reply.choices for reply in replies)
         assert server.connections <= 32
 
+    def test_closing_after_many(self, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+        with OpenAI(api_key="k", base_url=server.base_url) as client, ThreadPoolExecutor(8) as pool:
+            together = threading.Barrier(8)
+
+            def call(_: int) -> object:
+                together.wait(timeout=10)
+                return client.chat.completions.create(**CHAT)
+
+            assert len(list(pool.map(call, range(16)))) == 16
+        assert not caplog.records
+
+    def test_dropping_after_many(self, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+        client = OpenAI(api_key="k", base_url=server.base_url)
+        with ThreadPoolExecutor(4) as pool:
+            assert len([*pool.map(lambda _: client.chat.completions.create(**CHAT), range(16))]) == 16
+        del client
+        gc.collect()
+        assert not caplog.records
+
     def test_threads_that_come_and_go_find_warm_connections(self, client: OpenAI, server: Server) -> None:
         for _ in range(10):
             thread = threading.Thread(target=client.models.list)
             thread.start()
             thread.join()
         assert server.connections == 1
+
+
+class TestJobs:
+    def test_map(self, client: OpenAI) -> None:
+        requests = (client.chat.completions.create.request(**CHAT) for _ in range(50))
+        results = list(client.map(requests, concurrency=8, ordered=True))
+        assert [result.index for result in results] == list(range(50))
+        assert all(result.unwrap().choices for result in results)
+        assert client.models.list().data
+
+    def test_left_early(self, client: OpenAI) -> None:
+        results = client.map((client.models.list.request() for _ in iter(int, 1)), concurrency=4)
+        assert next(results).ok
+        results.close()
+        assert client.models.list().data
+
+    def test_gather(self, client: OpenAI) -> None:
+        lines = [{"url": "/v1/chat/completions", "body": CHAT}, {"url": "/v1/no/such", "body": {}}]
+        good, bad = client.gather(lines)
+        assert good.ok
+        assert isinstance(bad.error, NotFoundError)
+        with pytest.raises(TypeError, match="iterable"):
+            client.map(3)  # type: ignore[call-overload]
 
 
 class TestInsideARunningLoop:

@@ -292,6 +292,7 @@ class TestCopy:
         assert sent(server)["user-agent"].startswith("Mine/")
 
 
+@pytest.mark.usefixtures("transport")
 class TestLife:
     def test_repr(self) -> None:
         client = AsyncOpenAI(api_key="sk-canary", base_url="https://user:hunter2@host:8443/v1?token=sesame")
@@ -408,6 +409,7 @@ asyncio.run(main(), debug=False)
             assert server.request_count == 600
 
 
+@pytest.mark.usefixtures("transport")
 class TestHeaders:
     async def test_usual(self, server: Server, chat: dict[str, Any]) -> None:
         async with make(server, organization="org-1", project="proj-1") as client:
@@ -524,6 +526,7 @@ class TestExtras:
             await client.chat.completions.create(**chat, timeout="5")
 
 
+@pytest.mark.usefixtures("transport")
 class TestLowLevel:
     @pytest.mark.parametrize("path", ["/models/gpt-4o", "models/gpt-4o"])
     async def test_paths(self, path: str, client: AsyncOpenAI, server: Server) -> None:
@@ -655,6 +658,7 @@ def response_id(server: Server) -> str:
     return f"req_{server.request_count:032x}"
 
 
+@pytest.mark.usefixtures("transport")
 class TestReplies:
     @pytest.mark.parametrize(
         ("body", "kind", "why"),

@@ -30,6 +30,7 @@ def make(server: Server, **options: Any) -> AsyncOpenAI:
     return AsyncOpenAI(**{"api_key": "k", "base_url": server.base_url, "max_retries": 0, **options})
 
 
+@pytest.mark.usefixtures("transport")
 class TestLoops:
     def test_a_hundred_runs(self, elsewhere: Server, chat: dict[str, Any]) -> None:
         client = make(elsewhere)
@@ -286,6 +287,7 @@ async def cancel_at_random(client: AsyncOpenAI, chat: dict[str, Any], count: int
     return sum(isinstance(result, asyncio.CancelledError) for result in results)
 
 
+@pytest.mark.usefixtures("transport")
 class TestCancellation:
     async def test_no_connection_is_lost(self, elsewhere: Server, chat: dict[str, Any], until: Any) -> None:
         elsewhere.latency = 0.02

@@ -14,13 +14,14 @@ PACKAGE = Path(__file__).parents[1] / "aiopenai"
 # fmt: off
 LAYERS = [
     "version", "values", "headers", "urls", "errors", "logs", "querystring", "sse", "runner", "lenient", "lazy",
-    "codec", "models", "vectors", "types", "request", "response", "multipart", "retry", "paging", "streaming",
-    "transport", "methods", "arguments", "endpoint", "tokens", "lib", "verbs", "resources", "client", "blocking",
-    "__init__", "demo", "__main__",
+    "codec", "models", "vectors", "types", "request", "response", "multipart", "retry", "hedging", "paging", "hooks",
+    "streaming", "transport", "direct", "methods", "arguments", "endpoint", "tokens", "lib", "verbs", "limits", "bulk",
+    "resources", "client", "blocking", "otel", "module_client", "__init__", "demo", "joblines", "run", "runbatch",
+    "distributed", "__main__",
 ]
 # fmt: on
 ASIDE = {"testing", "_codegen"}
-AIOHTTP_AT_RUN_TIME = {"transport", "testing"}
+AIOHTTP_AT_RUN_TIME = {"transport", "direct", "testing"}
 
 
 class Import(NamedTuple):

@@ -1,13 +1,23 @@
-"""Every Python snippet of the README runs, against the local server."""
+"""Every Python snippet of the README runs, against the local server; its contents and its links lead somewhere.
+
+A snippet runs as what it is: a test module by pytest, one with `await` outside of functions as the inside of a
+coroutine that has a `client`, any other as a program.
+"""
 
 from __future__ import annotations
 
 import ast
 import asyncio
+import base64
+import contextlib
+import importlib.util
+import inspect
+import logging
 import os
 import re
 import subprocess
 import sys
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,10 +25,21 @@ from typing import Any, NamedTuple
 import pytest
 
 from aiopenai import AsyncOpenAI
-from aiopenai.testing import Server
+from aiopenai.testing import Server, sign_webhook, webhook_event
+from aiopenai.testing.pictures import picture
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SECRET = "whsec_" + base64.b64encode(b"a secret of some length").decode()
+# What the snippets upload.
+FILES = {
+    "lines.jsonl": b'{"line": 1}\n',
+    "locks.md": b"A lock lifts ships from one level of a canal to the next.",
+    "river.png": picture("a river"),
+}
+# What snippets show and the package does without: where it is missing, they cannot run.
+OPTIONAL = {"opentelemetry", "pydantic", "uvloop"}
+AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
 class Snippet(NamedTuple):
@@ -28,6 +49,17 @@ class Snippet(NamedTuple):
     @property
     def is_test_module(self) -> bool:
         return "\ndef test_" in self.source
+
+    @property
+    def sets_globals(self) -> bool:
+        """Whether it changes the package, for all that would run after it."""
+        return re.search(r"^aiopenai\.\w+ = ", self.source, re.MULTILINE) is not None
+
+    @property
+    def missing(self) -> list[str]:
+        """What it needs and is not installed."""
+        needed = set(re.findall(r"^(?:import|from) (\w+)", self.source, re.MULTILINE))
+        return [name for name in sorted(needed & OPTIONAL) if importlib.util.find_spec(name) is None]
 
 
 def snippets() -> Iterator[Snippet]:
@@ -40,33 +72,86 @@ SNIPPETS = list(snippets())
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
-    """A server that the environment names, and a directory with the file that the snippets upload."""
+    """A server that the environment names, and a directory with the files that the snippets upload."""
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "lines.jsonl").write_text('{"line": 1}\n')
-    with Server() as server:
+    for name, content in FILES.items():
+        (tmp_path / name).write_bytes(content)
+    monkeypatch.setenv("OPENAI_API_KEY", "test")
+    monkeypatch.setenv("OPENAI_WEBHOOK_SECRET", SECRET)
+    # The vocabularies of the real one come from the network.
+    monkeypatch.setitem(sys.modules, "tiktoken", a_tokenizer())
+    with Server() as server, logs_restored():
         monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
-        monkeypatch.setenv("OPENAI_API_KEY", "test")
         yield server
+
+
+def a_tokenizer() -> types.ModuleType:
+    """A tiktoken with a token for each word."""
+    module: Any = types.ModuleType("tiktoken")
+    module.encoding_name_for_model = str
+    module.get_encoding = lambda _: types.SimpleNamespace(encode_ordinary=str.split)
+    return module
+
+
+@contextlib.contextmanager
+def logs_restored() -> Iterator[None]:
+    """Logging as it was before."""
+    root, own = logging.getLogger(), logging.getLogger("aiopenai")
+    before = root.handlers[:], own.level
+    yield
+    root.handlers[:], own.level = before[0], before[1]
 
 
 @pytest.mark.parametrize(
     "snippet", [each for each in SNIPPETS if not each.is_test_module], ids=lambda snippet: f"line{snippet.line}"
 )
 def test_snippet_runs(snippet: Snippet, server: Server) -> None:
+    if snippet.missing:
+        pytest.skip(f"not installed: {', '.join(snippet.missing)}")
+    if snippet.sets_globals:
+        in_a_process_of_its_own(snippet.source)
+        assert server.request_count
+        return
     # Line numbers of a traceback are those of the README.
-    code = compile(
-        "\n" * (snippet.line - 1) + snippet.source, "README.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    )
+    code = compile("\n" * (snippet.line - 1) + snippet.source, "README.md", "exec", flags=AWAIT, dont_inherit=True)
+    names: dict[str, Any] = {"__name__": "__main__", "AsyncOpenAI": AsyncOpenAI}
 
     async def inside_main() -> None:
         async with AsyncOpenAI() as client:
-            await eval(code, {"client": client, "AsyncOpenAI": AsyncOpenAI})
+            names["client"] = client
+            await eval(code, names)
 
-    if "asyncio.run(" in snippet.source:
-        exec(code, {"__name__": "__main__"})
-    else:
+    if code.co_flags & inspect.CO_COROUTINE:
         asyncio.run(inside_main())
-    assert server.request_count
+    else:
+        exec(code, names)
+    if "receive" in names:
+        asyncio.run(deliver(names["receive"]))
+    else:
+        assert server.request_count or "client" not in snippet.source
+
+
+def in_a_process_of_its_own(program: str) -> None:
+    subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        timeout=60,
+    )
+
+
+async def deliver(receive: Any) -> None:
+    """A webhook of the API's, and a forged one."""
+    from aiohttp import ClientSession, web
+    from aiohttp.test_utils import TestServer
+
+    app = web.Application()
+    app.router.add_post("/", receive)
+    payload = webhook_event()
+    async with TestServer(app) as receiver, ClientSession() as session:
+        for secret, status in ((SECRET, 200), ("whsec_Zm9yZ2Vk", 400)):
+            async with session.post(receiver.make_url("/"), data=payload, headers=sign_webhook(payload, secret)) as got:
+                assert got.status == status
 
 
 @pytest.mark.parametrize(
@@ -91,8 +176,13 @@ def test_test_module_passes(snippet: Snippet, tmp_path: Path) -> None:
 
 
 def test_the_snippets_were_found() -> None:
-    assert len(SNIPPETS) == README.count("```python") >= 10
+    assert len(SNIPPETS) == README.count("```python") >= 35
     assert any(snippet.is_test_module for snippet in SNIPPETS)
+
+
+def test_snippets_are_as_wide_as_the_code() -> None:
+    wide = [line for snippet in SNIPPETS for line in snippet.source.splitlines() if len(line) > 120]
+    assert wide == []
 
 
 def test_two_commands_do_everything() -> None:
@@ -100,8 +190,30 @@ def test_two_commands_do_everything() -> None:
     assert commands == ["pip install . && python -m aiopenai demo", "pip install -e '.[test]' && python -m pytest"]
 
 
+def headings() -> dict[str, int]:
+    """The anchors of all headings, as they are made of them, with their levels."""
+    text = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^(#{2,}) (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-"): len(level) for level, title in found}
+
+
+def test_contents_has_all_that_follows_in_order() -> None:
+    anchors = list(headings())
+    contents = README.partition("## Contents\n")[2].partition("\n## ")[0]
+    assert re.findall(r"\]\(#([^)]+)\)", contents) == anchors[anchors.index("contents") + 1 :]
+
+
+def test_links_lead_somewhere() -> None:
+    links = re.findall(r"\]\((?!https?://)([^)]+)\)", README)
+    assert links
+    for link in links:
+        path, _, anchor = link.partition("#")
+        assert (ROOT / path).exists(), link
+        assert not anchor or anchor in headings(), link
+
+
 def test_named_files_exist() -> None:
-    tree = README.partition("## The project")[2]
+    tree = README.partition("## The project\n")[2]
     names: set[Any] = set(re.findall(r"[a-z_]+\.py\b|(?<!\S)[a-z_]+/(?=\s|$)", tree))
     assert {"client.py", "benchmarks/", "testing/"} <= names
     for name in names:

@@ -86,6 +86,7 @@ class TestHTTPValues:
         assert (again.status_code, again.content, again.request.method) == (201, b"\xe9", "GET")
 
 
+@pytest.mark.usefixtures("transport")
 class TestRaw:
     async def test_everything_of_it(self, client: AsyncOpenAI, server: Server, chat: dict[str, Any]) -> None:
         raw = await client.chat.completions.with_raw_response.create(**chat)
@@ -125,6 +126,7 @@ class TestRaw:
         assert raw.text == "\u00e9"
 
 
+@pytest.mark.usefixtures("transport")
 class TestBinary:
     @pytest.fixture
     async def content(self, client: AsyncOpenAI, server: Server) -> HttpxBinaryResponseContent:
@@ -136,6 +138,10 @@ class TestBinary:
         assert b"".join(content.iter_bytes()) == CONTENT
         assert [len(piece) for piece in content.iter_bytes(100_000)] == [100_000, 100_000, 56_000]
         assert b"".join([piece async for piece in content.aiter_bytes(7_000)]) == CONTENT
+        assert b"".join(content.iter_raw(7_000)) == b"".join([piece async for piece in content.aiter_raw()]) == CONTENT
+        texts = [*content.iter_text(7_000)]
+        assert "".join(texts) == "".join([piece async for piece in content.aiter_text()]) == content.text
+        assert len(texts[0]) == 7_000
         assert content.response.status_code == 200
         content.close()
         await content.aclose()
@@ -159,6 +165,7 @@ class TestBinary:
         assert (await client.files.content("f")).json() == {"a": 1}
 
 
+@pytest.mark.usefixtures("transport")
 class TestStreaming:
     @pytest.fixture
     def opened(self, client: AsyncOpenAI, server: Server) -> Any:

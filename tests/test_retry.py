@@ -177,6 +177,7 @@ class TestPolicy:
         assert len({id(policy) for policy in [retry.policy(1, own), retry.policy(1, own), own]}) == 3
 
 
+@pytest.mark.usefixtures("transport")
 class TestCalls:
     @pytest.mark.parametrize("status", [408, 409, 429, 500, 502, 503, 529])
     async def test_two_retries(self, status: int, server: Server, chat: dict[str, Any]) -> None:
@@ -320,6 +321,7 @@ class TestCalls:
         assert server.request_count == 1
 
 
+@pytest.mark.usefixtures("transport")
 class TestOwnPolicies:
     async def test_stop(self, server: Server, client: AsyncOpenAI, chat: dict[str, Any], waits: Waits) -> None:
         policy = tenacity.AsyncRetrying(stop=tenacity.stop_after_attempt(5), sleep=waits)
@@ -432,6 +434,7 @@ class Unseekable(io.RawIOBase):
         return self._file.readinto(buffer)
 
 
+@pytest.mark.usefixtures("transport")
 class TestBodies:
     @pytest.mark.parametrize("kind", ["bytes", "path", "tuple", "file", "seekable"])
     async def test_uploads_are_made_again(self, kind: str, server: Server, client: AsyncOpenAI, tmp_path: Any) -> None:

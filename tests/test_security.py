@@ -33,6 +33,7 @@ SECRETS = (
 )
 
 
+@pytest.mark.usefixtures("transport")
 class TestCanary:
     async def test_it_is_nowhere(self, server: Server, chat: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
@@ -120,6 +121,7 @@ class TestCanary:
         assert KEY.encode() not in pickle.dumps(error)
 
 
+@pytest.mark.usefixtures("transport")
 class TestRedirects:
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
     async def test_to_the_same_origin(
@@ -193,6 +195,7 @@ class TestRedirects:
         assert "cookie" not in server.journal[-1].headers
 
 
+@pytest.mark.usefixtures("transport")
 class TestBounds:
     @pytest.mark.parametrize("size", [1001, 100_000, 5_000_000])
     @pytest.mark.parametrize("chunk_size", [None, 700_000, 100])

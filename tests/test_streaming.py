@@ -59,6 +59,7 @@ async def failure(stream: AsyncStream[Any], kind: type[APIError] = APIError) -> 
     return caught.value
 
 
+@pytest.mark.usefixtures("transport")
 class TestReading:
     async def test_chat(self, client: AsyncOpenAI, server: Server, chat: dict[str, Any]) -> None:
         server.answer = "one two three"
@@ -170,6 +171,7 @@ class TestReading:
             assert error.__cause__ is not None
 
 
+@pytest.mark.usefixtures("transport")
 class TestConnections:
     async def test_a_thousand_streams_use_one(self, client: AsyncOpenAI, server: Server, chat: dict[str, Any]) -> None:
         server.answer = "a b"
@@ -301,6 +303,7 @@ class TestConnections:
             assert drained.is_set()
 
 
+@pytest.mark.usefixtures("transport")
 class TestFailures:
     async def test_an_error_event(self, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any) -> None:
         error = {"message": "Overloaded.", "type": "server_error", "code": "overloaded", "param": "p"}
@@ -422,6 +425,7 @@ class TestFailures:
         assert (await failure(stream, APIConnectionError)).partial.text == "ab"
 
 
+@pytest.mark.usefixtures("transport")
 class TestRetries:
     @pytest.mark.parametrize("cut", ["headers only", "half an event", "reset"])
     async def test_before_the_first_event(
@@ -466,6 +470,32 @@ class TestRetries:
         assert error.partial.text == "a"
         assert server.request_count == 1
 
+    async def test_what_came_before_a_failure_is_not_lost(
+        self, raw_server: Any, chat: dict[str, Any], chunk: Any, sse: Any
+    ) -> None:
+        """Also when all of it, and the failure, has come before anybody looks."""
+        ended = asyncio.Event()
+
+        async def cut(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(server.head(kind=EVENTS))
+            await writer.drain()
+            await started.wait()
+            writer.write(server.chunk(sse([chunk("a"), chunk("b")], done=False)))
+            writer.write_eof()
+            ended.set()
+            await server.watch(reader)
+
+        started = asyncio.Event()
+        server = await raw_server(cut)
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=0) as client:
+            stream = await start(client, chat)
+            started.set()
+            await asyncio.wait_for(ended.wait(), 10)
+            await asyncio.wait_for(server.gone.wait(), 10)
+            error = await failure(stream, APIConnectionError)
+        assert error.partial.text == "ab"
+
     async def test_of_a_status(self, server: Server, chat: dict[str, Any]) -> None:
         server.fault(status=503, headers={"retry-after-ms": "1"}, times=2)
         async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
@@ -482,6 +512,7 @@ def quick() -> Any:
     return tenacity.AsyncRetrying(sleep=no_sleep)
 
 
+@pytest.mark.usefixtures("transport")
 class TestTimeouts:
     @pytest.mark.parametrize("how", ["nothing", "comments", "half"])
     async def test_first_event(self, how: str, raw_server: Any, chat: dict[str, Any]) -> None:

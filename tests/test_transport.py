@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
+import importlib
 import os
 import socket
 import ssl
@@ -15,7 +17,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from aiopenai import APIConnectionError, APITimeoutError, AsyncOpenAI, Timeout
+from aiopenai import APIConnectionError, APIError, APITimeoutError, AsyncOpenAI, Timeout
 from aiopenai.testing import Server
 
 # A certificate of localhost and 127.0.0.1, signed by itself, of no use to anybody; valid for a hundred years.
@@ -66,6 +68,7 @@ def client_sockets(port: int) -> list[socket.socket]:
     return list(found.values())
 
 
+@pytest.mark.usefixtures("transport")
 class TestSockets:
     async def test_options(self, client: AsyncOpenAI, server: Server) -> None:
         await client.models.list()
@@ -116,6 +119,7 @@ class TestSockets:
             assert 2 * connection_limit() < soft
 
 
+@pytest.mark.usefixtures("transport")
 class TestTimeouts:
     async def test_connect(self, chat: dict[str, Any]) -> None:
         # A listener that accepts nothing, its backlog full: the kernel then drops what knocks.
@@ -497,6 +501,7 @@ def tls(tmp_path: Path) -> Tls:
     return Tls(tmp_path / "cert.pem")
 
 
+@pytest.mark.usefixtures("transport")
 class TestTls:
     async def test_a_context(self, tls: Tls, chat: dict[str, Any]) -> None:
         async with Server(ssl=tls.server) as server, make(server, ssl=tls.client) as client:
@@ -551,6 +556,227 @@ asyncio.run(main())
             )
 
 
+def encodings() -> dict[str, bytes]:
+    """A body in each encoding that is to be had here, by its name."""
+    import gzip
+    import zlib
+
+    plain = b'{"id": "packed"}'
+    raw = zlib.compressobj(wbits=-15)
+    known = {
+        "gzip": gzip.compress(plain),
+        "deflate": zlib.compress(plain),
+        "deflate, raw": raw.compress(plain) + raw.flush(),
+        "identity": plain,
+    }
+    for name, module in (("br", "brotli"), ("zstd", "compression.zstd"), ("zstd", "backports.zstd")):
+        with contextlib.suppress(ImportError):
+            known[name] = importlib.import_module(module).compress(plain)
+    return known
+
+
+def whole(body: bytes, *lines: str) -> bytes:
+    """A reply with a length."""
+    return "\r\n".join(["HTTP/1.1 200 OK", f"content-length: {len(body)}", *lines, "", ""]).encode() + body
+
+
+HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+BODY = b'{"id": "right"}'
+CHUNKS = b"5\r\n" + BODY[:5] + b"\r\na;x=y\r\n" + BODY[5:] + b"\r\n"
+# A reply's bytes, and whether its connection can be used again.
+REPLIES: dict[str, tuple[bytes, bool]] = {
+    "length": (whole(BODY), True),
+    "chunks": (HEAD + CHUNKS + b"0\r\n\r\n", True),
+    "trailers": (HEAD + CHUNKS + b"0\r\nx: y\r\n\r\n", True),
+    "until the end": (b"HTTP/1.1 200 OK\r\n\r\n" + BODY, False),
+    "http 1.0": (b"HTTP/1.0 200 OK\r\ncontent-length: 15\r\n\r\n" + BODY, False),
+    "close": (whole(BODY, "connection: close"), False),
+    "continue first": (b"HTTP/1.1 100 Continue\r\n\r\n" + whole(BODY), True),
+    "hints first": (b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n" * 2 + whole(BODY), True),
+}
+
+
+@pytest.mark.usefixtures("transport")
+class TestFraming:
+    @pytest.mark.parametrize("name", REPLIES)
+    @pytest.mark.parametrize("pieces", ["whole", "bytes"])
+    async def test_replies(self, name: str, pieces: str, raw_server: Any) -> None:
+        reply, kept = REPLIES[name]
+
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            while True:
+                await server.request(reader)
+                for at in range(0, len(reply), 1 if pieces == "bytes" else len(reply)):
+                    writer.write(reply[at : at + 1] if pieces == "bytes" else reply)
+                    await asyncio.sleep(0)
+                if not kept:
+                    return
+
+        server = await raw_server(serve)
+        async with make(server) as client:
+            for _ in range(3):
+                assert (await client.models.retrieve("m")).id == "right"
+        assert server.connections == (1 if kept else 3)
+
+    @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified", "200 OK"])
+    async def test_without_a_body(self, status: str, raw_server: Any) -> None:
+        length = ["content-length: 0"] if status == "200 OK" else []
+
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            while True:
+                await server.request(reader)
+                writer.write("\r\n".join([f"HTTP/1.1 {status}", *length, "", ""]).encode())
+
+        server = await raw_server(serve)
+        async with make(server) as client:
+            for _ in range(3):
+                if status.startswith("304"):
+                    with pytest.raises(APIError):
+                        await client.get("/x", cast_to=bytes)
+                else:
+                    assert not await client.get("/x", cast_to=bytes)
+        assert server.connections == 1
+
+    async def test_an_upgrade_that_nobody_wanted(self, raw_server: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nhello")
+            await server.watch(reader)
+
+        server = await raw_server(serve)
+        async with make(server) as client:
+            for _ in range(2):
+                with pytest.raises(APIError):
+                    await client.models.retrieve("m")
+        assert server.connections == 2
+
+    @pytest.mark.parametrize("encoding", encodings())
+    @pytest.mark.parametrize("framing", ["length", "chunks", "until the end"])
+    async def test_encodings(self, encoding: str, framing: str, raw_server: Any) -> None:
+        packed = encodings()[encoding]
+
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            while True:
+                await server.request(reader)
+                line = f"content-encoding: {encoding.partition(',')[0]}"
+                if framing == "length":
+                    writer.write(server.reply(packed, line))
+                elif framing == "chunks":
+                    writer.write(server.head(line) + server.chunk(packed[:3]))
+                    await asyncio.sleep(0)
+                    writer.write(server.chunk(packed[3:]) + server.chunk(b""))
+                else:
+                    writer.write(f"HTTP/1.1 200 OK\r\n{line}\r\n\r\n".encode() + packed)
+                    return
+
+        server = await raw_server(serve)
+        async with make(server) as client:
+            for _ in range(2):
+                assert (await client.models.retrieve("m")).id == "packed"
+        assert server.connections == (2 if framing == "until the end" else 1)
+
+    async def test_many_headers_and_a_body_that_tells_of_heads(self, raw_server: Any) -> None:
+        body = b'{"id": "a\\r\\n", "x": "' + b"HTTP/1.1 200 OK\\r\\n" * 3000 + b'"}'
+
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            while True:
+                await server.request(reader)
+                writer.write(server.reply(body, *[f"x-{number}: {'y' * 100}" for number in range(100)]))
+
+        server = await raw_server(serve)
+        async with make(server) as client:
+            for _ in range(5):
+                assert (await client.models.retrieve("m")).id == "a\r\n"
+        assert server.connections == 1
+
+
+@pytest.mark.usefixtures("transport")
+class TestBodiesOfRequests:
+    @pytest.mark.parametrize("size", [0, 1, 256 * 1024, 256 * 1024 + 1, 3_000_000])
+    @pytest.mark.parametrize("kind", ["bytes", "bytearray", "iterator", "form"])
+    async def test_arrive_as_they_are(self, size: int, kind: str, client: AsyncOpenAI, server: Server) -> None:
+        content = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
+        server.reply_with("/x", {"id": "done"})
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for start in range(0, size, 100_000):
+                yield b""
+                yield content[start : start + 100_000]
+
+        for _ in range(2):
+            if kind == "form":
+                await client.files.create(file=content, purpose="batch")
+                form = server.journal[-1].body
+                assert content in form
+                assert int(server.journal[-1].headers["content-length"]) == len(form)
+                continue
+            given: Any = (
+                {"bytes": content, "bytearray": bytearray(content)}.get(kind) if kind != "iterator" else pieces()
+            )
+            assert await client.post("/x", cast_to=dict, content=given) == {"id": "done"}
+            assert server.journal[-1].body == content
+        assert server.connections == 1
+
+    async def test_a_slow_source(self, server: Server) -> None:
+        go = asyncio.Event()
+
+        async def slow() -> AsyncIterator[bytes]:
+            yield b"a"
+            await go.wait()
+            yield b"b"
+
+        server.reply_with("/x", {"id": "done"})
+        async with make(server, timeout=Timeout(5, read=0.2)) as client:
+            task = asyncio.ensure_future(client.post("/x", cast_to=dict, content=slow()))
+            # No limit runs while the caller's own source has nothing to send.
+            await asyncio.sleep(0.3)
+            go.set()
+            assert await task == {"id": "done"}
+            assert server.journal[-1].body == b"ab"
+
+    async def test_a_source_that_gives_no_bytes(self, client: AsyncOpenAI) -> None:
+        async def words() -> AsyncIterator[Any]:
+            yield 5
+
+        with pytest.raises(APIConnectionError) as caught:
+            await client.post("/x", cast_to=object, content=words(), options={"max_retries": 0})
+        assert isinstance(caught.value.__cause__, Exception)
+
+    @pytest.mark.parametrize("given", ["text", {"a": "b"}], ids=str)
+    async def test_of_other_kinds(self, given: Any, client: AsyncOpenAI, server: Server) -> None:
+        server.reply_with("/x", {"id": "done"})
+        assert await client.post("/x", cast_to=dict, content=given) == {"id": "done"}
+        assert server.journal[-1].body == (b"text" if given == "text" else b"a=b")
+
+    async def test_headers_that_change_the_message(self, client: AsyncOpenAI, server: Server) -> None:
+        extra = {"Connection": "close", "Host": "elsewhere.test"}
+        for number in (1, 2):
+            await client.models.list(extra_headers=extra)
+            assert server.journal[-1].headers["host"] == "elsewhere.test"
+            assert server.connections == number
+        with pytest.raises(APIConnectionError, match="header"):
+            await client.models.list(extra_headers={"x\r\ny": "z"}, max_retries=0)
+
+    async def test_what_aiohttp_adds(self, server: Server) -> None:
+        async with make(server) as client:
+            await client.models.list()
+            headers = server.journal[-1].headers
+            assert "gzip" in headers["accept-encoding"]
+            assert headers["host"] == server.base_url.split("/")[2]
+            await client.models.list(extra_headers={"Accept-Encoding": "identity", "User-Agent": "mine"})
+            headers = server.journal[-1].headers
+            assert (headers["accept-encoding"], headers["user-agent"]) == ("identity", "mine")
+            server.reply_with("/x", {"id": "done"})
+            await client.post("/x", cast_to=object)
+            assert server.journal[-1].headers["content-length"] == "0"
+
+    async def test_targets(self, client: AsyncOpenAI, server: Server) -> None:
+        server.reply_with("/a/b", {"id": "x"})
+        assert await client.get("/a%2Fb?q=%20&r=1", cast_to=dict) == {"id": "x"}
+        assert server.journal[-1].query == {"q": " ", "r": "1"}
+
+
+@pytest.mark.usefixtures("transport")
 class TestErrorsOfBelow:
     @pytest.mark.parametrize(
         "reply",

@@ -67,15 +67,13 @@ def _is_adapter(kind: Any) -> bool:
 
 
 def _is_pydantic_dataclass(kind: Any) -> bool:
+    # Of pydantic 2: dataclasses of pydantic 1 are taken for what they are beside that.
     cls: Any = get_origin(kind) or kind
-    return inspect.isclass(cls) and hasattr(cls, "__pydantic_config__")
+    return inspect.isclass(cls) and hasattr(cls, "__pydantic_config__") and _pydantic("TypeAdapter") is not None
 
 
 def _adapter(kind: Any) -> Any:
-    adapter = _pydantic("TypeAdapter")
-    if adapter is None:
-        raise TypeError(f"{type_name(kind)}: only models are supported of pydantic 1")
-    return adapter(kind)
+    return _pydantic("TypeAdapter")(kind)
 
 
 def _is_structure(kind: Any) -> bool:

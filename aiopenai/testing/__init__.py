@@ -47,6 +47,10 @@ What goes wrong, each for a number of requests (`times`) and for some requests o
     server.fault(stall_after=700)                                    # or goes silent there
     server.fault(body="<html>Log in</html>", content_type="text/html")
 
+How busy it is: `Server(limits=RateLimits(rpm=500, tpm=20_000))` keeps token buckets, sends what is left in its headers
+and refuses with 429 and Retry-After; `Server(latency=slow_tail(0.1))` lets one request in a hundred take 20 times as
+long.
+
 What your code has sent: `server.journal`, `server.requests_for(path)`, `server.connections`. What it gets, to the
 byte: `server.reply_with(path, body, content_type="text/event-stream", chunk_size=7)`.
 """
@@ -59,6 +63,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .faults import Fault, Prepared
     from .journal import ReceivedRequest
+    from .limits import RateLimits, slow_tail
     from .multipart import Part
     from .server import Server, serve_forever
     from .webhooks import sign_webhook, webhook_event
@@ -67,10 +72,12 @@ __all__ = [
     "Fault",
     "Part",
     "Prepared",
+    "RateLimits",
     "ReceivedRequest",
     "Server",
     "serve_forever",
     "sign_webhook",
+    "slow_tail",
     "webhook_event",
 ]
 
@@ -79,9 +86,11 @@ _HOMES = {
     "Fault": "faults",
     "Part": "multipart",
     "Prepared": "faults",
+    "RateLimits": "limits",
     "ReceivedRequest": "journal",
     "Server": "server",
     "serve_forever": "server",
+    "slow_tail": "limits",
     "sign_webhook": "webhooks",
     "webhook_event": "webhooks",
 }

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from .faults import Fault, Match, Prepared, Rules, as_bytes
 from .journal import Journal, ReceivedRequest
+from .limits import RateLimits
 from .routes import PREFIX, answer
 from .state import Answer, State
 from .values import ApiError, Events, Outcome, Reply
@@ -49,13 +50,14 @@ class Server:
     answer: what models say: None repeats the user's text, a string is said each time, a function gets the user's text
         and returns the answer. May be set at any time.
     models: the names of models to know instead of the built-in list.
-    latency: seconds to wait before every reply.
+    latency: seconds to wait before every reply, or a function that gives them, such as `slow_tail(0.1)`.
     token_delay: seconds between the events of a stream; 0 only lets other tasks run in between.
     journal: whether to record requests.
     max_journal_entries, max_journal_bytes: the journal keeps the newest requests within these bounds.
     max_body_bytes: bigger requests are answered 413.
     max_stored, max_stored_bytes: how many objects of a kind, and bytes of files, are kept; the oldest go first.
     backlog: connections that may wait to be accepted.
+    limits: rate limits to enforce, `RateLimits(rpm=..., tpm=...)`.
     clock: what `created` comes from, in seconds; by default a constant, so that replies are always the same.
     poll_after_ms: when unfinished work asks to be looked at again, in the header `openai-poll-after-ms`.
     """
@@ -69,7 +71,7 @@ class Server:
         ssl: SSLContext | None = None,
         answer: Answer = None,
         models: Iterable[str] | None = None,
-        latency: float = 0.0,
+        latency: float | Callable[[], float] = 0.0,
         token_delay: float = 0.0,
         journal: bool = True,
         max_journal_entries: int = 10_000,
@@ -79,9 +81,10 @@ class Server:
         max_stored_bytes: int = 1024 * 1024 * 1024,
         backlog: int = 4096,
         clock: Callable[[], float] | None = None,
+        limits: RateLimits | None = None,
         poll_after_ms: int = 10,
     ) -> None:
-        if latency < 0 or token_delay < 0:
+        if token_delay < 0 or not (callable(latency) or latency >= 0):
             raise ValueError("latency and token_delay must not be negative")
         self.latency = latency
         self.token_delay = token_delay
@@ -90,6 +93,7 @@ class Server:
         self._wanted_port = port
         self._ssl = ssl
         self._backlog = backlog
+        self._limits = limits
         self._max_body_bytes = max_body_bytes
         self._journal = Journal(max_journal_entries, max_journal_bytes) if journal else None
         self._rules = Rules()
@@ -366,15 +370,23 @@ class Server:
         received.fault = fault
         if self._journal is not None:
             self._journal.add(received)
+        # Of a body that was not read to its end the rest would be taken for the next request.
+        unread = refusal is not None
+        limits = self._limits
+        if limits is not None and refusal is None:
+            refusal = limits.admit(received, received.path.removeprefix(PREFIX))
         outcome = self._outcome(received, request_id, fault, refusal)
-        if self.latency:
-            await connection.sleep(self.latency)
+        if limits is not None and refusal is None:
+            limits.charge(outcome.tokens)
+        latency = self.latency() if callable(self.latency) else self.latency
+        if latency:
+            await connection.sleep(latency)
         if fault is not None and fault.delay:
             await connection.sleep(fault.delay)
         old = request.version < (1, 1)
         extra = fault.headers if fault is not None and fault.headers else None
-        close = not request.keep_alive or refusal is not None or old or _says_close(outcome, extra)
-        lines = _header_lines(request_id, started, outcome.tokens)
+        close = not request.keep_alive or unread or old or _says_close(outcome, extra)
+        lines = _header_lines(request_id, started, outcome.tokens, limits)
         writer = Writer(connection, fault)
         if isinstance(outcome, Events):
             head = response_head(200, _EVENT_STREAM, lines, extra, length=None, chunked=not old, close=close)
@@ -440,14 +452,15 @@ async def _at_most(seconds: float, awaited: Awaitable[Any]) -> None:
         _logger.warning("the server did not close within %.0f s", seconds)
 
 
-def _header_lines(request_id: str, started: float, tokens: int) -> str:
+def _header_lines(request_id: str, started: float, tokens: int, limits: RateLimits | None) -> str:
     """The headers that the API sends with every reply.
 
-    The rate limits are those of a bucket that is full again between calls: nothing is enforced.
+    Where no rate limits are enforced, they are those of a bucket that is full again between calls.
     """
-    return (
-        f"x-request-id: {request_id}\r\n"
-        f"openai-processing-ms: {int((time.monotonic() - started) * 1000)}\r\n"
+    own = f"x-request-id: {request_id}\r\nopenai-processing-ms: {int((time.monotonic() - started) * 1000)}\r\n"
+    if limits is not None:
+        return own + limits.headers()
+    return own + (
         f"x-ratelimit-limit-requests: {_REQUEST_LIMIT}\r\n"
         f"x-ratelimit-limit-tokens: {_TOKEN_LIMIT}\r\n"
         f"x-ratelimit-remaining-requests: {_REQUEST_LIMIT - 1}\r\n"

@@ -1,49 +1,91 @@
-"""Adapters: each client behind the three operations that are measured. Imported only in the process that uses them."""
+"""Adapters: each client behind the operations that are measured. Imported only in the process that uses them."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Any, Final, Literal, Protocol
+
+Operation = Literal[
+    "chat",
+    "stream",
+    "embed_floats",
+    "embed_lists",
+    "embed_buffers",
+    "respond",
+    "list_files",
+    "logprobs",
+    "upload",
+]
 
 
 class Client(Protocol):
-    """A client bound to a base URL; made inside a running event loop, used only in that loop."""
+    """A client bound to a base URL; made inside a running event loop, used only in that loop.
 
-    async def chat(self) -> str:
-        """One chat call; returns the text of the first choice."""
-        ...
+    Besides `close` it has a method for each `Operation` that it can do, a coroutine, which returns what
+    `answers.expected` says when all went well:
 
-    async def stream(self) -> int:
-        """One streamed chat call; returns the number of characters received."""
-        ...
+    - ``chat(model)``: one call; the text of the first choice. ``upload()``: the same, asked with 24 MB of images.
+    - ``stream(model)``: one streamed call; the number of characters received.
+    - ``embed_floats()``, ``embed_lists()``, ``embed_buffers()``: 64 embeddings sent as decimals and made lists; sent
+      as base64 and made lists; sent as base64 and made arrays. The number of floats.
+    - ``respond()``, ``list_files()``, ``logprobs()``: output items, files and log probabilities received.
 
-    async def close(self) -> None: ...
+    Blocking clients (`ClientSpec.blocking`) have plain methods instead, made and used outside of any loop.
+    """
+
+    def close(self) -> Any: ...
 
 
 class ClientError(Exception):
     """A hand-written client got a reply that is not a success."""
 
 
+class UnsupportedError(Exception):
+    """A client cannot do an operation; the text says why."""
+
+
 @dataclass(frozen=True)
 class ClientSpec:
-    """Where an adapter lives (``module:name``, inside this package) and what the report calls it."""
+    """Where an adapter lives (``module:name``, inside this package) and what the report calls it.
+
+    `needs` is what the adapter wraps (``module:name``), imported with it so that making a client imports nothing.
+    """
 
     title: str
     target: str
+    needs: str = ""
+    blocking: bool = False
 
     def load(self) -> Callable[[str], Client]:
-        """Import the adapter; returns its factory, which takes the base URL."""
+        """Import the adapter; returns its factory, which takes the base URL. Raises ImportError."""
+        if self.needs:
+            wrapped, _, attribute = self.needs.partition(":")
+            getattr(importlib.import_module(wrapped), attribute)
         module, _, name = self.target.partition(":")
         factory: Callable[[str], Client] = getattr(importlib.import_module(f"{__name__}.{module}"), name)
         return factory
 
 
+def operation(client: Client, name: str) -> Callable[..., Any]:
+    """The method of `client` that does `name`; raises UnsupportedError."""
+    method: Callable[..., Any] | None = getattr(client, name, None)
+    if method is None:
+        raise UnsupportedError(f"{type(client).__name__} has no {name}")
+    return method
+
+
 CLIENTS: Final[dict[str, ClientSpec]] = {
-    "aiopenai": ClientSpec("aiopenai", "sdk:aiopenai"),
-    "openai": ClientSpec("openai, the reference", "sdk:reference"),
+    "aiopenai": ClientSpec("aiopenai", "sdk:aiopenai", "aiopenai:AsyncOpenAI"),
     "tuned": ClientSpec("aiohttp + msgspec, tuned", "handwritten:Tuned"),
     "naive": ClientSpec("aiohttp + json, naive", "handwritten:Naive"),
+    "openai": ClientSpec("openai, the reference", "sdk:reference", "openai:AsyncOpenAI"),
+    "openai-aiohttp": ClientSpec("openai, aiohttp extra", "sdk:reference_on_aiohttp", "openai:DefaultAioHttpClient"),
+    "liter-llm": ClientSpec("liter-llm", "liter:Liter", "liter_llm:create_client"),
     "bare": ClientSpec("bare asyncio protocol", "bare:Bare"),
+    "encode": ClientSpec("one msgspec encode", "bare:Encode"),
+    "sent": ClientSpec("one msgspec encode, sent", "bare:EncodeAndSend"),
+    "aiopenai-blocking": ClientSpec("aiopenai, blocking", "sdk:aiopenai_blocking", "aiopenai:OpenAI", blocking=True),
+    "openai-blocking": ClientSpec("openai, blocking", "sdk:reference_blocking", "openai:OpenAI", blocking=True),
 }

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from typing import cast
+import socket
+import ssl
+from typing import Any, cast
 
 from yarl import URL
 
 from benchmarks import answers
 
 from . import ClientError
-from .wire import decode_completion, encode
+from .wire import decode_chunk, decode_completion, encode
 
 
 class _Connection(asyncio.Protocol):
+    """One reply at a time: framed by a length, or an event stream in HTTP chunks."""
+
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._buffer = b""
         self._reply: asyncio.Future[tuple[bytes, bytes]] | None = None
+        self._chunked = False
+        self._characters = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # Not isinstance: uvloop's transports do not derive from asyncio's.
@@ -28,17 +34,45 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer = buffer = self._buffer + data if self._buffer else data
+        if self._chunked:
+            self._stream(buffer)
+            return
         end = buffer.find(b"\r\n\r\n")
         if end < 0:
             return
         start = buffer.find(b"\r\nContent-Length: ", 0, end + 2)
         if start < 0:
-            self._fail(ClientError("a reply without Content-Length"))
+            if buffer[9:12] == b"200" and b"\r\nTransfer-Encoding: chunked" in buffer[:end]:
+                self._chunked = True
+                self._stream(buffer[end + 4 :])
+            else:
+                self._fail(ClientError("a reply without Content-Length"))
             return
         length = int(buffer[start + 18 : buffer.index(b"\r\n", start + 18)])
         if len(buffer) >= end + 4 + length and self._reply is not None:
             self._buffer = b""
             self._reply.set_result((buffer[9:12], buffer[end + 4 :]))
+
+    def _stream(self, buffer: bytes) -> None:
+        """Take HTTP chunks, each of which holds one event, out of what has arrived."""
+        position = 0
+        while (line := buffer.find(b"\r\n", position)) >= 0:
+            size = int(buffer[position:line], 16)
+            end = line + 2 + size
+            if len(buffer) < end + 2:
+                break
+            position = end + 2
+            if size == 0:
+                self._chunked = False
+                if self._reply is not None:
+                    self._reply.set_result((b"200", b""))
+                break
+            event = buffer[line + 8 : end - 2]
+            if event != b"[DONE]":
+                text = decode_chunk(event).choices[0].delta.content
+                if text:
+                    self._characters += len(text)
+        self._buffer = buffer[position:]
 
     def _fail(self, exc: Exception) -> None:
         if self._reply is not None and not self._reply.done():
@@ -47,8 +81,14 @@ class _Connection(asyncio.Protocol):
     def ask(self, request: bytes) -> asyncio.Future[tuple[bytes, bytes]]:
         assert self._transport is not None
         self._reply = asyncio.get_running_loop().create_future()
+        self._characters = 0
         self._transport.write(request)
         return self._reply
+
+    @property
+    def characters(self) -> int:
+        """How many the last stream brought."""
+        return self._characters
 
     def close(self) -> None:
         if self._transport is not None:
@@ -56,13 +96,14 @@ class _Connection(asyncio.Protocol):
 
 
 class Bare:
-    """Connections in a list, one write and one future a call; no timeouts, no streams."""
+    """Connections in a list, one write and one future a call; no timeouts, no retries, no cancellation."""
 
     def __init__(self, base_url: str) -> None:
         url = URL(base_url)
         assert url.host is not None
         assert url.port is not None
         self._address = (url.host, url.port)
+        self._context = ssl.create_default_context() if url.scheme == "https" else None
         self._head = (
             f"POST {url.path}/chat/completions HTTP/1.1\r\nHost: {url.host}:{url.port}\r\n"
             "Authorization: Bearer sk-bench\r\nContent-Type: application/json\r\nAccept: application/json\r\n"
@@ -70,22 +111,79 @@ class Bare:
         ).encode()
         self._free: list[_Connection] = []
 
-    async def chat(self) -> str:
+    async def _ask(self, question: dict[str, Any]) -> tuple[_Connection, bytes]:
         if self._free:
             connection = self._free.pop()
         else:
-            _, connection = await asyncio.get_running_loop().create_connection(_Connection, *self._address)
-        body = encode(answers.question())
+            _, connection = await asyncio.get_running_loop().create_connection(
+                _Connection, *self._address, ssl=self._context
+            )
+        body = encode(question)
         status, reply = await connection.ask(b"%bContent-Length: %d\r\n\r\n%b" % (self._head, len(body), body))
         self._free.append(connection)
         if status != b"200":
             raise ClientError(f"{status.decode()}: {reply[:200]!r}")
+        return connection, reply
+
+    async def chat(self, model: str = answers.MODEL) -> str:
+        _, reply = await self._ask(answers.question(model))
         return decode_completion(reply).choices[0].message.content or ""
 
-    async def stream(self) -> int:
-        raise ClientError("the bare protocol does no streams")
+    async def upload(self) -> str:
+        _, reply = await self._ask({"model": answers.MODEL, "messages": answers.images()})
+        return decode_completion(reply).choices[0].message.content or ""
+
+    async def stream(self, model: str = answers.MODEL) -> int:
+        connection, _ = await self._ask(answers.question(model, stream=True))
+        return connection.characters
 
     async def close(self) -> None:
         for connection in self._free:
             connection.close()
         self._free.clear()
+
+
+class Encode:
+    """The one encoding of a request's body that nobody gets around; sends nothing."""
+
+    def __init__(self, base_url: str) -> None:
+        del base_url
+
+    async def upload(self) -> str:
+        body = encode({"model": answers.MODEL, "messages": answers.images()})
+        return answers.CHAT_TEXT if len(body) > answers.IMAGES * answers.IMAGE_BYTES else ""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+class EncodeAndSend:
+    """The same, and the system's copying of it into a socket, without a transport in between."""
+
+    def __init__(self, base_url: str) -> None:
+        url = URL(base_url)
+        assert url.host is not None
+        assert url.port is not None
+        self._address = (url.host, url.port)
+        self._head = f"POST {url.path}/chat/completions HTTP/1.1\r\nHost: {url.host}\r\n"
+        self._socket: socket.socket | None = None
+
+    async def upload(self) -> str:
+        loop = asyncio.get_running_loop()
+        if self._socket is None:
+            self._socket = socket.socket()
+            self._socket.setblocking(False)
+            await loop.sock_connect(self._socket, self._address)
+        body = encode({"model": answers.MODEL, "messages": answers.images()})
+        await loop.sock_sendall(self._socket, f"{self._head}Content-Length: {len(body)}\r\n\r\n".encode())
+        await loop.sock_sendall(self._socket, body)
+        # The server's answer is small and written at once.
+        reply = await loop.sock_recv(self._socket, 65_536)
+        status, _, rest = reply.partition(b"\r\n")
+        if status != b"HTTP/1.1 200 OK":
+            raise ClientError(status.decode())
+        return decode_completion(rest.partition(b"\r\n\r\n")[2]).choices[0].message.content or ""
+
+    async def close(self) -> None:
+        if self._socket is not None:
+            self._socket.close()

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
+from array import array
+from typing import Any
 
 import aiohttp
 from multidict import CIMultiDict
@@ -13,8 +17,6 @@ from benchmarks import answers
 from . import ClientError
 from .wire import decode_chunk, decode_completion, encode
 
-_PATH = "/chat/completions"
-
 
 class Naive:
     """``session.post(json=...)`` and ``await response.json()``, lines of a stream one by one.
@@ -23,22 +25,54 @@ class Naive:
     """
 
     def __init__(self, base_url: str) -> None:
-        self._url = base_url + _PATH
+        self._url = base_url
         self._headers = {"Authorization": "Bearer sk-bench"}
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
 
-    async def chat(self) -> str:
-        async with self._session.post(self._url, json=answers.question(), headers=self._headers) as response:
+    async def _ask(self, path: str, body: dict[str, Any] | None, method: str = "POST") -> Any:
+        async with self._session.request(method, self._url + path, json=body, headers=self._headers) as response:
             if response.status != 200:
                 raise ClientError(f"{response.status}: {await response.text()}")
-            reply = await response.json()
+            return await response.json()
+
+    async def chat(self, model: str = answers.MODEL) -> str:
+        reply = await self._ask("/chat/completions", answers.question(model))
         text: str = reply["choices"][0]["message"]["content"]
         return text
 
-    async def stream(self) -> int:
+    async def upload(self) -> str:
+        reply = await self._ask("/chat/completions", {"model": answers.MODEL, "messages": answers.images()})
+        text: str = reply["choices"][0]["message"]["content"]
+        return text
+
+    async def logprobs(self) -> int:
+        reply = await self._ask("/chat/completions", answers.question(answers.LONG))
+        return len(reply["choices"][0]["logprobs"]["content"])
+
+    async def _embed(self, encoding: str) -> Any:
+        body = {"model": "text-embedding-3-small", "input": answers.INPUTS, "encoding_format": encoding}
+        return [item["embedding"] for item in (await self._ask("/embeddings", body))["data"]]
+
+    async def embed_floats(self) -> int:
+        return sum(len(vector) for vector in await self._embed("float"))
+
+    async def embed_lists(self) -> int:
+        return sum(len(array("f", base64.b64decode(vector)).tolist()) for vector in await self._embed("base64"))
+
+    async def embed_buffers(self) -> int:
+        return sum(len(array("f", base64.b64decode(vector))) for vector in await self._embed("base64"))
+
+    async def respond(self) -> int:
+        reply = await self._ask("/responses", {"model": answers.MODEL, "input": "How are you today? " * 10})
+        return len(reply["output"])
+
+    async def list_files(self) -> int:
+        return len((await self._ask("/files", None, "GET"))["data"])
+
+    async def stream(self, model: str = answers.MODEL) -> int:
         characters = 0
-        body = answers.question(stream=True)
-        async with self._session.post(self._url, json=body, headers=self._headers) as response:
+        body = answers.question(model, stream=True)
+        async with self._session.post(self._url + "/chat/completions", json=body, headers=self._headers) as response:
             if response.status != 200:
                 raise ClientError(f"{response.status}: {await response.text()}")
             async for line in response.content:
@@ -57,7 +91,7 @@ class Tuned:
     """No cookies, no redirects, prebuilt URL and headers, msgspec both ways, a stream split by batches."""
 
     def __init__(self, base_url: str) -> None:
-        self._url = URL(base_url + _PATH)
+        self._url = URL(base_url + "/chat/completions")
         self._headers = CIMultiDict(
             {
                 "Authorization": "Bearer sk-bench",
@@ -73,20 +107,25 @@ class Tuned:
             timeout=aiohttp.ClientTimeout(total=600),
         )
 
-    async def chat(self) -> str:
-        async with self._session.post(
-            self._url, data=encode(answers.question()), headers=self._headers, allow_redirects=False
-        ) as response:
-            body = await response.read()
+    async def _ask(self, body: bytes | io.BytesIO) -> str:
+        async with self._session.post(self._url, data=body, headers=self._headers, allow_redirects=False) as response:
+            reply = await response.read()
             if response.status != 200:
-                raise ClientError(f"{response.status}: {body[:200]!r}")
-        return decode_completion(body).choices[0].message.content or ""
+                raise ClientError(f"{response.status}: {reply[:200]!r}")
+        return decode_completion(reply).choices[0].message.content or ""
 
-    async def stream(self) -> int:
+    async def chat(self, model: str = answers.MODEL) -> str:
+        return await self._ask(encode(answers.question(model)))
+
+    async def upload(self) -> str:
+        # What aiohttp asks for when it is given as many bytes at once.
+        return await self._ask(io.BytesIO(encode({"model": answers.MODEL, "messages": answers.images()})))
+
+    async def stream(self, model: str = answers.MODEL) -> int:
         characters = 0
         rest = b""
         async with self._session.post(
-            self._url, data=encode(answers.question(stream=True)), headers=self._headers, allow_redirects=False
+            self._url, data=encode(answers.question(model, stream=True)), headers=self._headers, allow_redirects=False
         ) as response:
             if response.status != 200:
                 raise ClientError(f"{response.status}: {(await response.read())[:200]!r}")

@@ -1,4 +1,4 @@
-"""The two SDKs. One adapter does for both, which is the point of a drop-in: only the imported module differs."""
+"""The SDKs. One adapter does for both, which is the point of a drop-in: only the imported module differs."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ from typing import Any
 
 from benchmarks import answers
 
+_KEY = "sk-bench"
+
 
 class Sdk:
-    """The module's `AsyncOpenAI` with its default settings."""
+    """A module's `AsyncOpenAI` with its default settings."""
 
-    def __init__(self, module: str, base_url: str) -> None:
+    def __init__(self, client: Any) -> None:
         # Any: the benchmarks are type-checked where the reference is not installed.
-        self._client: Any = importlib.import_module(module).AsyncOpenAI(api_key="sk-bench", base_url=base_url)
+        self._client: Any = client
 
-    async def chat(self) -> str:
+    async def chat(self, model: str = answers.MODEL) -> str:
         reply = await self._client.chat.completions.create(
-            model=answers.MODEL, messages=answers.MESSAGES, temperature=answers.TEMPERATURE
+            model=model, messages=answers.MESSAGES, temperature=answers.TEMPERATURE
         )
         text: str = reply.choices[0].message.content
         return text
 
-    async def stream(self) -> int:
+    async def stream(self, model: str = answers.MODEL) -> int:
         characters = 0
         stream = await self._client.chat.completions.create(
-            model=answers.MODEL, messages=answers.MESSAGES, temperature=answers.TEMPERATURE, stream=True
+            model=model, messages=answers.MESSAGES, temperature=answers.TEMPERATURE, stream=True
         )
         async for chunk in stream:
             text = chunk.choices[0].delta.content
@@ -33,15 +35,97 @@ class Sdk:
                 characters += len(text)
         return characters
 
+    async def upload(self) -> str:
+        reply = await self._client.chat.completions.create(model=answers.MODEL, messages=answers.images())
+        text: str = reply.choices[0].message.content
+        return text
+
+    async def logprobs(self) -> int:
+        reply = await self._client.chat.completions.create(model=answers.LONG, messages=answers.MESSAGES, logprobs=True)
+        return len(reply.choices[0].logprobs.content)
+
+    async def embed_floats(self) -> int:
+        reply = await self._client.embeddings.create(
+            model="text-embedding-3-small", input=answers.INPUTS, encoding_format="float"
+        )
+        return sum(len(item.embedding) for item in reply.data)
+
+    async def embed_lists(self) -> int:
+        reply = await self._client.embeddings.create(model="text-embedding-3-small", input=answers.INPUTS)
+        return sum(len(item.embedding) for item in reply.data)
+
+    async def embed_buffers(self) -> int:
+        # The reference has lists only, and those are what its users get.
+        return await self.embed_lists()
+
+    async def respond(self) -> int:
+        reply = await self._client.responses.create(model=answers.MODEL, input="How are you today? " * 10)
+        return len(reply.output)
+
+    async def list_files(self) -> int:
+        page = await self._client.files.list()
+        return len(page.data)
+
     async def close(self) -> None:
         await self._client.close()
 
 
+class Subject(Sdk):
+    """aiopenai, which offers buffers too."""
+
+    async def embed_buffers(self) -> int:
+        reply = await self._client.embeddings.create(model="text-embedding-3-small", input=answers.INPUTS)
+        return sum(len(item.as_array()) for item in reply.data)
+
+
+class BlockingSdk:
+    """A module's `OpenAI` with its default settings."""
+
+    def __init__(self, module: str, base_url: str) -> None:
+        self._client: Any = importlib.import_module(module).OpenAI(api_key=_KEY, base_url=base_url)
+
+    def chat(self, model: str = answers.MODEL) -> str:
+        reply = self._client.chat.completions.create(
+            model=model, messages=answers.MESSAGES, temperature=answers.TEMPERATURE
+        )
+        text: str = reply.choices[0].message.content
+        return text
+
+    def stream(self, model: str = answers.MODEL) -> int:
+        characters = 0
+        for chunk in self._client.chat.completions.create(
+            model=model, messages=answers.MESSAGES, temperature=answers.TEMPERATURE, stream=True
+        ):
+            text = chunk.choices[0].delta.content
+            if text:
+                characters += len(text)
+        return characters
+
+    def close(self) -> None:
+        self._client.close()
+
+
 def aiopenai(base_url: str) -> Sdk:
     """The subject."""
-    return Sdk("aiopenai", base_url)
+    return Subject(importlib.import_module("aiopenai").AsyncOpenAI(api_key=_KEY, base_url=base_url))
 
 
 def reference(base_url: str) -> Sdk:
     """The reference with its default HTTP client."""
-    return Sdk("openai", base_url)
+    return Sdk(importlib.import_module("openai").AsyncOpenAI(api_key=_KEY, base_url=base_url))
+
+
+def reference_on_aiohttp(base_url: str) -> Sdk:
+    """The reference with its aiohttp extra."""
+    module = importlib.import_module("openai")
+    return Sdk(module.AsyncOpenAI(api_key=_KEY, base_url=base_url, http_client=module.DefaultAioHttpClient()))
+
+
+def aiopenai_blocking(base_url: str) -> BlockingSdk:
+    """The subject's blocking client."""
+    return BlockingSdk("aiopenai", base_url)
+
+
+def reference_blocking(base_url: str) -> BlockingSdk:
+    """The reference's blocking client."""
+    return BlockingSdk("openai", base_url)

@@ -43,9 +43,8 @@ def others(client: OpenAI) -> None:
     reveal_type(client.files.content("id"))  # T: HttpxBinaryResponseContent
     reveal_type(client.batches.create(completion_window="24h", endpoint="/v1/responses", input_file_id="f"))  # T: Batch
     reveal_type(client.audio.transcriptions.create(file=b"", model="whisper-1", response_format="text"))  # T: str
-    reveal_type(
-        client.vector_stores.file_batches.list_files("b", vector_store_id="v")
-    )  # T: SyncCursorPage[VectorStoreFile]
+    listed = client.vector_stores.file_batches.list_files("b", vector_store_id="v")
+    reveal_type(listed)  # T: SyncCursorPage[VectorStoreFile]
     reveal_type(client.admin.organization.projects.list())  # T: SyncConversationCursorPage[Project]
     reveal_type(client.with_options(timeout=5))  # T: OpenAI
 

@@ -1,0 +1,52 @@
+"""Whether anything got slower: ratios of a run beside those of a committed one.
+
+Ratios and not times, because the next machine is another one; only of rows and clients that both have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+# Beyond this share of the committed ratio it counts; ratios move by a tenth between runs.
+TOLERANCE: Final = 0.15
+
+
+class Loss(NamedTuple):
+    """A rival that aiopenai is less ahead of, or more behind, than it was."""
+
+    row: str
+    client: str
+    measure: str
+    then: float
+    now: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.row}: {self.measure} of {self.client} was {self.then:.2f} x aiopenai's and is {self.now:.2f} x "
+            f"({self.now / self.then - 1:+.0%})"
+        )
+
+
+def losses(now: dict[str, Any], then: dict[str, Any], tolerance: float = TOLERANCE) -> list[Loss]:
+    """The ratios of `now` that are worse than those of `then` by more than `tolerance`; both are report documents."""
+    before = {row["name"]: row for row in then["rows"]}
+    return [
+        loss
+        for row in now["rows"]
+        if row["name"] in before
+        for loss in _of_row(row, before[row["name"]])
+        if loss.now < loss.then * (1 - tolerance)
+    ]
+
+
+def _of_row(row: dict[str, Any], before: dict[str, Any]) -> Iterator[Loss]:
+    measure = row["measures"][0]
+    for name, client in row["clients"].items():
+        then = before["clients"].get(name, {"ratios": {}})["ratios"].get(measure)
+        now = client["ratios"].get(measure)
+        if then is not None and now is not None:
+            yield Loss(row["name"], name, measure, then["median"], now["median"])
+        elif then is not None and row["clients"][row["subject"]]["error"] is not None:
+            # No figures of our own are the worst of all.
+            yield Loss(row["name"], name, measure, then["median"], 0.0)

@@ -1,0 +1,410 @@
+"""How a turn is driven: what makes the calls, how many at once, and which clocks run meanwhile.
+
+A driver gets the turn, a factory of clients and the server's control connection, and returns one `Sample`. What it
+needs before its clock starts (connections, compiled schemas, caches) it does first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import random
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+from . import answers, process
+from .clients import Client, operation
+from .control import Control
+from .stats import Sample, percentile
+
+Factory = Callable[[], Client]
+
+# Clients kept alive by one turn of "construct".
+_MAX_CONSTRUCTED = 200
+# Calls of "heavy" that are timed, and those during which the loop is watched.
+_HEAVY = (3, 2)
+# Of each hundred calls of "soak" the ones that are cancelled, refused and followed by a stream; of each hundred streams
+# the ones that are cancelled and cut.
+_CANCELLED, _FAILED, _STREAMED = 7, 13, 50
+_LANES = 100
+# How often connections for all lanes are tried.
+_WAVES = 3
+# In less than this the server is busy with being asked how busy it is.
+_MEANINGFUL = 0.02
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What is asked of the measured process: see `rows.Row`, whose fields these are."""
+
+    driver: str
+    operation: str
+    model: str
+    concurrency: int
+    seconds: float
+    loop: str
+    least: int
+    per: int
+    count: int
+
+
+class WrongAnswerError(Exception):
+    """A client returned something other than what the server sent: its time means nothing."""
+
+
+class _Clocks:
+    """Wall clock, our CPU and the server's, from `start` to `stop`."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+
+    def start(self) -> float:
+        gc.collect()
+        self._server = self._control.cpu()
+        self._cpu = time.process_time()
+        self._wall = time.perf_counter()
+        return self._wall
+
+    def stop(self, calls: int, **more: float) -> Sample:
+        wall = time.perf_counter() - self._wall
+        cpu = time.process_time() - self._cpu
+        if wall >= _MEANINGFUL:
+            more["server"] = (self._control.cpu() - self._server) / wall * 100
+        return Sample(calls, wall, cpu, more)
+
+
+def _latencies(seconds: list[float]) -> dict[str, float]:
+    return {"p50": percentile(seconds, 0.5) * 1e6, "p99": percentile(seconds, 0.99) * 1e6}
+
+
+def _check(turn: Turn, value: object) -> None:
+    expected = answers.expected(turn.operation, turn.model)
+    if value != expected:
+        raise WrongAnswerError(f"{turn.operation} gave {str(value)[:80]!r} instead of {str(expected)[:80]!r}")
+
+
+def _checked(client: Client, turn: Turn) -> Callable[[], Awaitable[None]]:
+    """The turn's operation on `client`, its answer checked each time."""
+    method = operation(client, turn.operation)
+    arguments = () if turn.model == answers.MODEL else (turn.model,)
+
+    async def call() -> None:
+        _check(turn, await method(*arguments))
+
+    return call
+
+
+async def _warm(client: Client, turn: Turn, call: Callable[[], Awaitable[None]]) -> None:
+    """A few operations, and a connection for every lane."""
+    for _ in range(turn.least):
+        await call()
+    if turn.concurrency > 1:
+        # With chat calls whatever the row: 200 slow streams would take longer than what is to be measured.
+        chat = operation(client, "chat")
+        for _ in range(_WAVES):
+            outcomes = await asyncio.gather(*(chat() for _ in range(turn.concurrency)), return_exceptions=True)
+            # Some clients time out while they open a thousand connections, and can be measured all the same.
+            if not any(isinstance(outcome, BaseException) for outcome in outcomes):
+                break
+
+
+async def lanes(turn: Turn, make: Factory, control: Control) -> Sample:
+    """`concurrency` lanes that call back to back until the time is up, and each at least `least` times."""
+    client = make()
+    try:
+        call = _checked(client, turn)
+        await _warm(client, turn, call)
+        durations: list[float] = []
+
+        async def lane(deadline: float) -> None:
+            done = 0
+            begin = time.perf_counter()
+            while done < turn.least or begin < deadline:
+                await call()
+                end = time.perf_counter()
+                durations.append(end - begin)
+                begin = end
+                done += 1
+
+        clocks = _Clocks(control)
+        deadline = clocks.start() + turn.seconds
+        await asyncio.gather(*(lane(deadline) for _ in range(turn.concurrency)))
+        return clocks.stop(len(durations) * turn.per, **_latencies(durations))
+    finally:
+        await client.close()
+
+
+async def flood(turn: Turn, make: Factory, control: Control) -> Sample:
+    """`concurrency` calls by one gather, by a client that has made one call; errors are counted, not raised."""
+    client = make()
+    try:
+        call = _checked(client, turn)
+        await call()
+        clocks = _Clocks(control)
+        clocks.start()
+        outcomes = await asyncio.gather(*(call() for _ in range(turn.concurrency)), return_exceptions=True)
+        errors = [outcome for outcome in outcomes if outcome is not None]
+        sample = clocks.stop(len(outcomes), errors=len(errors))
+        if len(errors) == len(outcomes):
+            raise errors[0]
+        return sample
+    finally:
+        await client.close()
+
+
+async def paced(turn: Turn, make: Factory, control: Control) -> Sample:
+    """`count` operations, each started when it is due, whatever became of those before.
+
+    Durations count from when an operation was due, less the time that the server takes for a stream at its own pace:
+    what remains is how late the client is.
+    """
+    client = make()
+    try:
+        call = _checked(client, turn)
+        await _warm(client, turn, operation(client, "chat"))
+        loop = asyncio.get_running_loop()
+        durations: list[float] = []
+        # Spread over the time, so that calls are a steady rate and the events of streams take turns.
+        spacing = turn.seconds / turn.count
+        pace = (answers.PACED_CHUNKS - 1) * answers.PACE_SECONDS if turn.model == answers.PACED else 0.0
+
+        async def one(due: float) -> None:
+            await asyncio.sleep(due - loop.time())
+            await call()
+            durations.append(loop.time() - due - pace)
+
+        clocks = _Clocks(control)
+        clocks.start()
+        begin = loop.time() + 0.01
+        await asyncio.gather(*(one(begin + number * spacing) for number in range(turn.count)))
+        return clocks.stop(turn.count * turn.per, **_latencies(durations))
+    finally:
+        await client.close()
+
+
+async def heavy(turn: Turn, make: Factory, control: Control) -> Sample:
+    """A few calls, one after the other; then a few more while somebody watches how long the loop is kept."""
+    client = make()
+    try:
+        call = _checked(client, turn)
+        await call()
+        timed, watched = _HEAVY
+        clocks = _Clocks(control)
+        clocks.start()
+        for _ in range(timed):
+            await call()
+        sample = clocks.stop(timed)
+        gc.collect()
+        with _watch() as longest:
+            for _ in range(watched):
+                await call()
+        return Sample(sample.calls, sample.wall, sample.cpu, {**sample.more, "blocked": longest[0] * 1e3})
+    finally:
+        await client.close()
+
+
+@contextlib.contextmanager
+def _watch() -> Iterator[list[float]]:
+    """Gives a list with the longest time between two turns of the running loop, which is kept from sleeping."""
+    loop = asyncio.get_running_loop()
+    longest = [0.0]
+    last = time.perf_counter()
+    handle: asyncio.Handle
+
+    def tick() -> None:
+        nonlocal last, handle
+        now = time.perf_counter()
+        longest[0] = max(longest[0], now - last)
+        last = now
+        handle = loop.call_soon(tick)
+
+    handle = loop.call_soon(tick)
+    try:
+        yield longest
+    finally:
+        handle.cancel()
+        longest[0] = max(longest[0], time.perf_counter() - last)
+
+
+async def construct(turn: Turn, make: Factory, control: Control) -> Sample:
+    """Clients made while a first one lives, up to a number or until the time is up."""
+    clients = [make()]
+    try:
+        clocks = _Clocks(control)
+        deadline = clocks.start() + turn.seconds
+        while len(clients) <= _MAX_CONSTRUCTED and (len(clients) == 1 or time.perf_counter() < deadline):
+            clients.append(make())
+        return clocks.stop(len(clients) - 1)
+    finally:
+        for client in clients:
+            await client.close()
+
+
+async def first(turn: Turn, make: Factory, control: Control) -> Sample:
+    """The first client that a process makes."""
+    del turn
+    clocks = _Clocks(control)
+    clocks.start()
+    client = make()
+    sample = clocks.stop(1)
+    await client.close()
+    return sample
+
+
+async def memory(turn: Turn, make: Factory, control: Control) -> Sample:
+    """What `concurrency` calls that wait for their answers add to this process."""
+    client = make()
+    try:
+        await operation(client, "chat")()
+        call = _checked(client, turn)
+        gc.collect()
+        before = process.resident_bytes()
+        clocks = _Clocks(control)
+        clocks.start()
+        tasks = [asyncio.ensure_future(call()) for _ in range(turn.concurrency)]
+        # The server is asked, because only it knows when the last request has come.
+        while control.held() < turn.concurrency and not any(task.done() for task in tasks):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        after = process.resident_bytes()
+        control.release()
+        await asyncio.gather(*tasks)
+        more: dict[str, float] = {}
+        if before is not None and after is not None:
+            more["rss"] = (after - before) / 1e6 * 1000 / turn.concurrency
+        return clocks.stop(turn.concurrency, **more)
+    finally:
+        await client.close()
+
+
+async def soak(turn: Turn, make: Factory, control: Control) -> Sample:
+    """`count` calls and a hundredth as many streams in 100 lanes, some of which are cancelled and some of which fail.
+
+    A tenth of it is warm-up: `growth` is what the rest adds to the memory of this process. `sockets` is how many are
+    open at the end, `left` how many once the client is closed, both without those that were open before.
+    """
+    control.cpu()  # which opens a socket of its own
+    before = process.open_sockets()
+    client = make()
+    more: dict[str, float] = {}
+    try:
+        numbers = random.Random(3)
+        warm_up = turn.count // 10
+        await _soak_lanes(client, iter(range(warm_up)), numbers)
+        gc.collect()
+        start = process.resident_bytes()
+        clocks = _Clocks(control)
+        clocks.start()
+        await _soak_lanes(client, iter(range(warm_up, turn.count)), numbers)
+        sample = clocks.stop(turn.count - warm_up)
+        # What was cancelled last closes its connection a little later.
+        await asyncio.sleep(0.1)
+        gc.collect()
+        end = process.resident_bytes()
+        if start is not None and end is not None:
+            more["growth"] = (end - start) / 1e6
+        sockets = process.open_sockets()
+        if sockets is not None and before is not None:
+            more["sockets"] = sockets - before
+    finally:
+        await client.close()
+    await asyncio.sleep(0.1)
+    left = process.open_sockets()
+    if left is not None and before is not None:
+        more["left"] = left - before
+    return Sample(sample.calls, sample.wall, sample.cpu, {**sample.more, **more})
+
+
+async def _soak_lanes(client: Client, indices: Iterator[int], numbers: random.Random) -> None:
+    chat, stream = operation(client, "chat"), operation(client, "stream")
+
+    async def lane() -> None:
+        for index in indices:
+            await _one_way_or_another(chat, index, numbers)
+            number, rest = divmod(index, 100)
+            if rest == _STREAMED:
+                await _one_way_or_another(stream, number, numbers)
+
+    await asyncio.gather(*(lane() for _ in range(_LANES)))
+
+
+async def _one_way_or_another(
+    method: Callable[..., Coroutine[Any, Any, object]], index: int, numbers: random.Random
+) -> None:
+    """One call, or one that is cancelled or fails where that is the lot of `index`."""
+    name = method.__name__
+    kind = index % 100
+    if kind == _CANCELLED:
+        task = asyncio.ensure_future(method(answers.SLOW if name == "chat" else answers.PACED))
+        await asyncio.sleep(numbers.uniform(0, answers.SLOW_SECONDS / 2))
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+    elif kind == _FAILED:
+        # Broken connections are tried again, which takes seconds of waiting: one in ten will do for calls.
+        model = answers.BROKEN if name == "stream" or index % 1_000 == 500 + _FAILED else answers.REFUSED
+        try:
+            await method(model)
+        except Exception:  # which one it is, is for the tests; here it must only leave nothing behind
+            return
+        raise WrongAnswerError(f"{name} did not fail")
+    elif (value := await method()) != answers.expected(name, answers.MODEL):
+        raise WrongAnswerError(f"{name} gave {str(value)[:80]!r}")
+
+
+def threads(turn: Turn, make: Factory, control: Control) -> Sample:
+    """What `lanes` does, in as many threads, by a blocking client."""
+    client = make()
+    durations: list[float] = []
+    failures: list[BaseException] = []
+    try:
+        method = operation(client, turn.operation)
+
+        def lane(deadline: float | None) -> None:
+            # Without a deadline: warming up.
+            done = 0
+            begin = time.perf_counter()
+            try:
+                while done < turn.least or (deadline is not None and begin < deadline):
+                    _check(turn, method())
+                    end = time.perf_counter()
+                    if deadline is not None:
+                        durations.append(end - begin)
+                    begin = end
+                    done += 1
+            except BaseException as exc:
+                failures.append(exc)
+
+        def run(deadline: float | None) -> None:
+            if turn.concurrency == 1:
+                lane(deadline)
+            else:
+                workers = [threading.Thread(target=lane, args=(deadline,)) for _ in range(turn.concurrency)]
+                for worker in workers:
+                    worker.start()
+                for worker in workers:
+                    worker.join()
+            if failures:
+                raise failures[0]
+
+        run(None)
+        clocks = _Clocks(control)
+        run(clocks.start() + turn.seconds)
+        return clocks.stop(len(durations) * turn.per, **_latencies(durations))
+    finally:
+        client.close()
+
+
+ASYNC: Final[dict[str, Callable[[Turn, Factory, Control], Coroutine[Any, Any, Sample]]]] = {
+    driver.__name__: driver for driver in (lanes, flood, paced, heavy, construct, first, memory, soak)
+}
+
+
+def drive(turn: Turn, make: Factory, control: Control, *, blocking: bool) -> Sample:
+    """One turn, on an event loop of its own unless the client is a blocking one. Raises whatever the client raises."""
+    if blocking:
+        return threads(turn, make, control)
+    return process.loop_runner(turn.loop)(ASYNC[turn.driver](turn, make, control))

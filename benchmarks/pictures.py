@@ -1,0 +1,146 @@
+"""Two pictures of a report's document, as SVG: cost per call by concurrency, cost per streamed chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+CALLS: Final = "cost-per-call.svg"
+CHUNKS: Final = "cost-per-chunk.svg"
+
+_COLOURS: Final = {
+    "aiopenai": "#d6336c",
+    "tuned": "#1c7ed6",
+    "naive": "#74c0fc",
+    "openai": "#343a40",
+    "openai-aiohttp": "#868e96",
+    "liter-llm": "#f08c00",
+    "bare": "#adb5bd",
+}
+# Between two labels one above the other, on a logarithmic scale.
+_APART: Final = 1.22
+_CALL_ROWS: Final = ("chat-1", "chat-100", "chat-1000")
+_CHUNK_ROWS: Final = (("stream", "one stream"), ("streams-200", "200 streams at once"))
+
+
+def draw(document: dict[str, Any], folder: Path) -> list[Path]:
+    """Draw what the document has figures for; the files written. Raises ImportError where matplotlib is missing."""
+    import matplotlib as mpl
+
+    # No window is ever opened; the same figures give the same file, with text that stays text.
+    mpl.use("svg")
+    mpl.rcParams.update({"svg.hashsalt": "aiopenai", "svg.fonttype": "none", "font.family": "sans-serif"})
+    rows = {row["name"]: row for row in document["rows"]}
+    written: list[Path] = []
+    if all(name in rows for name in _CALL_ROWS):
+        written.append(_calls(rows, folder / CALLS))
+    if any(name in rows for name, _ in _CHUNK_ROWS):
+        written.append(_chunks(rows, folder / CHUNKS))
+    return written
+
+
+def _cpu(row: dict[str, Any], client: str) -> float | None:
+    figure = row["clients"].get(client, {"figures": {}})["figures"].get("cpu")
+    return None if figure is None else figure["median"]
+
+
+def _title(rows: dict[str, Any], client: str) -> str:
+    title: str = next(row["clients"][client]["title"] for row in rows.values() if client in row["clients"])
+    return title
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def _figure(title: str) -> tuple[Any, Any]:
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(8, 4.2), layout="constrained")
+    # Readable on a dark page as well.
+    figure.patch.set_facecolor("white")
+    figure.suptitle(title, x=0.01, horizontalalignment="left", fontsize=11)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    return figure, axes
+
+
+def _save(figure: Any, path: Path) -> Path:
+    from matplotlib import pyplot
+
+    figure.savefig(path, format="svg", metadata={"Date": None})
+    pyplot.close(figure)
+    return path
+
+
+def _calls(rows: dict[str, Any], path: Path) -> Path:
+    figure, axes = _figure("CPU of the client per chat call, microseconds (less is better)")
+    labels: list[tuple[float, float, str]] = []
+    for client, colour in _COLOURS.items():
+        points = [
+            (rows[name]["concurrency"], cost) for name in _CALL_ROWS if (cost := _cpu(rows[name], client)) is not None
+        ]
+        if not points:
+            continue
+        ours = client == "aiopenai"
+        axes.plot(*zip(*points, strict=True), color=colour, marker="o", linewidth=3 if ours else 1.5)
+        last, cost = points[-1]
+        labels.append((last, cost, client))
+    for last, cost, height, client in _apart(labels):
+        axes.annotate(
+            f"{_title(rows, client)}  {_number(cost)}",
+            (last * 1.25, height),
+            verticalalignment="center",
+            color=_COLOURS[client],
+            fontsize=9,
+            fontweight="bold" if client == "aiopenai" else "normal",
+        )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xticks([rows[name]["concurrency"] for name in _CALL_ROWS], ["1", "100", "1,000"])
+    axes.minorticks_off()
+    axes.set_xlim(0.8, 25_000)
+    axes.set_xlabel("calls at once", loc="left")
+    axes.yaxis.set_major_formatter(lambda value, _: _number(value))
+    return _save(figure, path)
+
+
+def _apart(labels: list[tuple[float, float, str]]) -> Iterator[tuple[float, float, float, str]]:
+    """Labels (place, cost, client) with the height at which each can be read, upwards from the lowest."""
+    below: dict[float, float] = {}
+    for last, cost, client in sorted(labels):
+        height = max(cost, below.get(last, 0.0) * _APART)
+        below[last] = height
+        yield last, cost, height, client
+
+
+def _chunks(rows: dict[str, Any], path: Path) -> Path:
+    figure, axes = _figure("CPU of the client per streamed chunk, microseconds (less is better)")
+    names: list[str] = []
+    position = 0
+    for row_name, title in _CHUNK_ROWS:
+        row = rows.get(row_name)
+        costs = [] if row is None else [(client, _cpu(row, client)) for client in _COLOURS]
+        shown = [(client, cost / 1_000) for client, cost in costs if cost is not None]
+        for client, cost in sorted(shown, key=lambda item: item[1]):
+            ours = client == "aiopenai"
+            axes.barh(position, cost, color=_COLOURS[client], height=0.75)
+            axes.annotate(
+                _number(cost),
+                (cost, position),
+                (4, 0),
+                textcoords="offset points",
+                verticalalignment="center",
+                fontsize=9,
+                fontweight="bold" if ours else "normal",
+            )
+            names.append(f"{title}: {_title(rows, client)}")
+            position += 1
+    axes.set_yticks(range(position), names, fontsize=9)
+    axes.invert_yaxis()
+    axes.set_xscale("log")
+    axes.set_xlim(left=0.5)
+    axes.margins(x=0.1)
+    axes.xaxis.set_major_formatter(lambda value, _: _number(value))
+    return _save(figure, path)
