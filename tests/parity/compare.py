@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -52,7 +53,7 @@ def _values(ours: Any, theirs: Any, at: str) -> Iterator[str]:
 
 
 def _objects(ours: Model, theirs: Any, fields: dict[str, Any], at: str) -> Iterator[str]:
-    yield from _classes(type(ours), type(theirs), fields, at)
+    yield from (f"{at}: {line}" for line in _classes(type(ours), type(theirs)))
     # When the reference decodes a name that is not Python's, it also keeps the value as an unknown one.
     aliases = {field.alias for field in fields.values()}
     extra = {name: value for name, value in (theirs.model_extra or {}).items() if name not in aliases}
@@ -69,12 +70,16 @@ def _objects(ours: Model, theirs: Any, fields: dict[str, Any], at: str) -> Itera
             yield f"{at}.{name}: missing"
 
 
-def _classes(ours: type[Model], theirs: Any, fields: dict[str, Any], at: str) -> Iterator[str]:
+@functools.cache
+def _classes(ours: type[Model], theirs: Any) -> list[str]:
+    """What differs between two classes."""
+    found: list[str] = []
     package = sys.modules[theirs.__module__.rpartition(".")[0]]
     # Only what the reference exports has a name that programs know; pages are generic there, by their name.
     due = RENAMED.get(f"{package.__name__.partition('.')[2]}.{theirs.__name__}", theirs.__name__)
     if getattr(package, theirs.__name__, None) is theirs and ours.__name__ != due:
-        yield f"{at}: class {ours.__name__} where the reference has {theirs.__name__}"
+        found.append(f"class {ours.__name__} where the reference has {theirs.__name__}")
     known = {field.name for field in msgspec.structs.fields(ours)} | {ours.__struct_config__.tag_field}
-    if missing := fields.keys() - known:
-        yield f"{at}: {ours.__name__} lacks {sorted(missing)}"
+    if missing := theirs.model_fields.keys() - known:
+        found.append(f"{ours.__name__} lacks {sorted(missing)}")
+    return found
