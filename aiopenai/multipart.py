@@ -252,7 +252,7 @@ class _Opening:
         self.file: Any = None
 
     def open(self) -> None:
-        self.file = open(self._path, "rb")
+        self.file = open(self._path, "rb")  # noqa: SIM115 - for who asked to close
         if not self._wanted:
             self.file.close()
 
