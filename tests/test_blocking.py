@@ -461,8 +461,10 @@ class TestProcesses:
     @pytest.mark.parametrize("inside", [False, True])
     def test_ctrl_c(self, inside: bool) -> None:
         program = f"""
-            import asyncio, time
+            import asyncio, signal, time
             from aiopenai import OpenAI
+            # Whoever starts the tests may ignore it, and children inherit that.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             def main():
                 with OpenAI(api_key="k") as client:
                     begun = time.monotonic()
