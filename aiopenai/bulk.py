@@ -55,7 +55,8 @@ _REPLIES = {
     "/videos": ("videos", "Video"),
 }
 _endpoints: dict[str, Endpoint] = {}
-_NOTHING = Endpoint(method="HEAD", path="/models", security="any")
+# Not HEAD: the direct transport leaves that to the general one, whose connections are others.
+_CHEAP = Endpoint(method="GET", path="/models", reply=object, security="any")
 
 
 class Tokens(msgspec.Struct, frozen=True, gc=False):
@@ -256,14 +257,15 @@ class Bulk(ABC):
     async def warm_up(self, connections: int = 1) -> None:
         """Open so many connections now, names looked up and TLS agreed upon, so that the first calls need not.
 
-        Each asks the server for nothing (`HEAD /models`); what it answers does not matter. Connections that nobody
-        uses are closed after 15 seconds, as always. Raises APIConnectionError and APITimeoutError.
+        Each asks the server for something cheap (`GET /models`); what it answers does not matter. Connections that
+        nobody uses are closed after 15 seconds, as always. Raises APIConnectionError and APITimeoutError.
         """
+
+        cheap: Request[Any] = Request(endpoint=_CHEAP, path=_CHEAP.path)
 
         async def one() -> None:
             with contextlib.suppress(APIStatusError):
-                request: Request[Any] = Request(endpoint=_NOTHING, path=_NOTHING.path)
-                await self.attempt(request)
+                await self.attempt(cheap)
 
         # All at once: each then needs a connection of its own.
         tasks = [asyncio.ensure_future(one()) for _ in range(connections)]

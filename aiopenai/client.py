@@ -211,7 +211,7 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
         self.max_retries = _checked_retries(max_retries)
         self._retry = _checked_policy(retry)
         self._deadline = _checked_deadline(deadline)
-        self._hedge = hedge
+        self._hedge = _checked_hedge(hedge)
         self._strict = _strict_response_validation
         self._enforce_credentials = _enforce_credentials
         self._max_event_bytes = max_event_bytes
@@ -495,7 +495,8 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
             call.idempotency_key = options.get("idempotency_key")
             deadline = options.get("deadline", not_given)
             call.deadline = self._deadline if isinstance(deadline, NotGiven) else _checked_deadline(deadline)
-            call.hedge = options.get("hedge", self._hedge)
+            hedge = options.get("hedge", not_given)
+            call.hedge = self._hedge if isinstance(hedge, NotGiven) else _checked_hedge(hedge)
         else:
             call.timeout = self._own_timeout
             call.max_retries = self.max_retries
@@ -859,6 +860,12 @@ def _checked_deadline(value: Any) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
         raise ValueError(f"deadline must be a positive number of seconds or None, not {value!r}")
+    return value
+
+
+def _checked_hedge(value: Any) -> HedgePolicy | None:
+    if value is not None and not isinstance(value, HedgePolicy):
+        raise TypeError(f"hedge must be a HedgePolicy, not {type(value).__name__}")
     return value
 
 

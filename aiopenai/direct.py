@@ -80,6 +80,9 @@ log = logging.getLogger("aiopenai")
 
 # How much of a body may wait for whoever reads all of it; of a stream, whose reader may be slow, it is `READ_BUFFER`.
 WHOLE_BUFFER = 2**20
+# How much is read at a time. With asyncio's 256 KB, pieces are so large that the system takes their memory back after
+# each, and has to give it anew: a tenth of what a reply of 0.5 MB costs.
+READ_PIECE = 2**16
 # A connection that nobody has used for this long is looked at before it is used, and so is each that lay idle while the
 # loop was stopped: its end may have come unseen. That takes 0.8 us; a busy client's connections are used sooner.
 UNSEEN_SECONDS = 0.05
@@ -435,6 +438,9 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport
         self.fileno = transport.get_extra_info("socket").fileno()
+        if hasattr(transport, "max_size"):
+            # asyncio's own; others read as they please.
+            cast("Any", transport).max_size = READ_PIECE
 
     @override
     def data_received(self, data: bytes) -> None:

@@ -23,7 +23,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 
@@ -66,7 +66,8 @@ class Worker:
     settings = {"checkpoints": "/shared/job", "workers": 8, "rpm": 30_000}
     # Ray: the class; a batch must be a whole block, so that it is the same one in the next run
     lines = ray.data.read_text(paths, override_num_blocks=len(paths))
-    answers = lines.map_batches(Worker, fn_constructor_kwargs=settings, concurrency=8, batch_size=None)
+    workers = ray.data.ActorPoolStrategy(size=8)
+    answers = lines.map_batches(Worker, fn_constructor_kwargs=settings, compute=workers, batch_size=None)
     # Dask: an object; of 8 worker processes
     answers = dask.bag.read_text(paths, files_per_partition=1).map_partitions(Worker(**settings))
     ```
@@ -103,7 +104,10 @@ class Worker:
         if workers < 1:
             raise ValueError(f"there must be at least 1 worker, not {workers}")
         if isinstance(client, AsyncOpenAI) or not (client is None or callable(client)):
-            raise TypeError(f"client must be a function that makes one where the worker is, not {client!r}")
+            # Not what it is, which may be a key.
+            raise TypeError(
+                f"client must be a function that makes one where the worker is, not {type(client).__name__}"
+            )
         self.checkpoints = os.fspath(checkpoints)
         self.model = model
         self.retry_failed = retry_failed
@@ -205,36 +209,47 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"a line cannot hold a {type(value).__name__}: read the lines as text")
 
 
-def _lines(items: Iterable[Any], model: str | None) -> list[bytes]:
-    """Lines of a file, batch lines or prompts. Raises TypeError, and ValueError for prompts without a model."""
-    return [line for item in items if (line := _line(item, model))]
+class _Line(NamedTuple):
+    """A line of a file, and whether it is a prompt."""
+
+    raw: bytes
+    prompt: bool
 
 
-def _line(item: Any, model: str | None) -> bytes:
-    if isinstance(item, bytes):
-        return item.strip()
-    if isinstance(item, str):
-        # What UTF-8 cannot hold is told when the line is parsed.
-        return item.strip().encode(errors="surrogatepass")
-    if not is_mapping(item):
-        raise TypeError(f"a partition holds texts and objects, not {type(item).__name__}")
-    if "prompt" in item:
-        return _prompt(item, model)
-    if "text" in item and "body" not in item:
-        return _line(item["text"], model)
-    return encode({name: item[name] for name in _FIELDS if name in item})
+def _lines(items: Iterable[Any], model: str | None) -> list[_Line]:
+    """Items as lines. As in a file, the first text tells what the others are.
+
+    Raises TypeError, and ValueError for a prompt without a model.
+    """
+    prompts: bool | None = None
+    lines: list[_Line] = []
+    for item in items:
+        text = item.get("text") if is_mapping(item) and "body" not in item else item
+        if isinstance(text, (str, bytes)):
+            # What UTF-8 cannot hold is told when the line is parsed.
+            raw = text.strip() if isinstance(text, bytes) else text.strip().encode(errors="surrogatepass")
+            if prompts is None:
+                prompts = model is not None and not is_batch_line(raw)
+            if raw:
+                lines.append(_Line(raw, prompts))
+        elif not is_mapping(item):
+            raise TypeError(f"a partition holds texts and objects, not {type(item).__name__}")
+        elif "prompt" in item:
+            lines.append(_prompt(item["prompt"], item.get("custom_id"), model))
+        else:
+            lines.append(_Line(encode({name: item[name] for name in _FIELDS if name in item}), False))
+    return lines
 
 
-def _prompt(item: Mapping[str, Any], model: str | None) -> bytes:
-    prompt, custom_id = item["prompt"], item.get("custom_id")
+def _prompt(prompt: Any, custom_id: Any, model: str | None) -> _Line:
     if model is None:
         raise ValueError("prompts need a model")
     if not isinstance(prompt, str):
         raise TypeError(f"a prompt is a text, not {type(prompt).__name__}")
     if custom_id is None:
-        return encode(prompt)
+        return _Line(encode(prompt), True)
     body = {"messages": [{"role": "user", "content": prompt}]}
-    return encode({"custom_id": str(custom_id), "url": CHAT, "body": body})
+    return _Line(encode({"custom_id": str(custom_id), "url": CHAT, "body": body}), False)
 
 
 class _Partition:
@@ -243,7 +258,7 @@ class _Partition:
     `answers` are the lines of both files by `custom_id`; `left` counts those that are not there yet.
     """
 
-    def __init__(self, folder: Path, lines: list[bytes], model: str | None) -> None:
+    def __init__(self, folder: Path, lines: list[_Line], model: str | None) -> None:
         self.key = _key(lines, model)
         self.answers: dict[str, bytes] = {}
         self.failed = 0
@@ -251,11 +266,10 @@ class _Partition:
         self._logs: list[Log] = []
         # By `custom_id`: what to ask, or why that is not possible.
         self._asked: dict[str, Asked | str] = {}
-        prompts = model is not None and bool(lines) and not is_batch_line(lines[0])
-        for number, raw in enumerate(lines, 1):
+        for number, (raw, prompt) in enumerate(lines, 1):
             name = f"{self.key}-{number}"
             try:
-                asked = asked_prompt(raw, number, name, model) if prompts else asked_line(raw, number, model)
+                asked = asked_prompt(raw, number, name, model) if prompt else asked_line(raw, number, model)
             except (ValueError, RecursionError) as error:
                 self._asked[name] = str(error)
                 continue
@@ -351,11 +365,11 @@ class _Partition:
             self._logs = []
 
 
-def _key(lines: list[bytes], model: str | None) -> str:
+def _key(lines: list[_Line], model: str | None) -> str:
     digest = hashlib.sha256((model or "").encode())
-    for line in lines:
-        digest.update(b"\n")
-        digest.update(line)
+    for raw, prompt in lines:
+        digest.update(b"\n>" if prompt else b"\n ")
+        digest.update(raw)
     return digest.hexdigest()[:32]
 
 

@@ -141,8 +141,10 @@ async def within(seconds: float, awaited: Coroutine[Any, Any, T]) -> T:
     try:
         await asyncio.wait([task], timeout=seconds)
     finally:
-        if not task.done():
-            await cancelled([task])
+        await cancelled([task])
+        if not task.cancelled():
+            # Looked at, so that nobody complains where a cancellation comes together with an error.
+            task.exception()
     if task.cancelled():
         raise asyncio.TimeoutError
     return task.result()

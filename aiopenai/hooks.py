@@ -37,25 +37,27 @@ _UNFINISHED = ("queued", "in_progress", None)
 log = logging.getLogger("aiopenai")
 
 # What hooks may see of the arguments: how something is to be made, never of what.
-_PARAMETERS = (
-    "dimensions",
-    "encoding_format",
-    "frequency_penalty",
-    "max_completion_tokens",
-    "max_output_tokens",
-    "max_tokens",
-    "n",
-    "presence_penalty",
-    "quality",
-    "reasoning_effort",
-    "response_format",
-    "seed",
-    "service_tier",
-    "size",
-    "stop",
-    "temperature",
-    "top_p",
-    "voice",
+_PARAMETERS = frozenset(
+    {
+        "dimensions",
+        "encoding_format",
+        "frequency_penalty",
+        "max_completion_tokens",
+        "max_output_tokens",
+        "max_tokens",
+        "n",
+        "presence_penalty",
+        "quality",
+        "reasoning_effort",
+        "response_format",
+        "seed",
+        "service_tier",
+        "size",
+        "stop",
+        "temperature",
+        "top_p",
+        "voice",
+    }
 )
 
 
@@ -68,17 +70,17 @@ class CallInfo:
         model = arguments.get("model")
         self.method = request.endpoint.method
         """The HTTP verb."""
-        self.path = shown(request.path)
+        self.path = _shown(request.path)
         """Where it goes, below the base URL: `/threads/thread_1/runs`."""
-        self.template = shown(request.endpoint.path)
+        self.template = _shown(request.endpoint.path)
         """The same for all calls of the kind: `/threads/{thread_id}/runs`."""
-        self.base_url = shown(base_url)
+        self.base_url = base_url
         self.model = model if isinstance(model, str) else None
         """The model that was asked for."""
         self.parameters: dict[str, Any] = {
             name: value
-            for name in _PARAMETERS
-            if isinstance(value := arguments.get(name), (str, int, float)) or (name == "stop" and is_list(value))
+            for name in arguments.keys() & _PARAMETERS
+            if isinstance(value := arguments[name], (str, int, float)) or (name == "stop" and is_list(value))
         }
         """The arguments that say how to answer: `temperature`, `max_tokens` and the like."""
         self.stream = request.stream
@@ -326,6 +328,11 @@ class Watch:
                 hook(self.call)
             except Exception:
                 log.exception("The hook %s failed: %r", name, hook)
+
+
+def _shown(path: str) -> str:
+    # All paths but those that a program makes up itself.
+    return path if path.startswith("/") and "?" not in path else shown(path)
 
 
 def _has(node: Any, name: str) -> bool:

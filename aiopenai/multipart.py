@@ -227,24 +227,39 @@ class _PathSource(Source):
     @override
     @asynccontextmanager
     async def reader(self) -> AsyncGenerator[_Read, None]:
-        import aiofiles  # only who uploads from a path pays for it
+        from aiofiles.threadpool import wrap  # only who uploads from a path pays for it
 
-        manager = aiofiles.open(self._path, "rb")
-        opening = asyncio.ensure_future(manager.__aenter__())
+        opening = _Opening(self._path)
         try:
-            file = await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            # The thread opens it all the same, and then nobody would close it.
-            await asyncio.wait({opening})
-            if opening.exception() is None:
-                await manager.__aexit__(None, None, None)
-            raise
-        try:
+            await asyncio.to_thread(opening.open)
+            file = wrap(opening.file)
             if self.start:
                 await file.seek(self.start)
             yield file.read
         finally:
-            await manager.__aexit__(None, None, None)
+            opening.close()
+
+
+class _Opening:
+    """A file that a thread opens, and that is closed also when nobody waits for the thread any more.
+
+    What is cancelled while it waits for a thread does not learn what that thread did, or whether it began at all.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._wanted = True
+        self.file: Any = None
+
+    def open(self) -> None:
+        self.file = open(self._path, "rb")  # noqa: SIM115 - for who asked to close
+        if not self._wanted:
+            self.file.close()
+
+    def close(self) -> None:
+        self._wanted = False
+        if self.file is not None:
+            self.file.close()
 
 
 class _FileSource(Source):

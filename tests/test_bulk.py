@@ -309,7 +309,7 @@ class TestRefusals:
         assert all(result.ok for result in results)
         assert kept.refused <= 3
         # 200 requests a second and half a second's worth at the start; tokens come to about the same.
-        assert taken < 4
+        assert 0.9 < taken < 15
 
 
 def test_tokens_by_any_name() -> None:

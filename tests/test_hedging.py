@@ -124,6 +124,10 @@ class TestHedge:
         with pytest.raises(ValueError, match="must be"):
             HedgePolicy(**wrong)
 
+    async def test_what_is_no_policy(self, client: AsyncOpenAI, chat: dict[str, Any]) -> None:
+        with pytest.raises(TypeError, match="HedgePolicy"):
+            await client.chat.completions.create(**chat, hedge="p95")
+
     def test_shows_itself(self) -> None:
         assert repr(HedgePolicy("p99", 0.01)) == "HedgePolicy(after='p99', max_extra=0.01)"
 

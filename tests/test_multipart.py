@@ -21,7 +21,7 @@ from aiohttp import ClientSession, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiopenai.multipart import PIECE_BYTES, MultipartBody
+from aiopenai.multipart import PIECE_BYTES, MultipartBody, _Opening
 
 
 class Receiver:
@@ -492,23 +492,14 @@ async def test_a_source_that_does_not_give_bytes(content: Any) -> None:
 async def test_leaving_early_closes_the_file_of_a_path_and_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import aiofiles
+    openings: list[Any] = []
+    original = _Opening.open
 
-    opened_files: list[Any] = []
-    original = aiofiles.open
+    def recorded(opening: Any) -> None:
+        original(opening)
+        openings.append(opening)
 
-    class Recorded:
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            self.manager = original(*args, **kwargs)
-
-        async def __aenter__(self) -> Any:
-            opened_files.append(await self.manager.__aenter__())
-            return opened_files[-1]
-
-        async def __aexit__(self, *exc: Any) -> None:
-            await self.manager.__aexit__(*exc)
-
-    monkeypatch.setattr(aiofiles, "open", Recorded)
+    monkeypatch.setattr(_Opening, "open", recorded)
     path = tmp_path / "file"
     path.write_bytes(bytes(3 * PIECE_BYTES))
     with path.open("rb") as file:
@@ -517,7 +508,7 @@ async def test_leaving_early_closes_the_file_of_a_path_and_no_other(
             sizes = [len(await pieces.__anext__()) for _ in range(2)]
             assert sizes[1] == PIECE_BYTES
             await pieces.aclose()
-        assert [opened_file.closed for opened_file in opened_files] == [True]
+        assert [opening.file.closed for opening in openings] == [True]
         assert not file.closed
 
 
@@ -525,33 +516,34 @@ async def test_leaving_early_closes_the_file_of_a_path_and_no_other(
 async def test_leaving_while_the_file_is_being_opened_closes_it(
     missing: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import aiofiles.threadpool
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+    openings: list[Any] = []
+    original = _Opening.open
 
-    sync_open = aiofiles.threadpool.sync_open
-    begun, go_on = threading.Event(), threading.Event()
-    opened_files: list[Any] = []
-
-    def slowly(*args: Any, **kwargs: Any) -> Any:
+    def slowly(opening: Any) -> None:
+        openings.append(opening)
         begun.set()
         go_on.wait()
-        opened_files.append(sync_open(*args, **kwargs))
-        return opened_files[-1]
+        try:
+            original(opening)
+        finally:
+            ended.set()
 
     path = tmp_path / "file"
     path.write_bytes(bytes(3 * PIECE_BYTES))
     pieces, _ = await MultipartBody({}, {"f": path}).open()
     if missing:
         path.unlink()
-    monkeypatch.setattr(aiofiles.threadpool, "sync_open", slowly)
+    monkeypatch.setattr(_Opening, "open", slowly)
     await pieces.__anext__()
     task = asyncio.ensure_future(pieces.__anext__())
     await asyncio.to_thread(begun.wait)
     task.cancel()
-    await asyncio.sleep(0)
-    go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert [file.closed for file in opened_files] == ([] if missing else [True])
+    go_on.set()
+    await asyncio.to_thread(ended.wait)
+    assert [opening.file is None or opening.file.closed for opening in openings] == [True]
 
 
 async def test_a_large_file_is_never_in_memory(tmp_path: Path) -> None:

@@ -300,7 +300,8 @@ class TestKilled:
             begin = time.monotonic()
             child.send_signal(number)
             _, said = child.communicate(timeout=10)
-            assert time.monotonic() - begin < 2
+            # A tenth of a second; the rest is for machines that have other things to do.
+            assert time.monotonic() - begin < 5
         assert child.returncode == 130
         assert "of 200 done" in said
         assert "the same command goes on from there" in said
