@@ -7,6 +7,7 @@ added, tags exchanged. Plain code makes the JSON, because thousands of deeply ne
 from __future__ import annotations
 
 import copy
+import functools
 import importlib
 import json
 import pickle
@@ -57,6 +58,10 @@ def is_node(kind: Any) -> bool:
 def struct(kind: Any) -> Any:
     """The class of a type that may have parameters, as those of pages have."""
     return typing.get_origin(kind) or kind
+
+
+# Asked for again and again, of few types.
+fields = functools.cache(msgspec.structs.fields)
 
 
 def is_one_of(kind: Any) -> bool:
@@ -118,7 +123,7 @@ class Maker:
         config = struct(kind).__struct_config__
         if config.tag_field is not None:
             made[config.tag_field] = config.tag
-        for field in msgspec.structs.fields(kind):
+        for field in fields(kind):
             if field.name in ("parsed", "parsed_arguments"):
                 # Filled here and not sent back, wherever they come from: tests/lib/test_parsing.py.
                 continue
@@ -215,7 +220,7 @@ def check_classes(node: Any, plain: Any) -> None:
         config = node.__struct_config__
         if config.tag_field is not None:
             assert plain.get(config.tag_field) in (None, config.tag)
-        wires = {info.encode_name: info.name for info in msgspec.structs.fields(type(node))}
+        wires = {info.encode_name: info.name for info in fields(type(node))}
         if config.tag_field is not None:
             wires[config.tag_field] = config.tag_field
         assert node.model_fields_set == {wires.get(key, key) for key in plain}
@@ -227,7 +232,7 @@ def check_classes(node: Any, plain: Any) -> None:
                     check_classes(getattr(node, wires[key]), received)
             elif not hasattr(type(node), key) and not key.startswith("__"):
                 assert same(getattr(node, key), received), key
-        for info in msgspec.structs.fields(type(node)):
+        for info in fields(type(node)):
             if info.encode_name not in plain:
                 assert getattr(node, info.name) is None or info.default is not None
     else:

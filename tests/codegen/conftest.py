@@ -7,6 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 import pytest
 
 from aiopenai._codegen import PIN
+from aiopenai._codegen.source import Source, installed
 
 
 def _installed() -> str | None:
@@ -23,3 +24,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if "codegen" in item.path.parts and item.path.name != "test_small.py":
                 item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def source() -> Source:
+    """The installed reference, read once."""
+    return installed()

@@ -14,7 +14,7 @@ import pytest
 from aiopenai._codegen.layout import lay_out
 from aiopenai._codegen.read_resources import read_resources
 from aiopenai._codegen.read_types import SKIPPED, read_types
-from aiopenai._codegen.source import installed
+from aiopenai._codegen.source import Source
 
 openai_types = pytest.importorskip("openai.types")
 
@@ -24,8 +24,7 @@ def modules() -> list[str]:
     return [name.removeprefix("openai.") for name in names if name.removeprefix("openai.") not in SKIPPED]
 
 
-def test_every_name_of_every_module_is_there() -> None:
-    source = installed()
+def test_every_name_of_every_module_is_there(source: Source) -> None:
     types = read_types(source)
     layout = lay_out(source, types, read_resources(source, None), True)
     assert len(types.definitions) > 5_000

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
+import pytest_asyncio
 
 from aiopenai import AsyncOpenAI
 from aiopenai.testing import Server
@@ -17,25 +18,40 @@ KEYS = {
 }
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[Server]:
+# One loop, one server and one client of each kind for all calls of a module; what a test leaves in it is cleared.
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "parity" in item.path.parts and pytest_asyncio.is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[Server]:
     async with Server() as server:
         yield server
 
 
 @pytest.fixture
-async def ours(server: Server) -> AsyncIterator[AsyncOpenAI]:
-    async with AsyncOpenAI(base_url=server.base_url, **KEYS) as client:
+def server(running: Server) -> Server:
+    running.clear()
+    return running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ours(running: Server) -> AsyncIterator[AsyncOpenAI]:
+    async with AsyncOpenAI(base_url=running.base_url, **KEYS) as client:
         yield client
 
 
-@pytest.fixture
-async def theirs(server: Server, reference: Callable[..., Any]) -> AsyncIterator[Any]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def theirs(running: Server, reference: Callable[..., Any]) -> AsyncIterator[Any]:
     import openai
 
-    # Reading the certificates for each client takes longer than most tests do.
+    # Reading the certificates takes longer than most tests do.
     http_client = openai.DefaultAsyncHttpxClient(verify=False)
-    async with reference(base_url=server.base_url, http_client=http_client, **KEYS) as client:
+    async with reference(base_url=running.base_url, http_client=http_client, **KEYS) as client:
         yield client
 
 
