@@ -22,6 +22,7 @@ from aiopenai.errors import OpenAIError
 
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
+
 __all__ = ["Lease", "Runner", "Runners"]
 
 T = TypeVar("T")
