@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest_asyncio
 from aiopenai import AsyncOpenAI
 from aiopenai.testing import Server
 
+HERE = Path(__file__).parent
 KEYS = {
     "api_key": "key-for-tests",
     "admin_api_key": "admin-key-for-tests",
@@ -23,7 +25,7 @@ KEYS = {
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "parity" in item.path.parts and pytest_asyncio.is_async_test(item):
+        if HERE in item.path.parents and pytest_asyncio.is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="module"), append=False)
 
 
