@@ -10,7 +10,6 @@ import pytest
 from aiopenai._codegen import PIN
 from aiopenai._codegen.source import Source, installed
 
-
 HERE = Path(__file__).parent
 
 
