@@ -132,12 +132,8 @@ class _Body(StreamReader):
         self._eof = True
         self._protocol.resume_reading(resume_parser=False)
 
-    # Nobody asks where the chunks ended.
-    @override
-    def begin_http_chunk_receiving(self) -> None: ...
-
-    @override
-    def end_http_chunk_receiving(self) -> None: ...
+    # Nobody asks where the chunks ended: a C function that does nothing is called for each.
+    begin_http_chunk_receiving = end_http_chunk_receiving = cast("Any", staticmethod(bool))
 
     def abandon(self, error: BaseException) -> None:
         """Nobody wants the rest."""
@@ -156,7 +152,9 @@ class _Body(StreamReader):
             buffer.clear()
         self._size = 0
         if not self._eof:
-            self._protocol.resume_reading()
+            protocol: Any = self._protocol
+            if protocol._reading_paused:
+                protocol.resume_reading()
         return data
 
 
@@ -219,8 +217,9 @@ class Wire(asyncio.Protocol):
         # Whether the connector counts this connection as taken, and by which of our origins.
         self.held = False
         self.origin: _Origin | None = None
+        # When the last reply was complete.
         self.idle_since = 0.0
-        self.token: asyncio.Future[tuple[Any, StreamReader]] | None = None
+        self.token: asyncio.Future[tuple[Any, Any, float]] | None = None
         self.writing_paused = False
         self._parser: Any = None
         self._body: Any = None
@@ -274,18 +273,15 @@ class Wire(asyncio.Protocol):
 
     # An exchange
 
-    def begin(self, data: bytes, read: float | None) -> asyncio.Future[tuple[Any, StreamReader]]:
+    def begin(self, data: bytes, read: float | None, now: float) -> asyncio.Future[tuple[Any, Any, float]]:
         """Write a request, or its head; the future gets the reply's. The read limit begins now, if it is given."""
-        if self.transport is None or self.transport.is_closing():
-            self.leave()
-            raise aiohttp.ServerDisconnectedError
         if self._parser is None:
             self._parser = parser_for(self, self._loop)
         self.token = token = self._loop.create_future()
         self._read = read
         self.transport.write(data)
         if read:
-            self._expect(read)
+            self._expect(now + read)
         return token
 
     def upload(
@@ -319,7 +315,7 @@ class Wire(asyncio.Protocol):
         if token is self.token:
             self._read = timeout.read
             if timeout.read and not self._reading_paused:
-                self._expect(timeout.read)
+                self._expect(self._loop.time() + timeout.read)
 
     async def _drained(self, seconds: float | None) -> None:
         if self.writing_paused:
@@ -343,16 +339,15 @@ class Wire(asyncio.Protocol):
         error = aiohttp.ServerTimeoutError(f"not done within the total limit of {seconds} s")
         self._total = self._loop.call_later(seconds, self._fail, token, error)
 
-    async def more(self, token: asyncio.Future[Any]) -> None:
-        """Wait until more of the body is here, or its end, or its failure. Raises RuntimeError for a second reader."""
+    def more(self, token: asyncio.Future[Any]) -> asyncio.Future[None]:
+        """Done when more of the body is here, or its end, or its failure. Raises RuntimeError for a second reader.
+
+        Who does not wait for it any more has to `drop` the exchange.
+        """
         if self.token is not token or self._reader is not None:
             raise RuntimeError("the body is being read already")
         reader = self._reader = self._loop.create_future()
-        try:
-            await reader
-        finally:
-            if self._reader is reader:
-                self._reader = None
+        return reader
 
     def drop(self, token: asyncio.Future[Any]) -> None:
         """Break the exchange off, if it is not over, and the connection with it."""
@@ -387,7 +382,8 @@ class Wire(asyncio.Protocol):
         if self._upload is not None:
             self._upload.cancel()
             self._upload = None
-        self._wake()
+        if self._reader is not None:
+            self._wake()
 
     def _wake(self) -> None:
         reader, self._reader = self._reader, None
@@ -412,8 +408,8 @@ class Wire(asyncio.Protocol):
 
     # The read limit: a number, and a timer that looks at it
 
-    def _expect(self, seconds: float) -> None:
-        self._deadline = deadline = self._loop.time() + seconds
+    def _expect(self, deadline: float) -> None:
+        self._deadline = deadline
         if self._watch is not None:
             if self._watch_at <= deadline:
                 return
@@ -465,14 +461,16 @@ class Wire(asyncio.Protocol):
             if messages:
                 body = self._head(token, data, messages, upgraded)
             if body is None:
-                self._rest = (self._rest + data)[-3:]
+                self._rest = (self._rest + data[-3:])[-3:]
                 if self._read:
-                    self._expect(self._read)
+                    self._expect(self._loop.time() + self._read)
                 return
         else:
             self._received += len(data)
             if messages:
                 self._last = True
+            if body._eof:
+                self.idle_since = self._loop.time()
         if body._eof:
             self._complete(body, data)
             return
@@ -482,10 +480,10 @@ class Wire(asyncio.Protocol):
             self._fail(token, failure)
             return
         if data and self._chunked:
-            self._rest = (self._rest + data)[-3:]
+            self._rest = (self._rest + data[-3:])[-3:]
         self._wake()
         if self._read and not self._reading_paused:
-            self._expect(self._read)
+            self._expect(self._loop.time() + self._read)
 
     def _head(self, token: asyncio.Future[Any], data: bytes, messages: list[tuple[Any, Any]], upgraded: bool) -> Any:
         """Hand over the reply's head, and give its body; None while there were only interim ones."""
@@ -508,8 +506,9 @@ class Wire(asyncio.Protocol):
                 body.__class__ = _Body
                 if not body._eof:
                     self._body = body
+            self.idle_since = now = self._loop.time()
             if not token.done():
-                token.set_result((message, body))
+                token.set_result((message, body, now))
             return body
         return None
 
@@ -613,9 +612,13 @@ class DirectReply(SessionReply):
     def __init__(
         self, wire: Wire, token: asyncio.Future[Any], message: Any, body: Any, sent: Any, elapsed: float, limit: int
     ) -> None:
-        super().__init__(message.code, message.headers, elapsed, limit)
+        # What the base class would do, for each call.
+        self.status = message.code
+        self.headers = message.headers
+        self.elapsed = elapsed
+        self._limit = limit
         self._message = message
-        self._body = body
+        self._body: Any = body
         self._wire = wire
         self._token = token
         # The arguments of a `Sent`.
@@ -652,7 +655,8 @@ class DirectReply(SessionReply):
             self._closed = True
             if body._size > self._limit:
                 raise self.too_long()
-            return cast("bytes", body.take())
+            whole: bytes = body.take()
+            return whole
         if self._message.compression is None:
             # What is compressed may be a thousand times as long: it is unpacked little by little.
             body._high_water = min(self._limit, WHOLE_BUFFER)
@@ -682,12 +686,19 @@ class DirectReply(SessionReply):
             except BaseException:
                 self.close()
                 raise
-        return cast("bytes", body.take())
+        piece: bytes = body.take()
+        return piece
 
     @override
     def close(self) -> None:
         self._closed = True
         self._wire.drop(self._token)
+
+
+class _OpenReply(DirectReply):
+    """A reply whose end was not here yet when it began."""
+
+    __slots__ = ()
 
     def __del__(self) -> None:
         # Left unread, it would hold its connection for ever. It may be collected in any thread.
@@ -769,18 +780,20 @@ class DirectSession(Session):
             else:
                 data, pieces, chunked = await _opened(method, target.line, lines, headers, body)
             fresh = False
+            now = started
             while True:
-                wire = None if fresh else self._idle(origin, started)
+                wire = None if fresh else self._idle(origin, now)
                 kept = wire is not None
                 if wire is None:
                     wire = await self._connect(origin, timeout)
-                token = wire.begin(data, timeout.read if pieces is None else None)
+                    now = self._loop.time()
+                token = wire.begin(data, timeout.read if pieces is None else None, now)
                 if timeout.total is not None:
                     wire.limit(token, timeout.total)
                 if pieces is not None:
                     wire.upload(token, pieces, chunked, timeout)
                 try:
-                    message, content = await token
+                    message, content, answered = await token
                     break
                 except BaseException as error:
                     wire.drop(token)
@@ -790,8 +803,8 @@ class DirectSession(Session):
                     fresh = True
         except (aiohttp.ClientError, HttpProcessingError, asyncio.TimeoutError, OSError, RuntimeError, ValueError) as e:
             raise from_below(e, Sent(*sent)) from e
-        elapsed = self._loop.time() - started
-        return DirectReply(wire, token, message, content, sent, elapsed, self.settings.max_response_bytes)
+        kind = DirectReply if content._eof else _OpenReply
+        return kind(wire, token, message, content, sent, answered - started, self.settings.max_response_bytes)
 
     def _target(self, method: str, url: str) -> _Target:
         # What stands in the path was encoded by the client: %2F must stay %2F.
@@ -867,9 +880,13 @@ class DirectSession(Session):
                 wire.held = True
                 new = wire.origin is None
                 wire.origin = origin
-                if new or self._fit(wire, self._loop.time()):
+                if not new and self._fit(wire, self._loop.time()):
+                    return wire
+                if new and wire.is_connected():
                     return wire
                 wire.leave()
+                if new:
+                    raise aiohttp.ServerDisconnectedError
         except asyncio.TimeoutError as error:
             raise aiohttp.ConnectionTimeoutError(f"Connection timeout to host {origin.request.url}") from error
         finally:
@@ -887,8 +904,8 @@ class DirectSession(Session):
     def keep(self, wire: Wire) -> None:
         """Have a connection wait for work, here or, if there is a queue, in the connector."""
         connector = self._connector
-        origin = cast("_Origin", wire.origin)
-        wire.idle_since = self._loop.time()
+        origin = wire.origin
+        assert origin is not None
         if connector._waiters or connector._closed:
             wire.held = False
             connector._release(origin.key, wire)
@@ -1011,6 +1028,8 @@ def parser_for(protocol: Any, loop: asyncio.AbstractEventLoop) -> Any:
 
 class _Trial:
     """A protocol that a parser can be tried with."""
+
+    _reading_paused = False
 
     def pause_reading(self) -> None: ...
 

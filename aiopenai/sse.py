@@ -118,9 +118,15 @@ class SSEParser:
         An event whose data is empty gives b"". Raises SSEError.
         """
         self._event_names = None
-        block = self._take(chunk)
-        if block is None:
-            return []
+        whole = self._plain and not self._tail and chunk.endswith(b"\n\n")
+        if whole and len(chunk) <= self._max and b"\r" not in chunk:
+            # As they come at a model's own pace.
+            block = chunk[:-2]
+        else:
+            taken = self._take(chunk)
+            if taken is None:
+                return []
+            block = taken
         # Fast lanes. When the block is nothing but "data: ..." lines, each with its blank line, the split itself gives
         # the data. It is nothing else if all its LFs belong to separators, so one count proves all the events at once.
         if block.startswith(b"data: "):

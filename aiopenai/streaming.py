@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -28,6 +28,7 @@ __all__ = ["AsyncStream", "Events", "Partial", "Stream"]
 T = TypeVar("T")
 
 _DONE = b"[DONE]"
+_ERROR = b'"error"'
 # How long the end of a finished stream may take before the connection is given up; what was asked for is here.
 _DRAIN_SECONDS = 0.05
 # How many events are decoded at a time.
@@ -86,8 +87,10 @@ class Events(Generic[T]):
         self._finished = False
         self._count = 0
         self._texts: dict[int, list[str]] = {}
+        self._has_choices = "choices" in getattr(decoder.kind, "__struct_fields__", ())
         # The last two events tell whether a stream without [DONE] had come to its end: the finish, and the usage.
-        self._last: list[T] = []
+        self._last: T | None = None
+        self._before_last: T | None = None
 
     @property
     def response(self) -> HTTPResponse:
@@ -114,13 +117,13 @@ class Events(Generic[T]):
             if self.watch is not None:
                 self.watch.ended()
 
-    def _next_failure(self) -> APIError | None:
+    def _next_failure(self) -> APIError:
         """What is to be raised after the events that were handed over."""
         failure, self._failure = self._failure, None
-        if failure is not None:
-            failure.partial = self._partial()
-            if self.watch is not None:
-                self.watch.failed(failure)
+        assert failure is not None
+        failure.partial = self._partial()
+        if self.watch is not None:
+            self.watch.failed(failure)
         return failure
 
     async def _fill(self) -> None:
@@ -129,7 +132,10 @@ class Events(Generic[T]):
         deadline = None if limit is None else asyncio.get_running_loop().time() + limit
         try:
             while not (self._pending or self._finished):
-                piece = await self._read(deadline, limit)
+                if deadline is None:
+                    piece = await self._reply.read_some()
+                else:
+                    piece = await self._read_until(deadline, limit)
                 if piece:
                     self._take(piece)
                 else:
@@ -152,9 +158,7 @@ class Events(Generic[T]):
                 self.watch.failed(error)
             raise
 
-    async def _read(self, deadline: float | None, limit: float | None) -> bytes:
-        if deadline is None:
-            return await self._reply.read_some()
+    async def _read_until(self, deadline: float, limit: float | None) -> bytes:
         left = deadline - asyncio.get_running_loop().time()
         try:
             return await asyncio.wait_for(self._reply.read_some(), max(left, 0))
@@ -181,22 +185,29 @@ class Events(Generic[T]):
         if self._events != "bare":
             if names is not None and b"error" in names:
                 failed = min(failed, names.index(b"error"))
-            # The word may stand in this piece, or in an event that began in an earlier one and is the first to end now.
-            if b'"error"' in piece or (data and b'"error"' in data[0]):
-                failed = next((at for at in range(failed) if b'"error"' in data[at] and _is_error(data[at])), failed)
-        self._pending = data[:failed] if self._events != "named" else _named(data[:failed], names)
-        if failed < len(data):
+            # The word may stand in this piece, or in the first event, which may have begun in an earlier one.
+            # Searched backwards, which takes CPython half as long.
+            if data and (data[0].rfind(_ERROR) >= 0 or (len(data) > 1 and piece.rfind(_ERROR) >= 0)):
+                failed = next((at for at in range(failed) if _ERROR in data[at] and _is_error(data[at])), failed)
+        taken = data if failed == len(data) else data[:failed]
+        self._pending = taken if self._events != "named" else _named(taken, names)
+        if taken is not data:
             self._carried(data[failed])
 
     def _decode(self) -> None:
         """Make the next few events ready: few, so that they are still in the processor's cache when they are used."""
-        data = self._pending[:_TOGETHER]
-        del self._pending[:_TOGETHER]
+        data = self._pending
+        if len(data) <= _TOGETHER:
+            self._pending = []
+        else:
+            self._pending = data[_TOGETHER:]
+            data = data[:_TOGETHER]
         events, failure = self._decoder.many(data)
         self._ready = iter(events)
         if events:
             self._count += len(events)
-            self._last = events[-2:] if len(events) > 1 else [*self._last[-1:], *events]
+            self._before_last = self._last if len(events) == 1 else events[-2]
+            self._last = events[-1]
             self._note(events)
             if self.watch is not None:
                 self.watch.events(events)
@@ -210,13 +221,18 @@ class Events(Generic[T]):
 
         Attributes are looked for on the types: asking an event for a field that it does not have is dear.
         """
-        if "choices" not in getattr(events[0].__class__, "__struct_fields__", ()):
+        if not self._has_choices:
             for event in events:
                 if getattr(event.__class__, "type", None) == "response.output_text.delta":
                     self._keep(0, event.delta)
             return
         try:
-            choices: list[Any] = [choice for event in events for choice in event.choices]
+            choices: list[Any] = (
+                events[0].choices if len(events) == 1 else [choice for event in events for choice in event.choices]
+            )
+            if len(choices) == 1 and "delta" in choices[0].__struct_fields__:
+                self._keep(choices[0].index, choices[0].delta.content)
+                return
             if "delta" in choices[0].__struct_fields__ and not any([choice.index for choice in choices]):  # noqa: C419 - a generator takes three times as long
                 self._keep(0, "".join([choice.delta.content or "" for choice in choices]))
                 return
@@ -245,7 +261,8 @@ class Events(Generic[T]):
         unfinished = self._parser.end()
         self._finished = True
         if unfinished is None:
-            if self._events == "bare" or any(_ends(event) for event in self._last):
+            last_two = (self._before_last, self._last)[-self._count :] if self._count else ()
+            if self._events == "bare" or any(map(_ends, last_two)):
                 return
         elif unfinished.data == _DONE:
             return
@@ -267,7 +284,7 @@ class Events(Generic[T]):
         return Partial(
             texts={index: "".join(pieces) for index, pieces in self._texts.items()},
             events=self._count,
-            last=self._last[-1] if self._last else None,
+            last=self._last,
         )
 
     def _invalid(self, message: str, data: bytes | None) -> APIResponseValidationError:
@@ -286,8 +303,16 @@ class AsyncStream(Events[T]):
     breaks off; `partial` of each tells what had come. A stream that ends without its own end mark is broken off too.
     """
 
-    def __aiter__(self) -> Self:
-        return self
+    async def __aiter__(self) -> AsyncIterator[T]:
+        while True:
+            # Half the cost of a coroutine for each event.
+            for event in self._ready:
+                yield event
+            try:
+                event = await self._more()
+            except StopAsyncIteration:
+                return
+            yield event
 
     async def __anext__(self) -> T:
         # The first turn of a `for` is the quickest way to ask an iterator for what it has.
@@ -314,8 +339,8 @@ class AsyncStream(Events[T]):
                 self._decode()
                 for event in self._ready:
                     return event
-            if (failure := self._next_failure()) is not None:
-                raise failure
+            if self._failure is not None:
+                raise self._next_failure()
             if self._finished:
                 # The last event is out. The end of the body has nearly always come with it.
                 await self._reply.drain(_DRAIN_SECONDS)
@@ -367,9 +392,9 @@ class Stream(Events[T]):
                 self._decode()
                 for event in self._ready:
                     return event
-            if (failure := self._next_failure()) is not None:
+            if self._failure is not None:
                 self.lease.release()
-                raise failure
+                raise self._next_failure()
             if self._finished:
                 if not self._reply.closed:
                     self.lease.run(self._reply.drain(_DRAIN_SECONDS))

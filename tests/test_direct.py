@@ -203,11 +203,11 @@ class TestExactness:
                 for more in (b"", b"H", b"HTTP/1.1 200 OK\r\n"):
                     wire = await session._connect(target.origin, Timeout(5))
                     for ends in ways:
-                        token = wire.begin(b"", None)
+                        token = wire.begin(b"", None, session.loop.time())
                         for start, end in zip([0, *ends], [*ends, len(reply)], strict=True):
                             piece = reply[start:end] + (more if end == len(reply) else b"")
                             wire.data_received(piece)
-                        message, body = await token
+                        message, body, _ = await token
                         assert message.code == 200
                         assert body._eof
                         if more:
