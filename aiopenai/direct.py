@@ -37,7 +37,6 @@ import inspect
 import logging
 import re
 import select
-import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, cast
@@ -748,9 +747,8 @@ class DirectSession(Session):
         self._targets: dict[tuple[str, str], _Target] = {}
         self._timeouts: dict[float | None, aiohttp.ClientTimeout] = {}
         self._sweeping: asyncio.TimerHandle | None = None
-        # When the loop was last found to run again, and by what: each run of a loop has hooks of its own.
+        # When the loop was last found to run again.
         self._resumed = 0.0
-        self._run: Any = None
         self._general: GeneralSession | None = None
 
     @override
@@ -758,10 +756,7 @@ class DirectSession(Session):
         self, method: str, url: str, headers: Mapping[str, str], body: Any, timeout: Timeout
     ) -> SessionReply:
         started = self._loop.time()
-        run = sys.get_asyncgen_hooks()[0]
-        if run is not self._run:
-            # A loop that stood still, as a blocking client's does between calls, has seen no connection end.
-            self._run = run
+        if self.stood_still():
             self._resumed = started
         sent = (method, url, headers)
         try:

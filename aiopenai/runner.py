@@ -59,7 +59,8 @@ class Runner:
             del future
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        if self.inherited or self.closed:
+        loop = self._loop
+        if self.inherited or loop.is_closed():
             coroutine.close()
             why = (
                 "before the process was forked: only its parent can"
@@ -67,17 +68,23 @@ class Runner:
                 else "and interrupted: nobody can"
             )
             raise OpenAIError(f"The reply was opened {why} read on.")
-        loop = self._loop
         with self._lock:
-            task = loop.create_task(_after_a_turn(coroutine))
+            task = loop.create_task(coroutine)
+            # What `run_until_complete` does, without finding out what it has been given.
+            task.add_done_callback(self._stop)
             try:
-                return loop.run_until_complete(task)
+                loop.run_forever()
+                return task.result()
             except BaseException as error:
                 if not task.done() or isinstance(error, (KeyboardInterrupt, SystemExit)):
+                    task.remove_done_callback(self._stop)
                     self._break_off(task)
                 raise
             finally:
                 del task
+
+    def _stop(self, _: object) -> None:
+        self._loop.stop()
 
     def _break_off(self, task: asyncio.Task[Any]) -> None:
         """After Ctrl-C, which comes in the middle of anything: the loop's own state may be half done, so it ends here.
@@ -239,12 +246,6 @@ async def _aclose(pieces: Any) -> None:
 async def _turns(count: int) -> None:
     for _ in range(count):
         await asyncio.sleep(0)
-
-
-async def _after_a_turn(coroutine: Coroutine[Any, Any, T]) -> T:
-    # While the loop lay idle, the server may have closed a connection: heard of before it could be used, for 8 us.
-    await asyncio.sleep(0)
-    return await coroutine
 
 
 def _close_all(idle: list[Runner]) -> None:

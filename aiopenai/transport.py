@@ -13,6 +13,7 @@ import contextlib
 import functools
 import os
 import socket
+import sys
 import time
 import urllib.request
 import weakref
@@ -84,6 +85,18 @@ class Session(ABC):
         self.settings = settings
         self._loop = asyncio.get_running_loop()
         self._at_loop_end: AsyncGenerator[None, None] | None = None
+        self._run: Any = None
+
+    def stood_still(self) -> bool:
+        """Whether the loop has been stopped and runs again since this was asked last, as a blocking client's are
+        between calls: meanwhile it has seen no connection end.
+        """
+        # Each run of a loop has hooks of its own.
+        run = sys.get_asyncgen_hooks()[0]
+        if run is self._run:
+            return False
+        self._run = run
+        return True
 
     @abstractmethod
     async def send(
@@ -571,6 +584,9 @@ class GeneralSession(Session):
         self, method: str, url: str, headers: Mapping[str, str], body: Any, timeout: Timeout
     ) -> SessionReply:
         """Send one request; see `Transport`."""
+        if self.stood_still():
+            # A turn, in which the loop hears of kept connections that have been closed.
+            await asyncio.sleep(0)
         limits = self._timeouts.get(timeout) or self._limits(timeout)
         watch: _Watch | None = None
         if timeout.total is not None and self._own_connector:
