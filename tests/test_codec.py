@@ -227,6 +227,51 @@ def test_decoding_within_decoding() -> None:
         gc.set_threshold(*threshold)
 
 
+BIG = json.dumps(
+    {
+        "id": "c",
+        "object": "chat.completion.chunk",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": at, "delta": {"content": "a", "more": at}, "finish_reason": None} for at in range(9_000)],
+    }
+).encode()
+
+
+def test_the_collector_stands_still_while_a_big_reply_is_decoded() -> None:
+    phases: list[str] = []
+
+    def note(phase: str, info: dict[str, int]) -> None:
+        del info
+        phases.append(phase)
+
+    decode = Decoder.of(ChatCompletionChunk)
+    gc.collect()
+    gc.callbacks.append(note)
+    try:
+        decoded = decode(BIG)
+        during = len(phases)
+    finally:
+        gc.callbacks.remove(note)
+    assert gc.isenabled()
+    assert decoded.choices[-1].delta.more == 8_999
+    # It would have looked 25 times and more, each time with two phases: for 700 new objects, of which there are 18,000.
+    assert during <= 2
+
+
+@pytest.mark.parametrize("raw", [BIG, BIG[:-5], BIG.replace(b'"created": 1', b'"created": "x"')], ids=len)
+def test_the_collector_is_left_as_it_was(raw: bytes) -> None:
+    decode = Decoder.of(ChatCompletionChunk).validate
+    for was_on in (True, False):
+        gc.enable() if was_on else gc.disable()
+        try:
+            with contextlib.suppress(msgspec.DecodeError):
+                decode(raw)
+            assert gc.isenabled() is was_on
+        finally:
+            gc.enable()
+
+
 def test_threads_do_not_mix_up_what_they_decode() -> None:
     failures: list[BaseException] = []
     start = threading.Barrier(8)
