@@ -211,12 +211,6 @@ class Decoder(Generic[T]):
         """Decode a batch, skipping empty documents; what could be decoded, and the error that stopped it if one did."""
         global _decoding  # noqa: PLW0603
         values: list[T] = []
-        if len(raws) == 1:
-            # As they come at a model's own pace.
-            try:
-                return ([self(raws[0])] if raws[0] else values), None
-            except msgspec.DecodeError as error:
-                return values, error
         made = _made
         strict = self.strict
         with _turn:

@@ -381,10 +381,6 @@ class Wire(asyncio.Protocol):
         if self._upload is not None:
             self._upload.cancel()
             self._upload = None
-        if self._reader is not None:
-            self._wake()
-
-    def _wake(self) -> None:
         reader, self._reader = self._reader, None
         if reader is not None and not reader.done():
             reader.set_result(None)
@@ -473,14 +469,18 @@ class Wire(asyncio.Protocol):
         if body._eof:
             self._complete(body, data)
             return
-        failure = body.exception()
+        failure = body._exception
         if failure is not None:
             # Of what the parser could not unpack.
             self._fail(token, failure)
             return
-        if data and self._chunked:
-            self._rest = (self._rest + data[-3:])[-3:]
-        self._wake()
+        if self._chunked:
+            self._rest = data[-3:] if len(data) > 2 else (self._rest + data)[-3:]
+        reader = self._reader
+        if reader is not None:
+            self._reader = None
+            if not reader.done():
+                reader.set_result(None)
         if self._read and not self._reading_paused:
             self._expect(self._loop.time() + self._read)
 

@@ -64,7 +64,7 @@ class SSEParser:
     LF LF waits in one growing buffer and is never scanned again, which keeps long events linear in time.
     """
 
-    __slots__ = ("_at_start", "_event_names", "_last_event_id", "_max", "_plain", "_retry", "_skip_lf", "_tail")
+    __slots__ = ("_at_start", "_last_event_id", "_max", "_plain", "_retry", "_skip_lf", "_tail", "event_names")
 
     def __init__(self, *, max_event_bytes: int = MAX_EVENT_BYTES) -> None:
         self._max = max_event_bytes
@@ -76,7 +76,12 @@ class SSEParser:
         self._plain = False
         self._last_event_id: str | None = None
         self._retry: int | None = None
-        self._event_names: list[bytes] | None = None
+        self.event_names: list[bytes] | None = None
+        """The names of the events that the last `feed_data` returned, in the same order; b"" for no name.
+
+        None when none of them had a name, which makes the usual question cheap:
+        ``if parser.event_names is not None and b"error" in parser.event_names``.
+        """
 
     @property
     def last_event_id(self) -> str | None:
@@ -87,15 +92,6 @@ class SSEParser:
     def retry(self) -> int | None:
         """The reconnection time in milliseconds that the server asked for last; None when it never did."""
         return self._retry
-
-    @property
-    def event_names(self) -> list[bytes] | None:
-        """The names of the events that the last :meth:`feed_data` returned, in the same order; b"" for no name.
-
-        None when none of them had a name, which makes the usual question cheap:
-        ``if parser.event_names is not None and b"error" in parser.event_names``.
-        """
-        return self._event_names
 
     @property
     def pending(self) -> bool:
@@ -117,7 +113,7 @@ class SSEParser:
 
         An event whose data is empty gives b"". Raises SSEError.
         """
-        self._event_names = None
+        self.event_names = None
         whole = self._plain and not self._tail and chunk.endswith(b"\n\n")
         if whole and len(chunk) <= self._max and b"\r" not in chunk:
             # As they come at a model's own pace.
@@ -140,7 +136,7 @@ class SSEParser:
                 split = [pair.partition(b"\ndata: ") for pair in pairs]
                 found_names = [name for name, separator, _ in split if separator]
                 if len(found_names) == len(pairs):
-                    self._event_names = found_names if any(found_names) else None
+                    self.event_names = found_names if any(found_names) else None
                     return [value for _, _, value in split]
         data: list[bytes] = []
         names: list[bytes] = []
@@ -152,7 +148,7 @@ class SSEParser:
                 data.append(fields[1])
                 names.append(fields[0])
         if any(names):
-            self._event_names = names
+            self.event_names = names
         return data
 
     def end(self) -> ServerSentEvent | None:
