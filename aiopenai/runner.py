@@ -41,7 +41,10 @@ class Runner:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._lock = threading.Lock()
+        self.closed = False
+        """Whether nothing more can be run."""
         self.inherited = False
+        """Whether that is so because this is a forked child."""
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine to its end. Ctrl-C cancels it and raises KeyboardInterrupt."""
@@ -59,8 +62,7 @@ class Runner:
             del future
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        loop = self._loop
-        if self.inherited or loop.is_closed():
+        if self.closed:
             coroutine.close()
             why = (
                 "before the process was forked: only its parent can"
@@ -68,6 +70,7 @@ class Runner:
                 else "and interrupted: nobody can"
             )
             raise OpenAIError(f"The reply was opened {why} read on.")
+        loop = self._loop
         with self._lock:
             task = loop.create_task(coroutine)
             # What `run_until_complete` does, without finding out what it has been given.
@@ -100,7 +103,7 @@ class Runner:
 
     def abandon(self) -> None:
         """In a forked child: never touch the loop again, as collecting it would."""
-        self.inherited = True
+        self.closed = self.inherited = True
         with contextlib.suppress(AttributeError):  # another implementation of loops
             cast("Any", self._loop)._closed = True
 
@@ -108,14 +111,9 @@ class Runner:
         for task in asyncio.all_tasks(self._loop):
             task.cancel()
 
-    @property
-    def closed(self) -> bool:
-        """Whether nothing more can be run."""
-        return self._loop.is_closed()
-
     def close(self) -> None:
         """Close the loop and what is open on it."""
-        if self.inherited or self.closed:
+        if self.closed:
             return
         if asyncio._get_running_loop() is not None:
             _threads().submit(self._close).result()
@@ -124,7 +122,7 @@ class Runner:
 
     def _close(self) -> None:
         with self._lock:
-            if not self._loop.is_closed():
+            if not self.closed:
                 self._end()
 
     def _end(self) -> None:
@@ -136,6 +134,7 @@ class Runner:
             # What was told to close by others is done in the turns that follow.
             loop.run_until_complete(_turns(3))
         finally:
+            self.closed = True
             loop.close()
 
 
