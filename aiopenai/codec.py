@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 # Events that arrived together keep their bytes together, this many at a time: fewer would cost more, and more would
 # hold more of a stream's bytes for somebody who keeps its last event only.
-_TOGETHER = 16
+_TOGETHER = 32
 
 # A reply of at least this many bytes that has fewer than one object per 4 KB is one big string or array: it is built
 # from its plain values, which the nodes then share, instead of being kept a second time as bytes.
@@ -207,14 +207,19 @@ class Decoder(Generic[T]):
         """Whether what a big array of plain objects was received as cannot be told from the objects."""
         return not (self._told or (len(raw) >= _BULKY and b"null" not in raw))
 
-    def many(self, raws: Sequence[bytes]) -> tuple[list[T], Exception | None]:
-        """Decode a batch, skipping empty documents; what could be decoded, and the error that stopped it if one did."""
+    def many(self, raws: Sequence[bytes], longest: int | None = None) -> tuple[list[T], Exception | None]:
+        """Decode a batch, skipping empty documents; what could be decoded, and the error that stopped it if one did.
+
+        Who knows that none of them is longer than so many bytes can say so.
+        """
         global _decoding  # noqa: PLW0603
         values: list[T] = []
         made = _made
         strict = self.strict
+        if longest is None:
+            longest = max(map(len, raws), default=0)
         with _turn:
-            alone = not (made or _decoding or self._bulk) and max(map(len, raws), default=0) < _BULKY
+            alone = longest < _BULKY and not (made or _decoding or self._bulk)
             try:
                 for start in range(0, len(raws), _TOGETHER):
                     part = raws[start : start + _TOGETHER]

@@ -157,6 +157,20 @@ class _Body(StreamReader):
         return data
 
 
+class _Chunks(_Body):
+    """A body in chunks, whose end is marked: how long it was need not be known."""
+
+    __slots__ = ()
+
+    @override
+    def feed_data(self, data: bytes, size: int = 0) -> bool:
+        self._buffer.append(data)
+        self._size += len(data)
+        if self._size > self._high_water:
+            self._protocol.pause_reading()
+        return False
+
+
 def _nothing() -> Any:
     """The body of replies that have none; they share it, as nothing is put in or taken out."""
     body: Any = object.__new__(_Body)
@@ -502,7 +516,7 @@ class Wire(asyncio.Protocol):
             if body is EMPTY_PAYLOAD:
                 body = _NOTHING
             else:
-                body.__class__ = _Body
+                body.__class__ = _Chunks if chunked else _Body
                 if not body._eof:
                     self._body = body
             self.idle_since = now = self._loop.time()

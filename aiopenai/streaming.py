@@ -83,6 +83,8 @@ class Events(Generic[T]):
         # Decoded and not handed over yet; received and not decoded yet; what is to be raised after them.
         self._ready: Iterator[T] = iter(())
         self._pending: list[bytes] = []
+        # No event of those is longer: only the first can have begun in an earlier piece.
+        self._longest = 0
         self._failure: APIError | None = None
         self._finished = False
         self._count = 0
@@ -177,6 +179,7 @@ class Events(Generic[T]):
             return
         if not data:
             return
+        self._longest = max(len(piece), len(data[0]))
         names = self._parser.event_names
         if data[-1] == _DONE or _DONE in data:
             self._finished = True
@@ -211,7 +214,7 @@ class Events(Generic[T]):
             except msgspec.DecodeError as error:
                 events, failure = [], error
         else:
-            events, failure = self._decoder.many(data)
+            events, failure = self._decoder.many(data, self._longest)
         self._ready = iter(events)
         if events:
             self._count += len(events)
@@ -244,9 +247,11 @@ class Events(Generic[T]):
                 if "delta" in choice.__struct_fields__:
                     self._keep(choice.index, choice.delta.content)
                     return
-            elif "delta" in choices[0].__struct_fields__ and not any([choice.index for choice in choices]):  # noqa: C419 - a generator takes three times as long
-                self._keep(0, "".join([choice.delta.content or "" for choice in choices]))
-                return
+            elif "delta" in choices[0].__struct_fields__:
+                texts = [choice.delta.content or "" for choice in choices if not choice.index]
+                if len(texts) == len(choices):
+                    self._keep(0, "".join(texts))
+                    return
         except (AttributeError, LookupError, TypeError):
             pass
         for event in events:
