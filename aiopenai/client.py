@@ -785,7 +785,7 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
             validate: Any = getattr(kind, "model_validate", None) if is_class and not is_node else None
             if validate is not None:  # a pydantic model of the user's
                 return validate(decode_json(raw))
-            decoder = Decoder.of(kind)
+            decoder: Any = (kind.__dict__.get("__decoder__") if is_node else None) or Decoder.of(kind)
             value: Any = decoder.validate(raw) if self._strict else decoder(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
             raise _invalid(reply, raw, error) from error

@@ -502,28 +502,32 @@ class Wire(asyncio.Protocol):
         """Hand over the reply's head, and give its body; None while there were only interim ones."""
         if self._rest:
             data = self._rest + data
+        message, body = messages[0]
         at = 0
-        for number, (message, body) in enumerate(messages, 1):
-            chunked = message.chunked
-            if not chunked:
-                at = data.find(_END_OF_HEAD, at) + 4
-            if 100 <= message.code < 200 and message.code != 101:
-                continue
-            self._last = self._last or message.should_close or upgraded or number < len(messages)
-            self._chunked = chunked
+        number = 1
+        while 100 <= message.code < 200 and message.code != 101:
+            if number == len(messages):
+                return None
+            at = data.find(_END_OF_HEAD, at) + 4
+            message, body = messages[number]
+            number += 1
+        self._rest = b""
+        if message.should_close or upgraded or number < len(messages):
+            self._last = True
+        self._chunked = chunked = message.chunked
+        if not chunked:
+            at = data.find(_END_OF_HEAD, at) + 4
             self._received = len(data) - at if at >= 4 else -1
-            self._rest = b""
-            if body is EMPTY_PAYLOAD:
-                body = _NOTHING
-            else:
-                body.__class__ = _Chunks if chunked else _Body
-                if not body._eof:
-                    self._body = body
-            self.idle_since = now = self._loop.time()
-            if not token.done():
-                token.set_result((message, body, now))
-            return body
-        return None
+        if body is EMPTY_PAYLOAD:
+            body = _NOTHING
+        else:
+            body.__class__ = _Chunks if chunked else _Body
+            if not body._eof:
+                self._body = body
+        self.idle_since = now = self._loop.time()
+        if not token.done():
+            token.set_result((message, body, now))
+        return body
 
     def _complete(self, body: Any, data: bytes) -> None:
         """The reply is here; was that all that is here?"""
@@ -779,15 +783,16 @@ class DirectSession(Session):
             lines = headers.lines if isinstance(headers, Block) else None
             if lines is None:
                 lines = _lines(headers)
-            plain = body.__class__ is bytes or _is_plain(body)
-            if origin is None or lines is None or not plain:
-                return await self._in_general(method, url, headers, body, timeout)
             pieces: AsyncGenerator[bytes, None] | None = None
             chunked = False
+            if origin is None or lines is None:
+                return await self._in_general(method, url, headers, body, timeout)
             if body.__class__ is bytes and 0 < len(body) <= PIECE_BYTES:
                 data = b"%b%bContent-Length: %d\r\n\r\n%b" % (target.line, lines, len(body), body)
-            else:
+            elif _is_plain(body):
                 data, pieces, chunked = await _opened(method, target.line, lines, headers, body)
+            else:
+                return await self._in_general(method, url, headers, body, timeout)
             fresh = False
             now = started
             while True:
