@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["HeadersLike", "unwrap", "verify_signature"]
 
 _PREFIX = "whsec_"
+_SIGNATURE, _TIMESTAMP, _ID = _NAMES = ("webhook-signature", "webhook-timestamp", "webhook-id")
 
 
 class _HasItems(Protocol):
@@ -34,7 +35,13 @@ class _HasItems(Protocol):
     def items(self) -> Iterable[tuple[str, str]]: ...
 
 
-HeadersLike: TypeAlias = Mapping[str, str] | _HasItems | Iterable[tuple[str | bytes, str | bytes]]
+class _HasGet(Protocol):
+    """Headers that can only be asked for by name, in any case."""
+
+    def get(self, name: str, /) -> str | None: ...
+
+
+HeadersLike: TypeAlias = Mapping[str, str] | _HasItems | _HasGet | Iterable[tuple[str | bytes, str | bytes]]
 
 
 def unwrap(
@@ -65,8 +72,8 @@ def verify_signature(
 ) -> None:
     """`webhooks.verify_signature`: check that the API has sent this, `tolerance` seconds ago or less.
 
-    `payload` is the request's body as it came; `headers` are a mapping, names in any case, or pairs. `secret` is the
-    client's `webhook_secret` unless given; after `whsec_` it is base64.
+    `payload` is the request's body as it came; `headers` are a mapping, names in any case, or pairs, or have at least
+    a `get` that takes any case. `secret` is the client's `webhook_secret` unless given; after `whsec_` it is base64.
 
     Raises InvalidWebhookSignatureError, ValueError where there is no secret, TypeError for a parsed payload.
     """
@@ -79,7 +86,7 @@ def verify_signature(
         )
     body = _raw(payload)
     found = _Headers(headers)
-    signatures, timestamp, delivery = found["webhook-signature"], found["webhook-timestamp"], found["webhook-id"]
+    signatures, timestamp, delivery = found[_SIGNATURE], found[_TIMESTAMP], found[_ID]
     try:
         age = int(time.time()) - int(timestamp)
     except ValueError:
@@ -127,7 +134,13 @@ class _Headers:
     def __init__(self, headers: Any) -> None:
         items: Any = getattr(headers, "items", None)
         self._by_name: dict[str, str] = {}
-        pairs: Iterable[tuple[Any, Any]] = cast("Any", items)() if callable(items) else headers
+        pairs: Iterable[tuple[Any, Any]]
+        if callable(items):
+            pairs = cast("Any", items)()
+        elif not hasattr(headers, "__iter__") and hasattr(headers, "get"):
+            pairs = [(name, value) for name in _NAMES if (value := headers.get(name)) is not None]
+        else:
+            pairs = headers
         for name, value in pairs:
             self._by_name.setdefault(_text(name).lower(), _text(value))
 

@@ -201,8 +201,9 @@ def message(headers: dict[str, str]) -> Message:
         lambda headers: iter(headers.items()),
         lambda headers: [(name.encode(), value.encode()) for name, value in headers.items()],
         lambda headers: CIMultiDict([*headers.items(), ("Webhook-Signature", "v1,AAAA")]),
+        lambda headers: SimpleNamespace(get=CIMultiDict(headers).get),
     ],
-    ids=["dict", "CIMultiDict", "http.server", "pairs", "iterator", "ASGI", "repeated"],
+    ids=["dict", "CIMultiDict", "http.server", "pairs", "iterator", "ASGI", "repeated", "get alone"],
 )
 def test_headers_in_any_form(kind: Callable[[dict[str, str]], Any], resource: Any) -> None:
     headers = {"Content-Type": "application/json", **{name.title(): value for name, value in sign(PAYLOAD).items()}}
