@@ -1084,7 +1084,7 @@ def _examine_parser() -> None:
     if not body.is_eof() or body.total_raw_bytes != 2 or body.read_nowait() != b"ok":
         raise UnfitError("the parser's bodies are others")
     ((message, body),), _, _ = parser.feed_data(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
-    body.__class__ = _Body
+    body.__class__ = _Chunks
     if parser.feed_data(b"2\r\nyo\r\n1\r\n!\r\n0\r\n\r\n")[0] or not message.chunked or not body.is_eof():
         raise UnfitError("the parser reads chunks in another way")
     if body.exception() is not None or body._size != 5 or body.take() != b"okyo!" or body._high_water < READ_BUFFER:
