@@ -308,12 +308,23 @@ class TestIdleConnections:
             data += peer.recv(65536)
         peer.sendall(whole(b'{"data": []}'))
 
-    @pytest.mark.parametrize("what", ["end", "bytes", "reset"])
+    # With a connector of the user's the general transport is used, which cannot tell bytes that nobody asked for.
+    @pytest.mark.parametrize(
+        ("what", "wiring"),
+        [
+            ("end", {}),
+            ("bytes", {}),
+            ("reset", {}),
+            ("end", {"connector": aiohttp.TCPConnector}),
+            ("reset", {"connector": aiohttp.TCPConnector}),
+        ],
+        ids=["end", "bytes", "reset", "general-end", "general-reset"],
+    )
     def test_the_end_comes_while_the_loop_stands_still(
-        self, what: str, loop_by_hand: Any, listener: socket.socket
+        self, what: str, wiring: dict[str, Any], loop_by_hand: Any, listener: socket.socket
     ) -> None:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        client = AsyncOpenAI(api_key="k", base_url=url, max_retries=0)
+        client = AsyncOpenAI(api_key="k", base_url=url, max_retries=0, **wiring)
         pool = concurrent.futures.ThreadPoolExecutor(1)
 
         def call(peer: socket.socket | None) -> socket.socket:
