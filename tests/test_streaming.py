@@ -86,6 +86,20 @@ class TestReading:
         with pytest.raises(StopAsyncIteration):
             await stream.__anext__()
 
+    async def test_a_loop_goes_on_where_another_was_left(
+        self, client: AsyncOpenAI, server: Server, chat: dict[str, Any]
+    ) -> None:
+        server.answer = " ".join("abcdefgh")
+        whole = [chunk async for chunk in await start(client, chat)]
+        stream = await start(client, chat)
+        parts = [await anext(stream)]
+        while len(parts) < len(whole):
+            async for chunk in stream:
+                parts.append(chunk)
+                break
+        assert [chunk async for chunk in stream] == []
+        assert [c.choices[0].delta.content for c in parts] == [c.choices[0].delta.content for c in whole]
+
     async def test_the_reply(self, client: AsyncOpenAI, chat: dict[str, Any], server: Server) -> None:
         async with await start(client, chat) as stream:
             response = stream.response
