@@ -124,20 +124,20 @@ class SSEParser:
                 return []
             block = taken
         # Fast lanes. When the block is nothing but "data: ..." lines, each with its blank line, the split itself gives
-        # the data. It is nothing else if all its LFs belong to separators, so one count proves all the events at once.
+        # the data. It is nothing else if no LF is left in them, which is asked of all at once: to join them and look
+        # takes a fifth of counting the LFs.
         if block.startswith(b"data: "):
             found = block[6:].split(b"\n\ndata: ")
-            if block.count(b"\n") == 2 * len(found) - 2:
+            if b"\n" not in b"".join(found):
                 return found
-        # The same for pairs of an "event: " and a "data: " line: one more LF each, and it must be the pair's.
+        # The same for pairs of an "event: " and a "data: " line.
         elif block.startswith(b"event: "):
-            pairs = block[7:].split(b"\n\nevent: ")
-            if block.count(b"\n") == 3 * len(pairs) - 2:
-                split = [pair.partition(b"\ndata: ") for pair in pairs]
-                found_names = [name for name, separator, _ in split if separator]
-                if len(found_names) == len(pairs):
-                    self.event_names = found_names if any(found_names) else None
-                    return [value for _, _, value in split]
+            split = [pair.partition(b"\ndata: ") for pair in block[7:].split(b"\n\nevent: ")]
+            found_names = [name for name, separator, _ in split if separator]
+            values = [value for _, _, value in split]
+            if len(found_names) == len(values) and b"\n" not in b"".join(found_names + values):
+                self.event_names = found_names if any(found_names) else None
+                return values
         data: list[bytes] = []
         names: list[bytes] = []
         for part in block.split(b"\n\n"):
