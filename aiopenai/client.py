@@ -644,23 +644,24 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
         """The header block of an attempt: made once per endpoint, and anew only where the call has its own."""
         request = call.request
         endpoint = request.endpoint
-        key = (endpoint, api_key, self.admin_api_key, self.organization, self.project, call.timeout.read)
+        bodiless = call.body is None
+        key = (endpoint, bodiless, api_key, self.admin_api_key, self.organization, self.project, call.timeout.read)
         found = self._headers.get(key)
         if found is None:
             if len(self._headers) > 1_000:
                 self._headers.clear()
             plain = self._build_headers(endpoint, api_key, call.timeout)
+            if bodiless:
+                drop(plain, "content-type")
             found = self._headers[key] = self._sessions.block(plain), plain
         block, plain = found
         given = request.headers or {}
         elsewhere = request.path[:1] != "/" and not same_origin(self._root, call.url)
-        if not (given or call.taken or call.idempotency_key or call.body is None or elsewhere):
+        if not (given or call.taken or call.idempotency_key or elsewhere):
             if "Authorization" not in plain:
                 self._require_key(endpoint)
             return block
         own = merged(dict(plain), given)
-        if call.body is None and not has(given, "content-type"):
-            drop(own, "content-type")
         if call.idempotency_key and not has(own, "idempotency-key"):
             own["Idempotency-Key"] = call.idempotency_key
         if call.taken and not has(given, "x-stainless-retry-count"):
@@ -770,23 +771,13 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
         """The reply's body as its type. Raises APIResponseValidationError."""
         if kind is None or kind is type(None) or (not raw and reply.status in (204, 205)):
             return None
-        is_class = isinstance(kind, type)
-        is_node = is_class and issubclass(kind, Node)
-        if is_class and not is_node:
-            if kind is str:
-                return raw.decode(charset_of(reply.headers), "replace")
-            if kind is bytes:
-                return raw
-            if kind is HttpxBinaryResponseContent:
-                return HttpxBinaryResponseContent(_value(reply, raw))
-            if kind is HTTPResponse:
-                return _value(reply, raw)
+        is_node = isinstance(kind, type) and issubclass(kind, Node)
         try:
-            validate: Any = getattr(kind, "model_validate", None) if is_class and not is_node else None
-            if validate is not None:  # a pydantic model of the user's
-                return validate(decode_json(raw))
-            decoder: Any = (kind.__dict__.get("__decoder__") if is_node else None) or Decoder.of(kind)
-            value: Any = decoder.validate(raw) if self._strict else decoder(raw)
+            if is_node or not isinstance(kind, type):
+                decoder = Decoder.of(kind)
+                value: Any = decoder.validate(raw) if self._strict else decoder(raw)
+            else:
+                value = self._parse_other(reply, raw, kind)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
             raise _invalid(reply, raw, error) from error
         if isinstance(value, Node):
@@ -798,6 +789,22 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
         if request.finish is not None and kind is request.endpoint.reply:
             return request.finish(value)
         return value
+
+    def _parse_other(self, reply: SessionReply, raw: bytes, kind: type[Any]) -> Any:
+        """The body as something that is no type of the API's: itself, or of a class of the user's."""
+        if kind is str:
+            return raw.decode(charset_of(reply.headers), "replace")
+        if kind is bytes:
+            return raw
+        if kind is HttpxBinaryResponseContent:
+            return HttpxBinaryResponseContent(_value(reply, raw))
+        if kind is HTTPResponse:
+            return _value(reply, raw)
+        validate: Any = getattr(kind, "model_validate", None)
+        if validate is not None:  # pydantic's
+            return validate(decode_json(raw))
+        decoder = Decoder.of(kind)
+        return decoder.validate(raw) if self._strict else decoder(raw)
 
 
 class _Shared:
