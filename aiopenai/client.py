@@ -595,7 +595,11 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
             reply = await session.send(call.request.endpoint.method, call.url, headers, call.body, call.timeout)
             if reply.status >= 300:
                 reply = await self._not_ok(session, call, headers, reply)
-            raw = await reply.read() if read else None
+            raw: bytes | None = None
+            if read:
+                raw = reply.whole()
+                if raw is None:
+                    raw = await reply.read()
         except APIError as error:
             error.replayable = call.rebuildable
             raise
@@ -819,11 +823,9 @@ class _Shared:
         self.runners: Runners | None = None
         self._transport: ModuleType | None = None
         self._sessions: Sessions | None = None
-        self.closed = False
-
-    def current(self) -> Session | None:
+        self.current: Callable[[], Session | None] = _nothing_yet
         """The running loop's session, if there is one."""
-        return self._sessions.current() if self._sessions is not None else None
+        self.closed = False
 
     async def open(self, call: _Call) -> Session:
         """The running loop's session, made now. The first time in a process, aiohttp is imported, in a thread."""
@@ -834,6 +836,7 @@ class _Shared:
             self._transport = await _import("direct")
         if self._sessions is None:
             self._sessions = cast("Sessions", self._transport.open_sessions(**self.wiring))
+            self.current = self._sessions.current
         # From here on without a pause, so that ten thousand first calls make one session.
         return self._sessions.current() or self._sessions.open()
 
@@ -846,6 +849,10 @@ class _Shared:
         self.closed = True
         if self._sessions is not None:
             await self._sessions.close()
+
+
+def _nothing_yet() -> None:
+    """The session of a client that has made no call."""
 
 
 _modules: dict[str, ModuleType] = {}

@@ -666,14 +666,22 @@ class DirectReply(SessionReply):
         return cast("bool", self._body._eof)
 
     @override
-    async def read(self) -> bytes:
+    def whole(self) -> bytes | None:
         body = self._body
-        if body._eof and body._exception is None:
-            self._closed = True
-            if body._size > self._limit:
-                raise self.too_long()
-            whole: bytes = body.take()
+        if not body._eof or body._exception is not None:
+            return None
+        self._closed = True
+        if body._size > self._limit:
+            raise self.too_long()
+        whole: bytes = body.take()
+        return whole
+
+    @override
+    async def read(self) -> bytes:
+        whole = self.whole()
+        if whole is not None:
             return whole
+        body = self._body
         if self._message.compression is None:
             # What is compressed may be a thousand times as long: it is unpacked little by little.
             body._high_water = min(self._limit, WHOLE_BUFFER)

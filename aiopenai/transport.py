@@ -164,6 +164,10 @@ class SessionReply(ABC):
     def closed(self) -> bool:
         """Whether no more of the body can be read."""
 
+    def whole(self) -> bytes | None:
+        """The body, if all of it is here already: as `read`, for those who need not wait then."""
+        return None
+
     @abstractmethod
     async def read(self) -> bytes:
         """The rest of the body; the connection is free again."""
