@@ -133,7 +133,7 @@ def _paced_streams(
 
 
 def _reply(name: str, title: str, operation: Operation, *budgets: Budget) -> Row:
-    return Row(name, title, (SUBJECT, "naive", "openai"), operation=operation, budgets=budgets, least=3)
+    return Row(name, title, (SUBJECT, "naive", "openai"), operation=operation, budgets=budgets, least=3, once=True)
 
 
 ROWS: Final[tuple[Row, ...]] = (
@@ -440,5 +440,5 @@ class Plan:
         return clients if row.subject in clients else ()
 
 
-QUICK: Final = Plan(rounds=1, turns=2, seconds=0.08, shorter=50, quick=True)
+QUICK: Final = Plan(rounds=1, turns=2, seconds=0.08, shorter=100, quick=True)
 FULL: Final = Plan(rounds=5, turns=1, seconds=0.3)
