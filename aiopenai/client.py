@@ -777,11 +777,11 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
             return None
         is_node = isinstance(kind, type) and issubclass(kind, Node)
         try:
-            if is_node or not isinstance(kind, type):
+            if is_node or not _is_other(kind):
                 decoder = Decoder.of(kind)
                 value: Any = decoder.validate(raw) if self._strict else decoder(raw)
             else:
-                value = self._parse_other(reply, raw, kind)
+                value = _parse_other(reply, raw, kind)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
             raise _invalid(reply, raw, error) from error
         if isinstance(value, Node):
@@ -793,22 +793,6 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
         if request.finish is not None and kind is request.endpoint.reply:
             return request.finish(value)
         return value
-
-    def _parse_other(self, reply: SessionReply, raw: bytes, kind: type[Any]) -> Any:
-        """The body as something that is no type of the API's: itself, or of a class of the user's."""
-        if kind is str:
-            return raw.decode(charset_of(reply.headers), "replace")
-        if kind is bytes:
-            return raw
-        if kind is HttpxBinaryResponseContent:
-            return HttpxBinaryResponseContent(_value(reply, raw))
-        if kind is HTTPResponse:
-            return _value(reply, raw)
-        validate: Any = getattr(kind, "model_validate", None)
-        if validate is not None:  # pydantic's
-            return validate(decode_json(raw))
-        decoder = Decoder.of(kind)
-        return decoder.validate(raw) if self._strict else decoder(raw)
 
 
 class _Shared:
@@ -898,6 +882,25 @@ def _checked_policy(value: Any) -> Any:
     if value is not None and not (hasattr(value, "stop") and hasattr(value, "wait") and hasattr(value, "retry")):
         raise TypeError(f"retry must be a tenacity policy such as AsyncRetrying(...), not {type(value).__name__}")
     return value
+
+
+def _is_other(kind: Any) -> bool:
+    """Whether it is the body itself that is asked for, or a pydantic model of the user's."""
+    return isinstance(kind, type) and (
+        kind in (str, bytes, HttpxBinaryResponseContent, HTTPResponse) or hasattr(cast("Any", kind), "model_validate")
+    )
+
+
+def _parse_other(reply: SessionReply, raw: bytes, kind: Any) -> Any:
+    if kind is str:
+        return raw.decode(charset_of(reply.headers), "replace")
+    if kind is bytes:
+        return raw
+    if kind is HttpxBinaryResponseContent:
+        return HttpxBinaryResponseContent(_value(reply, raw))
+    if kind is HTTPResponse:
+        return _value(reply, raw)
+    return kind.model_validate(decode_json(raw))
 
 
 def _sent(reply: SessionReply) -> HTTPRequest:

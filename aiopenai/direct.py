@@ -120,9 +120,7 @@ class _Body(StreamReader):
     @override
     def feed_data(self, data: bytes, size: int = 0) -> bool:
         self._buffer.append(data)
-        length = len(data)
-        self._size += length
-        self.total_bytes += length
+        self._size += len(data)
         if self._size > self._high_water:
             self._protocol.pause_reading()
         return False
@@ -158,18 +156,15 @@ class _Body(StreamReader):
         return data
 
 
-class _Chunks(_Body):
-    """A body in chunks, whose end is marked: how long it was need not be known."""
+class _Counted(_Body):
+    """One that is not in chunks, whose end shows in how long it was."""
 
     __slots__ = ()
 
     @override
     def feed_data(self, data: bytes, size: int = 0) -> bool:
-        self._buffer.append(data)
-        self._size += len(data)
-        if self._size > self._high_water:
-            self._protocol.pause_reading()
-        return False
+        self.total_bytes += len(data)
+        return super().feed_data(data, size)
 
 
 def _nothing() -> Any:
@@ -396,6 +391,9 @@ class Wire(asyncio.Protocol):
         if self._upload is not None:
             self._upload.cancel()
             self._upload = None
+        self._wake()
+
+    def _wake(self) -> None:
         reader, self._reader = self._reader, None
         if reader is not None and not reader.done():
             reader.set_result(None)
@@ -490,12 +488,8 @@ class Wire(asyncio.Protocol):
             self._fail(token, failure)
             return
         if self._chunked:
-            self._rest = data[-3:] if len(data) > 2 else (self._rest + data)[-3:]
-        reader = self._reader
-        if reader is not None:
-            self._reader = None
-            if not reader.done():
-                reader.set_result(None)
+            self._rest = (self._rest + data[-3:])[-3:]
+        self._wake()
         if self._read and not self._reading_paused:
             self._expect(self._loop.time() + self._read)
 
@@ -522,7 +516,7 @@ class Wire(asyncio.Protocol):
         if body is EMPTY_PAYLOAD:
             body = _NOTHING
         else:
-            body.__class__ = _Chunks if chunked else _Body
+            body.__class__ = _Body if chunked else _Counted
             if not body._eof:
                 self._body = body
         self.idle_since = now = self._loop.time()
@@ -792,16 +786,14 @@ class DirectSession(Session):
             lines = headers.lines if isinstance(headers, Block) else None
             if lines is None:
                 lines = _lines(headers)
+            if origin is None or lines is None or not (body.__class__ is bytes or _is_plain(body)):
+                return await self._in_general(method, url, headers, body, timeout)
             pieces: AsyncGenerator[bytes, None] | None = None
             chunked = False
-            if origin is None or lines is None:
-                return await self._in_general(method, url, headers, body, timeout)
             if body.__class__ is bytes and 0 < len(body) <= PIECE_BYTES:
                 data = b"%b%bContent-Length: %d\r\n\r\n%b" % (target.line, lines, len(body), body)
-            elif _is_plain(body):
-                data, pieces, chunked = await _opened(method, target.line, lines, headers, body)
             else:
-                return await self._in_general(method, url, headers, body, timeout)
+                data, pieces, chunked = await _opened(method, target.line, lines, headers, body)
             fresh = False
             now = started
             while True:
@@ -903,9 +895,7 @@ class DirectSession(Session):
                 wire.held = True
                 new = wire.origin is None
                 wire.origin = origin
-                if not new and self._fit(wire, self._loop.time()):
-                    return wire
-                if new and wire.is_connected():
+                if wire.is_connected() if new else self._fit(wire, self._loop.time()):
                     return wire
                 wire.leave()
                 if new:
@@ -1093,7 +1083,7 @@ def _examine_parser() -> None:
     if not body.is_eof() or body.total_raw_bytes != 2 or body.read_nowait() != b"ok":
         raise UnfitError("the parser's bodies are others")
     ((message, body),), _, _ = parser.feed_data(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n")
-    body.__class__ = _Chunks
+    body.__class__ = _Body
     if parser.feed_data(b"2\r\nyo\r\n1\r\n!\r\n0\r\n\r\n")[0] or not message.chunked or not body.is_eof():
         raise UnfitError("the parser reads chunks in another way")
     if body.exception() is not None or body._size != 5 or body.take() != b"okyo!" or body._high_water < READ_BUFFER:

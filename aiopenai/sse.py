@@ -114,15 +114,9 @@ class SSEParser:
         An event whose data is empty gives b"". Raises SSEError.
         """
         self.event_names = None
-        whole = self._plain and not self._tail and chunk.endswith(b"\n\n")
-        if whole and len(chunk) <= self._max and b"\r" not in chunk:
-            # As they come at a model's own pace.
-            block = chunk[:-2]
-        else:
-            taken = self._take(chunk)
-            if taken is None:
-                return []
-            block = taken
+        block = self._take(chunk)
+        if block is None:
+            return []
         # Fast lanes. When the block is nothing but "data: ..." lines, each with its blank line, the split itself gives
         # the data. It is nothing else if no LF is left in them, which is asked of all at once: to join them and look
         # takes a fifth of counting the LFs.
@@ -171,6 +165,9 @@ class SSEParser:
         if not self._plain or b"\r" in chunk:
             chunk = self._prepare(chunk)
         tail = self._tail
+        if not tail and chunk.endswith(b"\n\n") and len(chunk) <= self._max:
+            # As they come at a model's own pace.
+            return chunk[:-2]
         end = chunk.rfind(b"\n\n")
         if end >= 0:
             if tail:
