@@ -1,0 +1,73 @@
+"""The import paths that programs may rely on: each name is there, in the package and at its published module."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+import aiopenai
+
+# Published modules, and the names that each offers.
+PUBLISHED = {
+    "aiopenai.version": "VERSION __version__",
+    "aiopenai.errors": (
+        "APIConnectionError APIError APIResponseValidationError APIStatusError APITimeoutError AuthenticationError "
+        "BadRequestError ConflictError ContentFilterFinishReasonError InternalServerError InvalidWebhookSignatureError "
+        "LengthFinishReasonError NotFoundError OAuthError OpenAIError OutputValidationError PermissionDeniedError "
+        "RateLimitError SubjectTokenProviderError UnprocessableEntityError WebSocketConnectionClosedError "
+        "WebSocketQueueFullError"
+    ),
+    "aiopenai.retry": "delay policy retry_after worth_retrying",
+    "aiopenai.hooks": "CallInfo Hooks",
+    "aiopenai.limits": "Limiter",
+    "aiopenai.response": (
+        "APIResponse AsyncAPIResponse HTTPRequest HTTPResponse Headers HttpxBinaryResponseContent LegacyAPIResponse"
+    ),
+    "aiopenai.tokens": "count",
+    "aiopenai.otel": "instrument uninstrument",
+    "aiopenai.distributed": "Worker",
+    "aiopenai.testing": "Server serve_forever RateLimits slow_tail Fault Prepared ReceivedRequest Part webhook_event",
+    "aiopenai.testing.pytest_plugin": "openai_server",
+    "aiopenai.types": "",
+    "aiopenai.types.chat": "ChatCompletion ChatCompletionChunk",
+    "aiopenai.types.chat.chat_completion": "ChatCompletion Choice",
+    "aiopenai.types.responses": "Response",
+    "aiopenai.types.shared_params": "Metadata",
+    "aiopenai.resources": "",
+    "aiopenai.resources.chat": "Chat Completions",
+    "aiopenai.resources.responses": "Responses",
+    "aiopenai.lib.embeddings": "",
+    "aiopenai.lib.parsing": "",
+    "aiopenai.lib.polling": "",
+    "aiopenai.lib.schema": "",
+    "aiopenai.lib.streaming": "AssistantEventHandler AsyncAssistantEventHandler",
+    "aiopenai.lib.streaming.assistants": "AssistantEventHandler AsyncAssistantEventHandler",
+    "aiopenai.lib.streaming.chat": "AsyncChatCompletionStreamManager ChatCompletionStreamManager",
+    "aiopenai.lib.streaming.responses": "AsyncResponseStreamManager ResponseStreamManager",
+    "aiopenai.lib.tools": "function_tool pydantic_function_tool",
+    "aiopenai.lib.uploads": "",
+    "aiopenai.lib.webhooks": "unwrap verify_signature",
+}
+ROOT_NAMES = (
+    "APIConnectionError APIError APIResponse APIResponseValidationError APIStatusError APITimeoutError "
+    "AssistantEventHandler AsyncAPIResponse AsyncAssistantEventHandler AsyncClient AsyncOpenAI AsyncStream "
+    "AuthenticationError BadRequestError BaseModel CallInfo Client ConflictError ContentFilterFinishReasonError "
+    "DEFAULT_MAX_RETRIES DEFAULT_TIMEOUT FunctionTool HedgePolicy Hooks HttpxBinaryResponseContent "
+    "InternalServerError InvalidWebhookSignatureError LengthFinishReasonError Limiter NOT_GIVEN NoneType NotFoundError "
+    "NotGiven OAuthError Omit OpenAI OpenAIError OutputValidationError Partial PermissionDeniedError RateLimitError "
+    "Request ResponsesFunctionTool Result Stream SubjectTokenProviderError Timeout UnprocessableEntityError VERSION "
+    "WebSocketConnectionClosedError WebSocketQueueFullError __version__ function_tool not_given omit "
+    "pydantic_function_tool pydantic_responses_function_tool responses_function_tool types"
+)
+
+
+@pytest.mark.parametrize("path", PUBLISHED)
+def test_published_modules(path: str) -> None:
+    module = importlib.import_module(path)
+    assert [name for name in PUBLISHED[path].split() if not hasattr(module, name)] == []
+
+
+def test_names_of_the_package() -> None:
+    assert sorted(aiopenai.__all__) == sorted(ROOT_NAMES.split())
+    assert [name for name in ROOT_NAMES.split() if not hasattr(aiopenai, name)] == []
