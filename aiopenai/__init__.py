@@ -16,7 +16,6 @@ The names below are resolved when they are first used: importing the package imp
 from __future__ import annotations
 
 import os as _os
-import sys as _sys
 from typing import TYPE_CHECKING
 
 from aiopenai.version import VERSION as VERSION
@@ -30,11 +29,32 @@ if TYPE_CHECKING:
     from aiohttp import ClientSession as _ClientSession
 
     from aiopenai import types as types
-    from aiopenai.blocking import Client as Client
-    from aiopenai.blocking import OpenAI as OpenAI
-    from aiopenai.bulk import Result as Result
-    from aiopenai.client import AsyncClient as AsyncClient
-    from aiopenai.client import AsyncOpenAI as AsyncOpenAI
+    from aiopenai._base.sentinels import NOT_GIVEN as NOT_GIVEN
+    from aiopenai._base.sentinels import NotGiven as NotGiven
+    from aiopenai._base.sentinels import Omit as Omit
+    from aiopenai._base.sentinels import not_given as not_given
+    from aiopenai._base.sentinels import omit as omit
+    from aiopenai._base.timeouts import DEFAULT_MAX_RETRIES as DEFAULT_MAX_RETRIES
+    from aiopenai._base.timeouts import DEFAULT_TIMEOUT as DEFAULT_TIMEOUT
+    from aiopenai._base.timeouts import Timeout as Timeout
+    from aiopenai._base.timeouts import TimeoutTypes as _TimeoutTypes
+    from aiopenai._calls.binary import HttpxBinaryResponseContent as HttpxBinaryResponseContent
+    from aiopenai._calls.hedging import HedgePolicy as HedgePolicy
+    from aiopenai._calls.raw import APIResponse as APIResponse
+    from aiopenai._calls.raw import AsyncAPIResponse as AsyncAPIResponse
+    from aiopenai._calls.request import Request as Request
+    from aiopenai._calls.streaming import AsyncStream as AsyncStream
+    from aiopenai._calls.streaming import Partial as Partial
+    from aiopenai._calls.streaming import Stream as Stream
+    from aiopenai._calls.watching import CallInfo as CallInfo
+    from aiopenai._calls.watching import Hooks as Hooks
+    from aiopenai._client.blocking import Client as Client
+    from aiopenai._client.blocking import OpenAI as OpenAI
+    from aiopenai._client.client import AsyncClient as AsyncClient
+    from aiopenai._client.client import AsyncOpenAI as AsyncOpenAI
+    from aiopenai._data.structs import BaseModel as BaseModel
+    from aiopenai._jobs.bulk import Result as Result
+    from aiopenai._jobs.limiter import Limiter as Limiter
     from aiopenai.errors import (
         APIConnectionError as APIConnectionError,
     )
@@ -101,9 +121,6 @@ if TYPE_CHECKING:
     from aiopenai.errors import (
         WebSocketQueueFullError as WebSocketQueueFullError,
     )
-    from aiopenai.hedging import HedgePolicy as HedgePolicy
-    from aiopenai.hooks import CallInfo as CallInfo
-    from aiopenai.hooks import Hooks as Hooks
     from aiopenai.lib.streaming.assistants import AssistantEventHandler as AssistantEventHandler
     from aiopenai.lib.streaming.assistants import AsyncAssistantEventHandler as AsyncAssistantEventHandler
     from aiopenai.lib.tools import FunctionTool as FunctionTool
@@ -112,46 +129,6 @@ if TYPE_CHECKING:
     from aiopenai.lib.tools import pydantic_function_tool as pydantic_function_tool
     from aiopenai.lib.tools import pydantic_responses_function_tool as pydantic_responses_function_tool
     from aiopenai.lib.tools import responses_function_tool as responses_function_tool
-    from aiopenai.limits import Limiter as Limiter
-    from aiopenai.models import BaseModel as BaseModel
-    from aiopenai.request import Request as Request
-    from aiopenai.response import (
-        APIResponse as APIResponse,
-    )
-    from aiopenai.response import (
-        AsyncAPIResponse as AsyncAPIResponse,
-    )
-    from aiopenai.response import (
-        HttpxBinaryResponseContent as HttpxBinaryResponseContent,
-    )
-    from aiopenai.streaming import AsyncStream as AsyncStream
-    from aiopenai.streaming import Partial as Partial
-    from aiopenai.streaming import Stream as Stream
-    from aiopenai.values import (
-        DEFAULT_MAX_RETRIES as DEFAULT_MAX_RETRIES,
-    )
-    from aiopenai.values import (
-        DEFAULT_TIMEOUT as DEFAULT_TIMEOUT,
-    )
-    from aiopenai.values import (
-        NOT_GIVEN as NOT_GIVEN,
-    )
-    from aiopenai.values import (
-        NotGiven as NotGiven,
-    )
-    from aiopenai.values import (
-        Omit as Omit,
-    )
-    from aiopenai.values import (
-        Timeout as Timeout,
-    )
-    from aiopenai.values import TimeoutTypes as _TimeoutTypes
-    from aiopenai.values import (
-        not_given as not_given,
-    )
-    from aiopenai.values import (
-        omit as omit,
-    )
 
     # The namespaces of the module's own client.
     _client = OpenAI()
@@ -205,8 +182,8 @@ NoneType = type(None)
 
 # Where the public names are; the imports above tell type checkers the same, and a test holds the two together.
 _NAMES = {
-    "blocking": "Client OpenAI",
-    "client": "AsyncClient AsyncOpenAI",
+    "_client.blocking": "Client OpenAI",
+    "_client.client": "AsyncClient AsyncOpenAI",
     "errors": (
         "APIConnectionError APIError APIResponseValidationError APIStatusError APITimeoutError "
         "AuthenticationError BadRequestError ConflictError ContentFilterFinishReasonError InternalServerError "
@@ -219,15 +196,17 @@ _NAMES = {
         "FunctionTool ResponsesFunctionTool function_tool pydantic_function_tool pydantic_responses_function_tool "
         "responses_function_tool"
     ),
-    "bulk": "Result",
-    "hedging": "HedgePolicy",
-    "hooks": "CallInfo Hooks",
-    "limits": "Limiter",
-    "models": "BaseModel",
-    "request": "Request",
-    "response": "APIResponse AsyncAPIResponse HttpxBinaryResponseContent",
-    "streaming": "AsyncStream Partial Stream",
-    "values": "DEFAULT_MAX_RETRIES DEFAULT_TIMEOUT NOT_GIVEN NotGiven Omit Timeout not_given omit",
+    "_jobs.bulk": "Result",
+    "_calls.hedging": "HedgePolicy",
+    "_calls.watching": "CallInfo Hooks",
+    "_jobs.limiter": "Limiter",
+    "_data.structs": "BaseModel",
+    "_calls.request": "Request",
+    "_calls.binary": "HttpxBinaryResponseContent",
+    "_calls.raw": "APIResponse AsyncAPIResponse",
+    "_calls.streaming": "AsyncStream Partial Stream",
+    "_base.sentinels": "NOT_GIVEN NotGiven Omit not_given omit",
+    "_base.timeouts": "DEFAULT_MAX_RETRIES DEFAULT_TIMEOUT Timeout",
 }
 _WHERE = {name: module for module, names in _NAMES.items() for name in names.split()}
 _DEFAULTS = {"timeout": "DEFAULT_TIMEOUT", "max_retries": "DEFAULT_MAX_RETRIES"}
@@ -251,9 +230,9 @@ if not TYPE_CHECKING:
             return ["VERSION", "NoneType", "__version__", "types", *_WHERE]
         value: object
         if name in _NAMESPACES:
-            value = import_module("aiopenai.module_client").Namespace(name)
+            value = import_module("aiopenai._client.module").Namespace(name)
         elif name in _DEFAULTS:
-            value = getattr(import_module("aiopenai.values"), _DEFAULTS[name])
+            value = getattr(import_module("aiopenai._base.timeouts"), _DEFAULTS[name])
         elif name in _WHERE:
             value = getattr(import_module(f"aiopenai.{_WHERE[name]}"), name)
         else:
@@ -264,21 +243,8 @@ if not TYPE_CHECKING:
     def __dir__() -> list[str]:
         return sorted({*globals(), *_WHERE, *_NAMESPACES, *_DEFAULTS, "types"})
 
-    class _Package(type(_sys)):
-        """The package, in which `models` is what the client has of that name, not the module with the reply types."""
-
-        @property
-        def models(self) -> object:
-            return globals().get("models") or __getattr__("models")
-
-        @models.setter
-        def models(self, _: object) -> None:
-            """The import system puts each module that it has imported into its package: this one stays outside."""
-
-    _sys.modules[__name__].__class__ = _Package
-
 
 if _os.environ.get("OPENAI_LOG"):
-    from aiopenai.logs import setup as _setup
+    from aiopenai._base.logs import setup as _setup
 
     _setup(_os.environ["OPENAI_LOG"])

@@ -27,21 +27,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 
-from aiopenai.client import AsyncOpenAI
-from aiopenai.codec import encode
-from aiopenai.joblines import (
-    CHAT,
-    Asked,
-    LockedError,
-    Log,
-    asked_line,
-    asked_prompt,
-    failure,
-    is_batch_line,
-)
-from aiopenai.limits import Limiter
-from aiopenai.run import Prices, Progress, ask, beside
-from aiopenai.values import is_mapping
+from aiopenai._base.aliases import is_mapping
+from aiopenai._client.client import AsyncOpenAI
+from aiopenai._data.codec import encode
+from aiopenai._jobs.limiter import Limiter
+from aiopenai._jobs.lines import CHAT, Asked, LockedError, Log, asked_line, asked_prompt, failure, is_batch_line
+from aiopenai._jobs.run import Prices, Progress, ask, beside
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

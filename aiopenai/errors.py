@@ -34,7 +34,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from aiopenai.values import is_mapping
+from aiopenai._base.aliases import is_mapping
 
 __all__ = [
     "APIConnectionError",

@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
+from aiopenai._calls.watching import CallInfo, Hooked, Hooks
 from aiopenai.errors import OpenAIError
-from aiopenai.hooks import CallInfo, Hooked, Hooks
 from aiopenai.version import __version__
 
 if TYPE_CHECKING:

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from aiopenai._base.aliases import is_mapping
 from aiopenai.errors import OpenAIError
-from aiopenai.values import is_mapping
 
 if TYPE_CHECKING:
-    from aiopenai.models import Model
+    from aiopenai._data.structs import Model
 
 __all__ = ["PER_MESSAGE", "PER_NAME", "PRIMING", "Encoding", "count"]
 

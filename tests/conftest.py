@@ -39,11 +39,11 @@ def transport(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
     if request.param == "general":
 
         def unfit(_: Any) -> None:
-            from aiopenai.direct import UnfitError
+            from aiopenai._http.direct import UnfitError
 
             raise UnfitError("the test wants the general transport")
 
-        monkeypatch.setattr("aiopenai.direct.examine", unfit)
+        monkeypatch.setattr("aiopenai._http.direct.examine", unfit)
     return str(request.param)
 
 

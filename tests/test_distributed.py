@@ -21,9 +21,9 @@ from typing import Any
 import pytest
 
 from aiopenai import AsyncOpenAI, OpenAIError, distributed
+from aiopenai._jobs.lines import FilesError, LockedError, Log
+from aiopenai._jobs.run import JobError
 from aiopenai.distributed import Worker
-from aiopenai.joblines import FilesError, LockedError, Log
-from aiopenai.run import JobError
 from aiopenai.testing import RateLimits, Server
 
 ROOT = Path(__file__).parents[1]

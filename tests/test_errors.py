@@ -20,9 +20,9 @@ from aiopenai import (
     InternalServerError,
     errors,
 )
+from aiopenai._calls.streaming import Partial
+from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse
 from aiopenai.errors import error_from_body, error_from_response
-from aiopenai.response import Headers, HTTPRequest, HTTPResponse
-from aiopenai.streaming import Partial
 from aiopenai.testing import Server
 
 KEY = "sk-canary-4711"

@@ -1,38 +1,66 @@
-"""Imports point downwards only."""
+"""The rooms of the house: a room imports only from the rooms below it, and has no import cycles inside."""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "aiopenai"
-# From the bottom up; a name stands for a module, or for a package with all below it.
-# fmt: off
-LAYERS = [
-    "version", "values", "headers", "urls", "errors", "logs", "querystring", "sse", "runner", "lenient", "lazy",
-    "codec", "models", "vectors", "types", "request", "response", "multipart", "retry", "hedging", "paging", "hooks",
-    "streaming", "transport", "direct", "methods", "arguments", "endpoint", "tokens", "lib", "verbs", "limits", "bulk",
-    "resources", "client", "blocking", "otel", "module_client", "__init__", "demo", "joblines", "run", "runbatch",
-    "distributed", "__main__",
-]
-# fmt: on
-ASIDE = {"testing", "_codegen"}
-AIOHTTP_AT_RUN_TIME = {"transport", "direct", "testing"}
+# Each room, and the rooms that its modules may import. A room is a folder or a module of the package.
+BASE = {"version", "_base"}
+DATA = {*BASE, "_data"}
+HTTP = {*DATA, "errors", "_http"}
+CALLS = {*HTTP, "retry", "_calls", "types"}
+LIB = {*CALLS, "lib"}
+CLIENT = {*LIB, "resources", "_client"}
+JOBS = {*CLIENT, "_jobs"}
+ARROWS: dict[str, set[str]] = {
+    "version": set(),
+    "_base": BASE,
+    "errors": BASE,
+    "retry": {*BASE, "errors"},
+    "_data": DATA,
+    "types": {*DATA, "types"},
+    "_http": HTTP,
+    "_calls": CALLS,
+    "lib": LIB,
+    "resources": {*LIB, "resources"},
+    "_client": CLIENT,
+    "_jobs": JOBS,
+    "_cli": {*JOBS, "__init__", "_cli"},
+    # Public doors and optional features: nothing below imports them.
+    "hooks": {"_calls"},
+    "response": {"_calls", "_http"},
+    "pagination": {"_calls"},
+    "limits": {"_jobs"},
+    "tokens": {*DATA, "errors"},
+    "otel": {*CALLS, "hooks"},
+    "distributed": JOBS,
+    "__main__": {"_cli"},
+    "__init__": {*JOBS, "types"},
+    # The local server and the generator stand aside.
+    "testing": {"version", "testing"},
+    "_codegen": {"_codegen"},
+}
+# Rooms that another opens when it is used for the first time, and never before.
+OPENED_LATE = {("_client", "_jobs"), ("_calls", "lib"), ("_cli", "testing")}
+AIOHTTP_AT_RUN_TIME = {"_http", "testing"}
 
 
 class Import(NamedTuple):
     target: str
     line: int
+    late: bool
     for_typing: bool
 
 
-def layer(path: Path) -> str:
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    return parts[0]
+def room(path: Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
 def is_typing_block(node: ast.AST) -> bool:
@@ -44,17 +72,20 @@ def imports(path: Path) -> Iterator[Import]:
     package = ("aiopenai", *path.relative_to(PACKAGE).parts[:-1])
     tree = ast.parse(path.read_text(encoding="utf-8"))
     typing = {id(node) for block in ast.walk(tree) if is_typing_block(block) for node in ast.walk(block)}
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    late = {id(node) for each in ast.walk(tree) if isinstance(each, functions) for node in ast.walk(each)}
     for node in ast.walk(tree):
+        where = (getattr(node, "lineno", 0), id(node) in late, id(node) in typing)
         if isinstance(node, ast.Import):
-            yield from (Import(alias.name, node.lineno, id(node) in typing) for alias in node.names)
+            yield from (Import(alias.name, *where) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = [*package[: len(package) - node.level + 1], node.module] if node.level else [node.module]
             prefix = ".".join(part for part in base if part)
-            yield from (Import(f"{prefix}.{alias.name}", node.lineno, id(node) in typing) for alias in node.names)
+            yield from (Import(f"{prefix}.{alias.name}", *where) for alias in node.names)
 
 
-def imported_layer(target: str) -> str | None:
-    """The layer that an absolute name belongs to; None outside the package."""
+def imported_room(target: str) -> str | None:
+    """The room that an absolute name belongs to; None outside the package."""
     first, _, rest = target.partition(".")
     name = rest.partition(".")[0]
     if first != "aiopenai":
@@ -62,23 +93,53 @@ def imported_layer(target: str) -> str | None:
     return name if (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file() else "__init__"
 
 
+def module_of(target: str) -> str | None:
+    """The module of the package that an absolute name is, or is in."""
+    parts = target.split(".")
+    for end in range(len(parts), 0, -1):
+        path = PACKAGE.joinpath(*parts[1:end])
+        if path.with_suffix(".py").is_file() or (path / "__init__.py").is_file():
+            return ".".join(parts[:end])
+    return None
+
+
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
-def test_every_module_has_a_layer() -> None:
-    assert {layer(path) for path in MODULES} == {*LAYERS, *ASIDE}
+def test_every_module_has_a_room() -> None:
+    assert {room(path) for path in MODULES} == set(ARROWS)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_imports_point_downwards(path: Path) -> None:
-    here = layer(path)
-    for target, line, for_typing in imports(path):
-        where = f"{path.name}:{line} imports {target}"
+def test_imports_follow_the_arrows(path: Path) -> None:
+    here = room(path)
+    for target, line, late, for_typing in imports(path):
+        where = f"{path.relative_to(PACKAGE)}:{line} imports {target}"
         if target.partition(".")[0] == "aiohttp":
             assert for_typing or here in AIOHTTP_AT_RUN_TIME, where
-        there = imported_layer(target)
-        if there is None or there == here or here in ASIDE:
+        there = imported_room(target)
+        if there is None or there in ARROWS[here]:
             continue
-        # The command `serve` starts the server; nothing else knows of it.
-        assert there not in ASIDE or (here, there) == ("__main__", "testing"), where
-        assert there in ASIDE or LAYERS.index(there) < LAYERS.index(here), where
+        assert late or for_typing, where
+        assert (here, there) in OPENED_LATE, where
+
+
+@pytest.mark.parametrize("name", sorted({room(path) for path in MODULES} - {"types", "resources"}))
+def test_no_cycles_inside_a_room(name: str) -> None:
+    """Imports for typing and inside functions do not count: they do not run when a module is imported."""
+    graph: dict[str, set[str]] = {}
+    for path in MODULES:
+        if room(path) != name:
+            continue
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        own = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        graph[own] = {
+            there
+            for each in imports(path)
+            if not (each.late or each.for_typing) and (there := module_of(each.target)) not in (None, own)
+            if imported_room(there + ".x") == name
+        }
+    try:
+        list(TopologicalSorter(graph).static_order())
+    except CycleError as error:
+        raise AssertionError(" -> ".join(error.args[1])) from None

@@ -19,8 +19,8 @@ PUBLISHED = {
         "WebSocketQueueFullError"
     ),
     "aiopenai.retry": "delay policy retry_after worth_retrying",
-    "aiopenai.hooks": "CallInfo Hooks",
-    "aiopenai.limits": "Limiter",
+    "aiopenai._calls.watching": "CallInfo Hooks",
+    "aiopenai._jobs.limiter": "Limiter",
     "aiopenai.response": (
         "APIResponse AsyncAPIResponse HTTPRequest HTTPResponse Headers HttpxBinaryResponseContent LegacyAPIResponse"
     ),

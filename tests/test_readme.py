@@ -26,7 +26,7 @@ import pytest
 
 from aiopenai import AsyncOpenAI
 from aiopenai.testing import Server, sign_webhook, webhook_event
-from aiopenai.testing.pictures import picture
+from aiopenai.testing.content.pictures import picture
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -215,6 +215,6 @@ def test_links_lead_somewhere() -> None:
 def test_named_files_exist() -> None:
     tree = README.partition("## The project\n")[2]
     names: set[Any] = set(re.findall(r"[a-z_]+\.py\b|(?<!\S)[a-z_]+/(?=\s|$)", tree))
-    assert {"client.py", "benchmarks/", "testing/"} <= names
+    assert {"retry.py", "benchmarks/", "testing/"} <= names
     for name in names:
         assert (ROOT / name).exists() or (ROOT / "aiopenai" / name).exists() or (ROOT / "tests" / name).exists(), name

@@ -23,8 +23,8 @@ from aiopenai import (
     RateLimitError,
     retry,
 )
+from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse
 from aiopenai.errors import error_from_response
-from aiopenai.response import Headers, HTTPRequest, HTTPResponse
 from aiopenai.testing import Server
 
 REQUEST = HTTPRequest("POST", "http://h/v1/x")

@@ -23,7 +23,7 @@ class Builtin:
 
 @dataclass(frozen=True)
 class Value:
-    """A type of `aiopenai.values` or another hand-written module, e.g. `FileTypes`, `Omit`."""
+    """A type of `aiopenai._base` or another hand-written module, e.g. `FileTypes`, `Omit`."""
 
     name: str
 

@@ -18,9 +18,11 @@ SOURCES = {
     "Required": "typing_extensions",
     "TypeAlias": "typing",
     "TypedDict": "typing_extensions",
-    "HttpxBinaryResponseContent": "aiopenai.response",
+    "HttpxBinaryResponseContent": "aiopenai._calls.binary",
     "datetime": "datetime",
+    **dict.fromkeys(("NotGiven", "Omit", "not_given", "omit"), "aiopenai._base.sentinels"),
 }
+ALIASES = "aiopenai._base.aliases"
 
 
 class Imports:
@@ -164,7 +166,7 @@ class Annotations:
                 return self.imports.add(SOURCES[type_.name], type_.name)
             return self.builtin(type_.name)
         if isinstance(type_, Value):
-            return self.imports.add(SOURCES.get(type_.name, "aiopenai.values"), type_.name)
+            return self.imports.add(SOURCES.get(type_.name, ALIASES), type_.name)
         if isinstance(type_, Choice):
             return f"{self.imports.add('typing', 'Literal')}[{', '.join(type_.values)}]"
         if isinstance(type_, Union):
@@ -189,7 +191,7 @@ class Annotations:
         if origin in {"list", "dict", "tuple"}:
             origin = self.builtin(origin)
         else:
-            origin = self.imports.add(SOURCES.get(origin, "aiopenai.values"), origin)
+            origin = self.imports.add(SOURCES.get(origin, ALIASES), origin)
         if not type_.args:
             return origin
         return f"{origin}[{', '.join(self.text(part) for part in type_.args)}]"

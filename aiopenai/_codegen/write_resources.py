@@ -27,7 +27,7 @@ from aiopenai._codegen.shapes import (
     without,
 )
 from aiopenai._codegen.source import SourceError
-from aiopenai._codegen.text import HEADER, Annotations, Imports, filled, import_line
+from aiopenai._codegen.text import ALIASES, HEADER, SOURCES, Annotations, Imports, filled, import_line
 
 PAGES = {
     "AsyncPage": "page",
@@ -84,7 +84,7 @@ class ResourcesWriter:
         return (
             self.header("The namespaces of a client, each imported when it is first used.")
             + "from __future__ import annotations\n\nfrom functools import cached_property\n"
-            + "from typing import TYPE_CHECKING\n\nfrom aiopenai.endpoint import M, Resource\n\n"
+            + "from typing import TYPE_CHECKING\n\nfrom aiopenai._calls.methods import M, Resource\n\n"
             + f"if TYPE_CHECKING:\n{imports}\n"
             + 'class Resources(Resource[M]):\n    """What a client offers."""\n'
             + properties
@@ -148,7 +148,7 @@ class _ModuleWriter:
                 if method.event is not None:
                     self._runtime_type(method.event)
         body = "\n".join(self._class(node) for node in self.nodes)
-        endpoint = "aiopenai.endpoint"
+        endpoint = "aiopenai._calls.methods"
         for name in ("AsyncRaw", "AsyncStreaming", "BlockingRaw", "BlockingStreaming", "M", "Resource", "View"):
             self.early.add(endpoint, name)
         if any(node.methods for node in self.nodes):
@@ -207,7 +207,7 @@ class _ModuleWriter:
     def _by_hand(self, node: Resource, method: ByHand) -> str:
         """A method whose body is elsewhere."""
         helper = HELPERS[f"{'.'.join(node.path)}.{method.name}"]
-        self.early.add("aiopenai.endpoint", helper.kind)
+        self.early.add("aiopenai._calls.methods", helper.kind)
         arguments = [f'"{helper.where}"']
         if helper.kind == "post":
             like = next(each for each in node.methods if each.name == "create")
@@ -248,11 +248,11 @@ class _ModuleWriter:
         if isinstance(type_, Ref):
             return self._early(type_.target)
         if type_ == Value("HttpxBinaryResponseContent"):
-            return self.early.add("aiopenai.response", "HttpxBinaryResponseContent")
+            return self.early.add("aiopenai._calls.binary", "HttpxBinaryResponseContent")
         if type_ == NONE:
             return "None"
         if isinstance(type_, Value):
-            return self.early.add("aiopenai.values", type_.name)
+            return self.early.add(SOURCES.get(type_.name, ALIASES), type_.name)
         return Annotations(self.early, self._early).text(type_)
 
     def _method(self, method: Method) -> str:
@@ -265,7 +265,7 @@ class _ModuleWriter:
         if method.event is not None:
             decorator = "events"
             arguments.insert(0, f'"{method.verb}"')
-        self.early.add("aiopenai.endpoint", decorator)
+        self.early.add("aiopenai._calls.methods", decorator)
         return (
             filled(f"    @{decorator}({', '.join(arguments)})")
             + "\n"
@@ -275,7 +275,7 @@ class _ModuleWriter:
     def _streamed(self, method: Method) -> str:
         reply = self._runtime_type(method.reply)
         event = self._runtime_type(method.event or NONE)
-        self.early.add("aiopenai.endpoint", "streamed")
+        self.early.add("aiopenai._calls.methods", "streamed")
         variants = [(f"_{method.name}", method.parameters, reply)]
         variants.append((f"_{method.name}_streaming", method.streaming or (), event))
         both = reply if reply == event else f"{reply} | {event}"
@@ -287,7 +287,7 @@ class _ModuleWriter:
 
     def _chosen(self, method: Method) -> str:
         """A method whose reply depends on an argument: a signature each, those for streams too."""
-        self.early.add("aiopenai.endpoint", "chosen")
+        self.early.add("aiopenai._calls.methods", "chosen")
         signatures: list[tuple[str, tuple[Parameter, ...], str]] = []
         replies: list[str] = []
         for variant in method.variants:
@@ -297,7 +297,7 @@ class _ModuleWriter:
             signatures.append((f"_{method.name}_{name}", variant.parameters, reply))
         event = self._runtime_type(method.event or NONE)
         if method.streaming is not None and method.either is not None:
-            stream = f"{self.late.add('aiopenai.streaming', 'AsyncStream')}[{event}]"
+            stream = f"{self.late.add('aiopenai._calls.streaming', 'AsyncStream')}[{event}]"
             signatures.append((f"_{method.name}_streaming", method.streaming, stream))
             signatures.append((f"_{method.name}_either", method.either, f"{signatures[-2][2]} | {stream}"))
         if len(signatures) > SIGNATURES:
@@ -314,8 +314,12 @@ class _ModuleWriter:
         named = [each for each in parameters if not each.positional]
         texts = ["self"]
         for each in positional:
-            optional = f" = {each.default or self.early.add('aiopenai.values', 'omit')}" if each.optional else ""
-            absent = f" | {self.late.add('aiopenai.values', 'Omit')}" if each.optional and not each.default else ""
+            optional = (
+                f" = {each.default or self.early.add('aiopenai._base.sentinels', 'omit')}" if each.optional else ""
+            )
+            absent = (
+                f" | {self.late.add('aiopenai._base.sentinels', 'Omit')}" if each.optional and not each.default else ""
+            )
             texts.append(f"{each.name}: {self._annotation(self._here(each.type))}{absent}{optional}")
         if named:
             texts.append("*")
@@ -326,8 +330,8 @@ class _ModuleWriter:
             if each.default:
                 texts.append(f"{each.name}: {self._annotation(type_)} = {each.default}")
             elif each.optional:
-                omit = self.early.add("aiopenai.values", "omit")
-                absent = self.late.add("aiopenai.values", "Omit")
+                omit = self.early.add("aiopenai._base.sentinels", "omit")
+                absent = self.late.add("aiopenai._base.sentinels", "Omit")
                 text = self._annotation(without(type_, NONE))
                 null = " | None" if NONE in parts(type_) else ""
                 texts.append(f"{each.name}: {text} | {absent}{null} = {omit}")

@@ -62,7 +62,7 @@ class TypesWriter:
         return found
 
     def _table(self) -> str:
-        """Where the reference's modules keep their types, for `aiopenai.lazy`: it says what is read how."""
+        """Where the reference's modules keep their types, for `aiopenai._data.lazy`: it says what is read how."""
         packages: dict[str, dict[str, dict[str, list[Name]]]] = {}
         for module, names in sorted(self._by_module().items()):
             package = module.removeprefix("types.").rpartition(".")[0]
@@ -162,7 +162,7 @@ class TypesWriter:
             self._header(title)
             + f"from typing import TYPE_CHECKING{', TypeAlias' if renamed else ''}\n\nif TYPE_CHECKING:\n"
             + "".join(static)
-            + "else:\n    from aiopenai.lazy import lazily\n\n"
+            + "else:\n    from aiopenai._data.lazy import lazily\n\n"
             + f"    __getattr__, __dir__ = lazily(__name__, ({modules}), {{"
             + (f"\n{tables}    }})\n" if tables else "})\n")
         )
@@ -285,7 +285,7 @@ class _Replies(_Module):
         optional = " | None" if NONE in type_.args else ""
         discriminator = self.unions.discriminator(type_) if len(self.unions.classes(type_)) > 1 else None
         told = f', discriminator="{discriminator}"' if discriminator else ""
-        one_of = self.imports.add("aiopenai.models", "one_of")
+        one_of = self.imports.add("aiopenai._data.structs", "one_of")
         self.imports.add("typing", "TYPE_CHECKING")
         type_alias = self.imports.add("typing", "TypeAlias")
         # Where the reference takes anything, an object that is none of the classes stays a dict.
@@ -342,7 +342,7 @@ class _Replies(_Module):
         if definition.variables:
             generic = self.imports.add("typing", "Generic")
             if "output_parsed" in definition.properties:
-                generic = self.imports.add("aiopenai.models", "OutputParsed")
+                generic = self.imports.add("aiopenai._data.structs", "OutputParsed")
             bases += f", {generic}[{', '.join(map(self.annotations.text, definition.variables))}]"
         head = filled(f"class {name}({bases}{options}):")
         return "".join(before) + head + "\n" + ("".join(lines) or "    pass\n")
@@ -370,9 +370,9 @@ class _Replies(_Module):
         """The hand-written base of a class without another one."""
         names = {field.name for field in definition.fields}
         if "embedding" in names:
-            return self.imports.add("aiopenai.vectors", "Vector", "Base")
+            return self.imports.add("aiopenai._data.vectors", "Vector", "Base")
         text = "output" in names and "output_text" in definition.properties
-        return self.imports.add("aiopenai.models", "OutputText" if text else "Model", "Base")
+        return self.imports.add("aiopenai._data.structs", "OutputText" if text else "Model", "Base")
 
 
 def _statement(start: str, type_: str, end: str = "") -> str:

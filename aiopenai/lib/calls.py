@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aiopenai.arguments import OPTIONS
+from aiopenai._calls.arguments import OPTIONS
 
 __all__ = ["further", "note", "take_options"]
 

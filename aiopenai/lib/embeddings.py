@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiopenai.models import let_go
-from aiopenai.request import Request
-from aiopenai.values import is_left_out, is_list, omit
-from aiopenai.vectors import Vector, encoded
+from aiopenai._base.aliases import is_list
+from aiopenai._base.sentinels import is_left_out, omit
+from aiopenai._calls.request import Request
+from aiopenai._data.structs import let_go
+from aiopenai._data.vectors import Vector, encoded
 
 __all__ = ["prepare"]
 

@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
-from aiopenai.codec import decode_json
+from aiopenai._base.aliases import is_list, is_mapping
+from aiopenai._base.sentinels import is_left_out, omit
+from aiopenai._calls.request import Request
+from aiopenai._data.codec import decode_json
+from aiopenai._data.structs import Model, recast
 from aiopenai.errors import ContentFilterFinishReasonError, LengthFinishReasonError, OutputValidationError
 from aiopenai.lib.schema import check_type, schema_name, strict_schema, validate_json
 from aiopenai.lib.tools import PydanticFunctionTool, ResponsesPydanticFunctionTool
-from aiopenai.models import Model, recast
-from aiopenai.request import Request
-from aiopenai.values import is_left_out, is_list, is_mapping, omit
 
 if TYPE_CHECKING:
     from aiopenai.types.chat import ParsedChatCompletion

@@ -15,15 +15,15 @@ from collections.abc import Awaitable, Callable, Iterable
 from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
+from aiopenai._base.sentinels import Omit, is_left_out, omit
 from aiopenai.lib.calls import further, note, take_options
-from aiopenai.values import Omit, is_left_out, omit
 
 if TYPE_CHECKING:
+    from aiopenai._base.aliases import FileTypes, SequenceNotStr
     from aiopenai.types.beta.threads import Run
     from aiopenai.types.files import FileObject
     from aiopenai.types.vector_stores import VectorStoreFile, VectorStoreFileBatch
     from aiopenai.types.videos import Video
-    from aiopenai.values import FileTypes, SequenceNotStr
 
 __all__ = [
     "create_file_batch_and_poll",

@@ -19,9 +19,9 @@ from weakref import WeakKeyDictionary
 import msgspec
 from typing_extensions import is_typeddict
 
-from aiopenai.codec import Decoder, decode_json
+from aiopenai._base.aliases import is_list, is_mapping
+from aiopenai._data.codec import Decoder, decode_json
 from aiopenai.errors import OutputValidationError
-from aiopenai.values import is_list, is_mapping
 
 __all__ = [
     "check_type",

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_origin
 
 import msgspec
 
+from aiopenai._base.aliases import is_mapping
+from aiopenai._base.sentinels import Omit, is_left_out, omit
 from aiopenai.lib.schema import not_of, plain_schema, schema_name, to_strict_json_schema, validate_json
-from aiopenai.values import Omit, is_left_out, is_mapping, omit
 
 if TYPE_CHECKING:
     from aiopenai.types.chat import ChatCompletionFunctionToolParam

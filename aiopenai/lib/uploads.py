@@ -15,9 +15,9 @@ from contextlib import aclosing
 from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from aiopenai._base.sentinels import Omit, omit
+from aiopenai._http.multipart import PIECE_BYTES, MemorySource, Source, source_of
 from aiopenai.lib.calls import further, note
-from aiopenai.multipart import PIECE_BYTES, MemorySource, Source, source_of
-from aiopenai.values import Omit, omit
 
 if TYPE_CHECKING:
     from aiopenai.types.shared import FilePurpose

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
 import msgspec
 
-from aiopenai.codec import Decoder
+from aiopenai._data.codec import Decoder
 from aiopenai.errors import InvalidWebhookSignatureError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import M, Resource
+from aiopenai._calls.methods import M, Resource
 
 if TYPE_CHECKING:
     from aiopenai.resources.admin import Admin

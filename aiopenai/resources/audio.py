@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, chosen,
-    cursor_page, delete, get, post)
-from aiopenai.response import HttpxBinaryResponseContent
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.binary import HttpxBinaryResponseContent
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    chosen, cursor_page, delete, get, post)
 from aiopenai.types.audio import (Transcription, TranscriptionDiarized, TranscriptionStreamEvent, TranscriptionVerbose,
     Translation, TranslationVerbose, Voice, VoiceConsent, VoiceConsentDeleted, VoiceDeleted)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     import builtins
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
-    from aiopenai.streaming import AsyncStream
+    from aiopenai._base.aliases import FileTypes, SequenceNotStr
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
+    from aiopenai._calls.streaming import AsyncStream
     from aiopenai.types.audio import (AudioModel, AudioResponseFormat, SpeechCreateParamsVoice, SpeechModel,
         TranscriptionCreateParamsChunkingStrategy, TranscriptionInclude)
-    from aiopenai.values import FileTypes, Omit, SequenceNotStr
 
 class Audio(Resource[M]):
     """`client.audio`"""

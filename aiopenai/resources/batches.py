@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
-    get, post)
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    cursor_page, get, post)
 from aiopenai.types.batches import Batch
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.batches import BatchCreateParamsOutputExpiresAfter
     from aiopenai.types.shared_params import Metadata
-    from aiopenai.values import Omit
 
 class Batches(Resource[M]):
     """`client.batches`"""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
-    delete, get, managed, post, streamed)
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    cursor_page, delete, get, managed, post, streamed)
 from aiopenai.types.chat import (ChatCompletion, ChatCompletionChunk, ChatCompletionDeleted, ChatCompletionStoreMessage,
     ParsedChatCompletion)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     import builtins
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import Both, CallOptions
+    from aiopenai._base.aliases import SequenceNotStr
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import Both, CallOptions
     from aiopenai.lib.streaming.chat import (AsyncChatCompletionStreamManager, ChatCompletionStreamManager,
         ResponseFormatT)
     from aiopenai.types.chat import (ChatCompletionAudioParam, ChatCompletionMessageParam,
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
         CompletionCreateParamsResponseFormat, CompletionCreateParamsWebSearchOptions)
     from aiopenai.types.shared import ChatModel, ReasoningEffort
     from aiopenai.types.shared_params import Metadata
-    from aiopenai.values import Omit, SequenceNotStr
 
 class Chat(Resource[M]):
     """`client.chat`"""

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, streamed
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    streamed)
 from aiopenai.types.completions import Completion
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.aliases import SequenceNotStr
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.chat import ChatCompletionStreamOptionsParam
-    from aiopenai.values import Omit, SequenceNotStr
 
 class Completions(Resource[M]):
     """`client.completions`"""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
-    delete, get, post)
-from aiopenai.response import HttpxBinaryResponseContent
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.binary import HttpxBinaryResponseContent
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    cursor_page, delete, get, post)
 from aiopenai.types.containers import (ContainerCreateResponse, ContainerListResponse, ContainerRetrieveResponse,
     FileCreateResponse, FileListResponse, FileRetrieveResponse)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.aliases import FileTypes, SequenceNotStr
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.containers import (ContainerCreateParamsExpiresAfter, ContainerCreateParamsNetworkPolicy,
         ContainerCreateParamsSkill)
-    from aiopenai.values import FileTypes, Omit, SequenceNotStr
 
 class Containers(Resource[M]):
     """`client.containers`"""

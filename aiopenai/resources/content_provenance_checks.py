@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post
+from aiopenai._calls.methods import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post
 from aiopenai.types.content_provenance_checks import ContentProvenanceCheck
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
-    from aiopenai.values import FileTypes
+    from aiopenai._base.aliases import FileTypes
+    from aiopenai._calls.methods import CallOptions
 
 class ContentProvenanceChecks(Resource[M]):
     """`client.content_provenance_checks`"""

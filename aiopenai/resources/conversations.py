@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
     conversation_cursor_page, delete, get, post)
 from aiopenai.types.conversations import (Conversation, ConversationDeletedResource, ConversationItem,
     ConversationItemList)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     import builtins
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.responses import ResponseIncludable, ResponseInputItemParam
     from aiopenai.types.shared_params import Metadata
-    from aiopenai.values import Omit
 
 class Conversations(Resource[M]):
     """`client.conversations`"""

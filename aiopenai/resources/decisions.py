@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post
 from aiopenai.types.decisions import Decision
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.decisions import (DecisionCreateParamsInputUnionMember1, DecisionCreateParamsPromptCacheOptions,
         DecisionCreateParamsQuestion)
-    from aiopenai.values import Omit
 
 class Decisions(Resource[M]):
     """`client.decisions`"""

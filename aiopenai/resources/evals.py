@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
-    delete, get, post)
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    cursor_page, delete, get, post)
 from aiopenai.types.evals import (EvalCreateResponse, EvalDeleteResponse, EvalListResponse, EvalRetrieveResponse,
     EvalUpdateResponse, OutputItemListResponse, OutputItemRetrieveResponse, RunCancelResponse, RunCreateResponse,
     RunDeleteResponse, RunListResponse, RunRetrieveResponse)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.evals import (EvalCreateParamsDataSourceConfig, EvalCreateParamsTestingCriterion,
         RunCreateParamsDataSource)
     from aiopenai.types.shared_params import Metadata
-    from aiopenai.values import Omit
 
 class Evals(Resource[M]):
     """`client.evals`"""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
     conversation_cursor_page, cursor_page, delete, get, page, post)
 from aiopenai.types.fine_tuning import (FineTuningJob, FineTuningJobCheckpoint, FineTuningJobEvent, GraderRunResponse,
     GraderValidateResponse, PermissionCreateResponse, PermissionDeleteResponse, PermissionListResponse,
     PermissionRetrieveResponse)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.aliases import SequenceNotStr
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.fine_tuning import (GraderRunParamsGrader, JobCreateParamsIntegration, JobCreateParamsMethod,
         SupervisedHyperparametersParam)
     from aiopenai.types.shared_params import Metadata
-    from aiopenai.values import Omit, SequenceNotStr
 
 class FineTuning(Resource[M]):
     """`client.fine_tuning`"""

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post,
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post,
     streamed)
 from aiopenai.types.images import ImageEditStreamEvent, ImageGenStreamEvent, ImagesResponse
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.aliases import FileTypes, SequenceNotStr
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.images import ImageEditParamsSvg, ImageGenerateParamsSvg, ImageModel
-    from aiopenai.values import FileTypes, Omit, SequenceNotStr
 
 class Images(Resource[M]):
     """`client.images`"""

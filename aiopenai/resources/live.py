@@ -5,18 +5,19 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, get, post
-from aiopenai.response import HttpxBinaryResponseContent
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.binary import HttpxBinaryResponseContent
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, get,
+    post)
 from aiopenai.types.live import LiveCreateResponse, SessionForkResponse
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.live import (LiveCreateParamsTransport, MediaSessionConfigParam, MediaSessionForkConfigParam,
         SessionAcceptParamsSession)
-    from aiopenai.values import Omit
 
 class Live(Resource[M]):
     """`client.live`"""

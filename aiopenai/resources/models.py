@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, delete, get,
-    page)
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    delete, get, page)
 from aiopenai.types.models import Model, ModelDeleted
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._calls.methods import CallOptions
 
 class Models(Resource[M]):
     """`client.models`"""

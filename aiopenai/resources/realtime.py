@@ -5,23 +5,23 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post
-from aiopenai.response import HttpxBinaryResponseContent
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.binary import HttpxBinaryResponseContent
+from aiopenai._calls.methods import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post
 from aiopenai.types.realtime import ClientSecretCreateResponse, RealtimeTranslationClientSecretCreateResponse
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.realtime import (ClientSecretCreateParamsExpiresAfter, ClientSecretCreateParamsSession,
         RealtimeAudioConfigParam, RealtimeReasoningParam, RealtimeSessionCreateRequestParam,
         RealtimeToolChoiceConfigParam, RealtimeToolsConfigParam, RealtimeTracingConfigParam,
         RealtimeTranslationSessionCreateRequestParam, RealtimeTruncationParam)
     from aiopenai.types.responses import ResponsePromptParam
-    from aiopenai.values import Omit
 
 class Realtime(Resource[M]):
     """`client.realtime`"""

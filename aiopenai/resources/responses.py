@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
-    delete, managed, post, streamed)
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    cursor_page, delete, managed, post, streamed)
 from aiopenai.types.responses import (CompactedResponse, InputTokenCountResponse, ParsedResponse, Response,
     ResponseItem, ResponseStreamEvent)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     import builtins
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import Both, CallOptions
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import Both, CallOptions
     from aiopenai.lib.streaming.responses import AsyncResponseStreamManager, ResponseStreamManager, TextFormatT
     from aiopenai.types.responses import (InputTokenCountParamsConversation, InputTokenCountParamsToolChoice,
         ResponseCompactParamsImage, ResponseCompactParamsPromptCacheOptions, ResponseCreateParamsAccessPrograms,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
         ResponseCreateParamsStreamOptions, ResponseIncludable, ResponseInputItemParam, ResponseInputParam,
         ResponsePromptParam, ResponseTextConfigParam, ServiceTier, ToolParam, ToolParamParseableToolParam)
     from aiopenai.types.shared_params import Metadata, Reasoning, ResponsesModel
-    from aiopenai.values import Omit
 
 class Responses(Resource[M]):
     """`client.responses`"""

@@ -5,19 +5,20 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
-    delete, get, post)
-from aiopenai.response import HttpxBinaryResponseContent
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.binary import HttpxBinaryResponseContent
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    cursor_page, delete, get, post)
 from aiopenai.types.skills import DeletedSkill, DeletedSkillVersion, Skill, SkillVersion
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
-    from aiopenai.values import FileTypes, Omit, SequenceNotStr
+    from aiopenai._base.aliases import FileTypes, SequenceNotStr
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
 
 class Skills(Resource[M]):
     """`client.skills`"""

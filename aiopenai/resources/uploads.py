@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, helper, post
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    helper, post)
 from aiopenai.types.uploads import Upload, UploadPart
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.aliases import FileTypes, SequenceNotStr
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.shared import FilePurpose
     from aiopenai.types.uploads import UploadCreateParamsExpiresAfter
-    from aiopenai.values import FileTypes, Omit, SequenceNotStr
 
 class Uploads(Resource[M]):
     """`client.uploads`"""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
-    delete, get, helper, page, post)
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    cursor_page, delete, get, helper, page, post)
 from aiopenai.types.vector_stores import (FileContentResponse, VectorStore, VectorStoreDeleted, VectorStoreFile,
     VectorStoreFileBatch, VectorStoreFileDeleted, VectorStoreSearchResponse)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.aliases import FileTypes, SequenceNotStr
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.shared_params import Metadata
     from aiopenai.types.vector_stores import (FileChunkingStrategyParam, FileCreateParams,
         VectorStoreCreateParamsExpiresAfter, VectorStoreSearchParamsFilters, VectorStoreSearchParamsRankingOptions)
-    from aiopenai.values import FileTypes, Omit, SequenceNotStr
 
 class VectorStores(Resource[M]):
     """`client.vector_stores`"""

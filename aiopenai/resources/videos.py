@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.binary import HttpxBinaryResponseContent
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
     conversation_cursor_page, delete, get, helper, post)
-from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.videos import Video, VideoCreateCharacterResponse, VideoDeleteResponse, VideoGetCharacterResponse
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.aliases import FileTypes
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.videos import (VideoCreateParamsInputReference, VideoEditParamsVideo, VideoModelParam,
         VideoSeconds, VideoSize)
-    from aiopenai.values import FileTypes, Omit
 
 class Videos(Resource[M]):
     """`client.videos`"""

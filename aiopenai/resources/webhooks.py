@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
-    delete, get, plain, post)
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    cursor_page, delete, get, plain, post)
 from aiopenai.types.webhooks import (DeletedWebhookEndpoint, WebhookEndpoint, WebhookEndpointTestResult,
     WebhookEndpointWithSecret, WebhookEventTypeList)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     import builtins
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.lib.webhooks import HeadersLike
     from aiopenai.types.webhooks import UnwrapWebhookEvent
-    from aiopenai.values import Omit
 
 class Webhooks(Resource[M]):
     """`client.webhooks`"""

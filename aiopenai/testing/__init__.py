@@ -61,12 +61,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .faults import Fault, Prepared
-    from .journal import ReceivedRequest
-    from .limits import RateLimits, slow_tail
-    from .multipart import Part
-    from .server import Server, serve_forever
-    from .webhooks import sign_webhook, webhook_event
+    from aiopenai.testing.content.webhooks import sign_webhook, webhook_event
+    from aiopenai.testing.engine.faults import Fault, Prepared
+    from aiopenai.testing.engine.journal import ReceivedRequest
+    from aiopenai.testing.engine.limits import RateLimits, slow_tail
+    from aiopenai.testing.engine.multipart import Part
+    from aiopenai.testing.engine.server import Server, serve_forever
 
 __all__ = [
     "Fault",
@@ -83,16 +83,16 @@ __all__ = [
 
 # Resolved at first use: pytest imports this package at every start for its fixture's sake.
 _HOMES = {
-    "Fault": "faults",
-    "Part": "multipart",
-    "Prepared": "faults",
-    "RateLimits": "limits",
-    "ReceivedRequest": "journal",
-    "Server": "server",
-    "serve_forever": "server",
-    "slow_tail": "limits",
-    "sign_webhook": "webhooks",
-    "webhook_event": "webhooks",
+    "Fault": "engine.faults",
+    "Part": "engine.multipart",
+    "Prepared": "engine.faults",
+    "RateLimits": "engine.limits",
+    "ReceivedRequest": "engine.journal",
+    "Server": "engine.server",
+    "serve_forever": "engine.server",
+    "slow_tail": "engine.limits",
+    "sign_webhook": "content.webhooks",
+    "webhook_event": "content.webhooks",
 }
 
 

@@ -76,7 +76,7 @@ if TYPE_CHECKING:
         VideoListParams as VideoListParams, VideoModel as VideoModel, VideoModelParam as VideoModelParam,
         VideoRemixParams as VideoRemixParams, VideoSeconds as VideoSeconds, VideoSize as VideoSize)
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, (), {
         "audio": "AudioModel AudioResponseFormat",

@@ -20,8 +20,8 @@ import pytest
 import typing_extensions
 
 from aiopenai._codegen import PIN
-from aiopenai.lenient import OneOf
-from aiopenai.models import Model
+from aiopenai._data.lenient import OneOf
+from aiopenai._data.structs import Model
 
 openai = pytest.importorskip("openai")
 if openai.__version__ != PIN:

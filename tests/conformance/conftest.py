@@ -4,10 +4,10 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from parity.conftest import KEYS, reference  # noqa: F401
 
 from aiopenai import AsyncOpenAI
 from aiopenai.testing import Server
+from tests.parity.conftest import KEYS, reference  # noqa: F401
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parity.compare import differences
 
 from aiopenai import AsyncOpenAI
 from aiopenai.testing import Server
+from tests.parity.compare import differences
 
 RECORDINGS = Path(__file__).parents[3] / "shared" / "recordings"
 FILES = sorted(RECORDINGS.glob("*.sse"))

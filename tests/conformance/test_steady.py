@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any, NamedTuple
 
 import pytest
-from parity.arguments import NOTHING, Known, everything, required
-from parity.document import operations
-from parity.surface import Method, methods, resolve
 
 from aiopenai import APIStatusError, AsyncOpenAI
+from tests.parity.arguments import NOTHING, Known, everything, required
+from tests.parity.document import operations
+from tests.parity.surface import Method, methods, resolve
 
 from . import steady
 

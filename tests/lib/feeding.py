@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from parity.document import examples
-
-from aiopenai.codec import Decoder
+from aiopenai._data.codec import Decoder
+from tests.parity.document import examples
 
 RECORDINGS = sorted((Path(__file__).parents[3] / "shared" / "recordings").glob("chat_*.sse"))
 

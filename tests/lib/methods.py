@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from aiopenai.endpoint import M, Resource, post
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import M, Resource, post
 from aiopenai.types.chat import ParsedChatCompletion
 from aiopenai.types.responses import ParsedResponse
-from aiopenai.values import omit
 
 
 class Chat(Resource[M]):

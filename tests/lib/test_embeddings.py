@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiopenai import AsyncOpenAI, OpenAI, omit
-from aiopenai.codec import Decoder
+from aiopenai._data.codec import Decoder
 from aiopenai.testing import Server
 from aiopenai.types import CreateEmbeddingResponse, Embedding
 

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from aiopenai import AsyncOpenAI
-from aiopenai.codec import Decoder, encode
+from aiopenai._base.sentinels import omit
+from aiopenai._data.codec import Decoder, encode
 from aiopenai.errors import (
     APIConnectionError,
     ContentFilterFinishReasonError,
@@ -22,7 +23,6 @@ from aiopenai.lib.tools import function_tool, pydantic_function_tool, pydantic_r
 from aiopenai.testing import Server
 from aiopenai.types.chat import ChatCompletion, ParsedChatCompletion
 from aiopenai.types.responses import ParsedResponse, Response
-from aiopenai.values import omit
 from tests.lib.methods import Chat, Responses, call, called, completion, message, response, said
 from tests.parity.exchange import record
 
@@ -207,7 +207,7 @@ def test_a_parsed_message_goes_back_as_it_came() -> None:
 
 
 def test_only_parsed_types_have_the_fields_that_are_not_sent() -> None:
-    from aiopenai.models import Model
+    from aiopenai._data.structs import Model
 
     def below(cls: Any) -> Any:
         for each in cls.__subclasses__():

@@ -15,7 +15,7 @@ from aiohttp import web
 
 from aiopenai import AsyncOpenAI, InternalServerError, OpenAI
 from aiopenai.lib import polling
-from lib.scripted import Reply, Scripted, reference, scripted
+from tests.lib.scripted import Reply, Scripted, reference, scripted
 
 RUN = {"id": "run_1", "object": "thread.run", "thread_id": "thread_1", "assistant_id": "asst_1", "status": "queued"}
 FILE = {"id": "file-1", "object": "vector_store.file", "vector_store_id": "vs_1", "status": "in_progress"}

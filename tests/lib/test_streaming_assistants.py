@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from aiopenai import APIConnectionError, AsyncOpenAI, OpenAI
+from aiopenai._data.structs import Model
 from aiopenai.lib import streaming
 from aiopenai.lib.streaming import (
     AssistantEventHandler,
@@ -21,7 +22,6 @@ from aiopenai.lib.streaming import (
     stream,
     submit_tool_outputs_stream,
 )
-from aiopenai.models import Model
 from aiopenai.testing import Server
 from aiopenai.types.beta import AssistantStreamEvent
 from aiopenai.types.beta.threads import Text

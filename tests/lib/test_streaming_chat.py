@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from parity.compare import differences
 
 from aiopenai import (
     APIConnectionError,
@@ -26,6 +25,7 @@ from aiopenai.lib.streaming.chat import (
 )
 from aiopenai.testing import Server
 from aiopenai.types.chat import ChatCompletionChunk
+from tests.parity.compare import differences
 
 from .feeding import RECORDINGS, Blocking, BlockingResource, decoded, document_streams, lines_of
 

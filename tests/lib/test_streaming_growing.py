@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiopenai.codec import Decoder
+from aiopenai._data.codec import Decoder
 from aiopenai.lib.streaming.growing import MISSING, Entries, OnlyKnown, Strings, Text, Tree, Value
 from aiopenai.types.chat import ChatCompletionChunk
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from parity.compare import differences
 
 from aiopenai import APIConnectionError, AsyncOpenAI, OpenAI
 from aiopenai.lib.streaming.responses import (
@@ -18,6 +17,7 @@ from aiopenai.lib.streaming.responses import (
 from aiopenai.testing import Server
 from aiopenai.types.responses import ResponseStreamEvent
 from aiopenai.types.responses import ResponseTextDeltaEvent as RawResponseTextDeltaEvent
+from tests.parity.compare import differences
 
 from .feeding import Blocking, BlockingResource, data_of, decoded, document_streams
 

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import aiopenai
-from aiopenai.codec import encode
+from aiopenai._data.codec import encode
 from aiopenai.errors import OutputValidationError
 from aiopenai.lib.schema import to_strict_json_schema
 from aiopenai.lib.tools import (

@@ -17,9 +17,9 @@ import pytest
 from aiohttp import web
 
 from aiopenai import AsyncOpenAI, InternalServerError, OpenAI
+from aiopenai._http.multipart import PIECE_BYTES
 from aiopenai.lib.uploads import upload_file_chunked
-from aiopenai.multipart import PIECE_BYTES
-from lib.scripted import Scripted, reference, scripted
+from tests.lib.scripted import Scripted, reference, scripted
 
 UPLOAD = {"id": "upload_1", "object": "upload", "status": "pending", "bytes": 10, "created_at": 1, "expires_at": 2}
 PART = {"object": "upload.part", "upload_id": "upload_1", "created_at": 1}
@@ -193,7 +193,7 @@ class TextStream(Stream):
         ({"file": Path()}, TypeError, "filename"),
         ({"file": Path(), "filename": "a"}, OSError, "directory"),
     ],
-    ids=str,
+    ids=lambda value: type(value).__name__ if isinstance(value, dict) else str(value),
 )
 async def test_what_is_refused_before_anything_is_sent(
     arguments: dict[str, Any], error: type[Exception], message: str, server: Scripted, client: AsyncOpenAI

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from aiopenai.models import Model
+from aiopenai._data.structs import Model
 
 from .reference import RENAMED
 

@@ -14,7 +14,7 @@ from string import Formatter
 from typing import Any, NamedTuple
 
 from aiopenai import AsyncOpenAI, OpenAI
-from aiopenai.endpoint import Resource
+from aiopenai._calls.methods import Resource
 
 # Of these methods' optional parameters some set must be given; here is the first of the sets.
 NEEDS = {

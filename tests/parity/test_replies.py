@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from aiopenai import AsyncOpenAI
-from aiopenai.codec import Decoder
+from aiopenai._data.codec import Decoder
 from aiopenai.testing import Server
 
 from .arguments import required

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import aiopenai
 from aiopenai import AsyncOpenAI
-from aiopenai.querystring import encode_query
+from aiopenai._base.querystring import encode_query
 from aiopenai.testing import Server
 
 from .arguments import NOTHING, Known, everything, is_type, members, required

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 import aiopenai
-from aiopenai.endpoint import CallOptions
-from aiopenai.models import Model
-from aiopenai.paging import blocking
+from aiopenai._calls.methods import CallOptions
+from aiopenai._calls.paging import blocking
+from aiopenai._data.structs import Model
 
 from . import reference, types_of
 from .reference import HELPER_PARAMETERS, HELPER_TYPES, HELPERS, Export

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from aiopenai.codec import Decoder
-from aiopenai.models import Model
+from aiopenai._data.codec import Decoder
+from aiopenai._data.structs import Model
 
 from . import reference
 from .arguments import members, values

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any, TypeVar
 
-from aiopenai.codec import Decoder
-from aiopenai.models import Model
+from aiopenai._data.codec import Decoder
+from aiopenai._data.structs import Model
 
 T = TypeVar("T")
 

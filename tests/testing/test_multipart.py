@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiopenai.testing.multipart import parse_multipart
+from aiopenai.testing.engine.multipart import parse_multipart
 
 TYPE = "multipart/form-data; boundary=BOUNDARY"
 HEAD = b'Content-Disposition: form-data; name="a"\r\n\r\n'

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from aiopenai.testing.schema import example
-from aiopenai.testing.values import ApiError
+from aiopenai.testing.content.schema import example
+from aiopenai.testing.engine.exchange import ApiError
 
 TREE = {
     "type": "object",

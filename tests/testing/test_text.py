@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiopenai.testing.text import COUNT_LIMIT, count_tokens, cut, tokenize
+from aiopenai.testing.content.text import COUNT_LIMIT, count_tokens, cut, tokenize
 
 
 @given(st.text())

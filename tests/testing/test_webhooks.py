@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from aiopenai.codec import Decoder
+from aiopenai._data.codec import Decoder
 from aiopenai.testing import sign_webhook, webhook_event
 from aiopenai.types.webhooks import UnwrapWebhookEvent
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 from typing_extensions import reveal_type
 
-from aiopenai.endpoint import Async
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import Async
 from aiopenai.resources import Resources
 from aiopenai.types import ModerationMultiModalInputParam
 from aiopenai.types.chat import ChatCompletionMessageParam, ChatCompletionToolUnionParam
-from aiopenai.values import omit
 
 
 async def chat(client: Resources[Async], streaming: bool) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from typing_extensions import reveal_type
 
-from aiopenai.endpoint import Async
+from aiopenai._calls.methods import Async
 from aiopenai.resources import Resources
 from aiopenai.types import AudioResponseFormat
 from aiopenai.types.chat import ParsedChatCompletion

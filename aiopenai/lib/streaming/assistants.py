@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 import msgspec
 from typing_extensions import override
 
+from aiopenai._base.aliases import is_list
+from aiopenai._data.lenient import fitter
 from aiopenai.errors import APITimeoutError
-from aiopenai.lenient import fitter
 from aiopenai.lib.streaming.growing import Event, OnlyKnown, Strings, Tree, late
 from aiopenai.lib.streaming.wrappers import AsyncManager, Manager, with_headers
 from aiopenai.types.beta import AssistantStreamEvent
@@ -30,11 +31,10 @@ from aiopenai.types.beta.threads import (
     TextDelta,
 )
 from aiopenai.types.beta.threads.runs import RunStep, RunStepDelta, ToolCall, ToolCallDelta
-from aiopenai.values import is_list
 
 if TYPE_CHECKING:
-    from aiopenai.request import Request
-    from aiopenai.response import HTTPResponse
+    from aiopenai._calls.request import Request
+    from aiopenai._http.messages import HTTPResponse
 
 __all__ = [
     "AssistantEventHandler",

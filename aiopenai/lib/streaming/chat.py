@@ -12,8 +12,11 @@ from typing import Any, ClassVar, Generic, Literal, TypeAlias, cast
 import msgspec
 from typing_extensions import TypeVar
 
+from aiopenai._base.aliases import is_list, is_mapping
+from aiopenai._base.sentinels import is_left_out, omit
+from aiopenai._data.lenient import fitter
+from aiopenai._data.structs import Model
 from aiopenai.errors import ContentFilterFinishReasonError, LengthFinishReasonError
-from aiopenai.lenient import fitter
 from aiopenai.lib.streaming.growing import (
     MISSING,
     Entries,
@@ -26,7 +29,6 @@ from aiopenai.lib.streaming.growing import (
 )
 from aiopenai.lib.streaming.partial_json import parse_partial
 from aiopenai.lib.streaming.wrappers import AsyncEvents, AsyncManager, Events, Manager, with_headers
-from aiopenai.models import Model
 from aiopenai.types.chat import (
     ChatCompletionChunk,
     ChatCompletionTokenLogprob,
@@ -34,7 +36,6 @@ from aiopenai.types.chat import (
     ParsedChatCompletionMessage,
     ParsedChoice,
 )
-from aiopenai.values import is_left_out, is_list, is_mapping, omit
 
 __all__ = [
     "AsyncChatCompletionStream",

@@ -14,9 +14,9 @@ from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import msgspec
 
-from aiopenai.codec import documents
-from aiopenai.models import ModelMeta
-from aiopenai.values import is_list, is_mapping
+from aiopenai._base.aliases import is_list, is_mapping
+from aiopenai._data.codec import documents
+from aiopenai._data.structs import ModelMeta
 
 __all__ = ["MISSING", "Entries", "Event", "Items", "Late", "OnlyKnown", "Strings", "Text", "Tree", "Value", "late"]
 

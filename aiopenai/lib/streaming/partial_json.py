@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from aiopenai.codec import decode_json
+from aiopenai._data.codec import decode_json
 
 __all__ = ["parse_partial"]
 

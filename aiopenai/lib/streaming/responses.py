@@ -11,7 +11,9 @@ from typing import Any, ClassVar, Generic, TypeAlias
 
 from typing_extensions import TypeVar
 
-from aiopenai.lenient import fitter
+from aiopenai._base.aliases import is_list
+from aiopenai._base.sentinels import is_left_out, omit
+from aiopenai._data.lenient import fitter
 from aiopenai.lib.streaming.growing import Event, Text, late
 from aiopenai.lib.streaming.wrappers import AsyncEvents, AsyncManager, Events, Manager
 from aiopenai.types.responses import (
@@ -80,7 +82,6 @@ from aiopenai.types.responses import (
 )
 from aiopenai.types.responses import ResponseTextDeltaEvent as RawResponseTextDeltaEvent
 from aiopenai.types.responses import ResponseTextDoneEvent as RawResponseTextDoneEvent
-from aiopenai.values import is_left_out, is_list, omit
 
 __all__ = [
     "AsyncResponseStream",

@@ -11,8 +11,8 @@ from typing import Any, Generic, TypeVar
 
 from typing_extensions import Self
 
-from aiopenai.request import Request
-from aiopenai.response import HTTPResponse
+from aiopenai._calls.request import Request
+from aiopenai._http.messages import HTTPResponse
 
 __all__ = ["AsyncEvents", "AsyncManager", "Events", "Manager", "with_headers"]
 

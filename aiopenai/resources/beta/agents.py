@@ -5,14 +5,14 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.binary import HttpxBinaryResponseContent
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
     conversation_cursor_page, cursor_page, delete, events, get, post, streamed, token_page)
-from aiopenai.response import HttpxBinaryResponseContent
 from aiopenai.types.beta.agents import (Agent, AgentDeleted, AgentSession, AgentSessionDeleted, AgentSessionEvent,
     AgentSessionItem, Automation, AutomationDeleted, AutomationInvocation, Credential, CredentialDeleted,
     EnvironmentFile, EnvironmentInfo, EnvironmentTemplate, EnvironmentTemplateDeleted, SessionArtifact,
     SessionArtifactDeleted, SessionTrace, Subagent, Turn, Vault, VaultDeleted)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.aliases import SequenceNotStr
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.beta.agents import (AgentCreateParamsCompaction, AgentCreateParamsExperimental,
         AgentReasoningParam, AgentSessionInputMessageParam, AgentSessionInputParam, AgentTextParam,
         AutomationMetadataParam, AutomationTargetParam, AutomationTargetParamNewSessionAgent, CredentialAuthCreateParam,
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
         EventStreamParams, HostedEnvironmentFileParam, HostedPluginParam, HostedSkillParam, MultiAgentConfigParam,
         PersistedAgentToolParam, SessionCreateParamsPromptCacheOptions, SessionCreateParamsSpendControl,
         SessionUpdateParamsAgent, SetupCommandParam, VaultStatusFilterParam)
-    from aiopenai.values import Omit, SequenceNotStr
 
 class Agents(Resource[M]):
     """`client.beta.agents`"""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
-    delete, get, post)
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    cursor_page, delete, get, post)
 from aiopenai.types.beta.assistants import Assistant, AssistantDeleted
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.beta import AssistantResponseFormatOptionParam, AssistantToolParam
     from aiopenai.types.beta.assistants import AssistantCreateParamsToolResources, AssistantUpdateParamsToolResources
     from aiopenai.types.shared import ChatModel, ReasoningEffort
     from aiopenai.types.shared_params import Metadata
-    from aiopenai.values import Omit
 
 class Assistants(Resource[M]):
     """`client.beta.assistants`"""

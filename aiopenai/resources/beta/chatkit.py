@@ -5,20 +5,20 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
     conversation_cursor_page, delete, get, post)
 from aiopenai.types.beta.chatkit import ChatKitThread, ChatKitThreadItemListData, ChatSession, ThreadDeleteResponse
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.beta.chatkit import (ChatSessionChatKitConfigurationParam, ChatSessionExpiresAfterParam,
         ChatSessionRateLimitsParam, ChatSessionWorkflowParam)
-    from aiopenai.values import Omit
 
 class ChatKit(Resource[M]):
     """`client.beta.chatkit`"""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, post
 from aiopenai.types.beta.realtime import SessionCreateResponse, TranscriptionSession
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.beta.realtime import (ResponseCreateEventParamResponseTool, SessionCreateParamsClientSecret,
         SessionCreateParamsInputAudioNoiseReduction, SessionCreateParamsInputAudioTranscription,
         SessionCreateParamsTracing, SessionCreateParamsTurnDetection, TranscriptionSessionCreateParamsClientSecret,
         TranscriptionSessionCreateParamsInputAudioTranscription)
-    from aiopenai.values import Omit
 
 class Realtime(Resource[M]):
     """`client.beta.realtime`"""

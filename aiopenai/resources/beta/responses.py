@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
-    delete, post, streamed)
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    cursor_page, delete, post, streamed)
 from aiopenai.types.beta.responses import (BetaCompactedResponse, BetaResponse, BetaResponseItem,
     BetaResponseStreamEvent, InputTokenCountResponse)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     import builtins
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.beta.responses import (BetaResponseIncludable, BetaResponseInputItemParam,
         BetaResponseInputParam, BetaResponsePromptParam, BetaResponseTextConfigParam,
         BetaResponsesClientEventParamResponseCreateAccessPrograms,
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
         BetaResponsesClientEventParamResponseCreateReasoning, BetaResponsesClientEventParamResponseCreateStreamOptions,
         BetaResponsesClientEventParamResponseCreateToolChoice, BetaServiceTier, BetaToolParam,
         ResponseCompactParamsPromptCacheOptions)
-    from aiopenai.values import Omit
 
 class Responses(Resource[M]):
     """`client.beta.responses`"""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
-    delete, get, helper, managed, post, streamed)
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    cursor_page, delete, get, helper, managed, post, streamed)
 from aiopenai.types.beta.threads import (AssistantStreamEvent, Message, MessageDeleted, Run, RunStep, Thread,
     ThreadDeleted)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     import builtins
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import Both, CallOptions
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import Both, CallOptions
     from aiopenai.lib.streaming.assistants import (AssistantEventHandlerT, AssistantStreamManager,
         AsyncAssistantEventHandlerT, AsyncAssistantStreamManager)
     from aiopenai.types.beta import AssistantResponseFormatOptionParam, AssistantToolParam
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
         ThreadCreateAndRunParamsToolResources, ThreadCreateAndRunParamsTruncationStrategy, ThreadCreateParams)
     from aiopenai.types.shared import ChatModel, ReasoningEffort
     from aiopenai.types.shared_params import Metadata
-    from aiopenai.values import Omit
 
 class Threads(Resource[M]):
     """`client.beta.threads`"""

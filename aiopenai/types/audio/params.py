@@ -6,8 +6,8 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import FileTypes, SequenceNotStr
 from aiopenai.types.audio.replies import AudioModel, AudioResponseFormat, SpeechModel, TranscriptionInclude
-from aiopenai.values import FileTypes, SequenceNotStr
 
 class SpeechCreateParamsVoiceID(TypedDict, total=False):
     id: Required[str]

@@ -272,7 +272,7 @@ if TYPE_CHECKING:
         ThreadCreateAndRunParams as ThreadCreateAndRunParams, ThreadCreateParams as ThreadCreateParams,
         ThreadDeleted as ThreadDeleted, ThreadUpdateParams as ThreadUpdateParams)
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, ("replies", "params"), {
         "beta.agents": (

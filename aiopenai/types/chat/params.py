@@ -7,11 +7,11 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import SequenceNotStr
 from aiopenai.types.shared.replies import ChatModel, ReasoningEffort
 from aiopenai.types.shared_params.params import (FunctionDefinition, ResponseFormatJSONObject, ResponseFormatJSONSchema,
     ResponseFormatText)
 from aiopenai.types.shared_params.replies import FunctionParameters, Metadata
-from aiopenai.values import SequenceNotStr
 
 class ChatCompletionAllowedToolsParam(TypedDict, total=False):
     mode: Required[Literal["auto", "required"]]

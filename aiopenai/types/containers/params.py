@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import FileTypes, SequenceNotStr
 from aiopenai.types.responses.params import (ContainerNetworkPolicyAllowlistParam, ContainerNetworkPolicyDisabledParam,
     InlineSkillParam, SkillReferenceParam)
-from aiopenai.values import FileTypes, SequenceNotStr
 
 class ContainerCreateParamsExpiresAfter(TypedDict, total=False):
     anchor: Required[Literal["last_active_at"]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing_extensions import Required, TypedDict
 
-from aiopenai.values import FileTypes
+from aiopenai._base.aliases import FileTypes
 
 class ContentProvenanceCheckCreateParams(TypedDict, total=False):
     file: Required[FileTypes]

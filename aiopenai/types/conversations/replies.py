@@ -3,7 +3,7 @@
 import builtins
 from typing import Literal, TypeAlias
 
-from aiopenai.models import Model
+from aiopenai._data.structs import Model
 from aiopenai.types.responses.replies import (ImageDetail, McpToolCallError, ResponseApplyPatchToolCall,
     ResponseApplyPatchToolCallOutput, ResponseCodeInterpreterToolCall, ResponseCompactionItem, ResponseComputerToolCall,
     ResponseComputerToolCallOutputItem, ResponseConfigurationUpdateItem, ResponseCustomToolCall,

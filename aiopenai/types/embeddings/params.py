@@ -7,8 +7,8 @@ from typing import Literal
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import SequenceNotStr
 from aiopenai.types.embeddings.replies import EmbeddingModel
-from aiopenai.values import SequenceNotStr
 
 class EmbeddingCreateParams(TypedDict, total=False):
     input: Required[str | SequenceNotStr[str] | Iterable[int] | Iterable[Iterable[int]]]

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import SequenceNotStr
 from aiopenai.types.chat.params import ChatCompletionFunctionToolParam
 from aiopenai.types.graders.params import (GraderInputsParam, PythonGraderParam, ScoreModelGraderParam,
     StringCheckGraderParam, TextSimilarityGraderParam)
@@ -15,7 +16,6 @@ from aiopenai.types.responses.params import (EasyInputMessageParam, ResponseForm
 from aiopenai.types.shared.replies import ReasoningEffort
 from aiopenai.types.shared_params.params import ResponseFormatJSONObject, ResponseFormatJSONSchema, ResponseFormatText
 from aiopenai.types.shared_params.replies import Metadata
-from aiopenai.values import SequenceNotStr
 
 class EvalCreateParamsDataSourceConfigCustom(TypedDict, total=False):
     item_schema: Required[dict[str, object]]

@@ -5,7 +5,7 @@ from typing import Literal, TYPE_CHECKING, TypeAlias
 
 from msgspec import field
 
-from aiopenai.models import Model, one_of
+from aiopenai._data.structs import Model, one_of
 from aiopenai.types.chat.replies import ChatCompletionFunctionTool
 from aiopenai.types.graders.replies import (GraderInputs, LabelModelGrader, PythonGrader, ScoreModelGrader,
     StringCheckGrader, TextSimilarityGrader)

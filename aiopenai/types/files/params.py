@@ -6,8 +6,8 @@ from typing import Literal
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import FileTypes
 from aiopenai.types.shared.replies import FilePurpose
-from aiopenai.values import FileTypes
 
 class FileCreateParamsExpiresAfter(TypedDict, total=False):
     anchor: Required[Literal["created_at"]]

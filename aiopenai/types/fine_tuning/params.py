@@ -7,10 +7,10 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import SequenceNotStr
 from aiopenai.types.graders.params import (MultiGraderParam, PythonGraderParam, ScoreModelGraderParam,
     StringCheckGraderParam, TextSimilarityGraderParam)
 from aiopenai.types.shared_params.replies import Metadata
-from aiopenai.values import SequenceNotStr
 
 GraderRunParamsGrader: TypeAlias = (StringCheckGraderParam | TextSimilarityGraderParam | PythonGraderParam
     | ScoreModelGraderParam | MultiGraderParam)

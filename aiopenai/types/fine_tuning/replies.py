@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import field
 
-from aiopenai.models import Model
+from aiopenai._data.structs import Model
 from aiopenai.types.graders.replies import (MultiGrader, PythonGrader, ScoreModelGrader, StringCheckGrader,
     TextSimilarityGrader)
 from aiopenai.types.shared.replies import Metadata

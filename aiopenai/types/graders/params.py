@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import SequenceNotStr
 from aiopenai.types.responses.params import ResponseInputAudioParam, ResponseInputTextParam
 from aiopenai.types.shared.replies import ReasoningEffort
-from aiopenai.values import SequenceNotStr
 
 class GraderInputsParamItemOutputText(TypedDict, total=False):
     text: Required[str]

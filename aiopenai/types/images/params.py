@@ -6,8 +6,8 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import FileTypes, SequenceNotStr
 from aiopenai.types.images.replies import ImageModel
-from aiopenai.values import FileTypes, SequenceNotStr
 
 class ImageCreateVariationParams(TypedDict, total=False):
     image: Required[FileTypes]

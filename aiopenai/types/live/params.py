@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import SequenceNotStr
 from aiopenai.types.live.replies import BuiltInVoice, DecisionJSONObject
 from aiopenai.types.responses.params import ResponseInputItemParam
-from aiopenai.values import SequenceNotStr
 
 class AudioFormatParamAudioPCM(TypedDict, total=False):
     rate: Required[Literal[16000, 24000]]

@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import SequenceNotStr
 from aiopenai.types.moderations.replies import ModerationModel
-from aiopenai.values import SequenceNotStr
 
 class ModerationImageURLInputParamImageURL(TypedDict, total=False):
     url: Required[str]

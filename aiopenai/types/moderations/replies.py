@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import field
 
-from aiopenai.models import Model
+from aiopenai._data.structs import Model
 
 class ModerationCategories(Model):
     harassment: bool

@@ -7,11 +7,11 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import SequenceNotStr
 from aiopenai.types.realtime.replies import NoiseReductionType, RealtimeReasoningEffort
 from aiopenai.types.responses.params import ResponsePromptParam, ToolChoiceFunctionParam, ToolChoiceMcpParam
 from aiopenai.types.responses.replies import ToolChoiceOptions
 from aiopenai.types.shared_params.replies import Metadata
-from aiopenai.values import SequenceNotStr
 
 class AudioTranscriptionParam(TypedDict, total=False):
     delay: Literal["minimal", "low", "medium", "high", "xhigh"]

@@ -7,13 +7,13 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import SequenceNotStr
 from aiopenai.types.chat.params import ChatCompletionFunctionToolParam
 from aiopenai.types.responses.replies import ImageDetail, ResponseIncludable, ServiceTier, ToolChoiceOptions
 from aiopenai.types.shared.replies import ReasoningEffort
 from aiopenai.types.shared_params.params import (ComparisonFilter, CompoundFilter, CustomToolInputFormat, Reasoning,
     ResponseFormatJSONObject, ResponseFormatText)
 from aiopenai.types.shared_params.replies import Metadata, ResponsesModel
-from aiopenai.values import SequenceNotStr
 
 class ApplyPatchToolParam(TypedDict, total=False):
     type: Required[Literal["apply_patch"]]

@@ -4,7 +4,7 @@ from typing import Generic, Literal, TYPE_CHECKING, TypeAlias, TypeVar
 
 from msgspec import field
 
-from aiopenai.models import Model, OutputParsed, OutputText, one_of
+from aiopenai._data.structs import Model, OutputParsed, OutputText, one_of
 from aiopenai.types.shared.replies import (ComparisonFilter, CompoundFilter, CustomToolInputFormat, Metadata, Reasoning,
     ReasoningEffort, ResponseFormatJSONObject, ResponseFormatText, ResponsesModel)
 

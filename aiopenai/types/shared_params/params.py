@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import SequenceNotStr
 from aiopenai.types.shared.replies import ReasoningEffort
 from aiopenai.types.shared_params.replies import FunctionParameters
-from aiopenai.values import SequenceNotStr
 
 class ComparisonFilter(TypedDict, total=False):
     key: Required[str]

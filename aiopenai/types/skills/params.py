@@ -6,7 +6,7 @@ from typing import Literal
 
 from typing_extensions import Required, TypedDict
 
-from aiopenai.values import FileTypes, SequenceNotStr
+from aiopenai._base.aliases import FileTypes, SequenceNotStr
 
 class SkillCreateParams(TypedDict, total=False):
     files: SequenceNotStr[FileTypes] | FileTypes

@@ -6,8 +6,8 @@ from typing import Literal
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import FileTypes, SequenceNotStr
 from aiopenai.types.shared.replies import FilePurpose
-from aiopenai.values import FileTypes, SequenceNotStr
 
 class UploadCompleteParams(TypedDict, total=False):
     part_ids: Required[SequenceNotStr[str]]

@@ -7,9 +7,9 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import SequenceNotStr
 from aiopenai.types.shared_params.params import ComparisonFilter, CompoundFilter
 from aiopenai.types.shared_params.replies import Metadata
-from aiopenai.values import SequenceNotStr
 
 class AutoFileChunkingStrategyParam(TypedDict, total=False):
     type: Required[Literal["auto"]]

@@ -6,8 +6,8 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import FileTypes
 from aiopenai.types.videos.replies import VideoSeconds, VideoSize
-from aiopenai.values import FileTypes
 
 class ImageInputReferenceParam(TypedDict, total=False):
     file_id: str

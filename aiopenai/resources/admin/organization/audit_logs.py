@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
     conversation_cursor_page)
 from aiopenai.types.admin.organization.audit_logs import AuditLogListResponse
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     import builtins
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.aliases import SequenceNotStr
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.admin.organization.audit_logs import AuditLogListParamsEffectiveAt
-    from aiopenai.values import Omit, SequenceNotStr
 
 class AuditLogs(Resource[M]):
     """`client.admin.organization.audit_logs`"""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
     conversation_cursor_page, delete, get, page, post)
 from aiopenai.types.admin.organization.certificates import (Certificate, CertificateActivateResponse,
     CertificateDeactivateResponse, CertificateDeleteResponse, CertificateListResponse)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     import builtins
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
-    from aiopenai.values import Omit, SequenceNotStr
+    from aiopenai._base.aliases import SequenceNotStr
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
 
 class Certificates(Resource[M]):
     """`client.admin.organization.certificates`"""

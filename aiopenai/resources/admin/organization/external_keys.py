@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
-    delete, get, post)
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    cursor_page, delete, get, post)
 from aiopenai.types.admin.organization.external_keys import ExternalKey, ExternalKeyValidateResponse
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
-    from aiopenai.values import Omit
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
 
 class ExternalKeys(Resource[M]):
     """`client.admin.organization.external_keys`"""

@@ -5,20 +5,20 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, delete, get,
-    next_cursor_page, post)
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    delete, get, next_cursor_page, post)
 from aiopenai.types.admin.organization.groups import (Group, GroupDeleteResponse, GroupUpdateResponse,
     OrganizationGroupUser, RoleCreateResponse, RoleDeleteResponse, RoleListResponse, RoleRetrieveResponse,
     UserCreateResponse, UserDeleteResponse, UserRetrieveResponse)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
-    from aiopenai.values import Omit
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
 
 class Groups(Resource[M]):
     """`client.admin.organization.groups`"""

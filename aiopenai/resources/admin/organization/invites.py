@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
     conversation_cursor_page, delete, get, post)
 from aiopenai.types.admin.organization.invites import Invite, InviteDeleteResponse
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.admin.organization.invites import InviteCreateParamsProject
-    from aiopenai.values import Omit
 
 class Invites(Resource[M]):
     """`client.admin.organization.invites`"""

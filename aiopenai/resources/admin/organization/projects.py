@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
     conversation_cursor_page, delete, get, next_cursor_page, page, post)
 from aiopenai.types.admin.organization import Role
 from aiopenai.types.admin.organization.projects import (APIKeyCreateResponse, APIKeyDeleteResponse,
@@ -16,7 +17,6 @@ from aiopenai.types.admin.organization.projects import (APIKeyCreateResponse, AP
     ProjectSpendLimitDeleted, ProjectUser, RoleCreateResponse, RoleDeleteResponse, RoleListResponse,
     RoleRetrieveResponse, ServiceAccountCreateResponse, ServiceAccountDeleteResponse, UserDeleteResponse,
     UsersRoleCreateResponse, UsersRoleDeleteResponse, UsersRoleListResponse, UsersRoleRetrieveResponse)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.aliases import SequenceNotStr
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.admin.organization.projects import (HostedToolPermissionUpdateParamsCodeInterpreter,
         ProjectOptionalServiceTier, ProjectResidency, SpendAlertCreateParamsNotificationChannel)
-    from aiopenai.values import Omit, SequenceNotStr
 
 class Projects(Resource[M]):
     """`client.admin.organization.projects`"""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, delete, get,
-    post)
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    delete, get, post)
 from aiopenai.types.admin.organization.spend_limit import OrganizationSpendLimit, OrganizationSpendLimitDeleted
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._calls.methods import CallOptions
 
 class SpendLimit(Resource[M]):
     """`client.admin.organization.spend_limit`"""

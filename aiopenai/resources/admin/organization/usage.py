@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, get
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, get
 from aiopenai.types.admin.organization.usage import (UsageAudioSpeechesResponse, UsageAudioTranscriptionsResponse,
     UsageCodeInterpreterSessionsResponse, UsageCompletionsResponse, UsageCostsResponse, UsageDecisionsResponse,
     UsageEmbeddingsResponse, UsageFileSearchCallsResponse, UsageImagesResponse, UsageModerationsResponse,
     UsageVectorStoresResponse, UsageWebSearchCallsResponse)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
-    from aiopenai.values import Omit, SequenceNotStr
+    from aiopenai._base.aliases import SequenceNotStr
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
 
 class Usage(Resource[M]):
     """`client.admin.organization.usage`"""

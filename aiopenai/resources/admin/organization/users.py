@@ -5,19 +5,20 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
     conversation_cursor_page, delete, get, next_cursor_page, post)
 from aiopenai.types.admin.organization.users import (OrganizationUser, RoleCreateResponse, RoleDeleteResponse,
     RoleListResponse, RoleRetrieveResponse, UserDeleteResponse)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from typing import Literal
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
-    from aiopenai.values import Omit, SequenceNotStr
+    from aiopenai._base.aliases import SequenceNotStr
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
 
 class Users(Resource[M]):
     """`client.admin.organization.users`"""

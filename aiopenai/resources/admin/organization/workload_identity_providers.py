@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from aiopenai.endpoint import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View, cursor_page,
-    delete, get, post)
+from aiopenai._base.sentinels import omit
+from aiopenai._calls.methods import (AsyncRaw, AsyncStreaming, BlockingRaw, BlockingStreaming, M, Resource, View,
+    cursor_page, delete, get, post)
 from aiopenai.types.admin.organization.workload_identity_providers import (FederationRule, FederationRuleDeleted,
     WorkloadIdentityProvider, WorkloadIdentityProviderDeleted)
-from aiopenai.values import omit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from aiopenai.endpoint import CallOptions
+    from aiopenai._base.sentinels import Omit
+    from aiopenai._calls.methods import CallOptions
     from aiopenai.types.admin.organization.workload_identity_providers import (FederationRuleCreateParamsPermissions,
         WorkloadIdentityProviderCreateParamsAttributeTransformation, WorkloadIdentityProviderCreateParamsVerification)
-    from aiopenai.values import Omit
 
 class WorkloadIdentityProviders(Resource[M]):
     """`client.admin.organization.workload_identity_providers`"""

@@ -70,7 +70,7 @@ if TYPE_CHECKING:
         WorkloadIdentityProviderListParams as WorkloadIdentityProviderListParams,
         WorkloadIdentityProviderUpdateParams as WorkloadIdentityProviderUpdateParams)
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, ("replies",), {
         "admin.organization.admin_api_keys": (

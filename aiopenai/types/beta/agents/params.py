@@ -7,8 +7,8 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import SequenceNotStr
 from aiopenai.types.beta.agents.replies import VaultStatus
-from aiopenai.values import SequenceNotStr
 
 class AgentBrowserAuthenticationCancelParamParam(TypedDict, total=False):
     action: Required[Literal["cancel"]]

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import field
 
-from aiopenai.models import Model
+from aiopenai._data.structs import Model
 
 class AgentCompaction(Model):
     async_: bool = field(name="async")

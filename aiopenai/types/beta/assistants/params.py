@@ -7,10 +7,10 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import SequenceNotStr
 from aiopenai.types.beta.params import AssistantResponseFormatOptionParam, AssistantToolParam
 from aiopenai.types.shared.replies import ChatModel, ReasoningEffort
 from aiopenai.types.shared_params.replies import Metadata
-from aiopenai.values import SequenceNotStr
 
 class AssistantCreateParamsToolResourcesCodeInterpreter(TypedDict, total=False):
     file_ids: SequenceNotStr[str]

@@ -7,11 +7,11 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import SequenceNotStr
 from aiopenai.types.beta.params import (BetaResponseInputFileContentParam, BetaResponseInputFileParam,
     BetaResponseInputImageContentParam, BetaResponseInputImageParam, BetaResponseInputTextContentParam,
     BetaResponseInputTextParam)
 from aiopenai.types.beta.responses.replies import BetaResponseIncludable, BetaServiceTier, BetaToolChoiceOptions
-from aiopenai.values import SequenceNotStr
 
 class BetaApplyPatchToolParam(TypedDict, total=False):
     type: Required[Literal["apply_patch"]]

@@ -4,7 +4,7 @@ from typing import Literal, TYPE_CHECKING, TypeAlias
 
 from msgspec import field
 
-from aiopenai.models import Model, one_of
+from aiopenai._data.structs import Model, one_of
 from aiopenai.types.beta.replies import BetaImageDetail
 
 class BetaApplyPatchTool(Model):

@@ -7,11 +7,11 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import SequenceNotStr
 from aiopenai.types.beta.params import AssistantResponseFormatOptionParam, AssistantToolParam, CodeInterpreterToolParam
 from aiopenai.types.beta.threads.replies import RunStepInclude
 from aiopenai.types.shared.replies import ChatModel, ReasoningEffort
 from aiopenai.types.shared_params.replies import Metadata
-from aiopenai.values import SequenceNotStr
 
 class AssistantToolChoiceFunctionParam(TypedDict, total=False):
     name: Required[str]

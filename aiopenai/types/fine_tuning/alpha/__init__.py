@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from aiopenai.types.fine_tuning import (GraderRunParams as GraderRunParams, GraderRunResponse as GraderRunResponse,
         GraderValidateParams as GraderValidateParams, GraderValidateResponse as GraderValidateResponse)
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, (), {
         "fine_tuning": (

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
         PermissionListParams as PermissionListParams, PermissionListResponse as PermissionListResponse,
         PermissionRetrieveParams as PermissionRetrieveParams, PermissionRetrieveResponse as PermissionRetrieveResponse)
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, (), {
         "fine_tuning": (

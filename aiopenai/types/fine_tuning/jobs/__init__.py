@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from aiopenai.types.fine_tuning import (CheckpointListParams as CheckpointListParams,
         FineTuningJobCheckpoint as FineTuningJobCheckpoint)
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, (), {
         "fine_tuning": "CheckpointListParams FineTuningJobCheckpoint",

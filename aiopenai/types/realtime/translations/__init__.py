@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from aiopenai.types.realtime import TranslationsClientSecretCreateParams
     ClientSecretCreateParams: TypeAlias = TranslationsClientSecretCreateParams
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, (), {
         "realtime": (

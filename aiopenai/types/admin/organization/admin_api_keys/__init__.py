@@ -6,6 +6,6 @@ if TYPE_CHECKING:
     from aiopenai.types.admin.organization.admin_api_keys.replies import *  # noqa: F403
     from aiopenai.types.admin.organization.admin_api_keys.params import *  # noqa: F403
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, ("replies", "params"), {})

@@ -6,7 +6,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from aiopenai.values import SequenceNotStr
+from aiopenai._base.aliases import SequenceNotStr
 
 class AuditLogListParamsEffectiveAt(TypedDict, total=False):
     gt: int

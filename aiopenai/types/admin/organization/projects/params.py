@@ -7,8 +7,8 @@ from typing import Literal
 
 from typing_extensions import Required, TypedDict
 
+from aiopenai._base.aliases import SequenceNotStr
 from aiopenai.types.admin.organization.projects.replies import ProjectOptionalServiceTier, ProjectResidency
-from aiopenai.values import SequenceNotStr
 
 class ProjectCreateParams(TypedDict, total=False):
     name: Required[str]

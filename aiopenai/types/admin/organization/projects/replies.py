@@ -4,7 +4,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import field
 
-from aiopenai.models import Model
+from aiopenai._data.structs import Model
 from aiopenai.types.admin.organization.replies import Role
 from aiopenai.types.admin.organization.users.replies import OrganizationUser
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from typing_extensions import Required, TypedDict
 
-from aiopenai.values import SequenceNotStr
+from aiopenai._base.aliases import SequenceNotStr
 
 class UserListParams(TypedDict, total=False):
     after: str

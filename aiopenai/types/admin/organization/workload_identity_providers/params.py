@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from typing_extensions import Required, TypedDict
 
-from aiopenai.values import SequenceNotStr
+from aiopenai._base.aliases import SequenceNotStr
 
 class WorkloadIdentityProviderCreateParamsAttributeTransformation(TypedDict, total=False):
     attribute: Required[str]

@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from aiopenai.types.beta.agents import (AutomationInvocation as AutomationInvocation,
         AutomationInvocationSource as AutomationInvocationSource, InvocationListParams as InvocationListParams)
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, (), {
         "beta.agents": (

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
         TemplateCreateParams as TemplateCreateParams, TemplateListParams as TemplateListParams,
         TemplateUpdateParams as TemplateUpdateParams)
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, (), {
         "beta.agents": (

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
         SubagentListParams as SubagentListParams, TraceListParams as TraceListParams, Turn as Turn,
         TurnListParams as TurnListParams)
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, (), {
         "beta.agents": (

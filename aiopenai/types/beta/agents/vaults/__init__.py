@@ -12,7 +12,7 @@ if TYPE_CHECKING:
         McpOauthTokenEndpointAuthCreateParam as McpOauthTokenEndpointAuthCreateParam,
         McpOauthTokenEndpointAuthRotateParam as McpOauthTokenEndpointAuthRotateParam)
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, (), {
         "beta.agents": (

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
         ToolCallDelta as ToolCallDelta, ToolCallDeltaObject as ToolCallDeltaObject,
         ToolCallsStepDetails as ToolCallsStepDetails)
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, (), {
         "beta.threads": (

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     RoleDeleteResponse: TypeAlias = GroupsRoleDeleteResponse
     RoleListParams: TypeAlias = GroupsRoleListParams
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, (), {
         "admin.organization.projects": (

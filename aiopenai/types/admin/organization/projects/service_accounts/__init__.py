@@ -6,7 +6,7 @@ if TYPE_CHECKING:
     from aiopenai.types.admin.organization.projects import (APIKeyCreateParams as APIKeyCreateParams,
         APIKeyCreateResponse as APIKeyCreateResponse)
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, (), {
         "admin.organization.projects": "APIKeyCreateParams APIKeyCreateResponse",

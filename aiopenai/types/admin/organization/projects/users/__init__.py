@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     RoleListResponse: TypeAlias = UsersRoleListResponse
     RoleRetrieveResponse: TypeAlias = UsersRoleRetrieveResponse
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, (), {
         "admin.organization.projects": (

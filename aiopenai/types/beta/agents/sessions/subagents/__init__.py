@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     ItemListParams: TypeAlias = SubagentsItemListParams
     TurnListParams: TypeAlias = SubagentsTurnListParams
 else:
-    from aiopenai.lazy import lazily
+    from aiopenai._data.lazy import lazily
 
     __getattr__, __dir__ = lazily(__name__, (), {
         "beta.agents": (

@@ -1,0 +1,1 @@
+"""One API call: request, arguments, methods, replies, streams, paging, hooks."""

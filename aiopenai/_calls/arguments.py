@@ -1,0 +1,305 @@
+"""From the arguments of a resource method to a Request: what is given where, and what is said when it cannot be.
+
+The keyword arguments that were given are the body, as they are, in one dict: nothing is copied or walked for nearly
+all calls. What travels elsewhere (path, query, headers, form parts) is named by the endpoint's facts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from string import Formatter
+from typing import TYPE_CHECKING, Any, cast
+
+from msgspec import structs
+from typing_extensions import TypedDict
+
+from aiopenai._base.aliases import Body, Headers, Query, is_mapping
+from aiopenai._base.querystring import encode_path_segment
+from aiopenai._base.sentinels import NotGiven, Omit, omit
+from aiopenai._base.timeouts import TimeoutTypes
+from aiopenai._calls.request import Endpoint, Request
+from aiopenai._data.codec import encode
+
+if TYPE_CHECKING:
+    from tenacity import BaseRetrying
+
+    from aiopenai._calls.hedging import HedgePolicy
+
+__all__ = ["OPTIONS", "Builder", "CallOptions", "Signature", "add_options", "later"]
+
+
+class CallOptions(TypedDict, total=False):
+    """What every call takes beside its own parameters.
+
+    `extra_headers` (`omit` removes a header), `extra_query` and `extra_body` add to the request and win over the
+    client's and the method's own; `timeout` in seconds, None for no limit; `retry` a tenacity policy;
+    `idempotency_key` is sent with all attempts; `deadline` is the seconds that all of them have together, `hedge` a
+    `HedgePolicy` by which a late one gets company.
+    """
+
+    extra_headers: Headers | None
+    extra_query: Query | None
+    extra_body: Body | None
+    timeout: TimeoutTypes | NotGiven
+    max_retries: int
+    retry: BaseRetrying | None
+    idempotency_key: str | None
+    deadline: float | None
+    hedge: HedgePolicy | None
+
+
+OPTIONS = frozenset(CallOptions.__annotations__)
+
+
+class Signature:
+    """The names that a method takes, read off its signature once."""
+
+    def __init__(self, signature: Callable[..., Any], name: str) -> None:
+        code = signature.__code__
+        positional = code.co_argcount
+        names = code.co_varnames[1 : positional + code.co_kwonlyargcount]
+        self.name = name
+        self.positional = code.co_varnames[1:positional]
+        defaults = len(signature.__defaults__ or ())
+        optional = {*self.positional[len(self.positional) - defaults :], *(signature.__kwdefaults__ or ())}
+        self.names = frozenset(names)
+        self.required = self.names - optional
+
+    def take(self, args: tuple[Any, ...], given: dict[str, Any]) -> dict[str, Any] | None:
+        """Put the positional arguments among the named ones and take the options out of those.
+
+        Raises TypeError for wrong and missing names.
+        """
+        if args:
+            self._put(args, given)
+        options: dict[str, Any] | None = None
+        if not OPTIONS.isdisjoint(given):
+            options = {name: given.pop(name) for name in OPTIONS if name in given}
+        if not (self.names.issuperset(given) and self.required.issubset(given)):
+            raise self._misnamed(given)
+        return options
+
+    def _put(self, args: tuple[Any, ...], given: dict[str, Any]) -> None:
+        if len(args) > len(self.positional):
+            raise TypeError(
+                f"{self.name}() takes {len(self.positional)} positional arguments but {len(args)} were given"
+            )
+        for name, value in zip(self.positional, args, strict=False):
+            if name in given:
+                raise TypeError(f"{self.name}() got multiple values for argument {name!r}")
+            given[name] = value
+
+    def _misnamed(self, given: dict[str, Any]) -> TypeError:
+        unknown = [name for name in given if name not in self.names]
+        if unknown:
+            return TypeError(f"{self.name}() got an unexpected keyword argument {unknown[0]!r}")
+        missing = ", ".join(repr(name) for name in sorted(self.required - given.keys()))
+        return TypeError(f"{self.name}() is missing required arguments: {missing}")
+
+
+class Builder(Signature):
+    """How the arguments of one method become a Request.
+
+    `query`, `body` and `header_params` name the parameters that travel elsewhere than is usual for the verb, `files`
+    those that are uploads (`may_upload`: a form only where one is given), `typed_parts` those that are parts of a form
+    with a content type of their own (`sole_part`: the one that is the whole body where it is alone), `wire` the API's
+    names where Python has others, `nested` the same for keys inside of parameters, by path. Of the sets of names in
+    `needs` one must be given. `replies` are the reply types by the value of the parameter `chosen_by`. `prepare`
+    (`module:function`, imported when first used) adjusts the request that was made.
+    """
+
+    def __init__(
+        self,
+        signature: Callable[..., Any],
+        endpoint: Endpoint,
+        *,
+        name: str,
+        query: tuple[str, ...] = (),
+        body: tuple[str, ...] = (),
+        files: tuple[str, ...] = (),
+        may_upload: tuple[str, ...] = (),
+        typed_parts: Mapping[str, str] | None = None,
+        sole_part: str | None = None,
+        header_params: Mapping[str, str] | None = None,
+        wire: Mapping[str, str] | None = None,
+        nested: Mapping[str, str] | None = None,
+        needs: tuple[tuple[str, ...], ...] = (),
+        chosen_by: str | None = None,
+        replies: Mapping[str, Any] | None = None,
+        prepare: str | None = None,
+    ) -> None:
+        super().__init__(signature, name)
+        self.endpoint = endpoint
+        # The template's texts, each with the parameter that follows it.
+        self.path = [(text, field) for text, field, _, _ in Formatter().parse(endpoint.path)]
+        self.in_path = tuple(field for _, field in self.path if field)
+        self.has_body = endpoint.method not in ("GET", "DELETE")
+        # A POST without any parameter for its body has none, rather than an empty object.
+        self.sends_body = self.has_body and bool(self.names - {*self.in_path, *query, *(header_params or ())})
+        self.query = frozenset(query)
+        self.body = frozenset(body)
+        # The reference names some twice, as one file and as several: which it is shows when it is given.
+        self.files = tuple(dict.fromkeys(name.removesuffix("[]") for name in files or may_upload))
+        self.typed_parts = typed_parts or {}
+        self.sole_part = sole_part
+        self.header_params = header_params or {}
+        self.wire = wire or {}
+        self.nested = [(_path(path), name) for path, name in (nested or {}).items()]
+        self.needs = needs
+        self.chosen_by = chosen_by
+        self.endpoints = {value: structs.replace(endpoint, reply=reply) for value, reply in (replies or {}).items()}
+        self.streams = endpoint.event is not None
+        self.only_streams = self.streams and endpoint.reply is None
+        self.prepare = None if prepare is None else later(prepare)
+        # Nothing but a body, as nearly all calls are: the keyword arguments are it.
+        elsewhere = self.in_path or query or self.files or self.header_params or self.wire or self.nested
+        self.simple = self.sends_body and not (elsewhere or self.typed_parts or needs or chosen_by)
+
+    def build(self, args: tuple[Any, ...], given: dict[str, Any]) -> Request[Any]:
+        """Make the request. Raises TypeError for wrong and missing names, ValueError for an empty path argument."""
+        options = self.take(args, given)
+        stream = self.streams and (self.only_streams or given.get("stream") is True)
+        if self.simple:
+            request: Request[Any] = Request(endpoint=self.endpoint, path=self.endpoint.path, body=given, stream=stream)
+        else:
+            request = self._distribute(given, stream)
+        if options is not None:
+            add_options(request, options)
+        if self.typed_parts:
+            self._make_form(request)
+        if self.prepare is not None:
+            self.prepare(request)
+        return request
+
+    def _distribute(self, given: dict[str, Any], stream: bool) -> Request[Any]:
+        path = self.endpoint.path
+        if self.in_path:
+            pieces: list[str] = []
+            for text, field in self.path:
+                pieces.append(text)
+                if field:
+                    pieces.append(encode_path_segment(given.pop(field), field))
+            path = "".join(pieces)
+        headers: dict[str, Any] = {}
+        if self.needs and not any(given.keys() >= {*each} for each in self.needs):
+            sets = " or ".join(", ".join(map(repr, each)) for each in self.needs)
+            raise TypeError(f"{self.name}() is missing required arguments: {sets}")
+        for name, header in self.header_params.items():
+            if (value := given.pop(name, None)) is not None and not isinstance(value, (Omit, NotGiven)):
+                several = isinstance(value, (list, tuple))
+                headers[header] = ",".join(map(str, cast("Sequence[Any]", value))) if several else str(value)
+        for (name, *steps), own in self.nested:
+            if name in given:
+                given[name] = _renamed(given[name], steps, own)
+        choice = given.get(self.chosen_by) if self.chosen_by else None
+        # Where a file may be an object instead, one that names it say, that is sent like all others.
+        files = [(name, given.pop(name)) for name in self.files if name in given and not is_mapping(given[name])]
+        query: dict[str, Any] = {}
+        body: dict[str, Any] = {}
+        for name, value in given.items():
+            if isinstance(value, (Omit, NotGiven)):
+                continue
+            elsewhere = name in self.query if self.has_body else name not in self.body
+            (query if elsewhere else body)[self.wire.get(name, name)] = value
+        parts = _file_parts(files) if self.files else None
+        return Request(
+            endpoint=self.endpoints.get(choice, self.endpoint) if isinstance(choice, str) else self.endpoint,
+            path=path,
+            query=query or None,
+            body=body if self.sends_body or body else None,
+            files=parts if parts or self.endpoint.multipart else None,
+            headers=headers or None,
+            stream=stream,
+        )
+
+    def _make_form(self, request: Request[Any]) -> None:
+        """Make the body a form whose parts say what they are, or the one part that was given. Raises TypeError."""
+        fields: dict[str, Any] = {
+            name: value for name, value in request.body.items() if not isinstance(value, (Omit, NotGiven))
+        }
+        for name, kind in self.typed_parts.items():
+            if kind != "application/json" and not isinstance(fields.get(name, ""), str):
+                raise TypeError(f"{name!r} must be a str, not {type(fields[name]).__name__}")
+        if self.sole_part is not None and fields.keys() == {self.sole_part}:
+            request.body = None
+            request.content = fields[self.sole_part].encode()
+            request.headers = {**(request.headers or {}), "Content-Type": self.typed_parts[self.sole_part]}
+            return
+        request.files = [
+            (name, (None, encode(value) if kind == "application/json" else value.encode(), kind))
+            for name, kind in self.typed_parts.items()
+            if (value := fields.pop(name, omit)) is not omit
+        ]
+        request.body = fields
+
+
+def later(where: str) -> Callable[..., Any]:
+    """The function at `module:name`, imported when it is first called."""
+    found: Callable[..., Any] | None = None
+
+    def call(*args: Any, **given: Any) -> Any:
+        nonlocal found
+        if found is None:
+            module, _, name = where.partition(":")
+            found = cast("Callable[..., Any]", getattr(import_module(module), name))
+        return found(*args, **given)
+
+    return call
+
+
+def _path(text: str) -> list[str]:
+    """`tools[].items.*` as its steps: `tools`, `[]`, `items`, `*`."""
+    return text.replace("[]", ".[]").split(".")
+
+
+def _renamed(value: Any, path: Sequence[str], name: str) -> Any:
+    """A copy of `value` in which the key at the end of `path` is called `name`."""
+    step, *rest = path
+    if step == "[]":
+        if isinstance(value, (str, Mapping)):
+            return cast("Any", value)
+        return [_renamed(item, rest, name) for item in value]
+    if not is_mapping(value):
+        return value
+    if step == "*":
+        return {key: _renamed(item, rest, name) for key, item in value.items()}
+    if step not in value:
+        return value
+    if rest:
+        return {**value, step: _renamed(value[step], rest, name)}
+    return {(name if key == step else key): item for key, item in value.items()}
+
+
+def _file_parts(files: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
+    parts: list[tuple[str, Any]] = []
+    for name, value in files:
+        if value is None or isinstance(value, (Omit, NotGiven)):
+            continue
+        if isinstance(value, (list, tuple)) and not _is_file_tuple(value):
+            parts += ((f"{name}[]", item) for item in cast("Sequence[Any]", value))
+        else:
+            parts.append((name, cast("Any", value)))
+    return parts
+
+
+def _is_file_tuple(value: Any) -> bool:
+    """(file name, content ...) is one file; a tuple of files has no name in front."""
+    return isinstance(value, tuple) and isinstance(next(iter(cast("Any", value)), b""), (str, type(None)))
+
+
+def add_options(request: Request[Any], options: dict[str, Any]) -> None:
+    """Put a call's options into its request. Raises TypeError for an `extra_body` that does not fit the body."""
+    if (headers := options.pop("extra_headers", None)) is not None:
+        request.headers = {**(request.headers or {}), **headers}
+    if (query := options.pop("extra_query", None)) is not None:
+        request.query = {**(request.query or {}), **query}
+    if (body := options.pop("extra_body", None)) is not None:
+        if request.body is None:
+            request.body = body
+        elif is_mapping(body) and is_mapping(request.body):
+            request.body = {**request.body, **body}
+        else:
+            raise TypeError(f"extra_body must be a mapping to be merged into the body, not {type(body).__name__}")
+    if options:
+        request.options = options

@@ -1,0 +1,121 @@
+"""`HttpxBinaryResponseContent`: a binary reply, read whole."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from os import PathLike
+from typing import Any
+
+from typing_extensions import Self
+
+from aiopenai._http.messages import HTTPResponse, charset_of
+
+__all__ = ["HttpxBinaryResponseContent"]
+
+
+class HttpxBinaryResponseContent:
+    """A binary reply, read whole: `content`, `read()`, pieces, lines, or written to a file.
+
+    For bodies that should not be held in memory use `with_streaming_response`.
+    """
+
+    def __init__(self, response: HTTPResponse) -> None:
+        self.response = response
+
+    @property
+    def content(self) -> bytes:
+        """The body."""
+        return self.response.content
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.response.text
+
+    @property
+    def encoding(self) -> str:
+        """The charset by which `text` decodes."""
+        return charset_of(self.response.headers)
+
+    def json(self) -> Any:
+        """The body's JSON. Raises ValueError where it is none."""
+        return self.response.json()
+
+    def read(self) -> bytes:
+        """The body."""
+        return self.response.content
+
+    async def aread(self) -> bytes:
+        """The body."""
+        return self.response.content
+
+    def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """The body in pieces of `chunk_size` bytes, or in one."""
+        content = self.response.content
+        step = chunk_size or max(len(content), 1)
+        return (content[start : start + step] for start in range(0, len(content), step))
+
+    async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        """The body in pieces of `chunk_size` bytes, or in one."""
+        for piece in self.iter_bytes(chunk_size):
+            yield piece
+
+    def iter_raw(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """The same: a body that was compressed has been decompressed."""
+        return self.iter_bytes(chunk_size)
+
+    async def aiter_raw(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        """The same."""
+        for piece in self.iter_bytes(chunk_size):
+            yield piece
+
+    def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
+        """The body as text in pieces of `chunk_size` characters, or in one."""
+        text = self.text
+        step = chunk_size or max(len(text), 1)
+        return (text[start : start + step] for start in range(0, len(text), step))
+
+    async def aiter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
+        """The body as text in pieces of `chunk_size` characters, or in one."""
+        for piece in self.iter_text(chunk_size):
+            yield piece
+
+    def iter_lines(self) -> Iterator[str]:
+        """The body's lines, without their ends."""
+        return iter(self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+
+    async def aiter_lines(self) -> AsyncIterator[str]:
+        """The body's lines, without their ends."""
+        for line in self.iter_lines():
+            yield line
+
+    def write_to_file(self, file: str | PathLike[str]) -> None:
+        """Write the body to a file. Blocks; in a coroutine use `astream_to_file`."""
+        with open(file, "wb") as out:
+            out.write(self.response.content)
+
+    def stream_to_file(self, file: str | PathLike[str], *, chunk_size: int | None = None) -> None:
+        """Write the body to a file. Blocks; in a coroutine use `astream_to_file`."""
+        with open(file, "wb") as out:
+            for piece in self.iter_bytes(chunk_size):
+                out.write(piece)
+
+    async def astream_to_file(self, file: str | PathLike[str], *, chunk_size: int | None = None) -> None:
+        """Write the body to a file without blocking the event loop."""
+        import aiofiles
+
+        async with aiofiles.open(file, "wb") as out:
+            for piece in self.iter_bytes(chunk_size):
+                await out.write(piece)
+
+    def close(self) -> None:
+        """Nothing is left to close: the body was read."""
+
+    async def aclose(self) -> None:
+        """Nothing is left to close: the body was read."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,259 @@
+"""Lists that come in pages: the page types, and what walks them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator, Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Generic, TypeVar, cast, get_args, get_origin
+
+from typing_extensions import Self, override
+
+from aiopenai._calls.request import Request
+from aiopenai._data.structs import Model
+
+__all__ = [
+    "AsyncConversationCursorPage",
+    "AsyncCursorPage",
+    "AsyncNextCursorPage",
+    "AsyncPage",
+    "AsyncPaginator",
+    "AsyncTokenPage",
+    "PageInfo",
+    "SyncConversationCursorPage",
+    "SyncCursorPage",
+    "SyncNextCursorPage",
+    "SyncPage",
+    "SyncTokenPage",
+    "blocking",
+]
+
+T = TypeVar("T")
+PageT = TypeVar("PageT", bound="_Awaited[Any]")
+
+
+class PageInfo:
+    """What the next page's request has that this one's had not: `params` of the query."""
+
+    def __init__(self, *, params: Mapping[str, object]) -> None:
+        self.params = params
+
+    @override
+    def __repr__(self) -> str:
+        return f"PageInfo(params={self.params})"
+
+
+class _Page(Model, Generic[T], dict=True):
+    """One page."""
+
+    data: list[T]
+
+    def next_page_info(self) -> PageInfo | None:
+        """How the next page is asked for, or None where there is none."""
+        return None
+
+    def has_next_page(self) -> bool:
+        """Whether there is another page, as far as this one tells."""
+        info = self.next_page_info() if self.data else None
+        if info is None:
+            return False
+        # A page that asks for itself is of a server that does not know cursors: it would come again for ever.
+        links = vars(self)
+        query: Any = links["_request"].query if links else None
+        asked: Mapping[str, object] = query or {}
+        return any(asked.get(name) != value for name, value in info.params.items())
+
+    def next_page_request(self) -> tuple[Any, Request[Self]]:
+        """The client, and the request for the next page. Raises RuntimeError where there is none."""
+        info = self.next_page_info()
+        if info is None:
+            raise RuntimeError("There is no next page; ask `has_next_page()` before `get_next_page()`.")
+        client, request = _link(self)
+        following: Request[Self] = Request(
+            endpoint=request.endpoint,
+            path=request.path,
+            query={**(request.query or {}), **info.params},
+            body=request.body,
+            headers=request.headers,
+            options=request.options,
+        )
+        return client, following
+
+
+class _WholePage(_Page[T], Generic[T]):
+    object: str | None = None
+
+
+class _CursorPage(_Page[T], Generic[T]):
+    """A page that may say itself whether another follows."""
+
+    has_more: bool | None = None
+
+    @override
+    def has_next_page(self) -> bool:
+        return self.has_more is not False and super().has_next_page()
+
+    @override
+    def next_page_info(self) -> PageInfo | None:
+        return self._after("after", getattr(self.data[-1], "id", None) if self.data else None)
+
+    def _after(self, name: str, value: Any) -> PageInfo | None:
+        return PageInfo(params={name: value}) if value else None
+
+
+class _LastPage(_CursorPage[T], Generic[T]):
+    last_id: str | None = None
+
+    @override
+    def next_page_info(self) -> PageInfo | None:
+        return self._after("after", self.last_id)
+
+
+class _NextPage(_CursorPage[T], Generic[T]):
+    next: str | None = None
+
+    @override
+    def next_page_info(self) -> PageInfo | None:
+        return self._after("after", self.next)
+
+
+class _TokenPage(_CursorPage[T], Generic[T]):
+    next: str | None = None
+
+    @override
+    def next_page_info(self) -> PageInfo | None:
+        return self._after("page", self.next)
+
+
+class _Awaited(Generic[T]):
+    """`async for item in page` goes on through all pages after it."""
+
+    __slots__ = ()
+
+    async def get_next_page(self) -> Self:
+        """Fetch the next page. Raises RuntimeError where there is none (see `has_next_page`), and as every call."""
+        client, following = cast("_Page[T]", self).next_page_request()
+        return cast("Self", await AsyncPaginator[T, Any](client, following))
+
+    async def iter_pages(self) -> AsyncIterator[Self]:
+        """This page and all after it."""
+        page = self
+        while True:
+            yield page
+            if not cast("_Page[T]", page).has_next_page():
+                return
+            page = await page.get_next_page()
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        async for page in self.iter_pages():
+            for item in cast("_Page[T]", page).data or ():
+                yield item
+
+
+class _Plain(Generic[T]):
+    """`for item in page` goes on through all pages after it."""
+
+    __slots__ = ()
+
+    def get_next_page(self) -> Self:
+        """Fetch the next page. Raises RuntimeError where there is none (see `has_next_page`), and as every call."""
+        client, following = cast("_Page[T]", self).next_page_request()
+        return cast("Self", client.send(following))
+
+    def iter_pages(self) -> Iterator[Self]:
+        """This page and all after it."""
+        page = self
+        while True:
+            yield page
+            if not cast("_Page[T]", page).has_next_page():
+                return
+            page = page.get_next_page()
+
+    def __iter__(self) -> Iterator[T]:
+        for page in self.iter_pages():
+            yield from cast("_Page[T]", page).data or ()
+
+
+class AsyncPage(_Awaited[T], _WholePage[T], Generic[T]):
+    """A list that comes whole."""
+
+
+class AsyncCursorPage(_Awaited[T], _CursorPage[T], Generic[T]):
+    """The next page begins after the id of the last item."""
+
+
+class AsyncConversationCursorPage(_Awaited[T], _LastPage[T], Generic[T]):
+    """The next page begins after `last_id`."""
+
+
+class AsyncNextCursorPage(_Awaited[T], _NextPage[T], Generic[T]):
+    """The next page begins after the cursor `next`."""
+
+
+class AsyncTokenPage(_Awaited[T], _TokenPage[T], Generic[T]):
+    """The next page is named by the token `next`."""
+
+
+class SyncPage(_Plain[T], _WholePage[T], Generic[T]):
+    """A list that comes whole."""
+
+
+class SyncCursorPage(_Plain[T], _CursorPage[T], Generic[T]):
+    """The next page begins after the id of the last item."""
+
+
+class SyncConversationCursorPage(_Plain[T], _LastPage[T], Generic[T]):
+    """The next page begins after `last_id`."""
+
+
+class SyncNextCursorPage(_Plain[T], _NextPage[T], Generic[T]):
+    """The next page begins after the cursor `next`."""
+
+
+class SyncTokenPage(_Plain[T], _TokenPage[T], Generic[T]):
+    """The next page is named by the token `next`."""
+
+
+class AsyncPaginator(Generic[T, PageT]):
+    """What a list method gives: awaited it is the first page, iterated with `async for` all items of all pages."""
+
+    def __init__(self, client: Any, request: Request[Any]) -> None:
+        self._client = client
+        self._request = request
+
+    def __await__(self) -> Generator[Any, None, PageT]:
+        return self._first().__await__()
+
+    async def _first(self) -> PageT:
+        return cast("PageT", await self._client.perform(self._request))
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        async for item in await self:
+            yield item
+
+
+@lru_cache(maxsize=1024)
+def blocking(kind: Any) -> Any:
+    """The page type of the blocking client that stands for one of the asynchronous client."""
+    return _BLOCKING[get_origin(kind) or kind][get_args(kind) or Any]
+
+
+_BLOCKING: dict[Any, Any] = {
+    AsyncPage: SyncPage,
+    AsyncCursorPage: SyncCursorPage,
+    AsyncConversationCursorPage: SyncConversationCursorPage,
+    AsyncNextCursorPage: SyncNextCursorPage,
+    AsyncTokenPage: SyncTokenPage,
+}
+
+
+def _link(page: Any) -> tuple[Any, Request[Any]]:
+    links = cast("dict[str, Any]", vars(page))
+    if not links:
+        raise RuntimeError("This page was not fetched by a client, so it cannot fetch the next one.")
+    return links["_client"], links["_request"]
+
+
+def link(page: Any, client: Any, request: Request[Any]) -> None:
+    """Tell a page how it was asked for."""
+    if isinstance(page, _Page):
+        vars(page).update(_client=client, _request=request)

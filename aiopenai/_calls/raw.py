@@ -1,0 +1,265 @@
+"""Replies with their headers: what `with_raw_response` and `with_streaming_response` return.
+
+`LegacyAPIResponse` (the reference's name) belongs to `with_raw_response`, `AsyncAPIResponse` and `APIResponse` to
+`with_streaming_response` of the async and of the blocking client.
+"""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import timedelta
+from os import PathLike
+from typing import Any, Generic, TypeVar, cast
+
+from typing_extensions import override
+
+from aiopenai._base.lease import Lease
+from aiopenai._http.messages import Headers, HTTPRequest, Reply, charset_of, parse_json, request_of
+
+__all__ = ["APIResponse", "AsyncAPIResponse", "LegacyAPIResponse"]
+
+T = TypeVar("T")
+
+
+class _Response:
+    """What raw replies of both kinds have in common."""
+
+    def __init__(self, reply: Reply, retries_taken: int) -> None:
+        self._reply = reply
+        self.retries_taken = retries_taken
+        self._headers: Headers | None = None
+
+    @property
+    def headers(self) -> Headers:
+        """The reply's headers."""
+        if self._headers is None:
+            self._headers = Headers(self._reply.items())
+        return self._headers
+
+    @property
+    def http_request(self) -> HTTPRequest:
+        """What was sent."""
+        return request_of(self._reply)
+
+    @property
+    def status_code(self) -> int:
+        """The HTTP status."""
+        return self._reply.status
+
+    @property
+    def url(self) -> str:
+        """Where the reply came from."""
+        return self._reply.request.url
+
+    @property
+    def method(self) -> str:
+        """The HTTP verb."""
+        return self._reply.request.method
+
+    @property
+    def request_id(self) -> str | None:
+        """The `x-request-id` header, to be named when a problem is reported."""
+        return self.headers.get("x-request-id")
+
+    @property
+    def elapsed(self) -> timedelta:
+        """The time from the start of the attempt to the reply's head."""
+        return timedelta(seconds=self._reply.elapsed)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether no more of the body can be read."""
+        return self._reply.closed
+
+    @override
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} [{self.status_code} {self._reply.reason}]>"
+
+
+class LegacyAPIResponse(_Response, Generic[T]):
+    """A reply with its headers, whose body was read: what `with_raw_response` gives. `parse()` has the usual result."""
+
+    def __init__(self, reply: Reply, content: bytes, parse: Callable[[Any], T], retries_taken: int) -> None:
+        super().__init__(reply, retries_taken)
+        self.content = content
+        self._parse = parse
+        self._parsed: dict[Any, Any] = {}
+
+    def parse(self, *, to: Any = None) -> T:
+        """What the plain method returns; `to` names another type. Raises APIResponseValidationError."""
+        if to not in self._parsed:
+            self._parsed[to] = self._parse(to)
+        return cast("T", self._parsed[to])
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.content.decode(charset_of(self.headers), "replace")
+
+    def json(self) -> Any:
+        """The body's JSON, as plain values. Raises ValueError where it is none."""
+        return parse_json(self.content)
+
+    def read(self) -> bytes:
+        """The body."""
+        return self.content
+
+
+class _Body:
+    """Reading a body piece by piece, whoever owns it."""
+
+    _reply: Reply
+
+    async def iter_raw(self) -> AsyncIterator[bytes]:
+        """The body in pieces as they arrive; closing the iterator early drops the connection."""
+        try:
+            while piece := await self._reply.read_some():
+                yield piece
+        finally:
+            self._reply.close()
+
+    async def iter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        """The body in pieces of `chunk_size` bytes (the last may be shorter), or as they arrive."""
+        if chunk_size is not None and chunk_size < 1:
+            raise ValueError("chunk_size must be at least 1")
+        pieces = self.iter_raw()
+        try:
+            if chunk_size is None:
+                async for piece in pieces:
+                    yield piece
+                return
+            buffer = bytearray()
+            async for piece in pieces:
+                buffer += piece
+                start = 0
+                while len(buffer) - start >= chunk_size:
+                    yield bytes(buffer[start : start + chunk_size])
+                    start += chunk_size
+                del buffer[:start]
+            if buffer:
+                yield bytes(buffer)
+        finally:
+            await cast("Any", pieces).aclose()
+
+    async def iter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
+        """The body as text, by its charset, in pieces of `chunk_size` bytes or as they arrive."""
+        decoder = codecs.getincrementaldecoder(charset_of(self._reply.headers))("replace")
+        pieces = self.iter_bytes(chunk_size)
+        try:
+            async for piece in pieces:
+                if text := decoder.decode(piece):
+                    yield text
+            if text := decoder.decode(b"", True):
+                yield text
+        finally:
+            await cast("Any", pieces).aclose()
+
+    async def iter_lines(self) -> AsyncIterator[str]:
+        """The body's lines, without their ends (LF, CR or CRLF)."""
+        rest = ""
+        texts = self.iter_text()
+        try:
+            async for text in texts:
+                # A CR at the very end may be half of a CRLF: it waits for what follows.
+                held = "\r" if text.endswith("\r") else ""
+                lines = (rest + text[: len(text) - len(held)]).replace("\r\n", "\n").replace("\r", "\n").split("\n")
+                rest = lines.pop() + held
+                for line in lines:
+                    yield line
+            if rest:
+                yield rest.rstrip("\r")
+        finally:
+            await cast("Any", texts).aclose()
+
+    async def stream_to_file(self, file: str | PathLike[str], *, chunk_size: int | None = None) -> None:
+        """Write the body to a file piece by piece, without blocking the event loop and without holding it in memory."""
+        import aiofiles
+
+        async with aiofiles.open(file, "wb") as out:
+            async for piece in self.iter_bytes(chunk_size):
+                await out.write(piece)
+
+
+class AsyncAPIResponse(_Response, _Body, Generic[T]):
+    """A reply whose body has not been read: what `with_streaming_response` gives.
+
+    `parse()`, `read()`, `text()` and `json()` read it whole; `iter_bytes` and its kin as it arrives.
+    """
+
+    def __init__(self, reply: Reply, parse: Callable[[bytes | None, Any], Awaitable[T]], retries_taken: int) -> None:
+        super().__init__(reply, retries_taken)
+        self._parse = parse
+        self._content: bytes | None = None
+
+    async def read(self) -> bytes:
+        """The body, read whole; once read it is kept."""
+        if self._content is None:
+            self._content = await self._reply.read()
+        return self._content
+
+    async def parse(self, *, to: Any = None) -> T:
+        """What the plain method returns; `to` names another type. Raises APIResponseValidationError."""
+        return await self._parse(self._content, to)
+
+    async def text(self) -> str:
+        """The body as text."""
+        return (await self.read()).decode(charset_of(self.headers), "replace")
+
+    async def json(self) -> Any:
+        """The body's JSON, as plain values. Raises ValueError where it is none."""
+        return parse_json(await self.read())
+
+    async def close(self) -> None:
+        """Drop the connection unless the body was read."""
+        self._reply.close()
+
+
+class APIResponse(_Response, Generic[T]):
+    """The same in the blocking client: what `with_streaming_response` gives there, on the loop that `lease` holds."""
+
+    def __init__(self, response: AsyncAPIResponse[T], lease: Lease) -> None:
+        super().__init__(cast("Any", response)._reply, response.retries_taken)
+        self._response = response
+        self._lease = lease
+
+    def read(self) -> bytes:
+        """The body, read whole; once read it is kept."""
+        return self._lease.run(self._response.read())
+
+    def parse(self, *, to: Any = None) -> T:
+        """What the plain method returns; `to` names another type. Raises APIResponseValidationError."""
+        return self._lease.run(self._response.parse(to=to))
+
+    def text(self) -> str:
+        """The body as text."""
+        return self._lease.run(self._response.text())
+
+    def json(self) -> Any:
+        """The body's JSON, as plain values. Raises ValueError where it is none."""
+        return self._lease.run(self._response.json())
+
+    def iter_raw(self) -> Iterator[bytes]:
+        """The body in pieces as they arrive; closing the iterator early drops the connection."""
+        return self._lease.iterate(self._response.iter_raw())
+
+    def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """The body in pieces of `chunk_size` bytes (the last may be shorter), or as they arrive."""
+        return self._lease.iterate(self._response.iter_bytes(chunk_size))
+
+    def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
+        """The body as text, by its charset, in pieces of `chunk_size` bytes or as they arrive."""
+        return self._lease.iterate(self._response.iter_text(chunk_size))
+
+    def iter_lines(self) -> Iterator[str]:
+        """The body's lines, without their ends (LF, CR or CRLF)."""
+        return self._lease.iterate(self._response.iter_lines())
+
+    def stream_to_file(self, file: str | PathLike[str], *, chunk_size: int | None = None) -> None:
+        """Write the body to a file piece by piece, without holding it in memory."""
+        self._lease.run(self._response.stream_to_file(file, chunk_size=chunk_size))
+
+    def close(self) -> None:
+        """Drop the connection unless the body was read."""
+        self._reply.close()
+        self._lease.release()

@@ -1,0 +1,1 @@
+"""The async client, the blocking client with its loops, the module client, and their configuration."""

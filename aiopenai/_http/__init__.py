@@ -1,0 +1,1 @@
+"""One attempt on the network. The only room that imports aiohttp."""

@@ -1,0 +1,1 @@
+"""The content of replies: texts, pictures, sounds, values by schema."""

@@ -1,0 +1,80 @@
+"""`/assistants`."""
+
+from __future__ import annotations
+
+from aiopenai.testing.engine.exchange import Call, Object, Reply
+from aiopenai.testing.engine.paging import page
+from aiopenai.testing.engine.params import ARRAY, NUMBER, OBJECT, STRING, check, check_metadata, check_model, stored
+
+__all__ = ["create", "delete", "list_", "retrieve", "update"]
+
+_PARAMS = {
+    "description": STRING,
+    "instructions": STRING,
+    "metadata": OBJECT,
+    "model": STRING,
+    "name": STRING,
+    "reasoning_effort": STRING,
+    "response_format": STRING | OBJECT,
+    "temperature": NUMBER.within(0, 2),
+    "tool_resources": OBJECT,
+    "tools": ARRAY,
+    "top_p": NUMBER.within(0, 1),
+}
+_DEFAULTS: Object = {
+    "name": None,
+    "description": None,
+    "instructions": None,
+    "tools": [],
+    "tool_resources": {},
+    "metadata": {},
+    "temperature": 1.0,
+    "top_p": 1.0,
+    "response_format": "auto",
+}
+
+
+def create(call: Call) -> Reply:
+    """POST /assistants."""
+    body = call.body()
+    check(body, _PARAMS, ("model",))
+    assistant: Object = {"id": call.state.new_id("asst_"), "object": "assistant", "created_at": call.now(), **_DEFAULTS}
+    _change(call, assistant, body)
+    call.state.assistants.put(assistant["id"], assistant)
+    return Reply.json(assistant)
+
+
+def retrieve(call: Call) -> Reply:
+    """GET /assistants/{assistant_id}."""
+    return Reply.json(stored(call.state.assistants, call.ids[0], "assistant"))
+
+
+def update(call: Call) -> Reply:
+    """POST /assistants/{assistant_id}."""
+    assistant = stored(call.state.assistants, call.ids[0], "assistant")
+    body = call.body()
+    check(body, _PARAMS)
+    _change(call, assistant, body)
+    return Reply.json(assistant)
+
+
+def list_(call: Call) -> Reply:
+    """GET /assistants: the newest first."""
+    return page(call.state.assistants.values(), call.request.query, order="desc")
+
+
+def delete(call: Call) -> Reply:
+    """DELETE /assistants/{assistant_id}."""
+    stored(call.state.assistants, call.ids[0], "assistant")
+    call.state.assistants.pop(call.ids[0])
+    return Reply.json({"id": call.ids[0], "object": "assistant.deleted", "deleted": True})
+
+
+def _change(call: Call, assistant: Object, body: Object) -> None:
+    check_metadata(body.get("metadata"))
+    if body.get("model") is not None:
+        check_model(body["model"], call.state.models)
+        assistant["model"] = body["model"]
+    for name, default in _DEFAULTS.items():
+        if name in body:
+            assistant[name] = default if body[name] is None else body[name]

@@ -1,0 +1,140 @@
+"""`/containers`: places with files for code to run in."""
+
+from __future__ import annotations
+
+from aiopenai.testing.endpoints.files import attachment, file_of
+from aiopenai.testing.engine.exchange import Call, Object, Reply, strings
+from aiopenai.testing.engine.forms import read_form_or_json
+from aiopenai.testing.engine.paging import page
+from aiopenai.testing.engine.params import ARRAY, OBJECT, STRING, check, missing, not_found, stored
+from aiopenai.testing.memory.stored import StoredFile
+
+__all__ = [
+    "create",
+    "create_file",
+    "delete",
+    "delete_file",
+    "file_content",
+    "list_",
+    "list_files",
+    "retrieve",
+    "retrieve_file",
+]
+
+_PARAMS = {
+    "expires_after": OBJECT,
+    "file_ids": ARRAY,
+    "memory_limit": STRING.one_of("1g", "4g", "16g", "64g"),
+    "name": STRING,
+    "network_policy": OBJECT,
+}
+
+
+def create(call: Call) -> Reply:
+    """POST /containers."""
+    body = call.body()
+    check(body, _PARAMS, ("name",))
+    files = [file_of(call, identity, "file_ids") for identity in strings(body.get("file_ids"))]
+    policy: Object = body.get("network_policy") or {"type": "disabled"}
+    container: Object = {
+        "id": call.state.new_id("cntr_"),
+        "object": "container",
+        "created_at": call.now(),
+        "name": body["name"],
+        "status": "running",
+        "expires_after": body.get("expires_after") or {"anchor": "last_active_at", "minutes": 20},
+        "last_active_at": call.now(),
+        "memory_limit": body.get("memory_limit") or "1g",
+        "network_policy": {name: policy[name] for name in ("type", "allowed_domains") if name in policy},
+    }
+    call.state.containers.put(container["id"], container)
+    for file in files:
+        _add(call, container["id"], file.file["filename"], file.data)
+    return Reply.json(container)
+
+
+def retrieve(call: Call) -> Reply:
+    """GET /containers/{container_id}."""
+    return Reply.json(stored(call.state.containers, call.ids[0], "container"))
+
+
+def list_(call: Call) -> Reply:
+    """GET /containers: the newest first, by name."""
+    query = call.request.query
+    name = query.get("name")
+    found = [one for one in call.state.containers.values() if name is None or one["name"] == name]
+    return page(found, query, order="desc")
+
+
+def delete(call: Call) -> Reply:
+    """DELETE /containers/{container_id}: its files go too."""
+    stored(call.state.containers, call.ids[0], "container")
+    call.state.containers.pop(call.ids[0])
+    for file in _files(call):
+        call.state.container_files.pop(file["id"])
+    return Reply.json({"id": call.ids[0], "object": "container.deleted", "deleted": True})
+
+
+def create_file(call: Call) -> Reply:
+    """POST /containers/{container_id}/files: multipart with `file`, or the `file_id` of an uploaded one."""
+    stored(call.state.containers, call.ids[0], "container")
+    form = read_form_or_json(call, {"file_id": STRING})
+    identity = form.fields.get("file_id")
+    if form.files.get("file"):
+        part = form.file("file")
+        return Reply.json(_add(call, call.ids[0], part.filename or "file", part.data))
+    if identity is None:
+        raise missing("file")
+    source = file_of(call, identity, "file_id")
+    return Reply.json(_add(call, call.ids[0], source.file["filename"], source.data))
+
+
+def retrieve_file(call: Call) -> Reply:
+    """GET /containers/{container_id}/files/{file_id}."""
+    return Reply.json(_file(call).file)
+
+
+def list_files(call: Call) -> Reply:
+    """GET /containers/{container_id}/files: the newest first."""
+    stored(call.state.containers, call.ids[0], "container")
+    return page(_files(call), call.request.query, order="desc")
+
+
+def file_content(call: Call) -> Reply:
+    """GET /containers/{container_id}/files/{file_id}/content."""
+    found = _file(call)
+    return attachment(found.file["path"].rpartition("/")[2], found.data)
+
+
+def delete_file(call: Call) -> Reply:
+    """DELETE /containers/{container_id}/files/{file_id}."""
+    _file(call)
+    call.state.container_files.pop(call.ids[1])
+    return Reply.json({"id": call.ids[1], "object": "container.file.deleted", "deleted": True})
+
+
+def _files(call: Call) -> list[Object]:
+    return [one.file for one in call.state.container_files.values() if one.file["container_id"] == call.ids[0]]
+
+
+def _file(call: Call) -> StoredFile:
+    stored(call.state.containers, call.ids[0], "container")
+    found = call.state.container_files.get(call.ids[1])
+    if found is None or found.file["container_id"] != call.ids[0]:
+        raise not_found(call.ids[1], "file in this container")
+    return found
+
+
+def _add(call: Call, container: str, filename: str, data: bytes) -> Object:
+    identity = call.state.new_id("cfile_")
+    file: Object = {
+        "id": identity,
+        "object": "container.file",
+        "created_at": call.now(),
+        "bytes": len(data),
+        "container_id": container,
+        "path": f"/mnt/data/{filename}",
+        "source": "user",
+    }
+    call.state.container_files.put(identity, StoredFile(file, data), len(data))
+    return file

@@ -1,0 +1,1 @@
+"""The HTTP server and its rules: parsing, routing, faults, rate limits, the journal of requests."""

@@ -1,0 +1,78 @@
+"""The fields and files of `multipart/form-data` requests, as values that can be checked like JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from aiopenai.testing.engine.exchange import ApiError, Call, Object, is_array, is_object
+from aiopenai.testing.engine.multipart import Part
+from aiopenai.testing.engine.params import Param, check, missing
+
+__all__ = ["Form", "read_form", "read_form_or_json"]
+
+
+class Form(NamedTuple):
+    """A request's fields (`name[]` makes an array, `name[key]` an object) and its files by their field's name."""
+
+    fields: Object
+    files: dict[str, list[Part]]
+
+    def file(self, name: str) -> Part:
+        """The one file of a field. Raises `ApiError` 400 where none was sent, or text in its place."""
+        if found := self.files.get(name):
+            return found[0]
+        if name in self.fields:
+            message = f"Expected {name} to be a file upload with a filename."
+            raise ApiError(400, message, param=name, code="invalid_type")
+        raise missing(name)
+
+
+def read_form(call: Call, params: Mapping[str, Param], required: tuple[str, ...] = ()) -> Form:
+    """Read a form; its texts become what `params` say. Raises `ApiError` 400 for what is no form, or a bad field."""
+    try:
+        parts = call.request.multipart()
+    except ValueError as exc:
+        raise ApiError(400, f"We could not parse the multipart body of your request: {exc}.") from exc
+    form = Form({}, {})
+    for part in parts:
+        name, bracket, key = part.name.partition("[")
+        key = key.removesuffix("]")
+        if part.filename is not None:
+            form.files.setdefault(name, []).append(part)
+            continue
+        value = _value(part.data.decode("utf-8", "replace"), params.get(name))
+        old: Any = form.fields.get(name)
+        if bracket and key and not key.isdecimal():
+            form.fields[name] = {**(old if is_object(old) else {}), key: value}
+        elif bracket:
+            form.fields[name] = [*(old if is_array(old) else ()), value]
+        else:
+            form.fields[name] = value
+    check(form.fields, params, required)
+    return form
+
+
+def read_form_or_json(call: Call, params: Mapping[str, Param], required: tuple[str, ...] = ()) -> Form:
+    """The same for endpoints that take JSON too, which has no files in it."""
+    if call.request.headers.get("content-type", "").startswith("multipart/"):
+        return read_form(call, params, required)
+    body = call.body()
+    check(body, params, required)
+    return Form(body, {})
+
+
+def _value(text: str, param: Param | None) -> Any:
+    """A field's text as the JSON value that it stands for; as it is where it stands for none."""
+    if param is None or str in param.kinds:
+        return text
+    try:
+        if float in param.kinds:
+            return float(text)
+        if int in param.kinds:
+            return int(text)
+    except ValueError:
+        return text
+    if bool in param.kinds and text in ("true", "false"):
+        return text == "true"
+    return text

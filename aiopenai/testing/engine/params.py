@@ -1,0 +1,203 @@
+"""Checks of parameters, with the API's error messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from aiopenai.testing.engine.exchange import ApiError, is_object
+from aiopenai.testing.memory.store import Store
+
+__all__ = [
+    "ARRAY",
+    "BOOLEAN",
+    "INTEGER",
+    "NUMBER",
+    "OBJECT",
+    "STRING",
+    "Param",
+    "check",
+    "check_metadata",
+    "check_model",
+    "expiry",
+    "invalid_value",
+    "missing",
+    "not_found",
+    "query_boolean",
+    "query_integer",
+    "stored",
+    "wrong_type",
+]
+
+T = TypeVar("T")
+
+
+class Param(NamedTuple):
+    """What a parameter may be. Null always passes here: required parameters are checked by `check`.
+
+    low and high bound numbers, choices lists the allowed strings.
+    """
+
+    kinds: frozenset[type]
+    label: str
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str, ...] | None = None
+
+    def within(self, low: float | None = None, high: float | None = None) -> Param:
+        """The same parameter with bounds."""
+        return self._replace(low=low, high=high)
+
+    def one_of(self, *choices: str) -> Param:
+        """The same parameter with a list of values."""
+        return self._replace(choices=choices)
+
+    def __or__(self, other: Param) -> Param:
+        return Param(self.kinds | other.kinds, f"one of {self.label} or {other.label}", choices=self.choices)
+
+
+STRING = Param(frozenset({str}), "a string")
+INTEGER = Param(frozenset({int}), "an integer")
+NUMBER = Param(frozenset({int, float}), "a decimal")
+BOOLEAN = Param(frozenset({bool}), "a boolean")
+OBJECT = Param(frozenset({dict}), "an object")
+ARRAY = Param(frozenset({list}), "an array")
+
+_NAMES: dict[type, str] = {
+    str: "a string",
+    int: "an integer",
+    float: "a decimal",
+    bool: "a boolean",
+    dict: "an object",
+    list: "an array",
+    type(None): "null",
+}
+
+
+def missing(param: str) -> ApiError:
+    """The error for a required parameter that was not given."""
+    return ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
+
+
+def wrong_type(param: str, expected: str, value: object) -> ApiError:
+    """The error for a value of the wrong JSON type."""
+    got = _NAMES.get(type(value), "something else")
+    message = f"Invalid type for '{param}': expected {expected}, but got {got} instead."
+    return ApiError(400, message, param=param, code="invalid_type")
+
+
+def invalid_value(param: str, value: object, choices: tuple[str, ...]) -> ApiError:
+    """The error for a string that is not one of a list."""
+    listed = ", ".join(f"'{choice}'" for choice in choices)
+    message = f"Invalid value: '{value}'. Supported values are: {listed}."
+    return ApiError(400, message, param=param, code="invalid_value")
+
+
+def check(body: Mapping[str, Any], params: Mapping[str, Param], required: tuple[str, ...] = ()) -> None:
+    """Check the parameters of a call; raises `ApiError` 400 for the first bad one.
+
+    Names that `params` does not list pass: compatible servers take parameters of their own.
+    """
+    for name in required:
+        if name not in body:
+            raise missing(name)
+        if body[name] is None:
+            raise wrong_type(name, params[name].label, None)
+    for name, value in body.items():
+        if value is not None and (param := params.get(name)) is not None:
+            _check_one(name, value, param)
+
+
+def _check_one(name: str, value: Any, param: Param) -> None:
+    # By exact type: a bool is an int to isinstance, but not to the API.
+    if type(value) not in param.kinds:
+        raise wrong_type(name, param.label, value)
+    if isinstance(value, int | float):
+        word = "integer" if int in param.kinds and float not in param.kinds else "decimal"
+        if param.low is not None and value < param.low:
+            message = f"{word} below minimum value. Expected a value >= {param.low:g}, but got {value} instead."
+            raise ApiError(400, f"Invalid '{name}': {message}", param=name, code=f"{word}_below_min_value")
+        if param.high is not None and value > param.high:
+            message = f"{word} above maximum value. Expected a value <= {param.high:g}, but got {value} instead."
+            raise ApiError(400, f"Invalid '{name}': {message}", param=name, code=f"{word}_above_max_value")
+    elif isinstance(value, str) and param.choices is not None and value not in param.choices:
+        raise invalid_value(name, value, param.choices)
+
+
+def check_model(model: str, known: Mapping[str, None]) -> None:
+    """Raises `ApiError` 404 for a model that the server does not know."""
+    if model not in known:
+        message = f"The model '{model}' does not exist or you do not have access to it."
+        raise ApiError(404, message, param="model", code="model_not_found")
+
+
+def check_metadata(metadata: object) -> None:
+    """Metadata are up to 16 pairs of strings: keys of up to 64 characters, values of up to 512."""
+    if metadata is None:
+        return
+    if not is_object(metadata):
+        raise wrong_type("metadata", "an object", metadata)
+    if len(metadata) > 16:
+        message = f"Invalid 'metadata': too many properties. Expected at most 16, but got {len(metadata)} instead."
+        raise ApiError(400, message, param="metadata", code="object_above_max_properties")
+    for key, value in metadata.items():
+        param = f"metadata.{key}"
+        if type(value) is not str:
+            raise wrong_type(param, "a string", value)
+        if len(key) > 64 or len(value) > 512:
+            raise ApiError(400, f"Invalid '{param}': string too long.", param=param, code="string_above_max_length")
+
+
+def query_integer(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    """An integer of the query string; raises `ApiError` 400 for anything else or out of bounds."""
+    raw = query.get(name)
+    if raw is None:
+        return default
+    try:
+        value = int(raw)
+    except ValueError:
+        raise wrong_type(name, "an integer", raw) from None
+    _check_one(name, value, INTEGER.within(low, high))
+    return value
+
+
+def query_boolean(query: Mapping[str, str], name: str) -> bool:
+    """A boolean of the query string, false when absent; raises `ApiError` 400 for anything else."""
+    raw = query.get(name, "false")
+    if raw not in ("true", "false"):
+        raise wrong_type(name, "a boolean", raw)
+    return raw == "true"
+
+
+def stored(store: Store[T], identity: str, what: str) -> T:
+    """The object with this id; raises `ApiError` 404 that says `what` was not found."""
+    found = store.get(identity)
+    if found is None:
+        raise not_found(identity, what)
+    return found
+
+
+def not_found(identity: str, what: str) -> ApiError:
+    """The error for an id that nothing has."""
+    return ApiError(404, f"No {what} found with id '{identity}'.", param="id", code="not_found")
+
+
+def expiry(given: Any, created: int, default: int | None = None) -> int | None:
+    """When what was created at a time goes, by its `expires_after` of an anchor and seconds (numbers or digits).
+
+    Raises `ApiError` 400 for another anchor than `created_at`, or for less than an hour or more than 30 days.
+    """
+    if given is None:
+        return default
+    if not is_object(given):
+        raise wrong_type("expires_after", "an object", given)
+    for name in ("anchor", "seconds"):
+        if name not in given:
+            raise missing(f"expires_after[{name}]")
+    if given["anchor"] != "created_at":
+        raise invalid_value("expires_after[anchor]", given["anchor"], ("created_at",))
+    seconds = str(given["seconds"])
+    if not seconds.isdecimal() or not 3_600 <= int(seconds) <= 2_592_000:
+        message = "Invalid 'expires_after[seconds]': expected an integer from 3600 to 2592000."
+        raise ApiError(400, message, param="expires_after[seconds]", code="invalid_value")
+    return created + int(seconds)

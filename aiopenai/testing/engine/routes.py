@@ -1,0 +1,176 @@
+"""Which endpoint answers which verb and path."""
+
+from __future__ import annotations
+
+import logging
+from urllib.parse import unquote
+
+from aiopenai.testing.endpoints import (
+    assistants,
+    audio,
+    batches,
+    chat,
+    completions,
+    containers,
+    conversations,
+    embeddings,
+    files,
+    images,
+    models,
+    moderations,
+    responses,
+    runs,
+    threads,
+    uploads,
+    vector_stores,
+    videos,
+)
+from aiopenai.testing.engine.exchange import ApiError, Call, Endpoint, Outcome
+from aiopenai.testing.engine.journal import ReceivedRequest
+from aiopenai.testing.memory.state import State
+
+__all__ = ["PREFIX", "answer", "resolve"]
+
+PREFIX = "/v1"
+
+_logger = logging.getLogger("aiopenai.testing")
+
+# `{}` stands for one segment of the path.
+_ROUTES: dict[str, dict[str, Endpoint]] = {
+    "/assistants": {"POST": assistants.create, "GET": assistants.list_},
+    "/assistants/{}": {"GET": assistants.retrieve, "POST": assistants.update, "DELETE": assistants.delete},
+    "/audio/speech": {"POST": audio.speech},
+    "/audio/transcriptions": {"POST": audio.transcribe},
+    "/audio/translations": {"POST": audio.translate},
+    "/audio/voice_consents": {"POST": audio.create_consent, "GET": audio.list_consents},
+    "/audio/voice_consents/{}": {
+        "GET": audio.retrieve_consent,
+        "POST": audio.update_consent,
+        "DELETE": audio.delete_consent,
+    },
+    "/audio/voices": {"POST": audio.create_voice},
+    "/audio/voices/{}": {"DELETE": audio.delete_voice},
+    "/batches": {"POST": batches.create, "GET": batches.list_},
+    "/batches/{}": {"GET": batches.retrieve},
+    "/batches/{}/cancel": {"POST": batches.cancel},
+    "/chat/completions": {"POST": chat.create, "GET": chat.list_},
+    "/chat/completions/{}": {"GET": chat.retrieve, "POST": chat.update, "DELETE": chat.delete},
+    "/chat/completions/{}/messages": {"GET": chat.messages},
+    "/completions": {"POST": completions.create},
+    "/containers": {"POST": containers.create, "GET": containers.list_},
+    "/containers/{}": {"GET": containers.retrieve, "DELETE": containers.delete},
+    "/containers/{}/files": {"POST": containers.create_file, "GET": containers.list_files},
+    "/containers/{}/files/{}": {"GET": containers.retrieve_file, "DELETE": containers.delete_file},
+    "/containers/{}/files/{}/content": {"GET": containers.file_content},
+    "/conversations": {"POST": conversations.create},
+    "/conversations/{}": {
+        "GET": conversations.retrieve,
+        "POST": conversations.update,
+        "DELETE": conversations.delete,
+    },
+    "/conversations/{}/items": {"POST": conversations.create_items, "GET": conversations.list_items},
+    "/conversations/{}/items/{}": {"GET": conversations.retrieve_item, "DELETE": conversations.delete_item},
+    "/embeddings": {"POST": embeddings.create},
+    "/files": {"POST": files.create, "GET": files.list_},
+    "/files/{}": {"GET": files.retrieve, "DELETE": files.delete},
+    "/files/{}/content": {"GET": files.content},
+    "/images/edits": {"POST": images.edit},
+    "/images/generations": {"POST": images.generate},
+    "/images/variations": {"POST": images.variation},
+    "/models": {"GET": models.list_},
+    "/models/{}": {"GET": models.retrieve, "DELETE": models.delete},
+    "/moderations": {"POST": moderations.create},
+    "/responses": {"POST": responses.create},
+    "/responses/compact": {"POST": responses.compact},
+    "/responses/input_tokens": {"POST": responses.input_tokens},
+    "/responses/{}": {"GET": responses.retrieve, "DELETE": responses.delete},
+    "/responses/{}/cancel": {"POST": responses.cancel},
+    "/responses/{}/input_items": {"GET": responses.input_items},
+    "/threads": {"POST": threads.create},
+    "/threads/runs": {"POST": runs.create_with_thread},
+    "/threads/{}": {"GET": threads.retrieve, "POST": threads.update, "DELETE": threads.delete},
+    "/threads/{}/messages": {"POST": threads.create_message, "GET": threads.list_messages},
+    "/threads/{}/messages/{}": {
+        "GET": threads.retrieve_message,
+        "POST": threads.update_message,
+        "DELETE": threads.delete_message,
+    },
+    "/threads/{}/runs": {"POST": runs.create, "GET": runs.list_},
+    "/threads/{}/runs/{}": {"GET": runs.retrieve, "POST": runs.update},
+    "/threads/{}/runs/{}/cancel": {"POST": runs.cancel},
+    "/threads/{}/runs/{}/steps": {"GET": runs.list_steps},
+    "/threads/{}/runs/{}/steps/{}": {"GET": runs.retrieve_step},
+    "/threads/{}/runs/{}/submit_tool_outputs": {"POST": runs.submit_tool_outputs},
+    "/uploads": {"POST": uploads.create},
+    "/uploads/{}/cancel": {"POST": uploads.cancel},
+    "/uploads/{}/complete": {"POST": uploads.complete},
+    "/uploads/{}/parts": {"POST": uploads.create_part},
+    "/vector_stores": {"POST": vector_stores.create, "GET": vector_stores.list_},
+    "/vector_stores/{}": {
+        "GET": vector_stores.retrieve,
+        "POST": vector_stores.update,
+        "DELETE": vector_stores.delete,
+    },
+    "/vector_stores/{}/file_batches": {"POST": vector_stores.create_batch},
+    "/vector_stores/{}/file_batches/{}": {"GET": vector_stores.retrieve_batch},
+    "/vector_stores/{}/file_batches/{}/cancel": {"POST": vector_stores.cancel_batch},
+    "/vector_stores/{}/file_batches/{}/files": {"GET": vector_stores.list_batch_files},
+    "/vector_stores/{}/files": {"POST": vector_stores.create_file, "GET": vector_stores.list_files},
+    "/vector_stores/{}/files/{}": {
+        "GET": vector_stores.retrieve_file,
+        "POST": vector_stores.update_file,
+        "DELETE": vector_stores.delete_file,
+    },
+    "/vector_stores/{}/files/{}/content": {"GET": vector_stores.file_content},
+    "/vector_stores/{}/search": {"POST": vector_stores.search},
+    "/videos": {"POST": videos.create, "GET": videos.list_},
+    "/videos/characters": {"POST": videos.create_character},
+    "/videos/characters/{}": {"GET": videos.character},
+    "/videos/edits": {"POST": videos.edit},
+    "/videos/extensions": {"POST": videos.extend},
+    "/videos/{}": {"GET": videos.retrieve, "DELETE": videos.delete},
+    "/videos/{}/content": {"GET": videos.content},
+    "/videos/{}/remix": {"POST": videos.remix},
+}
+_FIXED = {PREFIX + path: verbs for path, verbs in _ROUTES.items() if "{}" not in path}
+_OPEN = [((PREFIX + path).split("/"), verbs) for path, verbs in _ROUTES.items() if "{}" in path]
+
+
+def resolve(method: str, raw_path: str) -> tuple[Endpoint, tuple[str, ...]]:
+    """The endpoint for a verb and a path as it was sent (without the query), and the values of its parameters.
+
+    Raises `ApiError`: 404 for a path that nobody knows, 405 for a verb that its path does not take.
+    """
+    verbs = _FIXED.get(raw_path)
+    if verbs is not None and (endpoint := verbs.get(method)) is not None:
+        return endpoint, ()
+    allowed = set(verbs or ())
+    # Percent-decoded after the split: an id may hold an encoded slash.
+    steps = raw_path.split("/")
+    for pattern, verbs in _OPEN:
+        if len(pattern) != len(steps):
+            continue
+        if all(step if wanted == "{}" else wanted == step for wanted, step in zip(pattern, steps, strict=True)):
+            if (endpoint := verbs.get(method)) is not None:
+                found = zip(pattern, steps, strict=True)
+                return endpoint, tuple(unquote(step) for wanted, step in found if wanted == "{}")
+            allowed.update(verbs)
+    path = unquote(raw_path)
+    if allowed:
+        message = f"Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a different HTTP method?)"
+        raise ApiError(405, message, code="method_not_supported", headers={"allow": ", ".join(sorted(allowed))})
+    raise ApiError(404, f"Invalid URL ({method} {path})", code="unknown_url")
+
+
+def answer(state: State, request: ReceivedRequest, request_id: str) -> Outcome:
+    """What the API answers to a request; errors are replies too."""
+    try:
+        endpoint, ids = resolve(request.method, request.raw_path.partition("?")[0])
+        return endpoint(Call(state, request, ids, request_id))
+    except ApiError as error:
+        return error.reply()
+    except Exception as exc:
+        # A test's own `answer` may fail; the client under test then sees what the API sends for its own failures.
+        _logger.exception("%s %s failed", request.method, request.path)
+        message = f"The server had an error while processing your request: {type(exc).__name__}."
+        return ApiError(500, message, type="server_error").reply()

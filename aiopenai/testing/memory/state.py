@@ -1,0 +1,93 @@
+"""What the server remembers between requests: stores of objects, counters, the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+from aiopenai.testing.content.catalogue import MODELS
+from aiopenai.testing.memory.store import Store
+from aiopenai.testing.memory.stored import (
+    StoredBatch,
+    StoredChat,
+    StoredConversation,
+    StoredFile,
+    StoredPart,
+    StoredResponse,
+    StoredThread,
+    StoredUpload,
+    StoredVectorStore,
+    StoredVideo,
+)
+
+__all__ = ["EPOCH", "Answer", "State"]
+
+Answer: TypeAlias = "str | Callable[[str], str] | None"
+
+# Replies carry this time unless the server is given a clock, so that the same input gives the same output.
+EPOCH = 1_750_000_000
+
+
+class State:
+    """The memory of one server."""
+
+    def __init__(
+        self,
+        *,
+        answer: Answer,
+        models: Iterable[str] | None,
+        clock: Callable[[], float] | None,
+        max_stored: int,
+        max_stored_bytes: int,
+        poll_after_ms: int,
+    ) -> None:
+        self.answer: Answer = answer
+        self.clock: Callable[[], float] = clock or _epoch
+        self._models = tuple(MODELS if models is None else models)
+        self.models: dict[str, None] = dict.fromkeys(self._models)
+        self.poll_after_ms = poll_after_ms
+        self.max_stored = max_stored
+        self.assistants: Store[dict[str, Any]] = Store(max_stored)
+        self.batches: Store[StoredBatch] = Store(max_stored)
+        self.characters: Store[dict[str, Any]] = Store(max_stored)
+        self.chats: Store[StoredChat] = Store(max_stored)
+        self.consents: Store[dict[str, Any]] = Store(max_stored)
+        self.container_files: Store[StoredFile] = Store(max_stored, max_stored_bytes)
+        self.containers: Store[dict[str, Any]] = Store(max_stored)
+        self.conversations: Store[StoredConversation] = Store(max_stored)
+        self.files: Store[StoredFile] = Store(max_stored, max_stored_bytes)
+        self.parts: Store[StoredPart] = Store(max_stored, max_stored_bytes)
+        self.responses: Store[StoredResponse] = Store(max_stored)
+        self.threads: Store[StoredThread] = Store(max_stored)
+        self.uploads: Store[StoredUpload] = Store(max_stored)
+        self.vector_stores: Store[StoredVectorStore] = Store(max_stored)
+        self.videos: Store[StoredVideo] = Store(max_stored)
+        self.voices: Store[dict[str, Any]] = Store(max_stored)
+        self._serial = 0
+
+    def new_id(self, prefix: str) -> str:
+        """An id that no other object of this server has; the numbers run on from 1."""
+        self._serial += 1
+        return f"{prefix}{self._serial:024x}"
+
+    def reply_text(self, prompt: str, seen: str = "") -> str:
+        """The text that a model gives to `prompt` (the last thing the user said), and to the images `seen` with it."""
+        answer = self.answer
+        if answer is None:
+            prompt = prompt.strip()[:2000] + seen
+            return f"You said: {prompt}" if prompt else "Hello! How can I help you today?"
+        if isinstance(answer, str):
+            return answer
+        return answer(prompt)
+
+    def clear(self) -> None:
+        """Forget stored objects, bring back deleted models, and count ids from 1 again."""
+        self.models = dict.fromkeys(self._models)
+        stores: list[Any] = [value for value in vars(self).values() if isinstance(value, Store)]
+        for store in stores:
+            store.clear()
+        self._serial = 0
+
+
+def _epoch() -> float:
+    return EPOCH

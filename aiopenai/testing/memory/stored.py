@@ -1,0 +1,136 @@
+"""The objects that the server keeps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiopenai.testing.memory.store import Store
+
+__all__ = [
+    "StoredBatch",
+    "StoredChat",
+    "StoredConversation",
+    "StoredFile",
+    "StoredFileBatch",
+    "StoredPart",
+    "StoredResponse",
+    "StoredRun",
+    "StoredThread",
+    "StoredUpload",
+    "StoredVectorFile",
+    "StoredVectorStore",
+    "StoredVideo",
+]
+
+
+@dataclass(slots=True)
+class StoredChat:
+    """A chat completion that was created with `store: true`, and the messages that led to it."""
+
+    completion: dict[str, Any]
+    messages: list[Any]
+
+
+@dataclass(slots=True)
+class StoredResponse:
+    """A response in its final form, and the input items of its whole conversation.
+
+    polls: for background responses, how many retrievals still find it unfinished.
+    """
+
+    response: dict[str, Any]
+    items: list[dict[str, Any]]
+    polls: int = 0
+
+
+@dataclass(slots=True)
+class StoredFile:
+    """A file and what `GET /files/{id}` says about it."""
+
+    file: dict[str, Any]
+    data: bytes
+
+
+@dataclass(slots=True)
+class StoredBatch:
+    """A batch, and how long its files are to be kept."""
+
+    batch: dict[str, Any]
+    expires_after: dict[str, Any] | None
+
+
+@dataclass(slots=True)
+class StoredUpload:
+    """An upload, and how long the file that it becomes is to be kept."""
+
+    upload: dict[str, Any]
+    expires_after: dict[str, Any] | None
+
+
+@dataclass(slots=True)
+class StoredPart:
+    """A part of an upload."""
+
+    part: dict[str, Any]
+    data: bytes
+
+
+@dataclass(slots=True)
+class StoredConversation:
+    """A conversation and its items by id, oldest first."""
+
+    conversation: dict[str, Any]
+    items: Store[dict[str, Any]]
+
+
+@dataclass(slots=True)
+class StoredVideo:
+    """A video job. polls: how many retrievals still find it unfinished."""
+
+    video: dict[str, Any]
+    polls: int
+
+
+@dataclass(slots=True)
+class StoredVectorFile:
+    """A file in a vector store. text: what was read from it; polls: how many retrievals still find it unfinished."""
+
+    file: dict[str, Any]
+    polls: int
+    text: str = ""
+
+
+@dataclass(slots=True)
+class StoredFileBatch:
+    """Files that were put into a vector store together."""
+
+    batch: dict[str, Any]
+    file_ids: list[str]
+
+
+@dataclass(slots=True)
+class StoredVectorStore:
+    """A vector store with its files (by the id of the file) and their batches."""
+
+    store: dict[str, Any]
+    files: Store[StoredVectorFile]
+    batches: Store[StoredFileBatch]
+
+
+@dataclass(slots=True)
+class StoredRun:
+    """A run of an assistant. answered: whether the outputs of the tools that it called have come."""
+
+    run: dict[str, Any]
+    steps: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    answered: bool = False
+
+
+@dataclass(slots=True)
+class StoredThread:
+    """A thread with its messages and runs, by id, oldest first."""
+
+    thread: dict[str, Any]
+    messages: Store[dict[str, Any]]
+    runs: Store[StoredRun]

@@ -1,0 +1,698 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import pickle
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from aiopenai import (
+    APIConnectionError,
+    APIError,
+    APIResponseValidationError,
+    APITimeoutError,
+    AsyncOpenAI,
+    AsyncStream,
+    Timeout,
+)
+from aiopenai._data.codec import Decoder
+from aiopenai.testing import Server
+from aiopenai.types.chat import ChatCompletionChunk
+
+EVENTS = "text/event-stream"
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[AsyncOpenAI]:
+    async with AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture
+def prepare(server: Server) -> Any:
+    def set_reply(body: bytes, **options: Any) -> Any:
+        return server.reply_with("/chat/completions", body, **{"content_type": EVENTS, **options})
+
+    return set_reply
+
+
+async def start(client: AsyncOpenAI, chat: dict[str, Any], **options: Any) -> AsyncStream[ChatCompletionChunk]:
+    return await client.chat.completions.create(**chat, stream=True, **options)
+
+
+async def texts(stream: AsyncStream[ChatCompletionChunk]) -> list[str | None]:
+    return [chunk.choices[0].delta.content async for chunk in stream if chunk.choices]
+
+
+async def failure(stream: AsyncStream[Any], kind: type[APIError] = APIError) -> Any:
+    """Read to the error, and see that nothing comes after it."""
+    with pytest.raises(kind) as caught:
+        async for _ in stream:
+            pass
+    assert [event async for event in stream] == []
+    return caught.value
+
+
+@pytest.mark.usefixtures("transport")
+class TestReading:
+    async def test_chat(self, client: AsyncOpenAI, server: Server, chat: dict[str, Any]) -> None:
+        server.answer = "one two three"
+        stream = await start(client, chat, stream_options={"include_usage": True})
+        assert isinstance(stream, AsyncStream)
+        chunks = [chunk async for chunk in stream]
+        assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == "one two three"
+        assert chunks[-1].usage is not None
+        assert server.journal[-1].json()["stream"] is True
+
+    async def test_responses(self, client: AsyncOpenAI, server: Server) -> None:
+        server.answer = "one two three"
+        stream = await client.responses.create(model="gpt-4o", input="hi", stream=True)
+        events = [event async for event in stream]
+        assert events[0].type == "response.created"
+        assert events[-1].type == "response.completed"
+        assert events[-1].response.output_text == "one two three"
+
+    async def test_anext(self, client: AsyncOpenAI, chat: dict[str, Any]) -> None:
+        stream = await start(client, chat)
+        first = await stream.__anext__()
+        assert first.object == "chat.completion.chunk"
+        assert [chunk async for chunk in stream]
+        with pytest.raises(StopAsyncIteration):
+            await stream.__anext__()
+
+    async def test_a_loop_goes_on_where_another_was_left(
+        self, client: AsyncOpenAI, server: Server, chat: dict[str, Any]
+    ) -> None:
+        server.answer = " ".join("abcdefgh")
+        whole = [chunk async for chunk in await start(client, chat)]
+        stream = await start(client, chat)
+        parts = [await anext(stream)]
+        while len(parts) < len(whole):
+            async for chunk in stream:
+                parts.append(chunk)
+                break
+        assert [chunk async for chunk in stream] == []
+        assert [c.choices[0].delta.content for c in parts] == [c.choices[0].delta.content for c in whole]
+
+    async def test_the_reply(self, client: AsyncOpenAI, chat: dict[str, Any], server: Server) -> None:
+        async with await start(client, chat) as stream:
+            response = stream.response
+            assert response.status_code == 200
+            assert response.headers["content-type"].startswith(EVENTS)
+            assert response.headers["X-Request-Id"] == f"req_{server.request_count:032x}"
+            assert response.url == f"{server.base_url}/chat/completions"
+            assert response.request.method == "POST"
+            assert response.request.headers["authorization"] == "<redacted>"
+            assert b"Bearer" not in pickle.dumps(response)
+
+    @pytest.mark.parametrize("size", [1, 7, 4096])
+    @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+    async def test_however_it_is_split(
+        self, size: int, end: str, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any
+    ) -> None:
+        said = ["H\u00e9llo", " \u2028 line", " \U0001f600", ""]
+        events = [f"data: {chunk(text)}\n\n" for text in said]
+        body = "\ufeff: hello\n\n" + ": ping\n\n".join(events) + f"data: {chunk(None, 'stop')}\n\ndata: [DONE]\n\n"
+        prepare(body.replace("\n", end).encode(), chunk_size=size)
+        assert await texts(await start(client, chat)) == [*said, None]
+
+    async def test_empty_data_is_nothing(
+        self, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any
+    ) -> None:
+        prepare(
+            f"data: {chunk('a')}\n\ndata:\n\ndata: \n\nid: 7\n\n\n\ndata: {chunk('b')}\n\ndata: [DONE]\n\n".encode()
+        )
+        assert await texts(await start(client, chat)) == ["a", "b"]
+
+    async def test_what_follows_the_end_is_not_read(
+        self, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any
+    ) -> None:
+        for size in (None, 5):
+            prepare(f"data: {chunk('a')}\n\ndata: [DONE]\n\ndata: not json\n\n".encode(), chunk_size=size)
+            assert await texts(await start(client, chat)) == ["a"]
+
+    async def test_the_blank_line_after_the_end_may_be_missing(
+        self, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any
+    ) -> None:
+        for tail in ("data: [DONE]", "data: [DONE]\n"):
+            prepare(f"data: {chunk('a')}\n\n{tail}".encode())
+            assert await texts(await start(client, chat)) == ["a"]
+
+    async def test_a_finish_is_an_end_too(
+        self, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any, sse: Any
+    ) -> None:
+        usage = json.dumps({**json.loads(chunk()), "choices": [], "usage": {"total_tokens": 1}})
+        for events in ([chunk("a"), chunk(None, "stop")], [chunk("a"), chunk(None, "length"), usage]):
+            prepare(sse(events, done=False))
+            assert (await texts(await start(client, chat)))[0] == "a"
+
+    @pytest.mark.parametrize("size", [1, 3, 1000, None])
+    async def test_unknown_events_and_fields(
+        self, size: int | None, client: AsyncOpenAI, server: Server, sse: Any
+    ) -> None:
+        events = [
+            '{"type":"response.new_thing","x":1}',
+            '{"type":"keepalive","sequence_number":3}',
+            '{"type":"response.output_text.delta","delta":"hi","new":2}',
+            '{"type":"response.completed","response":{}}',
+        ]
+        server.reply_with("/responses", sse(events, done=False), content_type=EVENTS, chunk_size=size)
+        stream = await client.responses.create(model="m", input="i", stream=True)
+        got: list[Any] = [event async for event in stream]
+        assert [event.type for event in got] == [json.loads(event)["type"] for event in events]
+        assert (got[0].x, got[2].new) == (1, 2)
+
+    async def test_a_big_event(self, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any) -> None:
+        text = "x" * (32 * 1024 * 1024)
+        prepare(f"data: {chunk(text)}\n\ndata: [DONE]\n\n".encode())
+        started = time.process_time()
+        assert await texts(await start(client, chat)) == [text]
+        # Linear: a parser that scans what it has again for each piece takes minutes.
+        assert time.process_time() - started < 5
+
+    async def test_the_bound_of_an_event(self, server: Server, chat: dict[str, Any], prepare: Any, chunk: Any) -> None:
+        prepare(f"data: {chunk('a')}\n\ndata: {chunk('x' * 2000)}\n\ndata: [DONE]\n\n".encode(), chunk_size=500)
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url, max_event_bytes=1000) as client:
+            error = await failure(await start(client, chat), APIResponseValidationError)
+            assert "max_event_bytes=1000" in str(error)
+            assert error.partial.text == "a"
+            assert error.__cause__ is not None
+
+
+@pytest.mark.usefixtures("transport")
+class TestConnections:
+    async def test_a_thousand_streams_use_one(self, client: AsyncOpenAI, server: Server, chat: dict[str, Any]) -> None:
+        server.answer = "a b"
+        for _ in range(1000):
+            async for _chunk in await start(client, chat):
+                pass
+        assert server.connections == 1
+
+    async def test_a_server_that_lingers_after_the_end(
+        self, raw_server: Any, chat: dict[str, Any], chunk: Any, sse: Any
+    ) -> None:
+        async def linger(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(server.head(kind=EVENTS) + server.chunk(sse([chunk("a")])))
+            await server.watch(reader)
+
+        server = await raw_server(linger)
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
+            stream = await start(client, chat)
+            began = time.monotonic()
+            assert await texts(stream) == ["a"]
+            assert time.monotonic() - began < 0.15
+            await asyncio.wait_for(server.gone.wait(), 1)
+
+    async def test_a_server_that_ends_soon_after_is_used_again(
+        self, raw_server: Any, chat: dict[str, Any], chunk: Any, sse: Any
+    ) -> None:
+        async def soon(server: Any, reader: Any, writer: Any) -> None:
+            while True:
+                await server.request(reader)
+                writer.write(server.head(kind=EVENTS) + server.chunk(sse([chunk("a")])))
+                await asyncio.sleep(0.005)
+                writer.write(server.chunk(b""))
+
+        server = await raw_server(soon)
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
+            for _ in range(3):
+                assert await texts(await start(client, chat)) == ["a"]
+        assert server.connections == 1
+
+    @pytest.mark.parametrize("how", ["break", "exception", "cancel", "close", "with", "dropped", "unread"])
+    async def test_left_early_it_is_closed_at_once(
+        self, how: str, raw_server: Any, chat: dict[str, Any], chunk: Any, sse: Any
+    ) -> None:
+        async def endless(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(server.head(kind=EVENTS) + server.chunk(sse([chunk("a"), chunk("b")], done=False)))
+            await server.watch(reader)
+
+        server = await raw_server(endless)
+        reading = asyncio.Event()
+
+        async def use(client: AsyncOpenAI) -> None:
+            if how == "exception":
+                # Without a name: what a traceback's frames hold lives as long as the traceback.
+                async for _ in await start(client, chat):
+                    raise LookupError
+            stream = await start(client, chat)
+            if how == "close":
+                await stream.__anext__()
+                await stream.close()
+                assert [event async for event in stream] == []
+                await stream.close()
+            elif how == "unread":
+                del stream
+            elif how == "with":
+                async with stream:
+                    await stream.__anext__()
+            else:
+                async for event in stream:
+                    if how == "break":
+                        break
+                    if how == "dropped":
+                        del stream
+                        break
+                    if event.choices[0].delta.content == "b":
+                        reading.set()
+
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
+            task = asyncio.create_task(use(client))
+            if how == "cancel":
+                await reading.wait()
+                await asyncio.sleep(0)
+                task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await asyncio.wait_for(server.gone.wait(), 1)
+            error = task.cancelled() or task.exception()
+            assert isinstance(error, LookupError) if how == "exception" else bool(error) is (how == "cancel")
+
+    async def test_a_finished_stream_keeps_its_connection_through_with(
+        self, client: AsyncOpenAI, server: Server, chat: dict[str, Any]
+    ) -> None:
+        for _ in range(3):
+            async with await start(client, chat) as stream:
+                async for _chunk in stream:
+                    pass
+        assert server.connections == 1
+
+    async def test_a_slow_reader_holds_the_server_back(self, raw_server: Any, chat: dict[str, Any], chunk: Any) -> None:
+        event = f"data: {chunk('x' * 60_000)}\n\n".encode()
+        total = 50 * 1024 * 1024 // len(event)
+        written = 0
+        drained = asyncio.Event()
+
+        async def flood(server: Any, reader: Any, writer: Any) -> None:
+            nonlocal written
+            await server.request(reader)
+            writer.write(server.head(kind=EVENTS))
+            for _ in range(total):
+                writer.write(server.chunk(event))
+                await writer.drain()
+                written += len(event)
+            writer.write(server.chunk(b"data: [DONE]\n\n") + server.chunk(b""))
+            await writer.drain()
+            drained.set()
+
+        server = await raw_server(flood)
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
+            stream = await start(client, chat)
+            await stream.__anext__()
+            # What the kernel's buffers and ours take; then it stands still.
+            before = -1
+            while before != written:
+                before = written
+                await asyncio.sleep(0.1)
+            assert written < 20 * 1024 * 1024
+            assert not drained.is_set()
+            assert len(await texts(stream)) == total - 1
+            assert drained.is_set()
+
+
+@pytest.mark.usefixtures("transport")
+class TestFailures:
+    async def test_an_error_event(self, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any) -> None:
+        error = {"message": "Overloaded.", "type": "server_error", "code": "overloaded", "param": "p"}
+        for size in (1, None):
+            for body in (error, {"error": error}):
+                prepare(f"data: {chunk('ab')}\n\nevent: error\ndata: {json.dumps(body)}\n\n".encode(), chunk_size=size)
+                found = await failure(await start(client, chat))
+                assert type(found) is APIError
+                assert str(found) == "Overloaded."
+                assert (found.code, found.type, found.param, found.body) == ("overloaded", "server_error", "p", error)
+                assert found.partial.text == "ab"
+                assert found.partial.events == 1
+                assert found.partial.last.choices[0].delta.content == "ab"
+                assert found.request.url.endswith("/chat/completions")
+                again = pickle.loads(pickle.dumps(found))
+                assert again.partial == found.partial
+
+    @pytest.mark.parametrize("value", [{"message": "Bad."}, "Bad.", {"error": "Bad."}])
+    async def test_a_top_level_error(
+        self, value: Any, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any, sse: Any
+    ) -> None:
+        body = json.dumps({"error": value} if not isinstance(value, dict) or "error" not in value else value)
+        for size in (1, 7, None):
+            prepare(sse([chunk("a"), body, chunk("b")]), chunk_size=size)
+            found = await failure(await start(client, chat))
+            assert "Bad." in str(found)
+            assert found.partial.text == "a"
+
+    @pytest.mark.parametrize("value", ["null", "false", "0", '""', "{}"])
+    async def test_no_error_is_none(
+        self, value: str, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any, sse: Any
+    ) -> None:
+        event = chunk("a").replace("{", f'{{"error":{value},', 1)
+        prepare(sse([event]))
+        assert await texts(await start(client, chat)) == ["a"]
+
+    async def test_the_word_alone_is_no_error(
+        self, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any, sse: Any
+    ) -> None:
+        prepare(sse([chunk('{"error": "no"}'), chunk('"error"')]))
+        assert await texts(await start(client, chat)) == ['{"error": "no"}', '"error"']
+
+    @pytest.mark.parametrize(
+        "body", [b"event: error\ndata: boom\n\n", b"event: error\ndata:\n\n", b"event: error\ndata: []\n\n"]
+    )
+    async def test_errors_of_odd_shapes(
+        self, body: bytes, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any
+    ) -> None:
+        prepare(body)
+        found = await failure(await start(client, chat))
+        assert str(found)
+
+    @pytest.mark.parametrize("bad", [b"oops", b"{", b"\xff\xfe", b"[" * 50_000])
+    async def test_not_json(
+        self, bad: bytes, client: AsyncOpenAI, server: Server, chat: dict[str, Any], prepare: Any, chunk: Any
+    ) -> None:
+        prepare(f"data: {chunk('a')}\n\n".encode() + b"data: " + bad + b"\n\ndata: [DONE]\n\n")
+        stream = await start(client, chat)
+        assert (await stream.__anext__()).choices[0].delta.content == "a"
+        found = await failure(stream, APIResponseValidationError)
+        assert bad[:5].decode("utf-8", "replace") in str(found)
+        assert len(str(found)) < 1000
+        assert found.partial.text == "a"
+
+    async def test_html(self, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any) -> None:
+        prepare(b"<html><body>Log in</body></html>", content_type="text/html")
+        error = await failure(await start(client, chat), APIError)
+        assert error.partial.events == 0
+
+    @pytest.mark.parametrize("tail", ["", 'data: {"id":', ": ping\n\n", "data"])
+    async def test_cut_short(
+        self, tail: str, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any
+    ) -> None:
+        prepare(f"data: {chunk('a')}\n\ndata: {chunk('b')}\n\n{tail}".encode())
+        error = await failure(await start(client, chat), APIConnectionError)
+        assert error.partial.text == "ab"
+        assert error.partial.events == 2
+        assert "broke off" in str(error)
+
+    @pytest.mark.parametrize("reset", [False, True])
+    async def test_connection_lost(
+        self, reset: bool, client: AsyncOpenAI, server: Server, chat: dict[str, Any], prepare: Any, chunk: Any, sse: Any
+    ) -> None:
+        prepare(sse([chunk("a" * 2000)] * 10))
+        server.fault(cut_after=10_000, reset=reset)
+        error = await failure(await start(client, chat), APIConnectionError)
+        assert error.__cause__ is not None
+        assert error.request.method == "POST"
+        assert set(error.partial.text) <= {"a"}
+        assert (await client.models.list()).data  # the client is none the worse
+
+    async def test_partial_of_several_choices(
+        self, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any, sse: Any
+    ) -> None:
+        def of(index: int, text: str) -> str:
+            event = json.loads(chunk(text))
+            event["choices"][0]["index"] = index
+            return json.dumps(event)
+
+        both = json.loads(of(0, "e"))
+        both["choices"] += json.loads(of(1, "f"))["choices"]
+        prepare(sse([of(0, "a"), of(1, "b"), of(0, "c"), of(1, "d"), json.dumps(both)], done=False))
+        error = await failure(await start(client, chat), APIConnectionError)
+        assert error.partial.texts == {0: "ace", 1: "bdf"}
+        assert error.partial.text == "ace"
+
+    async def test_partial_of_responses(self, client: AsyncOpenAI, server: Server, sse: Any) -> None:
+        delta = '{"type":"response.output_text.delta","delta":"%s","item_id":"i","output_index":0,"content_index":0}'
+        server.reply_with("/responses", sse([delta % "a", delta % "b"], done=False), content_type=EVENTS)
+        stream = await client.responses.create(model="m", input="i", stream=True)
+        error = await failure(stream, APIConnectionError)
+        assert error.partial.text == "ab"
+
+    async def test_partial_of_completions(self, client: AsyncOpenAI, server: Server, sse: Any) -> None:
+        server.reply_with(
+            "/completions", sse(['{"id":"c","choices":[{"index":0,"text":"ab"}]}'], False), content_type=EVENTS
+        )
+        stream = await client.completions.create(model="m", prompt="p", stream=True)
+        assert (await failure(stream, APIConnectionError)).partial.text == "ab"
+
+
+@pytest.mark.usefixtures("transport")
+class TestRetries:
+    @pytest.mark.parametrize("cut", ["headers only", "half an event", "reset"])
+    async def test_before_the_first_event(
+        self, cut: str, server: Server, chat: dict[str, Any], raw_server: Any, chunk: Any, sse: Any
+    ) -> None:
+        async def fail_twice(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            head = server.head(kind=EVENTS)
+            if server.connections <= 2:
+                writer.write(head + (server.chunk(b'data: {"id"') if cut != "headers only" else b""))
+                await writer.drain()
+                if cut == "reset":
+                    writer.transport.abort()
+                return
+            writer.write(head + server.chunk(sse([chunk("a")])) + server.chunk(b""))
+            await writer.drain()
+
+        raw = await raw_server(fail_twice)
+        async with AsyncOpenAI(api_key="k", base_url=raw.base_url, retry=quick()) as client:
+            assert await texts(await start(client, chat)) == ["a"]
+            assert [r[1]["x-stainless-retry-count"] for r in raw.requests] == ["0", "1", "2"]
+
+    async def test_as_often_as_retries_are_left(self, raw_server: Any, chat: dict[str, Any]) -> None:
+        async def cut(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(server.head(kind=EVENTS))
+            await writer.drain()
+
+        for retries in (0, 1, 3):
+            server = await raw_server(cut)
+            async with AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=retries, retry=quick()) as client:
+                error = await failure(await start(client, chat), APIConnectionError)
+                assert error.partial.events == 0
+            assert server.connections == retries + 1
+
+    async def test_not_after_the_first_event(
+        self, server: Server, chat: dict[str, Any], prepare: Any, chunk: Any, sse: Any
+    ) -> None:
+        prepare(sse([chunk("a")], done=False))
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=5, retry=quick()) as client:
+            error = await failure(await start(client, chat), APIConnectionError)
+        assert error.partial.text == "a"
+        assert server.request_count == 1
+
+    async def test_what_came_before_a_failure_is_not_lost(
+        self, raw_server: Any, chat: dict[str, Any], chunk: Any, sse: Any
+    ) -> None:
+        """Also when all of it, and the failure, has come before anybody looks."""
+        ended = asyncio.Event()
+
+        async def cut(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(server.head(kind=EVENTS))
+            await writer.drain()
+            await started.wait()
+            writer.write(server.chunk(sse([chunk("a"), chunk("b")], done=False)))
+            writer.write_eof()
+            ended.set()
+            await server.watch(reader)
+
+        started = asyncio.Event()
+        server = await raw_server(cut)
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=0) as client:
+            stream = await start(client, chat)
+            started.set()
+            await asyncio.wait_for(ended.wait(), 10)
+            await asyncio.wait_for(server.gone.wait(), 10)
+            error = await failure(stream, APIConnectionError)
+        assert error.partial.text == "ab"
+
+    async def test_of_a_status(self, server: Server, chat: dict[str, Any]) -> None:
+        server.fault(status=503, headers={"retry-after-ms": "1"}, times=2)
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
+            assert await texts(await start(client, chat))
+        assert server.request_count == 3
+
+
+def quick() -> Any:
+    import tenacity
+
+    async def no_sleep(_: float) -> None:
+        await asyncio.sleep(0)
+
+    return tenacity.AsyncRetrying(sleep=no_sleep)
+
+
+@pytest.mark.usefixtures("transport")
+class TestTimeouts:
+    @pytest.mark.parametrize("how", ["nothing", "comments", "half"])
+    async def test_first_event(self, how: str, raw_server: Any, chat: dict[str, Any]) -> None:
+        server = await raw_server(stalling(how, []))
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=0) as client:
+            began = time.monotonic()
+            stream = await start(client, chat, timeout=Timeout(10, first_event=0.2, idle=5))
+            error = await failure(stream, APITimeoutError)
+            assert 0.19 < time.monotonic() - began < 0.3
+            assert "first_event" in str(error)
+            assert "0.2" in str(error)
+            assert error.__cause__ is not None
+            await asyncio.wait_for(server.gone.wait(), 1)
+
+    @pytest.mark.parametrize("how", ["nothing", "comments", "half"])
+    async def test_idle(self, how: str, raw_server: Any, chat: dict[str, Any], chunk: Any) -> None:
+        server = await raw_server(stalling(how, [chunk("a")]))
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
+            stream = await start(client, chat, timeout=Timeout(10, first_event=5, idle=0.2))
+            await stream.__anext__()
+            began = time.monotonic()
+            error = await failure(stream, APITimeoutError)
+            assert 0.19 < time.monotonic() - began < 0.3
+            assert "idle" in str(error)
+            assert error.partial.text == "a"
+            await asyncio.wait_for(server.gone.wait(), 1)
+
+    async def test_the_readers_own_time_does_not_count(
+        self, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any, sse: Any
+    ) -> None:
+        prepare(sse([chunk("a"), chunk("b")]), chunk_size=20)
+        stream = await start(client, chat, timeout=Timeout(10, idle=0.05))
+        await stream.__anext__()
+        await asyncio.sleep(0.1)
+        assert await texts(stream) == ["b"]
+
+    async def test_between_bytes(self, raw_server: Any, chat: dict[str, Any], chunk: Any) -> None:
+        server = await raw_server(stalling("nothing", [chunk("a")]))
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
+            stream = await start(client, chat, timeout=0.2)
+            began = time.monotonic()
+            error = await failure(stream, APITimeoutError)
+            assert 0.15 < time.monotonic() - began < 0.3
+            assert error.partial.text == "a"
+
+    async def test_first_event_is_tried_again(self, raw_server: Any, chat: dict[str, Any]) -> None:
+        server = await raw_server(stalling("nothing", []))
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=1, retry=quick()) as client:
+            await failure(await start(client, chat, timeout=Timeout(first_event=0.05)), APITimeoutError)
+        assert server.connections == 2
+
+    async def test_total(self, raw_server: Any, chat: dict[str, Any], chunk: Any) -> None:
+        server = await raw_server(stalling("comments", [chunk("a")]))
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
+            began = time.monotonic()
+            stream = await start(client, chat, timeout=Timeout(10, total=0.3))
+            error = await failure(stream, APITimeoutError)
+            assert 0.29 < time.monotonic() - began < 0.4
+            assert error.partial.text == "a"
+
+
+def stalling(how: str, events: list[str]) -> Any:
+    """A server that sends these events, and then nothing, or nothing but comments, or half an event."""
+
+    async def serve(server: Any, reader: Any, writer: Any) -> None:
+        await server.request(reader)
+        writer.write(server.head(kind=EVENTS))
+        for event in events:
+            writer.write(server.chunk(f"data: {event}\n\n".encode()))
+        if how == "half":
+            writer.write(server.chunk(b'data: {"id'))
+        if how != "comments":
+            await server.watch(reader)
+            return
+        watching = asyncio.ensure_future(server.watch(reader))
+        while not watching.done():
+            writer.write(server.chunk(b": ping\n\n"))
+            await asyncio.wait([watching], timeout=0.02)
+
+    return serve
+
+
+class _Reply:
+    """A reply that is in memory, for what is about its bytes alone."""
+
+    status = 200
+    reason = "OK"
+    elapsed = 0.0
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        from aiopenai._http.messages import HTTPRequest
+
+        self.request = HTTPRequest("POST", "http://h/v1/chat/completions")
+        self.headers: dict[str, str] = {}
+        self._pieces = pieces
+        self.closed = False
+
+    def items(self) -> Any:
+        return self.headers.items()
+
+    async def read_some(self) -> bytes:
+        return self._pieces.pop(0) if self._pieces else b""
+
+    async def drain(self, seconds: float) -> None:
+        self.closed = True
+
+    def close(self) -> None:
+        self.closed = True
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**70), 2**70)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["choices", "delta", "index", "finish_reason", "content", "type", "text", "usage", "error", "x"]
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+CHUNKS = st.fixed_dictionaries({"choices": JSON | st.lists(st.fixed_dictionaries({"index": JSON, "delta": JSON}))})
+
+
+class TestAnything:
+    @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+    @given(events=st.lists(JSON | CHUNKS, max_size=5), done=st.booleans(), cut=st.integers(0, 200))
+    def test_no_stream_of_json_breaks_it(self, events: list[Any], done: bool, cut: int) -> None:
+        body = "".join(f"data: {json.dumps(event)}\n\n" for event in events) + ("data: [DONE]\n\n" if done else "")
+        raw = body.encode()
+
+        async def read() -> None:
+            reply: Any = _Reply([piece for piece in (raw[:cut], raw[cut:]) if piece])
+            stream = AsyncStream(reply, Decoder[Any].of(ChatCompletionChunk), timeout=Timeout())
+            got: list[Any] = []
+            failure: APIError | None = None
+            try:
+                async for event in stream:
+                    got.append(event)
+            except APIError as error:
+                failure = error
+            if failure is None:
+                assert len(got) == len(events)
+            else:
+                assert failure.partial.events == len(got)
+                assert str(failure)
+            assert reply.closed
+
+        asyncio.run(read())
+
+    @settings(max_examples=200)
+    @given(raw=st.binary(max_size=300))
+    def test_no_bytes_break_it(self, raw: bytes) -> None:
+        async def read() -> None:
+            reply: Any = _Reply([raw[:7], raw[7:]])
+            stream = AsyncStream(reply, Decoder[Any].of(ChatCompletionChunk), timeout=Timeout())
+            with contextlib.suppress(APIError):
+                async for _ in stream:
+                    pass
+            assert reply.closed
+
+        asyncio.run(read())

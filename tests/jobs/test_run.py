@@ -1,0 +1,347 @@
+"""`python -m aiopenai run`, as a shell runs it, and killed as a shell kills it."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from aiopenai.__main__ import main
+from aiopenai._jobs import run as runs
+from aiopenai.testing import RateLimits, Server
+
+ROOT = Path(__file__).parents[2]
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    with Server() as server:
+        monkeypatch.setenv("OPENAI_BASE_URL", server.base_url)
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
+        yield server
+
+
+def line(number: int, **more: Any) -> dict[str, Any]:
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": f"number {number};"}]}
+    return {"custom_id": f"r-{number}", "method": "POST", "url": "/v1/chat/completions", "body": body, **more}
+
+
+def write(path: Path, *lines: Any) -> Path:
+    path.write_text("".join((each if isinstance(each, str) else json.dumps(each)) + "\n" for each in lines))
+    return path
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(each) for each in path.read_text().splitlines()]
+
+
+def ids(path: Path) -> Counter[str]:
+    return Counter(each["custom_id"] for each in read(path))
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "aiopenai", "run", *map(str, arguments)]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error"}
+
+
+class TestResults:
+    def test_of_batch_lines(self, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        source = write(tmp_path / "in.jsonl", *map(line, range(50)))
+        output = tmp_path / "out.jsonl"
+        prices = ["--price-in", "1000000", "--price-out", "2000000"]
+        assert main(["run", str(source), "-o", str(output), *prices]) == 0
+        found = {each["custom_id"]: each for each in read(output)}
+        assert found.keys() == {f"r-{number}" for number in range(50)}
+        one = found["r-7"]
+        assert one["error"] is None
+        assert one["response"]["status_code"] == 200
+        assert one["response"]["request_id"].startswith("req_")
+        assert one["response"]["body"]["choices"][0]["message"]["content"] == "You said: number 7;"
+        assert not (tmp_path / "out.errors.jsonl").exists()
+        said = capsys.readouterr()
+        assert "50 of 50 done, 0 failed" in said.out
+        used = [each["response"]["body"]["usage"] for each in found.values()]
+        cost = sum(each["prompt_tokens"] + 2 * each["completion_tokens"] for each in used)
+        assert f"${cost:,}.0000" in said.out
+        assert "sk-canary" not in said.out + said.err + output.read_text()
+
+    def test_of_prompts(self, server: Server, tmp_path: Path) -> None:
+        source = write(tmp_path / "prompts.txt", "One?", "Two?")
+        assert main(["run", str(source), "-o", str(tmp_path / "out.jsonl"), "--model", "gpt-4o"]) == 0
+        assert ids(tmp_path / "out.jsonl") == {"line-1": 1, "line-2": 1}
+
+    def test_again_is_nothing(self, server: Server, tmp_path: Path) -> None:
+        arguments = ["run", str(write(tmp_path / "in.jsonl", line(1), line(2))), "-o", str(tmp_path / "out.jsonl")]
+        assert main(arguments) == 0
+        before = (tmp_path / "out.jsonl").read_bytes()
+        assert main(arguments) == 0
+        assert (tmp_path / "out.jsonl").read_bytes() == before
+        assert server.request_count == 2
+
+    def test_more_lines(self, server: Server, tmp_path: Path) -> None:
+        output = str(tmp_path / "out.jsonl")
+        assert main(["run", str(write(tmp_path / "in.jsonl", line(1))), "-o", output]) == 0
+        assert main(["run", str(write(tmp_path / "in.jsonl", line(1), line(2))), "-o", output]) == 0
+        assert server.request_count == 2
+
+    def test_local(self, tmp_path: Path) -> None:
+        source = write(tmp_path / "in.jsonl", line(1))
+        assert main(["run", str(source), "-o", str(tmp_path / "out.jsonl"), "--local"]) == 0
+        assert len(read(tmp_path / "out.jsonl")) == 1
+
+    def test_limits(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        limits = RateLimits(rpm=6_000, burst=0.5)
+        with Server(limits=limits) as server:
+            source = write(tmp_path / "in.jsonl", *map(line, range(100)))
+            monkeypatch.setenv("OPENAI_API_KEY", "x")
+            arguments = ["--base-url", server.base_url, "--rpm", "6000", "--tpm", "100000000"]
+            assert main(["run", str(source), "-o", str(tmp_path / "out.jsonl"), *arguments]) == 0
+        assert limits.refused <= 1
+
+
+class TestFailures:
+    def test_go_to_a_file_of_their_own(
+        self, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        fault = server.fault(status=400, times=None, match=lambda request: b"number 3;" in request.body)
+        server.fault(body="<html>", content_type="text/html", match=lambda request: b"number 4;" in request.body)
+        source, output, errors = (
+            write(tmp_path / "in.jsonl", *map(line, range(9))),
+            tmp_path / "o",
+            tmp_path / "o.errors.jsonl",
+        )
+        arguments = ["run", str(source), "-o", str(output)]
+        assert main(arguments) == 1
+        assert len(read(output)) == 7
+        failed = {each["custom_id"]: each for each in read(errors)}
+        assert failed["r-3"]["response"]["status_code"] == 400
+        assert failed["r-3"]["response"]["body"]["error"]["message"]
+        assert failed["r-4"]["response"] is None
+        assert failed["r-4"]["error"]["code"] == "UnreadableReplyError"
+        assert "2 failed" in capsys.readouterr().out
+        # They are done, until somebody wants them to be tried again.
+        asked = server.request_count
+        assert main(arguments) == 1
+        assert server.request_count == asked
+        assert main([*arguments, "--retry-failed"]) == 1
+        assert ids(output)["r-4"] == 1
+        assert ids(errors) == {"r-3": 1}
+        assert server.request_count == asked + 2
+        fault.times = 1
+        assert main([*arguments, "--retry-failed"]) == 0
+        assert ids(output) == {f"r-{number}": 1 for number in range(9)}
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "o"]
+
+    def test_retry_asks_nothing_else(self, server: Server, tmp_path: Path) -> None:
+        output = tmp_path / "out.jsonl"
+        write(tmp_path / "out.errors.jsonl", {"custom_id": "r-1"})
+        source = write(tmp_path / "in.jsonl", line(1), line(2))
+        assert main(["run", str(source), "-o", str(output), "--retry-failed"]) == 0
+        assert ids(output) == {"r-1": 1}
+        assert main(["run", str(source), "-o", str(output)]) == 0
+        assert ids(output) == {"r-1": 1, "r-2": 1}
+
+    def test_a_retry_that_was_interrupted(self, server: Server, tmp_path: Path) -> None:
+        """One of three is done and one has failed again: what is left is the third, whichever way it is asked for."""
+        for again in ([], ["--retry-failed"]):
+            output = write(tmp_path / "out.jsonl", {"custom_id": "r-1"})
+            write(tmp_path / "out.errors.jsonl", {"custom_id": "r-2"})
+            write(tmp_path / "out.retrying.jsonl", *({"custom_id": f"r-{number}"} for number in (1, 2, 3)))
+            source = write(tmp_path / "in.jsonl", *map(line, (1, 2, 3)))
+            asked = server.request_count
+            assert main(["run", str(source), "-o", str(output), *again]) == 1
+            assert server.request_count == asked + 1
+            assert ids(output) == {"r-1": 1, "r-3": 1}
+            assert not (tmp_path / "out.retrying.jsonl").exists()
+
+    @pytest.mark.parametrize(
+        "body", [{"error": {"code": "insufficient_quota", "message": "no"}}, None], ids=["quota", "key"]
+    )
+    def test_what_all_would_fail_for_ends_it(
+        self, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str], body: Any
+    ) -> None:
+        server.fault(status=429 if body else 401, body=body, times=None)
+        source = write(tmp_path / "in.jsonl", *map(line, range(2_000)))
+        assert main(["run", str(source), "-o", str(tmp_path / "out.jsonl"), "--concurrency", "4"]) == 1
+        assert server.request_count < 100
+        assert not (tmp_path / "out.errors.jsonl").exists()
+        assert "the same command goes on from there" in capsys.readouterr().err
+
+    def test_nobody_there(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "x")
+        source = write(tmp_path / "in.jsonl", *map(line, range(500)))
+        arguments = ["--base-url", "http://127.0.0.1:9/v1", "--max-retries", "0"]
+        assert main(["run", str(source), "-o", str(tmp_path / "out.jsonl"), *arguments]) == 1
+        assert "found nobody" in capsys.readouterr().err
+
+
+class TestBadUsage:
+    def test_bad_lines(self, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        source = write(tmp_path / "in.jsonl", line(1), "{", line(1), line(2, url="elsewhere"), line(3))
+        arguments = ["run", str(source), "-o", str(tmp_path / "out.jsonl")]
+        assert main(arguments) == 2
+        assert server.request_count == 0
+        said = capsys.readouterr().err
+        for number, why in ((2, "truncated"), (3, "was there before"), (4, "path")):
+            (found,) = [each for each in said.splitlines() if f"line {number}: " in each]
+            assert why in found
+        assert "3 bad lines" in said
+        assert main([*arguments, "--skip-bad"]) == 0
+        assert ids(tmp_path / "out.jsonl") == {"r-1": 1, "r-3": 1}
+
+    def test_many_bad_lines(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        source = write(tmp_path / "in.jsonl", *["{"] * 200)
+        assert main(["run", str(source), "-o", str(tmp_path / "out.jsonl")]) == 2
+        said = capsys.readouterr().err
+        assert "and 150 more bad lines" in said
+        assert len(said.splitlines()) == 52
+
+    def test_files(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        source = write(tmp_path / "in.jsonl", line(1))
+        before = source.read_bytes()
+        write(tmp_path / "diary.txt", "dear diary")
+        for name, output in (("none", "o"), ("in.jsonl", "in.jsonl"), ("in.jsonl", "no/o"), ("in.jsonl", "diary.txt")):
+            assert main(["run", str(tmp_path / name), "-o", str(tmp_path / output)]) == 2
+        assert source.read_bytes() == before
+        assert (tmp_path / "diary.txt").read_text() == "dear diary\n" or (tmp_path / "diary.txt").read_text() == ""
+        capsys.readouterr()
+
+    def test_no_key(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        source = write(tmp_path / "in.jsonl", line(1))
+        assert main(["run", str(source), "-o", str(tmp_path / "out.jsonl")]) == 2
+        assert "OPENAI_API_KEY" in capsys.readouterr().err
+
+    @pytest.mark.parametrize(
+        "wrong", [["--rpm", "0"], ["--concurrency", "-1"], ["--price-in", "x"], ["--max-retries", "-1"]]
+    )
+    def test_options(self, tmp_path: Path, wrong: list[str]) -> None:
+        with pytest.raises(SystemExit) as ended:
+            main(["run", "in", "-o", "out", *wrong])
+        assert ended.value.code == 2
+
+    def test_one_at_a_time(self, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        pytest.importorskip("fcntl")
+        source, output = write(tmp_path / "in.jsonl", line(1)), tmp_path / "out.jsonl"
+        job = runs.Job(source, output)
+        assert main(["run", str(source), "-o", str(output)]) == 2
+        assert "another job" in capsys.readouterr().err
+        job.close()
+
+
+class TestKilled:
+    @POSIX
+    def test_again_and_again(self, server: Server, tmp_path: Path) -> None:
+        """SIGKILL at random moments: nothing that was finished is lost or asked again, and no line is there twice."""
+        number, chance = 400, random.Random(7)
+        server.latency = 0.01
+        source = write(tmp_path / "in.jsonl", *map(line, range(number)))
+        output = tmp_path / "out.jsonl"
+        arguments = command(source, "-o", output, "--concurrency", "8")
+        finished: set[str] = set()
+        again: Counter[str] = Counter()
+        kills = 0
+        while True:
+            asked = server.request_count
+            with subprocess.Popen(
+                arguments, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+            ) as child:
+                # From the first request on, so that each run gets a little further.
+                while server.request_count == asked and child.poll() is None:
+                    time.sleep(0.002)
+                try:
+                    child.wait(chance.random() * 0.25 if kills < 4 else 30)
+                except subprocess.TimeoutExpired:
+                    child.kill()
+                    kills += 1
+                assert child.stderr is not None
+                assert b"Traceback" not in child.stderr.read()
+            whole = output.read_bytes()
+            now = {json.loads(each)["custom_id"] for each in whole[: whole.rfind(b"\n") + 1].splitlines()}
+            assert finished <= now
+            for request in server.requests_for("/chat/completions")[asked:]:
+                content = request.json()["messages"][0]["content"]
+                name = f"r-{content.removeprefix('number ').removesuffix(';')}"
+                assert name not in finished
+                again[name] += 1
+            finished = now
+            if child.returncode == 0:
+                break
+        assert kills == 4
+        assert ids(output) == {f"r-{each}": 1 for each in range(number)}
+        # Only what was in flight, eight at most, was asked twice.
+        assert sum(again.values()) - number <= 8 * kills
+
+    @POSIX
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_by_a_signal(self, server: Server, tmp_path: Path, number: signal.Signals) -> None:
+        server.fault(delay=60, times=None, match=lambda request: server.request_count > 30)
+        source, output = write(tmp_path / "in.jsonl", *map(line, range(200))), tmp_path / "out.jsonl"
+        with subprocess.Popen(
+            command(source, "-o", output), env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        ) as child:
+            while server.request_count < 40:
+                time.sleep(0.005)
+            begin = time.monotonic()
+            child.send_signal(number)
+            _, said = child.communicate(timeout=10)
+            # A tenth of a second; the rest is for machines that have other things to do.
+            assert time.monotonic() - begin < 5
+        assert child.returncode == 130
+        assert "of 200 done" in said
+        assert "the same command goes on from there" in said
+        assert "Traceback" not in said
+        done = len(read(output))
+        assert f"{done} of 200" in said
+
+
+class TestProgress:
+    def test_facts(self) -> None:
+        progress = runs.Progress(1_000, runs.Prices(1.0, 2.0), done=100, failed=3)
+        progress.begin()
+        progress.done += 50
+        progress.count(None)
+        progress.count(runs.Tokens(prompt_tokens=1_000, completion_tokens=500))
+        progress.note = "all well"
+        facts = progress.facts()
+        for part in ("3 failed", "/s", "1,500 tokens", "$0.0020", "left", "all well"):
+            assert part in facts
+        assert progress.summary().startswith("150 of 1,000 done, 3 failed; 50 in ")
+
+    @pytest.mark.parametrize("rich", [True, False])
+    def test_where_somebody_watches(
+        self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rich: bool
+    ) -> None:
+        if rich:
+            pytest.importorskip("rich")
+        else:
+            monkeypatch.setitem(sys.modules, "rich.console", None)
+            monkeypatch.setattr(runs, "LINE_SECONDS", 0.0)
+        monkeypatch.setattr(runs, "BAR_SECONDS", 0.02)
+        monkeypatch.setattr(runs, "SYNC_SECONDS", 0.02)
+        server.latency = 0.1
+        stream = (tmp_path / "terminal").open("w+")
+        monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)
+        monkeypatch.setattr(sys, "stderr", stream)
+        source = write(tmp_path / "in.jsonl", *map(line, range(5)))
+        assert main(["run", str(source), "-o", str(tmp_path / "out.jsonl")]) == 0
+        stream.seek(0)
+        shown = stream.read()
+        stream.close()
+        assert "0 failed" in shown
+        assert ("5/5" in shown) is rich
