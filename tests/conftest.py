@@ -7,6 +7,7 @@ import contextlib
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,23 @@ from aiopenai.testing import Server
 
 # The same examples in every run, and nothing written beside the sources, which may lie where nobody can write.
 # `--hypothesis-profile=default` searches at random.
-settings.register_profile("repeatable", derandomize=True)
+# Without deadlines: a busy machine is no failure.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+# Files that run once, with the whole suite; files that measure times, which run one after another in one process.
+ONCE = ("benchmarks", "codegen", "conformance", "examples", "layers", "parity", "readme", "style", "typing")
+TIMED = ("test_blocking", "test_concurrency", "test_hedging", "test_limiter", "test_loops", "test_benchmarks")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests for `-m "not once"` and for `--dist loadgroup`."""
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent)
+        if path.parts[0].removesuffix(".py").removeprefix("test_") in ONCE:
+            item.add_marker("once")
+        item.add_marker(pytest.mark.xdist_group("timed" if path.stem in TIMED else path.as_posix()))
+
 
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
 

@@ -161,7 +161,8 @@ def test_test_module_passes(snippet: Snippet, tmp_path: Path) -> None:
     (tmp_path / "test_snippet.py").write_text(snippet.source, encoding="utf-8")
     # The plugin is named, so that this does not depend on how the package was installed.
     plugin = ["-p", "aiopenai.testing.pytest_plugin"]
-    environment = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": ""}
+    own = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment = {**own, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-W", "error", *plugin, "test_snippet.py"],
         cwd=tmp_path,
