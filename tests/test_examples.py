@@ -18,6 +18,7 @@ import aiohttp
 import pytest
 
 from aiopenai.testing import Server, sign_webhook, webhook_event
+from aiopenai.testing.content.catalogue import MODELS
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 # Those that wait for requests: tests of their own make some.
@@ -29,7 +30,8 @@ SECRET = "whsec_" + base64.b64encode(b"a secret of some length").decode()
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    with Server() as server:
+    # Its own list of models: without one, a server accepts any name.
+    with Server(models=MODELS) as server:
         yield server
 
 

@@ -47,6 +47,18 @@ ARROWS: dict[str, set[str]] = {
     "testing": {"version", "testing"},
     "_codegen": {"_codegen"},
 }
+# The rooms of the local server, below its public door.
+TESTING: dict[str, set[str]] = {
+    "memory": {"memory"},
+    "engine": {"memory", "engine"},
+    "content": {"memory", "engine", "content"},
+    "endpoints": {"memory", "engine", "content", "endpoints"},
+    "server": {"memory", "engine", "content", "endpoints"},
+    "pytest_plugin": {"server"},
+    "__init__": {"engine", "content", "server"},
+}
+# Rooms in which imports inside functions and for typing count as imports.
+STRICT_ROOMS = {"testing"}
 # Rooms that another opens when it is used for the first time, and never before.
 OPENED_LATE = {("_client", "_jobs"), ("_calls", "lib"), ("_cli", "testing")}
 AIOHTTP_AT_RUN_TIME = {"_http", "testing"}
@@ -124,9 +136,21 @@ def test_imports_follow_the_arrows(path: Path) -> None:
         assert (here, there) in OPENED_LATE, where
 
 
+@pytest.mark.parametrize(
+    "path", sorted(PACKAGE.joinpath("testing").rglob("*.py")), ids=lambda path: str(path.relative_to(PACKAGE))
+)
+def test_imports_of_the_local_server_follow_its_arrows(path: Path) -> None:
+    parts = path.relative_to(PACKAGE / "testing").with_suffix("").parts
+    prefix = "aiopenai.testing."
+    for each in imports(path):
+        if each.target.startswith(prefix):
+            there = each.target.removeprefix(prefix).partition(".")[0]
+            assert there in TESTING[parts[0]], f"{path.relative_to(PACKAGE)}:{each.line} imports {each.target}"
+
+
 @pytest.mark.parametrize("name", sorted({room(path) for path in MODULES} - {"types", "resources"}))
 def test_no_cycles_inside_a_room(name: str) -> None:
-    """Imports for typing and inside functions do not count: they do not run when a module is imported."""
+    """Outside of `STRICT_ROOMS`, imports for typing and inside functions do not count: they do not run at import."""
     graph: dict[str, set[str]] = {}
     for path in MODULES:
         if room(path) != name:
@@ -136,7 +160,8 @@ def test_no_cycles_inside_a_room(name: str) -> None:
         graph[own] = {
             there
             for each in imports(path)
-            if not (each.late or each.for_typing) and (there := module_of(each.target)) not in (None, own)
+            if name in STRICT_ROOMS or not (each.late or each.for_typing)
+            if (there := module_of(each.target)) not in (None, own)
             if imported_room(there + ".x") == name
         }
     try:

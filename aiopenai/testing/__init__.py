@@ -62,11 +62,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aiopenai.testing.content.webhooks import sign_webhook, webhook_event
-    from aiopenai.testing.engine.faults import Fault, Prepared
-    from aiopenai.testing.engine.journal import ReceivedRequest
     from aiopenai.testing.engine.limits import RateLimits, slow_tail
     from aiopenai.testing.engine.multipart import Part
-    from aiopenai.testing.engine.server import Server, serve_forever
+    from aiopenai.testing.engine.received import Fault, ReceivedRequest
+    from aiopenai.testing.engine.rules import Prepared
+    from aiopenai.testing.server import Server, serve_forever
 
 __all__ = [
     "Fault",
@@ -83,13 +83,13 @@ __all__ = [
 
 # Resolved at first use: pytest imports this package at every start for its fixture's sake.
 _HOMES = {
-    "Fault": "engine.faults",
+    "Fault": "engine.received",
     "Part": "engine.multipart",
-    "Prepared": "engine.faults",
+    "Prepared": "engine.rules",
     "RateLimits": "engine.limits",
-    "ReceivedRequest": "engine.journal",
-    "Server": "engine.server",
-    "serve_forever": "engine.server",
+    "ReceivedRequest": "engine.received",
+    "Server": "server",
+    "serve_forever": "server",
     "slow_tail": "engine.limits",
     "sign_webhook": "content.webhooks",
     "webhook_event": "content.webhooks",

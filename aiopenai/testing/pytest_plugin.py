@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from aiopenai.testing.engine.server import Server
+    from aiopenai.testing.server import Server
 
 
 @pytest.fixture
 def openai_server() -> Iterator[Server]:
     """A running `aiopenai.testing.Server` on a free port, in a thread of its own; a new one for each test."""
     # Imported here: pytest loads plugins at every start, and most runs have no use for the server.
-    from aiopenai.testing.engine.server import Server
+    from aiopenai.testing.server import Server
 
     with Server() as server:
         yield server

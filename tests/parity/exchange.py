@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from aiopenai.testing import Server
-from aiopenai.testing.engine.journal import ReceivedRequest
+from aiopenai.testing.engine.received import ReceivedRequest
 
 # What a client says of itself and of the connection; all other headers are compared.
 OF_THE_CLIENT = {

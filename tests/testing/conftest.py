@@ -7,13 +7,15 @@ import pytest
 
 from aiopenai import AsyncOpenAI
 from aiopenai.testing import Server
+from aiopenai.testing.content.catalogue import MODELS
 
 from .http import Api
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[Server]:
-    async with Server() as server:
+    """A server that knows the listed models only."""
+    async with Server(models=MODELS) as server:
         yield server
 
 

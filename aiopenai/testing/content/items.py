@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from aiopenai.testing.content.pictures import seen
-from aiopenai.testing.engine.exchange import ApiError, Call, Object, is_array, is_object
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.params import missing, wrong_type
+from aiopenai.testing.engine.replies import ApiError
+from aiopenai.testing.engine.values import Object, is_array, is_object
 
 __all__ = ["as_items"]
 

@@ -8,7 +8,8 @@ from binascii import Error
 from typing import Any
 from zlib import compress, crc32
 
-from aiopenai.testing.engine.exchange import ApiError, is_array, is_object
+from aiopenai.testing.engine.replies import ApiError
+from aiopenai.testing.engine.values import is_array, is_object
 
 __all__ = ["SIDE", "picture", "seen"]
 

@@ -12,7 +12,7 @@ import re
 from typing import Any
 from zlib import crc32
 
-from aiopenai.testing.engine.exchange import strings
+from aiopenai.testing.engine.values import strings
 
 __all__ = ["count_tokens", "cut", "token_logprobs", "tokenize"]
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from aiopenai.testing.content.schema import example
-from aiopenai.testing.engine.exchange import ApiError, encode, is_array, is_object
+from aiopenai.testing.content.examples import example
 from aiopenai.testing.engine.params import wrong_type
+from aiopenai.testing.engine.replies import ApiError
+from aiopenai.testing.engine.values import encode, is_array, is_object
 
 __all__ = ["Tool", "ToolUse", "choose_tools", "named_tools"]
 

@@ -12,7 +12,7 @@ import time
 from base64 import b64decode, b64encode
 from typing import Any
 
-from aiopenai.testing.engine.exchange import encode
+from aiopenai.testing.engine.values import encode
 from aiopenai.testing.memory.state import EPOCH
 
 __all__ = ["sign_webhook", "webhook_event"]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from aiopenai.testing.engine.exchange import Call, Object, Reply
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import ARRAY, NUMBER, OBJECT, STRING, check, check_metadata, check_model, stored
+from aiopenai.testing.engine.replies import WholeReply
+from aiopenai.testing.engine.values import Object
 
 __all__ = ["create", "delete", "list_", "retrieve", "update"]
 
@@ -34,46 +36,46 @@ _DEFAULTS: Object = {
 }
 
 
-def create(call: Call) -> Reply:
+def create(call: Call) -> WholeReply:
     """POST /assistants."""
     body = call.body()
     check(body, _PARAMS, ("model",))
     assistant: Object = {"id": call.state.new_id("asst_"), "object": "assistant", "created_at": call.now(), **_DEFAULTS}
     _change(call, assistant, body)
     call.state.assistants.put(assistant["id"], assistant)
-    return Reply.json(assistant)
+    return WholeReply.json(assistant)
 
 
-def retrieve(call: Call) -> Reply:
+def retrieve(call: Call) -> WholeReply:
     """GET /assistants/{assistant_id}."""
-    return Reply.json(stored(call.state.assistants, call.ids[0], "assistant"))
+    return WholeReply.json(stored(call.state.assistants, call.ids[0], "assistant"))
 
 
-def update(call: Call) -> Reply:
+def update(call: Call) -> WholeReply:
     """POST /assistants/{assistant_id}."""
     assistant = stored(call.state.assistants, call.ids[0], "assistant")
     body = call.body()
     check(body, _PARAMS)
     _change(call, assistant, body)
-    return Reply.json(assistant)
+    return WholeReply.json(assistant)
 
 
-def list_(call: Call) -> Reply:
+def list_(call: Call) -> WholeReply:
     """GET /assistants: the newest first."""
     return page(call.state.assistants.values(), call.request.query, order="desc")
 
 
-def delete(call: Call) -> Reply:
+def delete(call: Call) -> WholeReply:
     """DELETE /assistants/{assistant_id}."""
     stored(call.state.assistants, call.ids[0], "assistant")
     call.state.assistants.pop(call.ids[0])
-    return Reply.json({"id": call.ids[0], "object": "assistant.deleted", "deleted": True})
+    return WholeReply.json({"id": call.ids[0], "object": "assistant.deleted", "deleted": True})
 
 
 def _change(call: Call, assistant: Object, body: Object) -> None:
     check_metadata(body.get("metadata"))
     if body.get("model") is not None:
-        check_model(body["model"], call.state.models)
+        check_model(body["model"], call.state)
         assistant["model"] = body["model"]
     for name, default in _DEFAULTS.items():
         if name in body:

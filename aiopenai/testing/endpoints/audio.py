@@ -13,11 +13,13 @@ from collections.abc import Iterator
 
 from aiopenai.testing.content.sounds import CONTENT_TYPES, duration, said, sound
 from aiopenai.testing.content.text import count_tokens, token_logprobs, tokenize
-from aiopenai.testing.engine.exchange import ApiError, Call, Events, Object, Outcome, Reply, data_event, strings
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.forms import Form, read_form
 from aiopenai.testing.engine.multipart import Part
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import ARRAY, BOOLEAN, NUMBER, OBJECT, STRING, check, check_model, stored
+from aiopenai.testing.engine.replies import ApiError, EventReply, Outcome, WholeReply, data_event
+from aiopenai.testing.engine.values import Object, strings
 
 __all__ = [
     "create_consent",
@@ -70,7 +72,7 @@ def speech(call: Call) -> Outcome:
     """POST /audio/speech: a sound in pieces, or events with such pieces (`stream_format: sse`)."""
     body = call.body()
     check(body, _SPEECH, ("input", "model", "voice"))
-    check_model(body["model"], call.state.models)
+    check_model(body["model"], call.state)
     text: str = body["input"]
     if not text or len(text) > _MAX_INPUT:
         message = f"Invalid 'input': expected a text of 1 to {_MAX_INPUT} characters, but it has {len(text)}."
@@ -80,8 +82,8 @@ def speech(call: Call) -> Outcome:
     read, made = count_tokens(text), int(duration(text) * _TOKENS_A_SECOND)
     if body.get("stream_format") == "sse":
         usage = {"input_tokens": read, "output_tokens": made, "total_tokens": read + made}
-        return Events(_speech_events(data, usage), tokens=read + made)
-    return Reply(data, content_type=CONTENT_TYPES[kind], chunk_size=_PIECE, tokens=read + made)
+        return EventReply(_speech_events(data, usage), tokens=read + made)
+    return WholeReply(data, content_type=CONTENT_TYPES[kind], chunk_size=_PIECE, tokens=read + made)
 
 
 def transcribe(call: Call) -> Outcome:
@@ -97,7 +99,7 @@ def transcribe(call: Call) -> Outcome:
     heard = _heard(call, form)
     # What the API says of `whisper-1`: it takes `stream` and does not stream.
     if form.fields.get("stream") and model != "whisper-1":
-        return Events(map(data_event, _events(heard, form, diarized=kind == "diarized_json")), tokens=heard.tokens)
+        return EventReply(map(data_event, _events(heard, form, diarized=kind == "diarized_json")), tokens=heard.tokens)
     granularities = strings(form.fields.get("timestamp_granularities")) or ["segment"]
     if kind == "json":
         value: Object = {"text": heard.text, "usage": heard.usage}
@@ -123,22 +125,22 @@ def transcribe(call: Call) -> Outcome:
         }
     else:
         return heard.plain(kind)
-    return Reply.json(value, tokens=heard.tokens)
+    return WholeReply.json(value, tokens=heard.tokens)
 
 
-def translate(call: Call) -> Reply:
+def translate(call: Call) -> WholeReply:
     """POST /audio/translations: as transcriptions; what is said is taken for English already."""
     form = read_form(call, _TRANSLATION, ("model",))
     kind = _format(call, form)
     heard = _heard(call, form)
     if kind == "json":
-        return Reply.json({"text": heard.text}, tokens=heard.tokens)
+        return WholeReply.json({"text": heard.text}, tokens=heard.tokens)
     if kind == "verbose_json":
-        return Reply.json({"task": "translate", **heard.verbose("english")}, tokens=heard.tokens)
+        return WholeReply.json({"task": "translate", **heard.verbose("english")}, tokens=heard.tokens)
     return heard.plain(kind)
 
 
-def create_voice(call: Call) -> Reply:
+def create_voice(call: Call) -> WholeReply:
     """POST /audio/voices: multipart with a name and either a sample with consent, or a prompt."""
     form = read_form(call, _VOICE, ("name",))
     prompt = form.fields.get("prompt")
@@ -153,17 +155,17 @@ def create_voice(call: Call) -> Reply:
         "prompt": prompt,
     }
     call.state.voices.put(voice["id"], voice)
-    return Reply.json(voice)
+    return WholeReply.json(voice)
 
 
-def delete_voice(call: Call) -> Reply:
+def delete_voice(call: Call) -> WholeReply:
     """DELETE /audio/voices/{voice_id}."""
     stored(call.state.voices, call.ids[0], "voice")
     call.state.voices.pop(call.ids[0])
-    return Reply.json({"id": call.ids[0], "object": "audio.voice.deleted", "deleted": True})
+    return WholeReply.json({"id": call.ids[0], "object": "audio.voice.deleted", "deleted": True})
 
 
-def create_consent(call: Call) -> Reply:
+def create_consent(call: Call) -> WholeReply:
     """POST /audio/voice_consents: multipart with `recording`, `name` and `language`."""
     form = read_form(call, {"name": STRING, "language": STRING}, ("name", "language"))
     form.file("recording")
@@ -175,33 +177,33 @@ def create_consent(call: Call) -> Reply:
         "language": form.fields["language"],
     }
     call.state.consents.put(consent["id"], consent)
-    return Reply.json(consent)
+    return WholeReply.json(consent)
 
 
-def retrieve_consent(call: Call) -> Reply:
+def retrieve_consent(call: Call) -> WholeReply:
     """GET /audio/voice_consents/{consent_id}."""
-    return Reply.json(stored(call.state.consents, call.ids[0], "voice consent"))
+    return WholeReply.json(stored(call.state.consents, call.ids[0], "voice consent"))
 
 
-def update_consent(call: Call) -> Reply:
+def update_consent(call: Call) -> WholeReply:
     """POST /audio/voice_consents/{consent_id}: only the name can be changed."""
     consent = stored(call.state.consents, call.ids[0], "voice consent")
     body = call.body()
     check(body, {"name": STRING}, ("name",))
     consent["name"] = body["name"]
-    return Reply.json(consent)
+    return WholeReply.json(consent)
 
 
-def list_consents(call: Call) -> Reply:
+def list_consents(call: Call) -> WholeReply:
     """GET /audio/voice_consents: the newest first."""
     return page(call.state.consents.values(), call.request.query, order="desc")
 
 
-def delete_consent(call: Call) -> Reply:
+def delete_consent(call: Call) -> WholeReply:
     """DELETE /audio/voice_consents/{consent_id}."""
     stored(call.state.consents, call.ids[0], "voice consent")
     call.state.consents.pop(call.ids[0])
-    return Reply.json({"id": call.ids[0], "object": "audio.voice_consent", "deleted": True})
+    return WholeReply.json({"id": call.ids[0], "object": "audio.voice_consent", "deleted": True})
 
 
 class _Heard:
@@ -261,7 +263,7 @@ class _Heard:
         ]
         return {"language": language or "english", "duration": self.seconds, "text": self.text, "segments": segments}
 
-    def plain(self, kind: str) -> Reply:
+    def plain(self, kind: str) -> WholeReply:
         """As text, or as subtitles of either kind."""
         if kind == "text":
             text = self.text + "\n"
@@ -272,11 +274,11 @@ class _Heard:
                 text = "".join(f"{number}\n{cue}" for number, cue in enumerate(cues, 1))
             else:
                 text = "WEBVTT\n\n" + "".join(cues)
-        return Reply(text.encode(), content_type="text/plain; charset=utf-8", tokens=self.tokens)
+        return WholeReply(text.encode(), content_type="text/plain; charset=utf-8", tokens=self.tokens)
 
 
 def _format(call: Call, form: Form) -> str:
-    check_model(form.fields["model"], call.state.models)
+    check_model(form.fields["model"], call.state)
     kind: str = form.fields.get("response_format") or "json"
     return kind
 

@@ -11,20 +11,12 @@ from typing import Any
 import msgspec
 
 from aiopenai.testing.endpoints.files import file_of, keep
-from aiopenai.testing.engine.exchange import (
-    ApiError,
-    Call,
-    Events,
-    Object,
-    Outcome,
-    Reply,
-    encode,
-    is_object,
-    section,
-)
-from aiopenai.testing.engine.journal import ReceivedRequest
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import OBJECT, STRING, check, check_metadata, expiry, stored
+from aiopenai.testing.engine.received import ReceivedRequest
+from aiopenai.testing.engine.replies import ApiError, EventReply, Outcome, WholeReply
+from aiopenai.testing.engine.values import Object, encode, is_object, section
 from aiopenai.testing.memory.stored import StoredBatch
 
 __all__ = ["cancel", "create", "list_", "retrieve"]
@@ -52,7 +44,7 @@ _UNFINISHED = ("validating", "in_progress", "finalizing", "cancelling")
 _TIMES = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
 
 
-def create(call: Call) -> Reply:
+def create(call: Call) -> WholeReply:
     """POST /batches."""
     body = call.body()
     check(body, _PARAMS, ("completion_window", "endpoint", "input_file_id"))
@@ -85,7 +77,7 @@ def create(call: Call) -> Reply:
     return call.polled(batch, unfinished=True)
 
 
-def retrieve(call: Call) -> Reply:
+def retrieve(call: Call) -> WholeReply:
     """GET /batches/{batch_id}."""
     kept = stored(call.state.batches, call.ids[0], "batch")
     batch = kept.batch
@@ -106,7 +98,7 @@ def retrieve(call: Call) -> Reply:
     return call.polled(batch, unfinished=batch["status"] in _UNFINISHED)
 
 
-def cancel(call: Call) -> Reply:
+def cancel(call: Call) -> WholeReply:
     """POST /batches/{batch_id}/cancel: the next look finds it cancelled."""
     batch = stored(call.state.batches, call.ids[0], "batch").batch
     if batch["status"] not in _UNFINISHED:
@@ -117,7 +109,7 @@ def cancel(call: Call) -> Reply:
     return call.polled(batch, unfinished=True)
 
 
-def list_(call: Call) -> Reply:
+def list_(call: Call) -> WholeReply:
     """GET /batches: the newest first."""
     return page([kept.batch for kept in call.state.batches.values()], call.request.query, order="desc")
 
@@ -203,10 +195,7 @@ def _run(call: Call, kept: StoredBatch, lines: list[Object]) -> None:
     _enter(call, batch, "completed")
 
 
-def _answer(call: Call, line: Object, request_id: str) -> Reply:
-    # The routes know this module.
-    from aiopenai.testing.engine.routes import answer
-
+def _answer(call: Call, line: Object, request_id: str) -> WholeReply:
     if line["body"].get("stream"):
         return ApiError(400, "Streaming is not supported in a batch.", param="stream", code="invalid_value").reply()
     request = ReceivedRequest(
@@ -217,8 +206,8 @@ def _answer(call: Call, line: Object, request_id: str) -> Reply:
         arrived=call.request.arrived,
         connection=call.request.connection,
     )
-    outcome: Outcome = answer(call.state, request, request_id)
-    assert not isinstance(outcome, Events)
+    outcome: Outcome = call.dispatch(call.state, request, request_id)
+    assert not isinstance(outcome, EventReply)
     return outcome
 
 

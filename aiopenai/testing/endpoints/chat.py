@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import zip_longest
 from typing import Any
 
+from aiopenai.testing.content.answers import OutputFormat, format_of, formatted_answer
+from aiopenai.testing.content.chat_events import chat_events
 from aiopenai.testing.content.pictures import seen
-from aiopenai.testing.content.schema import example
-from aiopenai.testing.content.text import count_tokens, cut, token_logprobs, tokenize
+from aiopenai.testing.content.text import count_tokens, cut, token_logprobs
 from aiopenai.testing.content.tools import Tool, ToolUse, choose_tools, named_tools
-from aiopenai.testing.engine.exchange import (
-    DONE,
-    ApiError,
-    Call,
-    Events,
-    Object,
-    Outcome,
-    Reply,
-    data_event,
-    encode,
-    is_array,
-    is_object,
-    section,
-    text_of,
-)
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import (
     ARRAY,
@@ -39,6 +24,8 @@ from aiopenai.testing.engine.params import (
     missing,
     wrong_type,
 )
+from aiopenai.testing.engine.replies import ApiError, EventReply, Outcome, WholeReply
+from aiopenai.testing.engine.values import Object, encode, is_array, is_object, section, text_of
 from aiopenai.testing.memory.stored import StoredChat
 
 __all__ = ["create", "delete", "list_", "messages", "retrieve", "update"]
@@ -96,14 +83,14 @@ def create(call: Call) -> Outcome:
     messages: list[Any] = body["messages"]
     _check_messages(messages)
     check_metadata(body.get("metadata"))
-    check_model(body["model"], call.state.models)
+    check_model(body["model"], call.state)
     if body.get("top_logprobs") is not None and not body.get("logprobs"):
         message = "'top_logprobs' is only allowed when 'logprobs' is true."
         raise ApiError(400, message, param="top_logprobs", code="invalid_value")
     if body.get("stream_options") is not None and not body.get("stream"):
         message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
         raise ApiError(400, message, param="stream_options", code="invalid_value")
-    choices, completion_tokens = _choices(call, body)
+    choices, completion_tokens = _choices(call, body, _wanted_format(body))
     prompt_tokens = _prompt_tokens(body)
     completion: Object = {
         "id": call.state.new_id("chatcmpl-"),
@@ -131,16 +118,16 @@ def create(call: Call) -> Outcome:
     tokens = prompt_tokens + completion_tokens
     if body.get("stream"):
         options = section(body, "stream_options")
-        return Events(_blocks(completion, include_usage=options.get("include_usage") is True), tokens=tokens)
-    return Reply.json(completion, tokens=tokens)
+        return EventReply(chat_events(completion, include_usage=options.get("include_usage") is True), tokens=tokens)
+    return WholeReply.json(completion, tokens=tokens)
 
 
-def retrieve(call: Call) -> Reply:
+def retrieve(call: Call) -> WholeReply:
     """GET /chat/completions/{completion_id}."""
-    return Reply.json(_stored(call).completion)
+    return WholeReply.json(_stored(call).completion)
 
 
-def update(call: Call) -> Reply:
+def update(call: Call) -> WholeReply:
     """POST /chat/completions/{completion_id}: only the metadata can be changed."""
     stored = _stored(call)
     body = call.body()
@@ -148,17 +135,17 @@ def update(call: Call) -> Reply:
         raise missing("metadata")
     check_metadata(body["metadata"])
     stored.completion = {**stored.completion, "metadata": body["metadata"] or {}}
-    return Reply.json(stored.completion)
+    return WholeReply.json(stored.completion)
 
 
-def delete(call: Call) -> Reply:
+def delete(call: Call) -> WholeReply:
     """DELETE /chat/completions/{completion_id}."""
     _stored(call)
     call.state.chats.pop(call.ids[0])
-    return Reply.json({"object": "chat.completion.deleted", "id": call.ids[0], "deleted": True})
+    return WholeReply.json({"object": "chat.completion.deleted", "id": call.ids[0], "deleted": True})
 
 
-def list_(call: Call) -> Reply:
+def list_(call: Call) -> WholeReply:
     """GET /chat/completions: stored ones, by model and metadata (`metadata[key]=value`)."""
     query = call.request.query
     wanted = {name[9:-1]: value for name, value in query.items() if name.startswith("metadata[") and name[-1] == "]"}
@@ -172,7 +159,7 @@ def list_(call: Call) -> Reply:
     return page(completions, query, order="asc")
 
 
-def messages(call: Call) -> Reply:
+def messages(call: Call) -> WholeReply:
     """GET /chat/completions/{completion_id}/messages."""
     return page(_stored(call).messages, call.request.query, order="asc")
 
@@ -242,6 +229,17 @@ def _check_messages(messages: list[Any]) -> None:
             raise missing(f"{where}.tool_call_id")
 
 
+def _wanted_format(body: Object) -> OutputFormat:
+    wanted = format_of(body.get("response_format"), "response_format", nested=True)
+    texts = [text_of(message.get("content")) for message in body["messages"]]
+    if wanted.type == "json_object" and not any("json" in text.lower() for text in texts):
+        message = (
+            "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
+        )
+        raise ApiError(400, message, param="messages")
+    return wanted
+
+
 def _bad_content(where: str, content: object) -> ApiError:
     return wrong_type(f"{where}.content", "one of a string or an array of objects", content)
 
@@ -266,7 +264,7 @@ def _prompt_tokens(body: Object) -> int:
     return total
 
 
-def _choices(call: Call, body: Object) -> tuple[list[Object], int]:
+def _choices(call: Call, body: Object, wanted: OutputFormat) -> tuple[list[Object], int]:
     messages: list[Any] = body["messages"]
     asked = next((message.get("content") for message in reversed(messages) if message["role"] == "user"), "")
     prompt = text_of(asked)
@@ -289,8 +287,8 @@ def _choices(call: Call, body: Object) -> tuple[list[Object], int]:
                 message["tool_calls"] = [_tool_call(call, use) for use in uses]
             total += sum(count_tokens(use.payload) + count_tokens(use.name) for use in uses)
         else:
-            text = _text(call, body, prompt, seen(asked, "messages"))
-            if index and not _formatted(body):
+            text = formatted_answer(call, wanted, prompt, seen(asked, "messages"))
+            if index and wanted.type == "text":
                 text += f" (choice {index + 1})"
             tokens, reason = cut(text, body.get("stop"), limit)
             message["content"] = "".join(tokens)
@@ -324,100 +322,3 @@ def _tool_call(call: Call, use: ToolUse) -> Object:
     if use.custom:
         return {"id": identity, "type": "custom", "custom": {"name": use.name, "input": use.payload}}
     return {"id": identity, "type": "function", "function": {"name": use.name, "arguments": use.payload}}
-
-
-def _formatted(body: Object) -> bool:
-    wanted = body.get("response_format")
-    return wanted is not None and wanted.get("type") != "text"
-
-
-def _text(call: Call, body: Object, prompt: str, images: str) -> str:
-    wanted = body.get("response_format")
-    if wanted is None or wanted.get("type") == "text":
-        return call.state.reply_text(prompt, images)
-    kind = wanted.get("type")
-    if kind == "json_object":
-        if not any("json" in text_of(message.get("content")).lower() for message in body["messages"]):
-            text = (
-                "'messages' must contain the word 'json' in some form, to use 'response_format' of type 'json_object'."
-            )
-            raise ApiError(400, text, param="messages")
-        return json_answer(call, prompt)
-    if kind != "json_schema":
-        text = f"Invalid value: '{kind}'. Supported values are: 'json_object', 'json_schema', and 'text'."
-        raise ApiError(400, text, param="response_format.type", code="invalid_value")
-    definition = wanted.get("json_schema")
-    if not is_object(definition):
-        raise missing("response_format.json_schema")
-    if type(definition.get("name")) is not str:
-        raise missing("response_format.json_schema.name")
-    return schema_answer(call, definition.get("schema"), prompt)
-
-
-def json_answer(call: Call, prompt: str) -> str:
-    """A JSON object as text: what the test set as answer if that is one, else the answer inside an object."""
-    text = call.state.reply_text(prompt)
-    return text if text.lstrip().startswith("{") else encode({"answer": text}).decode()
-
-
-def schema_answer(call: Call, schema: object, prompt: str) -> str:
-    """JSON text that fits a schema: what the test set as answer if that looks like JSON, else an example."""
-    if call.state.answer is not None:
-        text = call.state.reply_text(prompt)
-        if text.lstrip().startswith(("{", "[")):
-            return text
-    return encode(example(schema)).decode()
-
-
-def _blocks(completion: Object, *, include_usage: bool) -> Iterator[bytes]:
-    """The server-sent events of a completion: choices take turns, a token an event."""
-    base: Object = {
-        "id": completion["id"],
-        "object": "chat.completion.chunk",
-        "created": completion["created"],
-        "model": completion["model"],
-        "service_tier": completion["service_tier"],
-        "system_fingerprint": completion["system_fingerprint"],
-    }
-    closing: Object = {"usage": None} if include_usage else {}
-    streams = [_choice_chunks(choice) for choice in completion["choices"]]
-    for turn in zip_longest(*streams):
-        for choice in turn:
-            if choice is not None:
-                yield data_event({**base, "choices": [choice], **closing})
-    if include_usage:
-        yield data_event({**base, "choices": [], "usage": completion["usage"]})
-    yield DONE
-
-
-def _choice_chunks(choice: Object) -> Iterator[Object]:
-    index: int = choice["index"]
-    message: Object = choice["message"]
-    logprobs: list[Object] | None = choice["logprobs"] and choice["logprobs"]["content"]
-
-    def chunk(delta: Object, position: int | None = None) -> Object:
-        scores: Object | None = None
-        if logprobs is not None and position is not None:
-            scores = {"content": logprobs[position : position + 1], "refusal": None}
-        return {"index": index, "delta": delta, "logprobs": scores, "finish_reason": None}
-
-    if (function := message.get("function_call")) is not None:
-        first = {"role": "assistant", "content": None, "function_call": {"name": function["name"], "arguments": ""}}
-        yield chunk({**first, "refusal": None})
-        for token in tokenize(function["arguments"]):
-            yield chunk({"function_call": {"arguments": token}})
-    elif (calls := message.get("tool_calls")) is not None:
-        for number, tool_call in enumerate(calls):
-            kind: str = tool_call["type"]
-            field = "input" if kind == "custom" else "arguments"
-            inner: Object = tool_call[kind]
-            opening = {"index": number, "id": tool_call["id"], "type": kind, kind: {"name": inner["name"], field: ""}}
-            lead: Object = {} if number else {"role": "assistant", "content": None, "refusal": None}
-            yield chunk({**lead, "tool_calls": [opening]})
-            for token in tokenize(inner[field]):
-                yield chunk({"tool_calls": [{"index": number, kind: {field: token}}]})
-    else:
-        yield chunk({"role": "assistant", "content": "", "refusal": None})
-        for position, token in enumerate(tokenize(message["content"])):
-            yield chunk({"content": token}, position)
-    yield {"index": index, "delta": {}, "logprobs": None, "finish_reason": choice["finish_reason"]}

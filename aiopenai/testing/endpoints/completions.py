@@ -7,18 +7,7 @@ from typing import Any
 
 from aiopenai.testing.content.text import alternatives, count_tokens, cut, token_logprob, tokenize
 from aiopenai.testing.endpoints.chat import FINGERPRINT
-from aiopenai.testing.engine.exchange import (
-    DONE,
-    ApiError,
-    Call,
-    Events,
-    Object,
-    Outcome,
-    Reply,
-    data_event,
-    is_array,
-    section,
-)
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.params import (
     ARRAY,
     BOOLEAN,
@@ -30,6 +19,8 @@ from aiopenai.testing.engine.params import (
     check_model,
     wrong_type,
 )
+from aiopenai.testing.engine.replies import DONE, ApiError, EventReply, Outcome, WholeReply, data_event
+from aiopenai.testing.engine.values import Object, is_array, section
 
 __all__ = ["create"]
 
@@ -62,7 +53,7 @@ def create(call: Call) -> Outcome:
     """POST /completions."""
     body = call.body()
     check(body, _PARAMS, ("model",))
-    check_model(body["model"], call.state.models)
+    check_model(body["model"], call.state)
     count: int = body.get("n") or 1
     if body.get("best_of") is not None and body["best_of"] < count:
         raise ApiError(400, "'best_of' must be at least as large as 'n'.", param="best_of", code="invalid_value")
@@ -101,8 +92,8 @@ def create(call: Call) -> Outcome:
     if body.get("stream"):
         options = section(body, "stream_options")
         blocks = _blocks(completion, body.get("logprobs"), include_usage=options.get("include_usage") is True)
-        return Events(blocks, tokens=prompt_tokens + completion_tokens)
-    return Reply.json(completion, tokens=prompt_tokens + completion_tokens)
+        return EventReply(blocks, tokens=prompt_tokens + completion_tokens)
+    return WholeReply.json(completion, tokens=prompt_tokens + completion_tokens)
 
 
 def _prompts(prompt: object) -> list[tuple[str, int]]:

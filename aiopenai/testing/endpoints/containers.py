@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from aiopenai.testing.endpoints.files import attachment, file_of
-from aiopenai.testing.engine.exchange import Call, Object, Reply, strings
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.forms import read_form_or_json
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import ARRAY, OBJECT, STRING, check, missing, not_found, stored
+from aiopenai.testing.engine.replies import WholeReply
+from aiopenai.testing.engine.values import Object, strings
 from aiopenai.testing.memory.stored import StoredFile
 
 __all__ = [
@@ -30,7 +32,7 @@ _PARAMS = {
 }
 
 
-def create(call: Call) -> Reply:
+def create(call: Call) -> WholeReply:
     """POST /containers."""
     body = call.body()
     check(body, _PARAMS, ("name",))
@@ -50,15 +52,15 @@ def create(call: Call) -> Reply:
     call.state.containers.put(container["id"], container)
     for file in files:
         _add(call, container["id"], file.file["filename"], file.data)
-    return Reply.json(container)
+    return WholeReply.json(container)
 
 
-def retrieve(call: Call) -> Reply:
+def retrieve(call: Call) -> WholeReply:
     """GET /containers/{container_id}."""
-    return Reply.json(stored(call.state.containers, call.ids[0], "container"))
+    return WholeReply.json(stored(call.state.containers, call.ids[0], "container"))
 
 
-def list_(call: Call) -> Reply:
+def list_(call: Call) -> WholeReply:
     """GET /containers: the newest first, by name."""
     query = call.request.query
     name = query.get("name")
@@ -66,51 +68,51 @@ def list_(call: Call) -> Reply:
     return page(found, query, order="desc")
 
 
-def delete(call: Call) -> Reply:
+def delete(call: Call) -> WholeReply:
     """DELETE /containers/{container_id}: its files go too."""
     stored(call.state.containers, call.ids[0], "container")
     call.state.containers.pop(call.ids[0])
     for file in _files(call):
         call.state.container_files.pop(file["id"])
-    return Reply.json({"id": call.ids[0], "object": "container.deleted", "deleted": True})
+    return WholeReply.json({"id": call.ids[0], "object": "container.deleted", "deleted": True})
 
 
-def create_file(call: Call) -> Reply:
+def create_file(call: Call) -> WholeReply:
     """POST /containers/{container_id}/files: multipart with `file`, or the `file_id` of an uploaded one."""
     stored(call.state.containers, call.ids[0], "container")
     form = read_form_or_json(call, {"file_id": STRING})
     identity = form.fields.get("file_id")
     if form.files.get("file"):
         part = form.file("file")
-        return Reply.json(_add(call, call.ids[0], part.filename or "file", part.data))
+        return WholeReply.json(_add(call, call.ids[0], part.filename or "file", part.data))
     if identity is None:
         raise missing("file")
     source = file_of(call, identity, "file_id")
-    return Reply.json(_add(call, call.ids[0], source.file["filename"], source.data))
+    return WholeReply.json(_add(call, call.ids[0], source.file["filename"], source.data))
 
 
-def retrieve_file(call: Call) -> Reply:
+def retrieve_file(call: Call) -> WholeReply:
     """GET /containers/{container_id}/files/{file_id}."""
-    return Reply.json(_file(call).file)
+    return WholeReply.json(_file(call).file)
 
 
-def list_files(call: Call) -> Reply:
+def list_files(call: Call) -> WholeReply:
     """GET /containers/{container_id}/files: the newest first."""
     stored(call.state.containers, call.ids[0], "container")
     return page(_files(call), call.request.query, order="desc")
 
 
-def file_content(call: Call) -> Reply:
+def file_content(call: Call) -> WholeReply:
     """GET /containers/{container_id}/files/{file_id}/content."""
     found = _file(call)
     return attachment(found.file["path"].rpartition("/")[2], found.data)
 
 
-def delete_file(call: Call) -> Reply:
+def delete_file(call: Call) -> WholeReply:
     """DELETE /containers/{container_id}/files/{file_id}."""
     _file(call)
     call.state.container_files.pop(call.ids[1])
-    return Reply.json({"id": call.ids[1], "object": "container.file.deleted", "deleted": True})
+    return WholeReply.json({"id": call.ids[1], "object": "container.file.deleted", "deleted": True})
 
 
 def _files(call: Call) -> list[Object]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from aiopenai.testing.content.items import as_items
-from aiopenai.testing.engine.exchange import ApiError, Call, Object, Reply
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import ARRAY, OBJECT, check, check_metadata, missing, stored
+from aiopenai.testing.engine.replies import ApiError, WholeReply
+from aiopenai.testing.engine.values import Object
 from aiopenai.testing.memory.store import Store
 from aiopenai.testing.memory.stored import StoredConversation
 
@@ -25,7 +27,7 @@ _PARAMS = {"items": ARRAY, "metadata": OBJECT}
 _MAX_ITEMS = 20
 
 
-def create(call: Call) -> Reply:
+def create(call: Call) -> WholeReply:
     """POST /conversations."""
     body = call.body()
     check(body, _PARAMS)
@@ -39,15 +41,15 @@ def create(call: Call) -> Reply:
     kept = StoredConversation(conversation, Store(call.state.max_stored))
     _add(call, kept, body)
     call.state.conversations.put(conversation["id"], kept)
-    return Reply.json(conversation)
+    return WholeReply.json(conversation)
 
 
-def retrieve(call: Call) -> Reply:
+def retrieve(call: Call) -> WholeReply:
     """GET /conversations/{conversation_id}."""
-    return Reply.json(conversation_of(call, call.ids[0]).conversation)
+    return WholeReply.json(conversation_of(call, call.ids[0]).conversation)
 
 
-def update(call: Call) -> Reply:
+def update(call: Call) -> WholeReply:
     """POST /conversations/{conversation_id}: only the metadata can be changed."""
     kept = conversation_of(call, call.ids[0])
     body = call.body()
@@ -55,42 +57,42 @@ def update(call: Call) -> Reply:
         raise missing("metadata")
     check_metadata(body["metadata"])
     kept.conversation["metadata"] = body["metadata"] or {}
-    return Reply.json(kept.conversation)
+    return WholeReply.json(kept.conversation)
 
 
-def delete(call: Call) -> Reply:
+def delete(call: Call) -> WholeReply:
     """DELETE /conversations/{conversation_id}."""
     conversation_of(call, call.ids[0])
     call.state.conversations.pop(call.ids[0])
-    return Reply.json({"id": call.ids[0], "object": "conversation.deleted", "deleted": True})
+    return WholeReply.json({"id": call.ids[0], "object": "conversation.deleted", "deleted": True})
 
 
-def create_items(call: Call) -> Reply:
+def create_items(call: Call) -> WholeReply:
     """POST /conversations/{conversation_id}/items: up to 20 at once."""
     kept = conversation_of(call, call.ids[0])
     body = call.body()
     check(body, _PARAMS, ("items",))
     added = _add(call, kept, body)
     ids = [item["id"] for item in added] or [""]
-    return Reply.json({"object": "list", "data": added, "first_id": ids[0], "last_id": ids[-1], "has_more": False})
+    return WholeReply.json({"object": "list", "data": added, "first_id": ids[0], "last_id": ids[-1], "has_more": False})
 
 
-def retrieve_item(call: Call) -> Reply:
+def retrieve_item(call: Call) -> WholeReply:
     """GET /conversations/{conversation_id}/items/{item_id}."""
-    return Reply.json(stored(conversation_of(call, call.ids[0]).items, call.ids[1], "item in this conversation"))
+    return WholeReply.json(stored(conversation_of(call, call.ids[0]).items, call.ids[1], "item in this conversation"))
 
 
-def list_items(call: Call) -> Reply:
+def list_items(call: Call) -> WholeReply:
     """GET /conversations/{conversation_id}/items: the newest first."""
     return page(conversation_of(call, call.ids[0]).items.values(), call.request.query, order="desc")
 
 
-def delete_item(call: Call) -> Reply:
+def delete_item(call: Call) -> WholeReply:
     """DELETE /conversations/{conversation_id}/items/{item_id}: answers with the conversation."""
     kept = conversation_of(call, call.ids[0])
     stored(kept.items, call.ids[1], "item in this conversation")
     kept.items.pop(call.ids[1])
-    return Reply.json(kept.conversation)
+    return WholeReply.json(kept.conversation)
 
 
 def conversation_of(call: Call, identity: str) -> StoredConversation:

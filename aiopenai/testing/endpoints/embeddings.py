@@ -11,8 +11,10 @@ from math import sqrt
 from typing import Any
 
 from aiopenai.testing.content.text import count_tokens
-from aiopenai.testing.engine.exchange import ApiError, Call, Object, Reply, is_array
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.params import ARRAY, INTEGER, STRING, check, check_model, wrong_type
+from aiopenai.testing.engine.replies import ApiError, WholeReply
+from aiopenai.testing.engine.values import Object, is_array
 
 __all__ = ["create"]
 
@@ -29,12 +31,12 @@ _PARAMS = {
 }
 
 
-def create(call: Call) -> Reply:
+def create(call: Call) -> WholeReply:
     """POST /embeddings."""
     body = call.body()
     check(body, _PARAMS, ("input", "model"))
     model: str = body["model"]
-    check_model(model, call.state.models)
+    check_model(model, call.state)
     size = _SIZES.get(model, _SIZE)
     dimensions: int | None = body.get("dimensions")
     if dimensions is not None:
@@ -58,7 +60,7 @@ def create(call: Call) -> Reply:
             }
         )
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return Reply.json({"object": "list", "data": data, "model": model, "usage": usage}, tokens=tokens)
+    return WholeReply.json({"object": "list", "data": data, "model": model, "usage": usage}, tokens=tokens)
 
 
 def _inputs(given: Any) -> list[tuple[bytes, int]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from aiopenai.testing.engine.exchange import ApiError, Call, Object, Reply
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.forms import read_form
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import OBJECT, STRING, expiry
+from aiopenai.testing.engine.replies import ApiError, WholeReply
+from aiopenai.testing.engine.values import Object
 from aiopenai.testing.memory.stored import StoredFile
 
 __all__ = ["PURPOSES", "attachment", "content", "create", "delete", "file_of", "keep", "list_", "retrieve"]
@@ -15,12 +17,12 @@ _PARAMS = {"purpose": STRING.one_of(*PURPOSES), "expires_after": OBJECT}
 _PAGE = 10_000
 
 
-def create(call: Call) -> Reply:
+def create(call: Call) -> WholeReply:
     """POST /files: multipart with `file`, `purpose` and perhaps `expires_after[anchor]` and `[seconds]`."""
     form = read_form(call, _PARAMS, ("purpose",))
     upload = form.file("file")
     expires_at = expiry(form.fields.get("expires_after"), call.now())
-    return Reply.json(keep(call, upload.filename or "upload", upload.data, form.fields["purpose"], expires_at))
+    return WholeReply.json(keep(call, upload.filename or "upload", upload.data, form.fields["purpose"], expires_at))
 
 
 def keep(call: Call, filename: str, data: bytes, purpose: str, expires_at: int | None = None) -> Object:
@@ -41,7 +43,7 @@ def keep(call: Call, filename: str, data: bytes, purpose: str, expires_at: int |
     return file
 
 
-def list_(call: Call) -> Reply:
+def list_(call: Call) -> WholeReply:
     """GET /files: the newest first, by purpose."""
     query = call.request.query
     purpose = query.get("purpose")
@@ -51,30 +53,30 @@ def list_(call: Call) -> Reply:
     return page(files, query, order="desc", limit=_PAGE, max_limit=_PAGE)
 
 
-def retrieve(call: Call) -> Reply:
+def retrieve(call: Call) -> WholeReply:
     """GET /files/{file_id}."""
-    return Reply.json(file_of(call, call.ids[0]).file)
+    return WholeReply.json(file_of(call, call.ids[0]).file)
 
 
-def delete(call: Call) -> Reply:
+def delete(call: Call) -> WholeReply:
     """DELETE /files/{file_id}."""
     file_of(call, call.ids[0])
     call.state.files.pop(call.ids[0])
-    return Reply.json({"id": call.ids[0], "object": "file", "deleted": True})
+    return WholeReply.json({"id": call.ids[0], "object": "file", "deleted": True})
 
 
-def content(call: Call) -> Reply:
+def content(call: Call) -> WholeReply:
     """GET /files/{file_id}/content: the bytes as they were uploaded."""
     stored = file_of(call, call.ids[0])
     return attachment(stored.file["filename"], stored.data)
 
 
-def attachment(filename: str, data: bytes) -> Reply:
+def attachment(filename: str, data: bytes) -> WholeReply:
     """A reply that is a file to download."""
     # A header cannot hold every file name: what is not plain ASCII is replaced.
     name = "".join(char if " " <= char <= "~" and char not in '"\\' else "_" for char in filename)
     headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Reply(data, content_type="application/octet-stream", headers=headers)
+    return WholeReply(data, content_type="application/octet-stream", headers=headers)
 
 
 def file_of(call: Call, identity: str, param: str = "id") -> StoredFile:

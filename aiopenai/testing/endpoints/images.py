@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 from aiopenai.testing.content.pictures import picture
 from aiopenai.testing.content.text import count_tokens
-from aiopenai.testing.engine.exchange import ApiError, Call, Events, Object, Outcome, Reply, is_array, named_event
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.forms import Form, read_form, read_form_or_json
 from aiopenai.testing.engine.params import BOOLEAN, INTEGER, OBJECT, STRING, check, check_model, missing
+from aiopenai.testing.engine.replies import ApiError, EventReply, Outcome, WholeReply, named_event
+from aiopenai.testing.engine.values import Object, is_array
 
 __all__ = ["edit", "generate", "variation"]
 
@@ -65,7 +67,7 @@ def _sent(form: Form) -> list[bytes]:
 
 def _made(call: Call, body: Object, prompt: str, kind: str, *, given: int) -> Outcome:
     model: str = body.get("model") or ("dall-e-2" if kind == "image_variation" else "gpt-image-1")
-    check_model(model, call.state.models)
+    check_model(model, call.state)
     if not prompt:
         raise ApiError(400, "Invalid 'prompt': empty string.", param="prompt", code="empty_string")
     older = model.startswith("dall-e")
@@ -94,7 +96,7 @@ def _made(call: Call, body: Object, prompt: str, kind: str, *, given: int) -> Ou
             raise ApiError(400, "A stream has one image only.", param="n", code="invalid_value")
         head = {"created_at": call.now(), **settings}
         events = _events(kind, head, prompt, file_type, body.get("partial_images") or 0, usage)
-        return Events(map(named_event, events), tokens=tokens)
+        return EventReply(map(named_event, events), tokens=tokens)
     data: list[Object] = []
     for number in range(count):
         image = _base64(f"{prompt} {number}" if number else prompt, file_type)
@@ -107,7 +109,7 @@ def _made(call: Call, body: Object, prompt: str, kind: str, *, given: int) -> Ou
             entry["revised_prompt"] = f"A picture of this: {prompt}"
         data.append(entry)
     reply: Object = {"created": call.now(), "data": data}
-    return Reply.json(reply if older else {**reply, **settings, "usage": usage}, tokens=tokens)
+    return WholeReply.json(reply if older else {**reply, **settings, "usage": usage}, tokens=tokens)
 
 
 def _base64(text: str, kind: str) -> str:

@@ -2,33 +2,40 @@
 
 from __future__ import annotations
 
-from aiopenai.testing.engine.exchange import ApiError, Call, Object, Reply
-from aiopenai.testing.engine.params import check_model
+from aiopenai.testing.engine.exchange import Call
+from aiopenai.testing.engine.params import unknown_model
+from aiopenai.testing.engine.replies import ApiError, WholeReply
+from aiopenai.testing.engine.values import Object
 from aiopenai.testing.memory.state import EPOCH
 
 __all__ = ["delete", "list_", "retrieve"]
 
 
-def list_(call: Call) -> Reply:
+def list_(call: Call) -> WholeReply:
     """GET /models."""
-    return Reply.json({"object": "list", "data": [_model(name) for name in call.state.models]})
+    return WholeReply.json({"object": "list", "data": [_model(name) for name in call.state.models]})
 
 
-def retrieve(call: Call) -> Reply:
-    """GET /models/{model}."""
-    check_model(call.ids[0], call.state.models)
-    return Reply.json(_model(call.ids[0]))
+def retrieve(call: Call) -> WholeReply:
+    """GET /models/{model}: only models of the list."""
+    return WholeReply.json(_model(_listed(call)))
 
 
-def delete(call: Call) -> Reply:
+def delete(call: Call) -> WholeReply:
     """DELETE /models/{model}: only fine-tuned models (`ft:...`) may go."""
-    name = call.ids[0]
-    check_model(name, call.state.models)
+    name = _listed(call)
     if not name.startswith("ft:"):
         message = f"You have insufficient permissions for this operation: the model '{name}' is not yours."
         raise ApiError(403, message, param="model", code="permission_denied")
     del call.state.models[name]
-    return Reply.json({"id": name, "object": "model", "deleted": True})
+    return WholeReply.json({"id": name, "object": "model", "deleted": True})
+
+
+def _listed(call: Call) -> str:
+    name = call.ids[0]
+    if name not in call.state.models:
+        raise unknown_model(name)
+    return name
 
 
 def _model(name: str) -> Object:

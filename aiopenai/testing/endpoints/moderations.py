@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from aiopenai.testing.content.text import count_tokens
-from aiopenai.testing.engine.exchange import ApiError, Call, Object, Reply, is_array, is_object
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.params import ARRAY, STRING, check, check_model, wrong_type
+from aiopenai.testing.engine.replies import ApiError, WholeReply
+from aiopenai.testing.engine.values import Object, is_array, is_object
 
 __all__ = ["create"]
 
@@ -28,12 +30,12 @@ _CATEGORIES: dict[str, tuple[tuple[str, ...], bool]] = {
 }
 
 
-def create(call: Call) -> Reply:
+def create(call: Call) -> WholeReply:
     """POST /moderations: a result for each string; the parts of a multi-modal input make one result together."""
     body = call.body()
     check(body, _PARAMS, ("input",))
     model: str = body.get("model") or "omni-moderation-latest"
-    check_model(model, call.state.models)
+    check_model(model, call.state)
     given = body["input"]
     if type(given) is str:
         results = [_result(given, ("text",))]
@@ -48,7 +50,7 @@ def create(call: Call) -> Reply:
         tokens = count_tokens(text)
     else:
         raise wrong_type("input", "one of a string, an array of strings or an array of objects", given)
-    return Reply.json({"id": call.state.new_id("modr-"), "model": model, "results": results}, tokens=tokens)
+    return WholeReply.json({"id": call.state.new_id("modr-"), "model": model, "results": results}, tokens=tokens)
 
 
 def _part_text(number: int, part: Object) -> str:

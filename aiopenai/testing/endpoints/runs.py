@@ -10,23 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
+from aiopenai.testing.content.answers import PLAIN_TEXT, OutputFormat, format_of, formatted_answer
 from aiopenai.testing.content.pictures import seen
 from aiopenai.testing.content.text import count_tokens, cut
 from aiopenai.testing.content.tools import choose_tools, named_tools
-from aiopenai.testing.endpoints.chat import json_answer, schema_answer
 from aiopenai.testing.endpoints.threads import ACTIVE, add_message, new_thread, thread_of
-from aiopenai.testing.engine.exchange import (
-    ApiError,
-    Call,
-    Events,
-    Object,
-    Outcome,
-    Reply,
-    encode,
-    is_array,
-    is_object,
-    section,
-)
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import (
     ARRAY,
@@ -40,6 +29,8 @@ from aiopenai.testing.engine.params import (
     check_model,
     stored,
 )
+from aiopenai.testing.engine.replies import ApiError, EventReply, Outcome, WholeReply
+from aiopenai.testing.engine.values import Object, encode, is_array, is_object, section
 from aiopenai.testing.memory.stored import StoredRun, StoredThread
 
 __all__ = [
@@ -96,7 +87,7 @@ def create_with_thread(call: Call) -> Outcome:
     return _start(call, kept, body, [("thread.created", kept.thread)])
 
 
-def retrieve(call: Call) -> Reply:
+def retrieve(call: Call) -> WholeReply:
     """GET /threads/{thread_id}/runs/{run_id}."""
     kept = _run(call)
     # The events are for streams only.
@@ -104,22 +95,22 @@ def retrieve(call: Call) -> Reply:
     return _reply(call, kept)
 
 
-def update(call: Call) -> Reply:
+def update(call: Call) -> WholeReply:
     """POST /threads/{thread_id}/runs/{run_id}: only the metadata can be changed."""
     kept = _run(call)
     body = call.body()
     check_metadata(body.get("metadata"))
     if "metadata" in body:
         kept.run["metadata"] = body["metadata"] or {}
-    return Reply.json(kept.run)
+    return WholeReply.json(kept.run)
 
 
-def list_(call: Call) -> Reply:
+def list_(call: Call) -> WholeReply:
     """GET /threads/{thread_id}/runs: the newest first."""
     return page([kept.run for kept in thread_of(call).runs.values()], call.request.query, order="desc")
 
 
-def cancel(call: Call) -> Reply:
+def cancel(call: Call) -> WholeReply:
     """POST /threads/{thread_id}/runs/{run_id}/cancel: the next look finds it cancelled."""
     kept = _run(call)
     if kept.run["status"] not in ACTIVE:
@@ -155,24 +146,24 @@ def submit_tool_outputs(call: Call) -> Outcome:
     return _outcome(call, thread_of(call), kept, body, started)
 
 
-def list_steps(call: Call) -> Reply:
+def list_steps(call: Call) -> WholeReply:
     """GET /threads/{thread_id}/runs/{run_id}/steps: the newest first."""
     return page(_run(call).steps, call.request.query, order="desc")
 
 
-def retrieve_step(call: Call) -> Reply:
+def retrieve_step(call: Call) -> WholeReply:
     """GET /threads/{thread_id}/runs/{run_id}/steps/{step_id}."""
     steps = {step["id"]: step for step in _run(call).steps}
     if call.ids[2] not in steps:
         raise ApiError(404, f"No run step found with id '{call.ids[2]}'.", param="id", code="not_found")
-    return Reply.json(steps[call.ids[2]])
+    return WholeReply.json(steps[call.ids[2]])
 
 
 def _run(call: Call) -> StoredRun:
     return stored(thread_of(call).runs, call.ids[1], "run in this thread")
 
 
-def _reply(call: Call, kept: StoredRun) -> Reply:
+def _reply(call: Call, kept: StoredRun) -> WholeReply:
     return call.polled(kept.run, unfinished=kept.run["status"] in ("queued", "in_progress", "cancelling"))
 
 
@@ -192,7 +183,7 @@ def _start(call: Call, thread: StoredThread, body: Object, events: list[_Event])
         """What the run says, or else its assistant."""
         return assistant[name] if body.get(name) is None else body[name]
 
-    check_model(chosen("model"), call.state.models)
+    check_model(chosen("model"), call.state)
     more: str | None = body.get("additional_instructions")
     run: Object = {
         "id": call.state.new_id("run_"),
@@ -223,8 +214,9 @@ def _start(call: Call, thread: StoredThread, body: Object, events: list[_Event])
         "tool_choice": body.get("tool_choice") or "auto",
         "parallel_tool_calls": body.get("parallel_tool_calls") is not False,
     }
-    # Now, while the caller is there to be told what is wrong with them.
+    # Checked now: the reply of this call can report an error, later steps cannot.
     _tools(run)
+    _wanted_format(run)
     kept = StoredRun(run)
     thread.runs.put(run["id"], kept)
     started: list[_Event] = [*events, ("thread.run.created", run), ("thread.run.queued", run)]
@@ -239,7 +231,7 @@ def _outcome(call: Call, thread: StoredThread, kept: StoredRun, body: Object, st
     while kept.run["status"] in ("queued", "in_progress"):
         # Each is encoded before the next changes what it is about.
         blocks += [_block(name, data) for name, data in _advance(call, thread, kept)]
-    return Events([*blocks, _DONE])
+    return EventReply([*blocks, _DONE])
 
 
 def _block(name: str, data: Object) -> bytes:
@@ -273,10 +265,10 @@ def _advance(call: Call, thread: StoredThread, kept: StoredRun) -> Iterator[_Eve
             calls = [{"name": use.name, "arguments": use.payload} for use in uses]
             yield from _ask(call, kept, calls)
         else:
-            read = (
-                3 + count_tokens(run["instructions"]) + sum(3 + count_tokens(_text(one["content"])) for one in messages)
-            )
-            yield from _say(call, thread, kept, _answer(call, run, prompt, seen(asked, "content")), read)
+            texts = [run["instructions"], *(_text(one["content"]) for one in messages)]
+            read = 3 * len(texts) + sum(map(count_tokens, texts))
+            answer = formatted_answer(call, _wanted_format(run), prompt, seen(asked, "content"))
+            yield from _say(call, thread, kept, answer, read)
 
 
 def _tools(run: Object) -> list[Any]:
@@ -290,12 +282,9 @@ def _text(content: list[Object]) -> str:
     return "\n".join(part["text"]["value"] for part in content if part["type"] == "text")
 
 
-def _answer(call: Call, run: Object, prompt: str, images: str) -> str:
-    wanted: Any = run["response_format"]
-    kind = wanted.get("type") if is_object(wanted) else None
-    if kind == "json_schema" and is_object(wanted):
-        return schema_answer(call, section(wanted, "json_schema").get("schema"), prompt)
-    return json_answer(call, prompt) if kind == "json_object" else call.state.reply_text(prompt, images)
+def _wanted_format(run: Object) -> OutputFormat:
+    wanted = run["response_format"]
+    return format_of(wanted, "response_format", nested=True) if is_object(wanted) else PLAIN_TEXT
 
 
 def _step(call: Call, kept: StoredRun, details: Object) -> Object:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from aiopenai.testing.content.pictures import seen
-from aiopenai.testing.engine.exchange import ApiError, Call, Object, Reply, is_array, is_object
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import ARRAY, OBJECT, STRING, check, check_metadata, missing, stored, wrong_type
+from aiopenai.testing.engine.replies import ApiError, WholeReply
+from aiopenai.testing.engine.values import Object, is_array, is_object
 from aiopenai.testing.memory.store import Store
 from aiopenai.testing.memory.stored import StoredThread
 
@@ -36,9 +38,9 @@ _MESSAGE = {
 ACTIVE = ("queued", "in_progress", "requires_action", "cancelling")
 
 
-def create(call: Call) -> Reply:
+def create(call: Call) -> WholeReply:
     """POST /threads."""
-    return Reply.json(new_thread(call, call.body()).thread)
+    return WholeReply.json(new_thread(call, call.body()).thread)
 
 
 def new_thread(call: Call, body: Object) -> StoredThread:
@@ -60,12 +62,12 @@ def new_thread(call: Call, body: Object) -> StoredThread:
     return kept
 
 
-def retrieve(call: Call) -> Reply:
+def retrieve(call: Call) -> WholeReply:
     """GET /threads/{thread_id}."""
-    return Reply.json(thread_of(call).thread)
+    return WholeReply.json(thread_of(call).thread)
 
 
-def update(call: Call) -> Reply:
+def update(call: Call) -> WholeReply:
     """POST /threads/{thread_id}."""
     thread = thread_of(call).thread
     body = call.body()
@@ -74,24 +76,24 @@ def update(call: Call) -> Reply:
     for name in ("metadata", "tool_resources"):
         if name in body:
             thread[name] = body[name] or {}
-    return Reply.json(thread)
+    return WholeReply.json(thread)
 
 
-def delete(call: Call) -> Reply:
+def delete(call: Call) -> WholeReply:
     """DELETE /threads/{thread_id}."""
     thread_of(call)
     call.state.threads.pop(call.ids[0])
-    return Reply.json({"id": call.ids[0], "object": "thread.deleted", "deleted": True})
+    return WholeReply.json({"id": call.ids[0], "object": "thread.deleted", "deleted": True})
 
 
-def create_message(call: Call) -> Reply:
+def create_message(call: Call) -> WholeReply:
     """POST /threads/{thread_id}/messages: not while a run is active."""
     kept = thread_of(call)
     for run in kept.runs.values():
         if run.run["status"] in ACTIVE:
             identity, active = kept.thread["id"], run.run["id"]
             raise ApiError(400, f"Can't add messages to {identity} while a run {active} is active.")
-    return Reply.json(add_message(call, kept, call.body()))
+    return WholeReply.json(add_message(call, kept, call.body()))
 
 
 def add_message(call: Call, kept: StoredThread, given: object) -> Object:
@@ -120,22 +122,22 @@ def add_message(call: Call, kept: StoredThread, given: object) -> Object:
     return message
 
 
-def retrieve_message(call: Call) -> Reply:
+def retrieve_message(call: Call) -> WholeReply:
     """GET /threads/{thread_id}/messages/{message_id}."""
-    return Reply.json(_message(call))
+    return WholeReply.json(_message(call))
 
 
-def update_message(call: Call) -> Reply:
+def update_message(call: Call) -> WholeReply:
     """POST /threads/{thread_id}/messages/{message_id}: only the metadata can be changed."""
     message = _message(call)
     body = call.body()
     check_metadata(body.get("metadata"))
     if "metadata" in body:
         message["metadata"] = body["metadata"] or {}
-    return Reply.json(message)
+    return WholeReply.json(message)
 
 
-def list_messages(call: Call) -> Reply:
+def list_messages(call: Call) -> WholeReply:
     """GET /threads/{thread_id}/messages: the newest first, by run."""
     query = call.request.query
     run = query.get("run_id")
@@ -143,11 +145,11 @@ def list_messages(call: Call) -> Reply:
     return page(found, query, order="desc")
 
 
-def delete_message(call: Call) -> Reply:
+def delete_message(call: Call) -> WholeReply:
     """DELETE /threads/{thread_id}/messages/{message_id}."""
     _message(call)
     thread_of(call).messages.pop(call.ids[1])
-    return Reply.json({"id": call.ids[1], "object": "thread.message.deleted", "deleted": True})
+    return WholeReply.json({"id": call.ids[1], "object": "thread.message.deleted", "deleted": True})
 
 
 def thread_of(call: Call) -> StoredThread:

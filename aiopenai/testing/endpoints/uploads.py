@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 
 from aiopenai.testing.endpoints.files import PURPOSES, keep
-from aiopenai.testing.engine.exchange import ApiError, Call, Object, Reply, strings
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.forms import read_form
 from aiopenai.testing.engine.params import ARRAY, INTEGER, OBJECT, STRING, check, expiry, stored
+from aiopenai.testing.engine.replies import ApiError, WholeReply
+from aiopenai.testing.engine.values import Object, strings
 from aiopenai.testing.memory.stored import StoredPart, StoredUpload
 
 __all__ = ["cancel", "complete", "create", "create_part"]
@@ -23,7 +25,7 @@ _PART_LIMIT = 64 * 1024 * 1024
 _HOUR = 3_600
 
 
-def create(call: Call) -> Reply:
+def create(call: Call) -> WholeReply:
     """POST /uploads."""
     body = call.body()
     check(body, _PARAMS, ("bytes", "filename", "mime_type", "purpose"))
@@ -41,10 +43,10 @@ def create(call: Call) -> Reply:
         "file": None,
     }
     call.state.uploads.put(upload["id"], StoredUpload(upload, body.get("expires_after")))
-    return Reply.json(upload)
+    return WholeReply.json(upload)
 
 
-def create_part(call: Call) -> Reply:
+def create_part(call: Call) -> WholeReply:
     """POST /uploads/{upload_id}/parts: multipart with `data`, at most 64 MB of it."""
     upload = _pending(call).upload
     data = read_form(call, {}).file("data").data
@@ -54,10 +56,10 @@ def create_part(call: Call) -> Reply:
     identity = call.state.new_id("part_")
     part: Object = {"id": identity, "object": "upload.part", "created_at": call.now(), "upload_id": upload["id"]}
     call.state.parts.put(identity, StoredPart(part, data), len(data))
-    return Reply.json(part)
+    return WholeReply.json(part)
 
 
-def complete(call: Call) -> Reply:
+def complete(call: Call) -> WholeReply:
     """POST /uploads/{upload_id}/complete: the parts in the order of their ids; their bytes must be as many as said."""
     kept = _pending(call)
     upload = kept.upload
@@ -80,7 +82,7 @@ def complete(call: Call) -> Reply:
     return _end(call, upload, "completed")
 
 
-def cancel(call: Call) -> Reply:
+def cancel(call: Call) -> WholeReply:
     """POST /uploads/{upload_id}/cancel."""
     return _end(call, _pending(call).upload, "cancelled")
 
@@ -92,9 +94,9 @@ def _pending(call: Call) -> StoredUpload:
     return kept
 
 
-def _end(call: Call, upload: Object, status: str) -> Reply:
+def _end(call: Call, upload: Object, status: str) -> WholeReply:
     upload["status"] = status
     for part in call.state.parts.values():
         if part.part["upload_id"] == upload["id"]:
             call.state.parts.pop(part.part["id"])
-    return Reply.json(upload)
+    return WholeReply.json(upload)

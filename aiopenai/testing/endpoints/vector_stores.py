@@ -6,14 +6,12 @@ holds no text, `failed`.
 
 from __future__ import annotations
 
-import operator
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
 
+from aiopenai.testing.content.passages import paragraphs, passes_filter, words_of
 from aiopenai.testing.endpoints.files import file_of
-from aiopenai.testing.engine.exchange import ApiError, Call, Object, Reply, is_array, is_object, section, strings
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import (
     ARRAY,
@@ -27,6 +25,8 @@ from aiopenai.testing.engine.params import (
     missing,
     stored,
 )
+from aiopenai.testing.engine.replies import WholeReply
+from aiopenai.testing.engine.values import Object, is_object, section, strings
 from aiopenai.testing.memory.store import Store
 from aiopenai.testing.memory.stored import StoredFileBatch, StoredVectorFile, StoredVectorStore
 
@@ -72,11 +72,8 @@ _STATUSES = ("in_progress", "completed", "failed", "cancelled")
 _EMPTY: Object = {"name": "", "metadata": {}}
 _DAY = 86_400
 
-_words = re.compile(r"\w+").findall
-_paragraphs = re.compile(r"\n\s*\n").split
 
-
-def create(call: Call) -> Reply:
+def create(call: Call) -> WholeReply:
     """POST /vector_stores."""
     body = call.body()
     check(body, _PARAMS)
@@ -104,14 +101,14 @@ def create(call: Call) -> Reply:
     return _store_reply(call, kept)
 
 
-def retrieve(call: Call) -> Reply:
+def retrieve(call: Call) -> WholeReply:
     """GET /vector_stores/{vector_store_id}."""
     kept = _store(call)
     _look_at(call, kept.files.values())
     return _store_reply(call, kept)
 
 
-def update(call: Call) -> Reply:
+def update(call: Call) -> WholeReply:
     """POST /vector_stores/{vector_store_id}."""
     kept = _store(call)
     body = call.body()
@@ -124,31 +121,31 @@ def update(call: Call) -> Reply:
     return _store_reply(call, kept)
 
 
-def delete(call: Call) -> Reply:
+def delete(call: Call) -> WholeReply:
     """DELETE /vector_stores/{vector_store_id}: the files themselves stay."""
     _store(call)
     call.state.vector_stores.pop(call.ids[0])
-    return Reply.json({"id": call.ids[0], "object": "vector_store.deleted", "deleted": True})
+    return WholeReply.json({"id": call.ids[0], "object": "vector_store.deleted", "deleted": True})
 
 
-def list_(call: Call) -> Reply:
+def list_(call: Call) -> WholeReply:
     """GET /vector_stores: the newest first."""
     return page([_counted(kept) for kept in call.state.vector_stores.values()], call.request.query, order="desc")
 
 
-def search(call: Call) -> Reply:
+def search(call: Call) -> WholeReply:
     """POST /vector_stores/{vector_store_id}/search: by the share of the query's words in a paragraph."""
     kept = _store(call)
     body = call.body()
     check(body, _SEARCH, ("query",))
     queries = [body["query"]] if type(body["query"]) is str else strings(body["query"])
-    wanted = {word for query in queries for word in _words(query.lower())}
+    wanted = {word for query in queries for word in words_of(query)}
     threshold: float = section(body, "ranking_options").get("score_threshold") or 0.0
     found: list[Object] = []
     for file in kept.files.values():
-        if file.file["status"] != "completed" or not _passes(body.get("filters"), file.file["attributes"] or {}):
+        if file.file["status"] != "completed" or not passes_filter(body.get("filters"), file.file["attributes"] or {}):
             continue
-        scored = [(len(wanted & set(_words(text.lower()))) / (len(wanted) or 1), text) for text in _chunks(file.text)]
+        scored = [(len(wanted & words_of(text)) / (len(wanted) or 1), text) for text in paragraphs(file.text)]
         best = sorted((pair for pair in scored if pair[0] > 0 and pair[0] >= threshold), key=lambda pair: -pair[0])
         if best:
             identity = file.file["id"]
@@ -164,7 +161,7 @@ def search(call: Call) -> Reply:
             )
     found.sort(key=lambda result: -result["score"])
     limit: int = body.get("max_num_results") or 10
-    return Reply.json(
+    return WholeReply.json(
         {
             "object": "vector_store.search_results.page",
             "search_query": queries,
@@ -175,7 +172,7 @@ def search(call: Call) -> Reply:
     )
 
 
-def create_file(call: Call) -> Reply:
+def create_file(call: Call) -> WholeReply:
     """POST /vector_stores/{vector_store_id}/files."""
     kept = _store(call)
     body = call.body()
@@ -183,14 +180,14 @@ def create_file(call: Call) -> Reply:
     return call.polled(_attach(call, kept, body["file_id"], body).file, unfinished=True)
 
 
-def retrieve_file(call: Call) -> Reply:
+def retrieve_file(call: Call) -> WholeReply:
     """GET /vector_stores/{vector_store_id}/files/{file_id}."""
     file = _file(call)
     _look_at(call, [file])
     return call.polled(file.file, unfinished=file.file["status"] == "in_progress")
 
 
-def update_file(call: Call) -> Reply:
+def update_file(call: Call) -> WholeReply:
     """POST /vector_stores/{vector_store_id}/files/{file_id}: only the attributes can be changed."""
     file = _file(call)
     body = call.body()
@@ -198,28 +195,30 @@ def update_file(call: Call) -> Reply:
     if "attributes" not in body:
         raise missing("attributes")
     file.file["attributes"] = body["attributes"] or {}
-    return Reply.json(file.file)
+    return WholeReply.json(file.file)
 
 
-def delete_file(call: Call) -> Reply:
+def delete_file(call: Call) -> WholeReply:
     """DELETE /vector_stores/{vector_store_id}/files/{file_id}: the file itself stays."""
     _file(call)
     _store(call).files.pop(call.ids[1])
-    return Reply.json({"id": call.ids[1], "object": "vector_store.file.deleted", "deleted": True})
+    return WholeReply.json({"id": call.ids[1], "object": "vector_store.file.deleted", "deleted": True})
 
 
-def list_files(call: Call) -> Reply:
+def list_files(call: Call) -> WholeReply:
     """GET /vector_stores/{vector_store_id}/files: the newest first, by status (`filter`)."""
     return _page_of_files(call, _store(call).files.values())
 
 
-def file_content(call: Call) -> Reply:
+def file_content(call: Call) -> WholeReply:
     """GET /vector_stores/{vector_store_id}/files/{file_id}/content: the text, paragraph by paragraph."""
-    data = [{"type": "text", "text": text} for text in _chunks(_file(call).text)]
-    return Reply.json({"object": "vector_store.file_content.page", "data": data, "has_more": False, "next_page": None})
+    data = [{"type": "text", "text": text} for text in paragraphs(_file(call).text)]
+    return WholeReply.json(
+        {"object": "vector_store.file_content.page", "data": data, "has_more": False, "next_page": None}
+    )
 
 
-def create_batch(call: Call) -> Reply:
+def create_batch(call: Call) -> WholeReply:
     """POST /vector_stores/{vector_store_id}/file_batches: `file_ids`, or `files` with attributes of their own."""
     kept = _store(call)
     body = call.body()
@@ -248,7 +247,7 @@ def create_batch(call: Call) -> Reply:
     return _batch_reply(call, kept, held)
 
 
-def retrieve_batch(call: Call) -> Reply:
+def retrieve_batch(call: Call) -> WholeReply:
     """GET /vector_stores/{vector_store_id}/file_batches/{batch_id}."""
     kept = _store(call)
     held = _batch(call, kept)
@@ -256,7 +255,7 @@ def retrieve_batch(call: Call) -> Reply:
     return _batch_reply(call, kept, held)
 
 
-def cancel_batch(call: Call) -> Reply:
+def cancel_batch(call: Call) -> WholeReply:
     """POST /vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel: what is read already stays."""
     kept = _store(call)
     held = _batch(call, kept)
@@ -268,7 +267,7 @@ def cancel_batch(call: Call) -> Reply:
     return _batch_reply(call, kept, held)
 
 
-def list_batch_files(call: Call) -> Reply:
+def list_batch_files(call: Call) -> WholeReply:
     """GET /vector_stores/{vector_store_id}/file_batches/{batch_id}/files."""
     kept = _store(call)
     return _page_of_files(call, _files_of(kept, _batch(call, kept)))
@@ -346,12 +345,12 @@ def _counted(kept: StoredVectorStore) -> Object:
     return kept.store
 
 
-def _store_reply(call: Call, kept: StoredVectorStore) -> Reply:
+def _store_reply(call: Call, kept: StoredVectorStore) -> WholeReply:
     store = _counted(kept)
     return call.polled(store, unfinished=store["status"] == "in_progress")
 
 
-def _batch_reply(call: Call, kept: StoredVectorStore, held: StoredFileBatch) -> Reply:
+def _batch_reply(call: Call, kept: StoredVectorStore, held: StoredFileBatch) -> WholeReply:
     counts = _counts(_files_of(kept, held))
     held.batch["file_counts"] = counts
     if held.batch["status"] == "in_progress" and not counts["in_progress"]:
@@ -359,7 +358,7 @@ def _batch_reply(call: Call, kept: StoredVectorStore, held: StoredFileBatch) -> 
     return call.polled(held.batch, unfinished=held.batch["status"] == "in_progress")
 
 
-def _page_of_files(call: Call, files: Iterable[StoredVectorFile]) -> Reply:
+def _page_of_files(call: Call, files: Iterable[StoredVectorFile]) -> WholeReply:
     query = call.request.query
     wanted = query.get("filter")
     if wanted is not None and wanted not in _STATUSES:
@@ -371,43 +370,3 @@ def _page_of_files(call: Call, files: Iterable[StoredVectorFile]) -> Reply:
 def _expires_at(body: Object, now: int) -> int | None:
     days = section(body, "expires_after").get("days")
     return now + days * _DAY if type(days) is int else None
-
-
-def _chunks(text: str) -> list[str]:
-    return [chunk.strip() for chunk in _paragraphs(text) if chunk.strip()]
-
-
-def _within(value: Any, choices: Any) -> bool:
-    return is_array(choices) and value in choices
-
-
-_COMPARE: dict[str, Callable[[Any, Any], bool]] = {
-    "eq": operator.eq,
-    "ne": operator.ne,
-    "gt": operator.gt,
-    "gte": operator.ge,
-    "lt": operator.lt,
-    "lte": operator.le,
-    "in": _within,
-    "nin": lambda value, choices: not _within(value, choices),
-}
-
-
-def _passes(wanted: Any, attributes: Object) -> bool:
-    """Whether a file's attributes pass a filter of the API's: comparisons, and `and` and `or` of them."""
-    if wanted is None:
-        return True
-    kind: Any = wanted.get("type") if is_object(wanted) else None
-    if is_object(wanted) and kind in ("and", "or"):
-        results = [_passes(part, attributes) for part in wanted.get("filters") or ()]
-        return all(results) if kind == "and" else any(results)
-    if not is_object(wanted) or kind not in _COMPARE:
-        raise invalid_value("filters.type", kind, (*_COMPARE, "and", "or"))
-    value = attributes.get(wanted.get("key", ""))
-    if value is None:
-        return kind in ("ne", "nin")
-    try:
-        return _COMPARE[kind](value, wanted.get("value"))
-    except TypeError:
-        message = "A filter compares numbers with numbers and texts with texts."
-        raise ApiError(400, message, param="filters", code="invalid_type") from None

@@ -5,10 +5,12 @@ from __future__ import annotations
 import struct
 
 from aiopenai.testing.content.pictures import picture
-from aiopenai.testing.engine.exchange import ApiError, Call, Object, Reply, section
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.forms import read_form_or_json
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import OBJECT, STRING, check_model, missing, stored
+from aiopenai.testing.engine.replies import ApiError, WholeReply
+from aiopenai.testing.engine.values import Object, section
 from aiopenai.testing.memory.stored import StoredVideo
 
 __all__ = [
@@ -37,14 +39,14 @@ _PARAMS = {
 _DAY = 86_400
 
 
-def create(call: Call) -> Reply:
+def create(call: Call) -> WholeReply:
     """POST /videos: multipart or JSON."""
     fields = read_form_or_json(call, _PARAMS, ("prompt",)).fields
-    check_model(fields.get("model") or "sora-2", call.state.models)
+    check_model(fields.get("model") or "sora-2", call.state)
     return _queue(call, fields)
 
 
-def retrieve(call: Call) -> Reply:
+def retrieve(call: Call) -> WholeReply:
     """GET /videos/{video_id}."""
     kept = stored(call.state.videos, call.ids[0], "video")
     video = kept.video
@@ -58,62 +60,62 @@ def retrieve(call: Call) -> Reply:
     return call.polled(video, unfinished=kept.polls > 0)
 
 
-def list_(call: Call) -> Reply:
+def list_(call: Call) -> WholeReply:
     """GET /videos: the newest first."""
     return page([kept.video for kept in call.state.videos.values()], call.request.query, order="desc")
 
 
-def delete(call: Call) -> Reply:
+def delete(call: Call) -> WholeReply:
     """DELETE /videos/{video_id}."""
     stored(call.state.videos, call.ids[0], "video")
     call.state.videos.pop(call.ids[0])
-    return Reply.json({"id": call.ids[0], "object": "video.deleted", "deleted": True})
+    return WholeReply.json({"id": call.ids[0], "object": "video.deleted", "deleted": True})
 
 
-def content(call: Call) -> Reply:
+def content(call: Call) -> WholeReply:
     """GET /videos/{video_id}/content: an MP4 file without a track, or a still picture (`variant`)."""
     video = _completed(call, call.ids[0])
     variant = call.request.query.get("variant", "video")
     if variant == "thumbnail":
-        return Reply(picture(video["prompt"], "webp"), content_type="image/webp")
+        return WholeReply(picture(video["prompt"], "webp"), content_type="image/webp")
     if variant == "spritesheet":
-        return Reply(picture(video["prompt"], "jpeg"), content_type="image/jpeg")
-    return Reply(_clip(video["prompt"]), content_type="video/mp4")
+        return WholeReply(picture(video["prompt"], "jpeg"), content_type="image/jpeg")
+    return WholeReply(_clip(video["prompt"]), content_type="video/mp4")
 
 
-def remix(call: Call) -> Reply:
+def remix(call: Call) -> WholeReply:
     """POST /videos/{video_id}/remix."""
     source = _completed(call, call.ids[0])
     fields = read_form_or_json(call, _PARAMS, ("prompt",)).fields
     return _queue(call, {**_like(source), "prompt": fields["prompt"]}, source["id"])
 
 
-def edit(call: Call) -> Reply:
+def edit(call: Call) -> WholeReply:
     """POST /videos/edits: of a completed video (`video[id]`) or of a file."""
     return _change(call, ("prompt",))
 
 
-def extend(call: Call) -> Reply:
+def extend(call: Call) -> WholeReply:
     """POST /videos/extensions: as edits, with `seconds`."""
     return _change(call, ("prompt", "seconds"))
 
 
-def create_character(call: Call) -> Reply:
+def create_character(call: Call) -> WholeReply:
     """POST /videos/characters: multipart with `name` and `video`."""
     form = read_form_or_json(call, {"name": STRING}, ("name",))
     form.file("video")
     identity = call.state.new_id("char_")
     made: Object = {"id": identity, "created_at": call.now(), "name": form.fields["name"]}
     call.state.characters.put(identity, made)
-    return Reply.json(made)
+    return WholeReply.json(made)
 
 
-def character(call: Call) -> Reply:
+def character(call: Call) -> WholeReply:
     """GET /videos/characters/{character_id}."""
-    return Reply.json(stored(call.state.characters, call.ids[0], "character"))
+    return WholeReply.json(stored(call.state.characters, call.ids[0], "character"))
 
 
-def _change(call: Call, required: tuple[str, ...]) -> Reply:
+def _change(call: Call, required: tuple[str, ...]) -> WholeReply:
     form = read_form_or_json(call, _PARAMS, required)
     if form.files.get("video"):
         return _queue(call, form.fields)
@@ -127,7 +129,7 @@ def _like(video: Object) -> Object:
     return {name: video[name] for name in ("model", "seconds", "size")}
 
 
-def _queue(call: Call, fields: Object, remixed_from: str | None = None) -> Reply:
+def _queue(call: Call, fields: Object, remixed_from: str | None = None) -> WholeReply:
     video: Object = {
         "id": call.state.new_id("video_"),
         "object": "video",

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from aiopenai.testing.engine.exchange import ApiError, Call, Object, is_array, is_object
+from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.multipart import Part
 from aiopenai.testing.engine.params import Param, check, missing
+from aiopenai.testing.engine.replies import ApiError
+from aiopenai.testing.engine.values import Object, is_array, is_object
 
 __all__ = ["Form", "read_form", "read_form_or_json"]
 

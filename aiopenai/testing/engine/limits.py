@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from aiopenai.testing.engine.exchange import ApiError
-from aiopenai.testing.engine.journal import ReceivedRequest
+from aiopenai.testing.engine.received import ReceivedRequest
+from aiopenai.testing.engine.replies import ApiError
 
 __all__ = ["RateLimits", "slow_tail"]
 

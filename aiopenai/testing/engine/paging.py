@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from aiopenai.testing.engine.exchange import ApiError, Reply
 from aiopenai.testing.engine.params import invalid_value, query_integer
+from aiopenai.testing.engine.replies import ApiError, WholeReply
 
 __all__ = ["page"]
 
@@ -18,7 +18,7 @@ def page(
     order: str,
     limit: int = 20,
     max_limit: int = 100,
-) -> Reply:
+) -> WholeReply:
     """One page of `items` (oldest first), from behind the id `after`, or up to the id `before`.
 
     order: what the endpoint takes as default, `asc` or `desc`. Raises `ApiError` 400 for a bad cursor, limit or order.
@@ -46,7 +46,7 @@ def page(
         ordered = ordered[:end]
         # The page that ends right before the cursor.
         data = ordered[-limit:]
-    return Reply.json(
+    return WholeReply.json(
         {
             "object": "list",
             "data": data,

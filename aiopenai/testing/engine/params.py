@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from aiopenai.testing.engine.exchange import ApiError, is_object
+from aiopenai.testing.engine.replies import ApiError
+from aiopenai.testing.engine.values import is_object
+from aiopenai.testing.memory.state import State
 from aiopenai.testing.memory.store import Store
 
 __all__ = [
@@ -26,6 +28,7 @@ __all__ = [
     "query_boolean",
     "query_integer",
     "stored",
+    "unknown_model",
     "wrong_type",
 ]
 
@@ -124,11 +127,16 @@ def _check_one(name: str, value: Any, param: Param) -> None:
         raise invalid_value(name, value, param.choices)
 
 
-def check_model(model: str, known: Mapping[str, None]) -> None:
+def check_model(model: str, state: State) -> None:
     """Raises `ApiError` 404 for a model that the server does not know."""
-    if model not in known:
-        message = f"The model '{model}' does not exist or you do not have access to it."
-        raise ApiError(404, message, param="model", code="model_not_found")
+    if not state.knows_model(model):
+        raise unknown_model(model)
+
+
+def unknown_model(model: str) -> ApiError:
+    """Returns the error for a model that the server does not know."""
+    message = f"The model '{model}' does not exist or you do not have access to it."
+    return ApiError(404, message, param="model", code="model_not_found")
 
 
 def check_metadata(metadata: object) -> None:

@@ -19,7 +19,7 @@ from aiohttp import web
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter
 
-    from aiopenai.testing.engine.faults import Fault
+    from aiopenai.testing.engine.received import Fault
 
 __all__ = [
     "CLOSE",

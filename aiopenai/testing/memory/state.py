@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
-from aiopenai.testing.content.catalogue import MODELS
 from aiopenai.testing.memory.store import Store
 from aiopenai.testing.memory.stored import (
     StoredBatch,
@@ -35,7 +34,8 @@ class State:
         self,
         *,
         answer: Answer,
-        models: Iterable[str] | None,
+        models: Iterable[str],
+        any_model: bool,
         clock: Callable[[], float] | None,
         max_stored: int,
         max_stored_bytes: int,
@@ -43,7 +43,8 @@ class State:
     ) -> None:
         self.answer: Answer = answer
         self.clock: Callable[[], float] = clock or _epoch
-        self._models = tuple(MODELS if models is None else models)
+        self._models = tuple(models)
+        self._any_model = any_model
         self.models: dict[str, None] = dict.fromkeys(self._models)
         self.poll_after_ms = poll_after_ms
         self.max_stored = max_stored
@@ -69,6 +70,10 @@ class State:
         """An id that no other object of this server has; the numbers run on from 1."""
         self._serial += 1
         return f"{prefix}{self._serial:024x}"
+
+    def knows_model(self, name: str) -> bool:
+        """Returns whether requests may name this model: a listed one, or any name but that of a deleted one."""
+        return name in self.models or (self._any_model and name not in self._models)
 
     def reply_text(self, prompt: str, seen: str = "") -> str:
         """The text that a model gives to `prompt` (the last thing the user said), and to the images `seen` with it."""

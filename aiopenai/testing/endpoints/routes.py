@@ -25,18 +25,17 @@ from aiopenai.testing.endpoints import (
     vector_stores,
     videos,
 )
-from aiopenai.testing.engine.exchange import ApiError, Call, Endpoint, Outcome
-from aiopenai.testing.engine.journal import ReceivedRequest
+from aiopenai.testing.engine.exchange import PREFIX, Call, Handler
+from aiopenai.testing.engine.received import ReceivedRequest
+from aiopenai.testing.engine.replies import ApiError, Outcome
 from aiopenai.testing.memory.state import State
 
-__all__ = ["PREFIX", "answer", "resolve"]
-
-PREFIX = "/v1"
+__all__ = ["dispatch", "resolve"]
 
 _logger = logging.getLogger("aiopenai.testing")
 
 # `{}` stands for one segment of the path.
-_ROUTES: dict[str, dict[str, Endpoint]] = {
+_ROUTES: dict[str, dict[str, Handler]] = {
     "/assistants": {"POST": assistants.create, "GET": assistants.list_},
     "/assistants/{}": {"GET": assistants.retrieve, "POST": assistants.update, "DELETE": assistants.delete},
     "/audio/speech": {"POST": audio.speech},
@@ -136,7 +135,7 @@ _FIXED = {PREFIX + path: verbs for path, verbs in _ROUTES.items() if "{}" not in
 _OPEN = [((PREFIX + path).split("/"), verbs) for path, verbs in _ROUTES.items() if "{}" in path]
 
 
-def resolve(method: str, raw_path: str) -> tuple[Endpoint, tuple[str, ...]]:
+def resolve(method: str, raw_path: str) -> tuple[Handler, tuple[str, ...]]:
     """The endpoint for a verb and a path as it was sent (without the query), and the values of its parameters.
 
     Raises `ApiError`: 404 for a path that nobody knows, 405 for a verb that its path does not take.
@@ -162,11 +161,11 @@ def resolve(method: str, raw_path: str) -> tuple[Endpoint, tuple[str, ...]]:
     raise ApiError(404, f"Invalid URL ({method} {path})", code="unknown_url")
 
 
-def answer(state: State, request: ReceivedRequest, request_id: str) -> Outcome:
+def dispatch(state: State, request: ReceivedRequest, request_id: str) -> Outcome:
     """What the API answers to a request; errors are replies too."""
     try:
         endpoint, ids = resolve(request.method, request.raw_path.partition("?")[0])
-        return endpoint(Call(state, request, ids, request_id))
+        return endpoint(Call(state, request, ids, request_id, dispatch))
     except ApiError as error:
         return error.reply()
     except Exception as exc:

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from aiopenai import AsyncOpenAI, BadRequestError, NotFoundError
-
-from .strict import collect, strict
+from tests.testing.strict import collect, strict
 
 
 async def test_a_containers_life(client: AsyncOpenAI) -> None:

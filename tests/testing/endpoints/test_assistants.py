@@ -6,9 +6,8 @@ import pytest
 
 from aiopenai import AsyncOpenAI, BadRequestError, NotFoundError
 from aiopenai.testing import Server
-
-from .http import Api
-from .strict import collect, strict
+from tests.testing.http import Api
+from tests.testing.strict import collect, strict
 
 TOOLS: Any = [
     {"type": "code_interpreter"},

@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from aiopenai import AsyncOpenAI, BadRequestError, NotFoundError, omit
-
-from .strict import collect, strict
+from tests.testing.strict import collect, strict
 
 
 async def upload(client: AsyncOpenAI, data: bytes, name: str = "a.txt") -> str:

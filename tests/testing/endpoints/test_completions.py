@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .http import Api
+from tests.testing.http import Api
 
 BASE = {"model": "gpt-3.5-turbo-instruct", "prompt": "hi there"}
 

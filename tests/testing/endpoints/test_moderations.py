@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from .http import Api
+from tests.testing.http import Api
 
 
 async def moderate(api: Api, given: Any) -> Any:

@@ -8,8 +8,7 @@ import aiohttp
 import pytest
 
 from aiopenai.testing import Server
-
-from .http import CHAT, Api, raw, raw_request, until
+from tests.testing.http import CHAT, Api, raw, raw_request, until
 
 CHAT_BYTES = json.dumps(CHAT).encode()
 

@@ -7,8 +7,7 @@ import pytest
 
 from aiopenai import AsyncOpenAI, BadRequestError, ConflictError, NotFoundError
 from aiopenai.testing import Server
-
-from .strict import collect, strict
+from tests.testing.strict import collect, strict
 
 CHAT = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
 

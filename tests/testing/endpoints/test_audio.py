@@ -10,9 +10,8 @@ import pytest
 
 from aiopenai import AsyncOpenAI, BadRequestError, NotFoundError
 from aiopenai.testing import Server
-
-from .http import Api
-from .strict import collect, strict
+from tests.testing.http import Api
+from tests.testing.strict import collect, strict
 
 TEXT = "The river; it was there, vor dem Städtchen: 100% sure. Ten words and two more."
 WHISPER: Any = "whisper-1"

@@ -1,33 +1,24 @@
-"""The server: its life, what it does with a request, and what a test can ask of it."""
+"""The server as tests see it: start and end, faults and prepared replies, the journal."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import socket
-import threading
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from aiohttp import web
-
-from aiopenai.testing.engine.exchange import ApiError, Events, Outcome, Reply
-from aiopenai.testing.engine.faults import Fault, Match, Prepared, Rules, as_bytes
-from aiopenai.testing.engine.journal import Journal, ReceivedRequest
+from aiopenai.testing.content.catalogue import MODELS
+from aiopenai.testing.endpoints.routes import dispatch
+from aiopenai.testing.engine.exchange import PREFIX
+from aiopenai.testing.engine.journal import Journal
 from aiopenai.testing.engine.limits import RateLimits
-from aiopenai.testing.engine.routes import PREFIX, answer
-from aiopenai.testing.engine.wire import (
-    CLOSE,
-    KEEP,
-    BodyTooLargeError,
-    Connection,
-    Listener,
-    Writer,
-    read_body,
-    response_head,
-)
+from aiopenai.testing.engine.received import Fault, Match, ReceivedRequest
+from aiopenai.testing.engine.rules import Prepared, Rules, as_bytes
+from aiopenai.testing.engine.runner import ServerThread
+from aiopenai.testing.engine.serving import Service
+from aiopenai.testing.engine.wire import Connection, Listener
 from aiopenai.testing.memory.state import Answer, State
 
 if TYPE_CHECKING:
@@ -37,10 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Server", "serve_forever"]
 
-_REQUEST_LIMIT = 10_000
-_TOKEN_LIMIT = 2_000_000
-_EVENT_STREAM = "text/event-stream; charset=utf-8"
-_NO_BODY = frozenset({204, 304})
 _CLOSE_TIME = 2.0
 _ACCEPT_BATCH = 1024
 
@@ -95,32 +82,36 @@ class Server:
     ) -> None:
         if token_delay < 0 or not (callable(latency) or latency >= 0):
             raise ValueError("latency and token_delay must not be negative")
-        self.latency = latency
-        self.token_delay = token_delay
-        self._api_key = api_key
         self._host = host
         self._wanted_port = port
         self._ssl = ssl
         self._backlog = backlog
-        self._limits = limits
-        self._max_body_bytes = max_body_bytes
         self._journal = Journal(max_journal_entries, max_journal_bytes) if journal else None
         self._rules = Rules()
         self._state = State(
             answer=answer,
-            models=models,
+            models=MODELS if models is None else models,
+            any_model=models is None,
             clock=clock,
             max_stored=max_stored,
             max_stored_bytes=max_stored_bytes,
             poll_after_ms=poll_after_ms,
         )
-        self._served = 0
+        self._service = Service(
+            dispatch=dispatch,
+            state=self._state,
+            rules=self._rules,
+            journal=self._journal,
+            limits=limits,
+            api_key=api_key,
+            max_body_bytes=max_body_bytes,
+            latency=latency,
+            token_delay=token_delay,
+        )
         self._listener: Listener | None = None
         self._server: asyncio.Server | None = None
         self._port: int | None = None
-        self._active = 0
-        self._idle: asyncio.Future[None] | None = None
-        self._thread: _Thread | None = None
+        self._thread: ServerThread | None = None
 
     # Life
 
@@ -128,7 +119,7 @@ class Server:
         """Listen in the running loop. Raises `OSError` if the address is taken, `RuntimeError` if already started."""
         if self._server is not None:
             raise RuntimeError("the server is already running")
-        listener = Listener(self._handle)
+        listener = Listener(self._service.handle)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(listener, self._host, self._wanted_port, ssl=self._ssl, backlog=_ACCEPT_BATCH)
         # asyncio takes its `backlog` as the number of connections to accept in one turn too, and out of file
@@ -152,11 +143,8 @@ class Server:
         for connection in listener.connections:
             if isinstance(connection, Connection):
                 connection.drop()
-        if self._active:
-            # Every wait of a handler ends with its connection, so this takes a few turns of the loop.
-            self._idle = asyncio.get_running_loop().create_future()
-            await _at_most(_CLOSE_TIME, self._idle)
-            self._idle = None
+        # Every wait of a handler ends with its connection, so this takes a few turns of the loop.
+        await _at_most(_CLOSE_TIME, self._service.idle())
         await listener.shutdown(0.25)
         # Since Python 3.12 this waits for the connections too, and one in the middle of a TLS handshake takes long.
         await _at_most(_CLOSE_TIME, server.wait_closed())
@@ -176,7 +164,7 @@ class Server:
     def __enter__(self) -> Self:
         if self._thread is not None:
             raise RuntimeError("the server is already running")
-        thread = _Thread(self)
+        thread = ServerThread(self.start, self.close)
         thread.begin()
         self._thread = thread
         return self
@@ -222,7 +210,7 @@ class Server:
     @property
     def request_count(self) -> int:
         """How many requests arrived, counted without the journal too."""
-        return self._served
+        return self._service.served
 
     @property
     def journal(self) -> list[ReceivedRequest]:
@@ -238,7 +226,25 @@ class Server:
             if request.path == full and (method is None or request.method == method.upper())
         ]
 
-    # What a test asks for
+    # What a test sets
+
+    @property
+    def latency(self) -> float | Callable[[], float]:
+        """The seconds before every reply, or the function that returns them."""
+        return self._service.latency
+
+    @latency.setter
+    def latency(self, latency: float | Callable[[], float]) -> None:
+        self._service.latency = latency
+
+    @property
+    def token_delay(self) -> float:
+        """The seconds between the events of a stream."""
+        return self._service.token_delay
+
+    @token_delay.setter
+    def token_delay(self, token_delay: float) -> None:
+        self._service.token_delay = token_delay
 
     @property
     def answer(self) -> Answer:
@@ -337,121 +343,6 @@ class Server:
 
     # One request
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = request.protocol
-        assert isinstance(connection, Connection)
-        self._active += 1
-        try:
-            return KEEP if await self._serve(request, connection) else CLOSE
-        except ConnectionError:
-            # Cut by a fault, or the client has gone: there is nobody to tell.
-            return CLOSE
-        finally:
-            self._active -= 1
-            if not self._active and self._idle is not None and not self._idle.done():
-                self._idle.set_result(None)
-
-    async def _serve(self, request: web.BaseRequest, connection: Connection) -> bool:
-        started = time.monotonic()
-        self._served += 1
-        request_id = f"req_{self._served:032x}"
-        if request.headers.get("expect", "").lower() == "100-continue":
-            await Writer(connection, None).send(b"HTTP/1.1 100 Continue\r\n\r\n")
-        refusal: ApiError | None = None
-        body = b""
-        try:
-            body = await read_body(request, self._max_body_bytes)
-        except BodyTooLargeError:
-            refusal = ApiError(
-                413, f"The request is larger than {self._max_body_bytes} bytes.", code="request_too_large"
-            )
-        except web.RequestPayloadError as exc:
-            refusal = ApiError(400, f"We could not read the body of your request: {exc}.")
-        received = ReceivedRequest(
-            method=request.method,
-            raw_path=request.raw_path,
-            headers=request.headers,
-            body=body,
-            arrived=started,
-            connection=connection.number,
-        )
-        fault = self._rules.fault_for(received)
-        received.fault = fault
-        if self._journal is not None:
-            self._journal.add(received)
-        # Of a body that was not read to its end the rest would be taken for the next request.
-        unread = refusal is not None
-        limits = self._limits
-        if limits is not None and refusal is None:
-            refusal = limits.admit(received, received.path.removeprefix(PREFIX))
-        outcome = self._outcome(received, request_id, fault, refusal)
-        if limits is not None and refusal is None:
-            limits.charge(outcome.tokens)
-        latency = self.latency() if callable(self.latency) else self.latency
-        if latency:
-            await connection.sleep(latency)
-        if fault is not None and fault.delay:
-            await connection.sleep(fault.delay)
-        old = request.version < (1, 1)
-        extra = fault.headers if fault is not None and fault.headers else None
-        close = not request.keep_alive or unread or old or _says_close(outcome, extra)
-        lines = _header_lines(request_id, started, outcome.tokens, limits)
-        writer = Writer(connection, fault)
-        if isinstance(outcome, Events):
-            head = response_head(200, _EVENT_STREAM, lines, extra, length=None, chunked=not old, close=close)
-            await writer.send(head)
-            await self._send_events(writer, connection, outcome, chunked=not old)
-        elif outcome.chunk_size is not None:
-            headers = {**(outcome.headers or {}), **(extra or {})}
-            kind = outcome.content_type
-            head = response_head(outcome.status, kind, lines, headers, length=None, chunked=not old, close=close)
-            await writer.send(head)
-            await _send_chunks(writer, outcome.body, outcome.chunk_size, chunked=not old)
-        else:
-            await _send_whole(writer, outcome, lines, extra, close=close, with_body=request.method != "HEAD")
-        return not close
-
-    def _outcome(
-        self, request: ReceivedRequest, request_id: str, fault: Fault | None, refusal: ApiError | None
-    ) -> Outcome:
-        if fault is not None and (body := fault.replacement()) is not None:
-            return Reply(body, status=fault.status or 200, content_type=fault.content_type)
-        if refusal is not None:
-            return refusal.reply()
-        if request.path.startswith(PREFIX) and (prepared := self._rules.prepared_for(request.path[len(PREFIX) :])):
-            return Reply(
-                prepared.body,
-                status=prepared.status,
-                content_type=prepared.content_type,
-                headers=prepared.headers,
-                chunk_size=prepared.chunk_size,
-            )
-        try:
-            self._authorize(request)
-        except ApiError as error:
-            return error.reply()
-        return answer(self._state, request, request_id)
-
-    def _authorize(self, request: ReceivedRequest) -> None:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        key = key.strip()
-        if scheme.lower() != "bearer" or not key:
-            message = "You didn't provide an API key. Send it in an Authorization header: 'Bearer YOUR_KEY'."
-            raise ApiError(401, message, code="invalid_api_key")
-        if self._api_key is not None and key != self._api_key:
-            raise ApiError(401, "Incorrect API key provided.", code="invalid_api_key")
-
-    async def _send_events(self, writer: Writer, connection: Connection, events: Events, *, chunked: bool) -> None:
-        for block in events.blocks:
-            await writer.send(b"%x\r\n%b\r\n" % (len(block), block) if chunked else block)
-            if self.token_delay:
-                await connection.sleep(self.token_delay)
-            else:
-                # Tokens come one by one for a client in the same loop too.
-                await asyncio.sleep(0)
-        if chunked:
-            await writer.send(b"0\r\n\r\n")
-
 
 async def _at_most(seconds: float, awaited: Awaitable[Any]) -> None:
     """Wait for something, but not longer than this."""
@@ -459,99 +350,6 @@ async def _at_most(seconds: float, awaited: Awaitable[Any]) -> None:
         await asyncio.wait_for(awaited, seconds)
     except asyncio.TimeoutError:
         _logger.warning("the server did not close within %.0f s", seconds)
-
-
-def _header_lines(request_id: str, started: float, tokens: int, limits: RateLimits | None) -> str:
-    """The headers that the API sends with every reply.
-
-    Where no rate limits are enforced, they are those of a bucket that is full again between calls.
-    """
-    own = f"x-request-id: {request_id}\r\nopenai-processing-ms: {int((time.monotonic() - started) * 1000)}\r\n"
-    if limits is not None:
-        return own + limits.headers()
-    return own + (
-        f"x-ratelimit-limit-requests: {_REQUEST_LIMIT}\r\n"
-        f"x-ratelimit-limit-tokens: {_TOKEN_LIMIT}\r\n"
-        f"x-ratelimit-remaining-requests: {_REQUEST_LIMIT - 1}\r\n"
-        f"x-ratelimit-remaining-tokens: {max(0, _TOKEN_LIMIT - tokens)}\r\n"
-        f"x-ratelimit-reset-requests: {60_000 // _REQUEST_LIMIT}ms\r\n"
-        f"x-ratelimit-reset-tokens: {tokens * 60_000 // _TOKEN_LIMIT}ms\r\n"
-    )
-
-
-def _says_close(outcome: Reply | Events, extra: Mapping[str, str] | None) -> bool:
-    """Whether a prepared reply or a fault has a header that ends the connection."""
-    headers: dict[str, str] = {}
-    for given in (outcome.headers if isinstance(outcome, Reply) else None, extra):
-        headers.update(given or {})
-    return any(name.lower() == "connection" and value.lower() == "close" for name, value in headers.items())
-
-
-async def _send_whole(
-    writer: Writer, reply: Reply, lines: str, extra: Mapping[str, str] | None, *, close: bool, with_body: bool
-) -> None:
-    headers = {**(reply.headers or {}), **(extra or {})}
-    bare = reply.status in _NO_BODY
-    body = reply.body if with_body and not bare else b""
-    length = None if bare else len(reply.body)
-    head = response_head(reply.status, reply.content_type, lines, headers, length=length, chunked=False, close=close)
-    if len(body) <= 65_536:
-        # One packet where possible.
-        await writer.send(head + body)
-    else:
-        await writer.send(head)
-        await writer.send(body)
-
-
-async def _send_chunks(writer: Writer, body: bytes, size: int, *, chunked: bool) -> None:
-    for start in range(0, len(body), size):
-        block = body[start : start + size]
-        await writer.send(b"%x\r\n%b\r\n" % (len(block), block) if chunked else block)
-        await asyncio.sleep(0)
-    if chunked:
-        await writer.send(b"0\r\n\r\n")
-
-
-class _Thread:
-    """A thread with a loop that runs a server, for programs that are not asynchronous."""
-
-    def __init__(self, server: Server) -> None:
-        self._target = server
-        self._started = threading.Event()
-        self._error: BaseException | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._thread = threading.Thread(target=self._run, name="aiopenai-testing-server", daemon=True)
-
-    def begin(self) -> None:
-        """Start and wait until the server listens; raises what kept it from that."""
-        self._thread.start()
-        self._started.wait()
-        if self._error is not None:
-            self._thread.join()
-            raise self._error
-
-    def end(self) -> None:
-        """Stop the server and wait for the thread."""
-        if self._loop is not None and self._stop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
-
-    def _run(self) -> None:
-        asyncio.run(self._main())
-
-    async def _main(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        try:
-            await self._target.start()
-        except BaseException as exc:
-            self._error = exc
-            return
-        finally:
-            self._started.set()
-        await self._stop.wait()
-        await self._target.close()
 
 
 async def serve_forever(

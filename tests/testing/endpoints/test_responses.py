@@ -7,8 +7,7 @@ import aiohttp
 import pytest
 
 from aiopenai.testing import Server
-
-from .http import Api
+from tests.testing.http import Api
 
 BASE = {"model": "gpt-4o", "input": "hi there"}
 FUNCTION = {

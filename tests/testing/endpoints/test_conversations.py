@@ -5,8 +5,7 @@ from typing import Any
 import pytest
 
 from aiopenai import AsyncOpenAI, BadRequestError, NotFoundError
-
-from .strict import collect, strict
+from tests.testing.strict import collect, strict
 
 HI: Any = {"role": "user", "content": "hi"}
 

@@ -5,8 +5,7 @@ import hashlib
 import pytest
 
 from aiopenai import AsyncOpenAI, BadRequestError, NotFoundError
-
-from .strict import strict
+from tests.testing.strict import strict
 
 
 async def begin(client: AsyncOpenAI, size: int) -> str:

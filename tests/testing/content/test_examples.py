@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from aiopenai.testing.content.schema import example
-from aiopenai.testing.engine.exchange import ApiError
+from aiopenai.testing.content.examples import example
+from aiopenai.testing.engine.replies import ApiError
 
 TREE = {
     "type": "object",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from aiopenai.testing.engine.exchange import ApiError, is_array, is_object
+from aiopenai.testing.engine.replies import ApiError
+from aiopenai.testing.engine.values import is_array, is_object
 
 __all__ = ["example"]
 

@@ -7,8 +7,7 @@ import aiohttp
 import pytest
 
 from aiopenai.testing import Server
-
-from .http import Api
+from tests.testing.http import Api
 
 
 def form(data: bytes = b"a\r\n\x00b", filename: str | None = "x.jsonl", **fields: str) -> aiohttp.FormData:

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from aiopenai import AsyncOpenAI, BadRequestError, NotFoundError
-
-from .http import Api
-from .strict import collect, strict
+from tests.testing.http import Api
+from tests.testing.strict import collect, strict
 
 
 def decode(reply: Any) -> list[bytes]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from .http import CHAT, USER, Api
+from tests.testing.http import CHAT, USER, Api
 
 WEATHER = {
     "type": "function",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from .http import Api
+from tests.testing.http import Api
 
 SMALL = "text-embedding-3-small"
 

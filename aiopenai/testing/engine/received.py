@@ -1,0 +1,159 @@
+"""A request as it arrived, and the fault that the server applied to it.
+
+The two types share a file because each has the other as a field.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import parse_qsl, unquote
+
+from aiopenai.testing.engine.multipart import Part, parse_multipart
+from aiopenai.testing.engine.values import error_body
+
+if TYPE_CHECKING:
+    from multidict import CIMultiDictProxy
+
+__all__ = ["Fault", "Match", "ReceivedRequest", "check_headers"]
+
+
+class ReceivedRequest:
+    """One request as it arrived.
+
+    method: verb, upper case.
+    path: path without the query, percent-decoded, for example `/v1/chat/completions`.
+    raw_path: path and query exactly as sent.
+    headers: case-insensitive, repeated headers kept (`headers.getall(name)`).
+    body: the raw bytes; empty when there were none.
+    arrived: `time.monotonic()` when the request's headers had been read.
+    connection: number of the connection it came on; the server counts from 1.
+    fault: the fault that was applied to it, if any.
+    """
+
+    __slots__ = ("arrived", "body", "connection", "fault", "headers", "method", "path", "raw_path")
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        raw_path: str,
+        headers: CIMultiDictProxy[str],
+        body: bytes,
+        arrived: float,
+        connection: int,
+    ) -> None:
+        self.method = method
+        self.raw_path = raw_path
+        path = raw_path.partition("?")[0]
+        self.path = unquote(path) if "%" in path else path
+        self.headers = headers
+        self.body = body
+        self.arrived = arrived
+        self.connection = connection
+        self.fault: Fault | None = None
+
+    @property
+    def query_list(self) -> list[tuple[str, str]]:
+        """The query's pairs in the order in which they were sent."""
+        return parse_qsl(self.raw_path.partition("?")[2], keep_blank_values=True)
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The query as a dict; of repeated names the last one counts (see `query_list`)."""
+        return dict(self.query_list)
+
+    def json(self) -> Any:
+        """The body decoded as JSON; raises `ValueError` if it is not JSON."""
+        return json.loads(self.body)
+
+    def multipart(self) -> list[Part]:
+        """The parts of a multipart body in order; raises `ValueError` if it is not one."""
+        return parse_multipart(self.headers.get("content-type", ""), self.body)
+
+    def __repr__(self) -> str:
+        # Headers stay out: they hold the key.
+        return f"<ReceivedRequest {self.method} {self.path}, {len(self.body)} bytes, connection {self.connection}>"
+
+
+Match: TypeAlias = "str | Callable[[ReceivedRequest], bool] | None"
+
+
+# What the API calls its errors: status -> (type, code, message).
+_ERRORS: dict[int, tuple[str, str | None, str]] = {
+    400: ("invalid_request_error", None, "The request was invalid."),
+    401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
+    403: ("invalid_request_error", "permission_denied", "You have insufficient permissions for this operation."),
+    404: ("invalid_request_error", "not_found", "The requested resource was not found."),
+    408: ("server_error", "timeout", "The request timed out."),
+    409: ("invalid_request_error", "conflict", "The resource was updated by another request."),
+    422: ("invalid_request_error", "unprocessable_entity", "The request could not be processed."),
+    429: ("requests", "rate_limit_exceeded", "Rate limit reached for requests."),
+}
+
+
+def check_headers(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        if not name or any(char in name + value for char in "\r\n\0"):
+            raise ValueError(f"not a header: {name!r}")
+
+
+def _matches(match: Match, request: ReceivedRequest) -> bool:
+    if match is None:
+        return True
+    if isinstance(match, str):
+        return match in request.path
+    return match(request)
+
+
+@dataclass(slots=True, eq=False)
+class Fault:
+    """Something that goes wrong with a request. Made by `Server.fault`, which says what each field means.
+
+    `applied` counts the requests that had it.
+    """
+
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    body: bytes | None = None
+    content_type: str = "application/json"
+    delay: float = 0.0
+    cut_after: int | None = None
+    stall_after: int | None = None
+    reset: bool = False
+    times: int | None = 1
+    match: Match = None
+    applied: int = 0
+
+    def __post_init__(self) -> None:
+        if self.status is not None and not 200 <= self.status <= 599:
+            raise ValueError("status must be between 200 and 599")
+        if self.times is not None and self.times < 1:
+            raise ValueError("times must be at least 1, or None for ever")
+        if self.delay < 0:
+            raise ValueError("delay must not be negative")
+        if self.cut_after is not None and self.stall_after is not None:
+            raise ValueError("a reply is either cut or stalled: give one of cut_after and stall_after")
+        for limit in (self.cut_after, self.stall_after):
+            if limit is not None and limit < 0:
+                raise ValueError("cut_after and stall_after count bytes from 0")
+        check_headers(self.headers)
+
+    def takes(self, request: ReceivedRequest) -> bool:
+        """Whether the fault applies to the request and is not used up."""
+        return (self.times is None or self.applied < self.times) and _matches(self.match, request)
+
+    def replacement(self) -> bytes | None:
+        """The body to send in place of the endpoint's, or None to let the endpoint answer."""
+        if self.body is not None:
+            return self.body
+        if self.status is None:
+            return None
+        if self.status < 400:
+            return b""
+        kind, code, message = _ERRORS.get(
+            self.status, ("server_error", None, "The server had an error while processing your request.")
+        )
+        return error_body(message, type=kind, code=code)

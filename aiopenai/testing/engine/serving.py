@@ -1,0 +1,253 @@
+"""One request on the server's side, from its body to the last byte of the reply."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+
+from aiohttp import web
+
+from aiopenai.testing.engine.exchange import PREFIX, Dispatch
+from aiopenai.testing.engine.journal import Journal
+from aiopenai.testing.engine.limits import RateLimits
+from aiopenai.testing.engine.received import Fault, ReceivedRequest
+from aiopenai.testing.engine.replies import ApiError, EventReply, Outcome, WholeReply
+from aiopenai.testing.engine.rules import Rules
+from aiopenai.testing.engine.wire import (
+    CLOSE,
+    KEEP,
+    BodyTooLargeError,
+    Connection,
+    Writer,
+    read_body,
+    response_head,
+)
+from aiopenai.testing.memory.state import State
+
+__all__ = ["Service"]
+
+_REQUEST_LIMIT = 10_000
+_TOKEN_LIMIT = 2_000_000
+_EVENT_STREAM = "text/event-stream; charset=utf-8"
+_NO_BODY = frozenset({204, 304})
+
+
+class Service:
+    """The part of a server that answers requests, one after the other on each connection.
+
+    dispatch: answers a request that has a valid key.
+    api_key: the key that requests must bring; None accepts any.
+    latency, token_delay: see `Server`.
+    """
+
+    def __init__(
+        self,
+        *,
+        dispatch: Dispatch,
+        state: State,
+        rules: Rules,
+        journal: Journal | None,
+        limits: RateLimits | None,
+        api_key: str | None,
+        max_body_bytes: int,
+        latency: float | Callable[[], float],
+        token_delay: float,
+    ) -> None:
+        self.latency = latency
+        self.token_delay = token_delay
+        self.served = 0
+        self._dispatch = dispatch
+        self._state = state
+        self._rules = rules
+        self._journal = journal
+        self._limits = limits
+        self._api_key = api_key
+        self._max_body_bytes = max_body_bytes
+        self._active = 0
+        self._idle: asyncio.Future[None] | None = None
+
+    async def idle(self) -> None:
+        """Wait until no request is being served."""
+        if self._active:
+            self._idle = asyncio.get_running_loop().create_future()
+            try:
+                await self._idle
+            finally:
+                self._idle = None
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Serve one request. aiohttp calls this for each request that it has read the head of."""
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        self._active += 1
+        try:
+            return KEEP if await self._serve(request, connection) else CLOSE
+        except ConnectionError:
+            # A fault cut the reply, or the client closed the connection: no reply can be sent.
+            return CLOSE
+        finally:
+            self._active -= 1
+            if not self._active and self._idle is not None and not self._idle.done():
+                self._idle.set_result(None)
+
+    async def _serve(self, request: web.BaseRequest, connection: Connection) -> bool:
+        """Serve one request and return whether the connection stays open."""
+        started = time.monotonic()
+        self.served += 1
+        request_id = f"req_{self.served:032x}"
+        if request.headers.get("expect", "").lower() == "100-continue":
+            await Writer(connection, None).send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body, refusal = await self._read(request)
+        received = ReceivedRequest(
+            method=request.method,
+            raw_path=request.raw_path,
+            headers=request.headers,
+            body=body,
+            arrived=started,
+            connection=connection.number,
+        )
+        fault = received.fault = self._rules.fault_for(received)
+        if self._journal is not None:
+            self._journal.add(received)
+        # The rest of a body that was not read to its end would be taken for the next request.
+        unread = refusal is not None
+        limits = self._limits
+        if limits is not None and refusal is None:
+            refusal = limits.admit(received, received.path.removeprefix(PREFIX))
+        outcome = self._outcome(received, request_id, fault, refusal)
+        if limits is not None and refusal is None:
+            limits.charge(outcome.tokens)
+        latency = self.latency() if callable(self.latency) else self.latency
+        if latency:
+            await connection.sleep(latency)
+        if fault is not None and fault.delay:
+            await connection.sleep(fault.delay)
+        old = request.version < (1, 1)
+        extra = fault.headers if fault is not None and fault.headers else None
+        close = not request.keep_alive or unread or old or _says_close(outcome, extra)
+        lines = _header_lines(request_id, started, outcome.tokens, limits)
+        writer = Writer(connection, fault)
+        if isinstance(outcome, EventReply):
+            head = response_head(200, _EVENT_STREAM, lines, extra, length=None, chunked=not old, close=close)
+            await writer.send(head)
+            await self._send_events(writer, connection, outcome, chunked=not old)
+        elif outcome.chunk_size is not None:
+            await _send_chunks(writer, outcome, lines, extra, outcome.chunk_size, chunked=not old, close=close)
+        else:
+            await _send_whole(writer, outcome, lines, extra, close=close, with_body=request.method != "HEAD")
+        return not close
+
+    async def _read(self, request: web.BaseRequest) -> tuple[bytes, ApiError | None]:
+        """Return the body and no error, or no body and the error to reply with."""
+        try:
+            return await read_body(request, self._max_body_bytes), None
+        except BodyTooLargeError:
+            message = f"The request is larger than {self._max_body_bytes} bytes."
+            return b"", ApiError(413, message, code="request_too_large")
+        except web.RequestPayloadError as exc:
+            return b"", ApiError(400, f"We could not read the body of your request: {exc}.")
+
+    def _outcome(
+        self, request: ReceivedRequest, request_id: str, fault: Fault | None, refusal: ApiError | None
+    ) -> Outcome:
+        if fault is not None and (body := fault.replacement()) is not None:
+            return WholeReply(body, status=fault.status or 200, content_type=fault.content_type)
+        if refusal is not None:
+            return refusal.reply()
+        if request.path.startswith(PREFIX) and (prepared := self._rules.prepared_for(request.path[len(PREFIX) :])):
+            return WholeReply(
+                prepared.body,
+                status=prepared.status,
+                content_type=prepared.content_type,
+                headers=prepared.headers,
+                chunk_size=prepared.chunk_size,
+            )
+        try:
+            self._authorize(request)
+        except ApiError as error:
+            return error.reply()
+        return self._dispatch(self._state, request, request_id)
+
+    def _authorize(self, request: ReceivedRequest) -> None:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        key = key.strip()
+        if scheme.lower() != "bearer" or not key:
+            message = "You didn't provide an API key. Send it in an Authorization header: 'Bearer YOUR_KEY'."
+            raise ApiError(401, message, code="invalid_api_key")
+        if self._api_key is not None and key != self._api_key:
+            raise ApiError(401, "Incorrect API key provided.", code="invalid_api_key")
+
+    async def _send_events(self, writer: Writer, connection: Connection, events: EventReply, *, chunked: bool) -> None:
+        for block in events.blocks:
+            await writer.send(b"%x\r\n%b\r\n" % (len(block), block) if chunked else block)
+            if self.token_delay:
+                await connection.sleep(self.token_delay)
+            else:
+                # Tokens come one by one for a client in the same loop too.
+                await asyncio.sleep(0)
+        if chunked:
+            await writer.send(b"0\r\n\r\n")
+
+
+def _header_lines(request_id: str, started: float, tokens: int, limits: RateLimits | None) -> str:
+    """The headers that the API sends with every reply.
+
+    Where no rate limits are enforced, they are those of a bucket that is full again between calls.
+    """
+    own = f"x-request-id: {request_id}\r\nopenai-processing-ms: {int((time.monotonic() - started) * 1000)}\r\n"
+    if limits is not None:
+        return own + limits.headers()
+    return own + (
+        f"x-ratelimit-limit-requests: {_REQUEST_LIMIT}\r\n"
+        f"x-ratelimit-limit-tokens: {_TOKEN_LIMIT}\r\n"
+        f"x-ratelimit-remaining-requests: {_REQUEST_LIMIT - 1}\r\n"
+        f"x-ratelimit-remaining-tokens: {max(0, _TOKEN_LIMIT - tokens)}\r\n"
+        f"x-ratelimit-reset-requests: {60_000 // _REQUEST_LIMIT}ms\r\n"
+        f"x-ratelimit-reset-tokens: {tokens * 60_000 // _TOKEN_LIMIT}ms\r\n"
+    )
+
+
+def _says_close(outcome: WholeReply | EventReply, extra: Mapping[str, str] | None) -> bool:
+    """Whether a prepared reply or a fault has a header that ends the connection."""
+    headers: dict[str, str] = {}
+    for given in (outcome.headers if isinstance(outcome, WholeReply) else None, extra):
+        headers.update(given or {})
+    return any(name.lower() == "connection" and value.lower() == "close" for name, value in headers.items())
+
+
+async def _send_whole(
+    writer: Writer, reply: WholeReply, lines: str, extra: Mapping[str, str] | None, *, close: bool, with_body: bool
+) -> None:
+    headers = {**(reply.headers or {}), **(extra or {})}
+    bare = reply.status in _NO_BODY
+    body = reply.body if with_body and not bare else b""
+    length = None if bare else len(reply.body)
+    head = response_head(reply.status, reply.content_type, lines, headers, length=length, chunked=False, close=close)
+    if len(body) <= 65_536:
+        # One packet where possible.
+        await writer.send(head + body)
+    else:
+        await writer.send(head)
+        await writer.send(body)
+
+
+async def _send_chunks(
+    writer: Writer,
+    reply: WholeReply,
+    lines: str,
+    extra: Mapping[str, str] | None,
+    size: int,
+    *,
+    chunked: bool,
+    close: bool,
+) -> None:
+    headers = {**(reply.headers or {}), **(extra or {})}
+    kind = reply.content_type
+    await writer.send(response_head(reply.status, kind, lines, headers, length=None, chunked=chunked, close=close))
+    for start in range(0, len(reply.body), size):
+        block = reply.body[start : start + size]
+        await writer.send(b"%x\r\n%b\r\n" % (len(block), block) if chunked else block)
+        await asyncio.sleep(0)
+    if chunked:
+        await writer.send(b"0\r\n\r\n")

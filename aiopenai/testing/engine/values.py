@@ -1,0 +1,54 @@
+"""JSON values: their types, their encoding, and safe access to the values of a request."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias, TypeGuard
+
+import msgspec
+
+__all__ = ["Object", "encode", "error_body", "is_array", "is_object", "section", "strings", "text_of"]
+
+Object: TypeAlias = "dict[str, Any]"
+
+
+encode = msgspec.json.encode
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a decoded JSON value is an object."""
+    return type(value) is dict
+
+
+def is_array(value: object) -> TypeGuard[list[Any]]:
+    """Whether a decoded JSON value is an array."""
+    return type(value) is list
+
+
+def section(body: Object, name: str) -> Object:
+    """An object inside a request's body, empty when it is absent or null."""
+    return body.get(name) or {}
+
+
+def strings(value: object) -> list[str]:
+    """The strings of an array, or nothing."""
+    return [item for item in value if type(item) is str] if is_array(value) else []
+
+
+def text_of(content: object) -> str:
+    """The text of a message's content: a string, or the texts of its parts joined by newlines."""
+    if type(content) is str:
+        return content
+    if not is_array(content):
+        return ""
+    texts: list[str] = []
+    for part in content:
+        if is_object(part):
+            text = part.get("text")
+            if type(text) is str:
+                texts.append(text)
+    return "\n".join(texts)
+
+
+def error_body(message: str, *, type: str, param: str | None = None, code: str | None = None) -> bytes:
+    """The API's error envelope: `{"error": {"message", "type", "param", "code"}}`."""
+    return encode({"error": {"message": message, "type": type, "param": param, "code": code}})
