@@ -13,9 +13,10 @@ import pytest
 
 import aiopenai._codegen
 from aiopenai import AsyncOpenAI
+from aiopenai._calls.arguments import CallOptions
 
 WORDS = Path(aiopenai._codegen.__file__).parent / "words"
-FILES = ("methods",)
+FILES = ("dictionary", "methods", "parameters")
 WIDTH = 120
 RIDDLES = re.compile(
     r"\b(what|who|whoever|whom|whose|nobody|somebody|anybody|everybody|everything)\b",
@@ -38,6 +39,32 @@ AHEAD = frozenset({
     "realtime.translations.connect",
     "responses.connect",
 })  # fmt: skip
+
+
+def names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Each parameter of these methods has a line of its own in parameters.txt.
+MOST_USED = names(
+    """
+    chat.completions.create chat.completions.parse chat.completions.stream chat.completions.retrieve
+    chat.completions.update chat.completions.list chat.completions.delete completions.create responses.create
+    responses.parse responses.stream responses.retrieve responses.cancel responses.delete responses.compact
+    responses.input_items.list responses.input_tokens.count responses.connect embeddings.create files.create
+    files.retrieve files.list files.delete files.content files.wait_for_processing batches.create batches.retrieve
+    batches.cancel batches.list images.generate images.edit audio.speech.create audio.transcriptions.create
+    audio.translations.create moderations.create models.list models.retrieve models.delete uploads.create
+    uploads.parts.create uploads.complete uploads.cancel uploads.upload_file_chunked vector_stores.create
+    vector_stores.retrieve vector_stores.update vector_stores.list vector_stores.delete vector_stores.search
+    vector_stores.files.create vector_stores.files.list vector_stores.files.create_and_poll
+    vector_stores.files.upload_and_poll vector_stores.file_batches.create
+    vector_stores.file_batches.create_and_poll vector_stores.file_batches.upload_and_poll fine_tuning.jobs.create
+    fine_tuning.jobs.retrieve fine_tuning.jobs.list fine_tuning.jobs.cancel conversations.create
+    conversations.items.create conversations.items.list realtime.client_secrets.create realtime.connect
+    webhooks.unwrap webhooks.verify_signature videos.create
+    """
+)
 
 
 def read(name: str) -> dict[str, str]:
@@ -139,3 +166,29 @@ def test_methods(methods: dict[str, list[str]]) -> None:
         verb = text.split()[0]
         assert verb[0].isupper(), key
         assert verb.endswith("s"), key
+
+
+def test_parameters(methods: dict[str, list[str]]) -> None:
+    words = read("parameters").keys()
+    assert MOST_USED - methods.keys() - AHEAD == set()
+    assert {f"{key}.{name}" for key in MOST_USED & methods.keys() for name in methods[key]} - words == set()
+    known = {f"{key}.{name}" for key, names in methods.items() for name in names}
+    assert {key for key in words - known if key.rpartition(".")[0] not in AHEAD} == set()
+
+
+def test_dictionary(methods: dict[str, list[str]]) -> None:
+    words = read("dictionary").keys()
+    own = {key.rpartition(".")[2] for key in read("parameters") if key.rpartition(".")[0] in AHEAD}
+    recurring = {name for names in methods.values() for name in names}
+    # These belong to methods that are ahead of the package.
+    later = {"destination", "on_tool_error", "output_type", "result", "root", "tool_handlers"}
+    assert words - recurring - own - later - CallOptions.__annotations__.keys() == set()
+    assert CallOptions.__annotations__.keys() - words == set()
+
+
+def test_coverage(methods: dict[str, list[str]]) -> None:
+    """Nearly all parameters of all methods have a text, their own or the dictionary's."""
+    own, shared = read("parameters"), read("dictionary")
+    found = [(key, name) for key, names in methods.items() for name in names]
+    without = [f"{key}.{name}" for key, name in found if f"{key}.{name}" not in own and name not in shared]
+    assert len(without) < len(found) / 10, without
