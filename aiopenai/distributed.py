@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import msgspec
 
 from aiopenai._base.aliases import is_mapping
+from aiopenai._base.deadlines import within
 from aiopenai._client.client import AsyncOpenAI
 from aiopenai._data.codec import encode
 from aiopenai._jobs.limiter import Limiter
@@ -435,7 +436,7 @@ async def _syncing(partition: _Partition, work: Coroutine[Any, Any, None]) -> No
     async def sync() -> None:
         while not end.is_set():
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(end.wait(), SYNC_SECONDS)
+                await within(SYNC_SECONDS, end.wait())
             # Waiting for a disk is nothing for the loop.
             await asyncio.get_running_loop().run_in_executor(None, partition.sync)
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from typing_extensions import override
 
-__all__ = ["HedgePolicy", "cancelled", "harmless", "within"]
+__all__ = ["HedgePolicy", "cancelled", "harmless"]
 
 T = TypeVar("T")
 
@@ -132,30 +132,12 @@ def harmless(method: str, path: str, body: Any) -> bool:
     return path in _HARMLESS and not store
 
 
-async def within(seconds: float, awaited: Coroutine[Any, Any, T]) -> T:
-    """What a coroutine gives within so many seconds. Raises asyncio.TimeoutError.
-
-    As `asyncio.wait_for`, which until Python 3.12 swallows a cancellation that comes together with the result.
-    """
-    task = asyncio.ensure_future(awaited)
-    try:
-        await asyncio.wait([task], timeout=seconds)
-    finally:
-        await cancelled([task])
-        if not task.cancelled():
-            # Looked at, so that nobody complains where a cancellation comes together with an error.
-            task.exception()
-    if task.cancelled():
-        raise asyncio.TimeoutError
-    return task.result()
-
-
 async def cancelled(tasks: Collection[asyncio.Task[Any]]) -> None:
     """Cancel tasks and wait for their ends."""
     tasks = [task for task in tasks if not task.done()]
     while tasks:
         for task in tasks:
             task.cancel()
-        # Again where it was swallowed: see `within`.
+        # Again where a task swallowed it.
         _, pending = await asyncio.wait(tasks, timeout=0.05)
         tasks = list(pending)

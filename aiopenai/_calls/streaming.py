@@ -16,6 +16,7 @@ import msgspec
 from typing_extensions import Self
 
 from aiopenai._base.aliases import is_list, is_mapping
+from aiopenai._base.deadlines import within
 from aiopenai._base.lease import Lease
 from aiopenai._base.timeouts import Timeout
 from aiopenai._calls.watching import Watch
@@ -164,7 +165,7 @@ class Events(Generic[T]):
     async def _read_until(self, deadline: float, limit: float | None) -> bytes:
         left = deadline - asyncio.get_running_loop().time()
         try:
-            return await asyncio.wait_for(self._reply.read_some(), max(left, 0))
+            return await within(max(left, 0), self._reply.read_some())
         except asyncio.TimeoutError as error:
             self._reply.close()
             which = "idle" if self._count else "first_event"

@@ -19,6 +19,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from aiopenai._base.deadlines import within
 from aiopenai._base.timeouts import Timeout
 from aiopenai._base.urls import shown
 from aiopenai._client.client import DEFAULT_BASE_URL, AsyncOpenAI
@@ -146,7 +147,7 @@ async def show(
     say(f"Talking to {where} ({whom.why}).")
     try:
         async with client:
-            await asyncio.wait_for(_introduce(client, model, say), time_limit)
+            await within(time_limit, _introduce(client, model, say))
             say(f"\n4. {number:,} chat calls with asyncio.gather, {min(concurrency, number):,} at a time")
             if calls is None and most < CALLS:
                 say("   Not more, because they may cost money: --calls 2000 makes 2,000.")
@@ -224,7 +225,7 @@ async def fan_out(
         started, cpu = time.perf_counter(), time.process_time()
         tasks = [asyncio.ensure_future(one(step)) for _ in range(calls)]
         try:
-            await asyncio.wait_for(asyncio.gather(*tasks), seconds)
+            await within(seconds, asyncio.gather(*tasks))
         except asyncio.TimeoutError:
             pass
         finally:

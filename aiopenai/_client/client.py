@@ -22,6 +22,7 @@ import msgspec
 from typing_extensions import Self, override
 
 from aiopenai._base.aliases import is_list
+from aiopenai._base.deadlines import within
 from aiopenai._base.headers import OWN_HEADERS, drop, from_environment, has, merged
 from aiopenai._base.imports import import_in_thread
 from aiopenai._base.querystring import encode_query
@@ -29,7 +30,7 @@ from aiopenai._base.sentinels import NotGiven, Omit, is_left_out, not_given
 from aiopenai._base.timeouts import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, Timeout, TimeoutTypes
 from aiopenai._base.urls import redirected, same_origin, shown
 from aiopenai._calls.binary import HttpxBinaryResponseContent
-from aiopenai._calls.hedging import HedgePolicy, harmless, within
+from aiopenai._calls.hedging import HedgePolicy, harmless
 from aiopenai._calls.methods import Async, AsyncRaw, AsyncStreaming, M, Mode
 from aiopenai._calls.paging import link
 from aiopenai._calls.raw import AsyncAPIResponse, LegacyAPIResponse
@@ -595,7 +596,7 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
             log.debug(
                 "%s %s -> %s in %.3f s, request id %s",
                 call.request.endpoint.method,
-                call.request.path,
+                shown(call.request.path),
                 reply.status,
                 reply.elapsed,
                 reply.headers.get("x-request-id"),
@@ -615,7 +616,7 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
                 first, failed = failed, None
                 raise first
             call.taken += 1
-            log.info("Attempt %d of %s %s", call.taken + 1, call.request.endpoint.method, call.request.path)
+            log.info("Attempt %d of %s %s", call.taken + 1, call.request.endpoint.method, shown(call.request.path))
             return await self._first_reply(call, read)
 
         return cast("tuple[SessionReply, bytes | None]", await policy(attempt))
@@ -723,7 +724,7 @@ class BaseClient(Hooked, Verbs[M], Resources[M]):
             )
         retry = await import_in_thread("aiopenai.retry")
         error = error_from_response(response, retry_after=retry.retry_after(response.headers))
-        log.debug("%s %s -> %s", call.request.endpoint.method, call.request.path, reply.status)
+        log.debug("%s %s -> %s", call.request.endpoint.method, shown(call.request.path), reply.status)
         raise error
 
     def _stream(self, call: _Call, reply: SessionReply, to: Any = None, lease: Lease | None = None) -> Any:

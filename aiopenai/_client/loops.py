@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from aiopenai._base.deadlines import within
 from aiopenai.errors import OpenAIError
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class Runner:
             asyncio._set_running_loop(None)
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError, Exception):
-            self._loop.run_until_complete(asyncio.wait_for(asyncio.shield(task), _GRACE_SECONDS))
+            self._loop.run_until_complete(within(_GRACE_SECONDS, asyncio.shield(task)))
         self._end()
 
     def abandon(self) -> None:

@@ -50,6 +50,8 @@ from multidict import CIMultiDict
 from typing_extensions import override
 from yarl import URL
 
+from aiopenai._base.cache import BoundedCache
+from aiopenai._base.deadlines import within
 from aiopenai._base.timeouts import Timeout
 from aiopenai._http.multipart import MultipartBody
 from aiopenai._http.transport import (
@@ -329,7 +331,7 @@ class Wire(asyncio.Protocol):
     async def _drained(self, seconds: float | None) -> None:
         if self.writing_paused:
             self._drain = self._loop.create_future()
-            await asyncio.wait_for(self._drain, seconds)
+            await within(seconds, self._drain)
 
     def _uploaded(self, token: asyncio.Future[Any], task: asyncio.Task[None]) -> None:
         if task.cancelled():
@@ -765,8 +767,8 @@ class DirectSession(Session):
             raise UnfitError(f"{type(error).__name__}: {error}") from error
         self._connector = connector
         self._origins: dict[URL, _Origin | None] = {}
-        self._targets: dict[tuple[str, str], _Target] = {}
-        self._timeouts: dict[float | None, aiohttp.ClientTimeout] = {}
+        self._targets: BoundedCache[tuple[str, str], _Target] = BoundedCache()
+        self._timeouts: BoundedCache[float | None, aiohttp.ClientTimeout] = BoundedCache()
         self._sweeping: asyncio.TimerHandle | None = None
         # When the loop was last found to run again.
         self._resumed = 0.0
@@ -834,8 +836,7 @@ class DirectSession(Session):
             line = f"{method} {path} HTTP/1.1\r\nHost: {parsed.host_port_subcomponent}\r\n".encode()
             origin = self._origin(parsed)
         target = _Target(line, origin)
-        if len(self._targets) < 1_000:
-            self._targets[method, url] = target
+        self._targets[method, url] = target
         return target
 
     def _origin(self, url: URL) -> _Origin | None:

@@ -11,7 +11,7 @@ import msgspec
 from typing_extensions import override
 
 from aiopenai._base.headers import REDACTED, SECRET_HEADERS
-from aiopenai._base.urls import without_user
+from aiopenai._base.redaction import redacted_url
 from aiopenai._data.codec import decode_json
 
 __all__ = ["HTTPRequest", "HTTPResponse", "Headers", "Reply", "charset_of", "parse_json", "request_of"]
@@ -64,7 +64,7 @@ class HTTPRequest:
 
     def __init__(self, method: str, url: str, headers: Iterable[tuple[str, str]] = ()) -> None:
         self.method = method
-        self.url = without_user(url) if "@" in url else url
+        self.url = redacted_url(url) if "@" in url or "?" in url else url
         self.headers = Headers((name, REDACTED if name.lower() in SECRET_HEADERS else value) for name, value in headers)
 
     @override

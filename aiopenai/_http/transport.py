@@ -29,6 +29,8 @@ from multidict import CIMultiDict
 from typing_extensions import override
 from yarl import URL
 
+from aiopenai._base.cache import BoundedCache
+from aiopenai._base.deadlines import within
 from aiopenai._base.timeouts import Timeout
 from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse
 from aiopenai._http.multipart import MultipartBody
@@ -185,7 +187,7 @@ class SessionReply(ABC):
         if not self.at_end():
             # What was asked for has been received; at worst the connection cannot be used again.
             with contextlib.suppress(APIError, asyncio.TimeoutError):
-                await asyncio.wait_for(self._to_end(), seconds)
+                await within(seconds, self._to_end())
         self.close()
 
     @abstractmethod
@@ -453,9 +455,7 @@ class Connector(aiohttp.TCPConnector):
     async def _create_connection(self, req: Any, traces: Any, timeout: Any) -> Any:
         async with self._opening:
             creation = super()._create_connection(req, traces, timeout)
-            if timeout.sock_connect is None:
-                return await creation
-            return await asyncio.wait_for(creation, timeout.sock_connect)
+            return await within(timeout.sock_connect, creation)
 
     @override
     async def _wait_for_available_connection(self, key: Any, traces: Any) -> None:
@@ -464,7 +464,7 @@ class Connector(aiohttp.TCPConnector):
         if seconds is None:
             return await waiting
         try:
-            return await asyncio.wait_for(waiting, seconds)
+            return await within(seconds, waiting)
         except asyncio.TimeoutError as error:
             raise aiohttp.ServerTimeoutError(f"no free connection within the pool limit of {seconds} s") from error
 
@@ -537,10 +537,7 @@ class _Pieces(aiohttp.Payload):
         pieces = pieces_of(self._value)
         try:
             async for piece in pieces:
-                if self._timeout is None:
-                    await writer.write(piece)
-                else:
-                    await asyncio.wait_for(writer.write(piece), self._timeout)
+                await within(self._timeout, writer.write(piece))
         finally:
             await pieces.aclose()
 
@@ -556,9 +553,9 @@ class GeneralSession(Session):
         super().__init__(settings)
         borrowed = settings.http_client
         self._owned = borrowed is None
-        self._timeouts: dict[Timeout, aiohttp.ClientTimeout] = {}
-        self._proxies: dict[str, str | None] = {}
-        self._urls: dict[str, URL] = {}
+        self._timeouts: BoundedCache[Timeout, aiohttp.ClientTimeout] = BoundedCache()
+        self._proxies: BoundedCache[str, str | None] = BoundedCache()
+        self._urls: BoundedCache[str, URL] = BoundedCache()
         self._session: aiohttp.ClientSession = self._open(settings) if borrowed is None else borrowed
         self._own_connector = isinstance(self._session.connector, Connector)
 
@@ -660,15 +657,13 @@ class GeneralSession(Session):
             # aiohttp rounds longer limits up to whole seconds; ours are kept to a tenth.
             ceil_threshold=float("inf"),
         )
-        if len(self._timeouts) < 1_000:
-            self._timeouts[timeout] = limits
+        self._timeouts[timeout] = limits
         return limits
 
     def _url(self, url: str) -> URL:
         # What stands in the path was encoded by us: %2F must stay %2F.
         target = URL(url, encoded=True)
-        if len(self._urls) < 1_000:
-            self._urls[url] = target
+        self._urls[url] = target
         return target
 
     def _proxy(self, url: URL) -> str | None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 import msgspec
 
+from aiopenai._base.deadlines import within
 from aiopenai._client.client import AsyncOpenAI
 from aiopenai._jobs.bulk import Tokens, run_requests
 from aiopenai._jobs.limiter import Limiter
@@ -353,7 +354,7 @@ async def _report(job: Job, progress: Progress, stream: TextIO, end: asyncio.Eve
     with _bar(progress, stream) if stream.isatty() else _lines(progress, stream) as show:
         while not end.is_set():
             with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(end.wait(), BAR_SECONDS)
+                await within(BAR_SECONDS, end.wait())
             show()
             if loop.time() - synced >= SYNC_SECONDS:
                 # Waiting for a disk is nothing for the loop.
