@@ -650,6 +650,11 @@ class DirectReply(SessionReply):
 
     @property
     @override
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._token.get_loop()
+
+    @property
+    @override
     def reason(self) -> str:
         return self._message.reason or ""
 

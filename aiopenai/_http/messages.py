@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import msgspec
 from typing_extensions import override
@@ -13,6 +13,9 @@ from typing_extensions import override
 from aiopenai._base.headers import REDACTED, SECRET_HEADERS
 from aiopenai._base.redaction import redacted_url
 from aiopenai._data.codec import decode_json
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
 
 __all__ = ["HTTPRequest", "HTTPResponse", "Headers", "Reply", "charset_of", "parse_json", "request_of"]
 
@@ -146,6 +149,11 @@ class Reply(Protocol):
     @property
     def headers(self) -> Mapping[str, str]:
         """The headers, names in any case."""
+        ...
+
+    @property
+    def loop(self) -> AbstractEventLoop:
+        """The event loop of the connection. Finalisers, which run in any thread, close the reply through it."""
         ...
 
     @property

@@ -158,6 +158,11 @@ class SessionReply(ABC):
 
     @property
     @abstractmethod
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop of the connection."""
+
+    @property
+    @abstractmethod
     def reason(self) -> str:
         """The reason phrase."""
 
@@ -213,10 +218,11 @@ class SessionReply(ABC):
 class GeneralReply(SessionReply):
     """A reply on a ClientSession."""
 
-    __slots__ = ("_request", "_timer", "raw")
+    __slots__ = ("_loop", "_request", "_timer", "raw")
 
     def __init__(self, raw: aiohttp.ClientResponse, started: float, request: Sent, limit: int, timer: Any) -> None:
         super().__init__(raw.status, raw.headers, time.perf_counter() - started, limit)
+        self._loop = asyncio.get_running_loop()
         self.raw = raw
         self._request = request
         self._timer = timer
@@ -225,6 +231,11 @@ class GeneralReply(SessionReply):
     @override
     def request(self) -> Sent:
         return self._request
+
+    @property
+    @override
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
 
     @property
     @override

@@ -1,0 +1,399 @@
+"""The events of a stream: bytes in, decoded events out, and the error that ends them if one does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Generic, Literal, TypeVar
+
+import msgspec
+
+from aiopenai._base.aliases import is_mapping
+from aiopenai._base.deadlines import within
+from aiopenai._base.timeouts import Timeout
+from aiopenai._calls.endings import DONE, is_done
+from aiopenai._calls.partial import StreamRecord
+from aiopenai._calls.unexpected import no_stream
+from aiopenai._calls.watching import Watch
+from aiopenai._data.codec import Decoder, decode_json
+from aiopenai._data.sse import MAX_EVENT_BYTES, SSEError, SSEParser
+from aiopenai._http.messages import Headers, HTTPResponse, Reply, request_of
+from aiopenai.errors import (
+    APIConnectionError,
+    APIError,
+    APIResponseValidationError,
+    APITimeoutError,
+    error_from_body,
+)
+
+__all__ = ["Events"]
+
+T = TypeVar("T")
+
+_ERROR = b'"error"'
+# The number of events decoded at a time: few, so that they are still in the processor's cache when they are used.
+_TOGETHER = 64
+# The beginning of a reply without events is kept up to this size, for the error message.
+_MAX_BEGINNING = 1024 * 1024
+
+Reopen = Callable[[APIError], Awaitable[Reply]]
+
+
+class Events(Generic[T]):
+    """The part that both kinds of streams share: bytes in, decoded events out, and the end of the stream."""
+
+    watch: Watch | None = None
+    """The hooks of the call, if its client has some."""
+
+    # Whether nothing is left to close. True until `__init__` has run, for the finaliser of a half-made object.
+    _over = True
+
+    def __init__(
+        self,
+        reply: Reply,
+        decoder: Decoder[T],
+        *,
+        timeout: Timeout,
+        reopen: Reopen | None = None,
+        max_event_bytes: int = MAX_EVENT_BYTES,
+        events: Literal["", "bare", "named"] = "",
+    ) -> None:
+        self._reply = reply
+        self._decoder = decoder
+        self._parser = SSEParser(max_event_bytes=max_event_bytes)
+        self._reopen = reopen
+        self._max_event_bytes = max_event_bytes
+        # The treatment of event names and errors, see `request.Endpoint`.
+        self._events = events
+        self._first_limit = timeout.first_event
+        self._idle_limit = timeout.idle
+        # Decoded and not handed out yet; received and not decoded yet; the error to raise after both.
+        self._ready: Iterator[T] = iter(())
+        self._pending: list[bytes] = []
+        self._failure: APIError | None = None
+        # An error that the server sent beside its events. It is raised at the end: a later error event says more.
+        self._stray: bytes | None = None
+        # An upper bound of the length of the pending events: only the first can have begun in an earlier piece.
+        self._longest = 0
+        self._record = StreamRecord(decoder.kind)
+        # The pieces before the first event: they tell which kind of reply came in place of a stream.
+        self._beginning: list[bytes] | None = []
+        # Whether no more is read, and whether the body ended without its blank line.
+        self._finished = False
+        self._judge_later = False
+        self._over = False
+
+    @property
+    def response(self) -> HTTPResponse:
+        """The reply's head: `headers`, `status_code`, `request`. Its content is this stream."""
+        reply = self._reply
+        return HTTPResponse(
+            reply.status, Headers(reply.items()), b"", request_of(reply), reason=reply.reason, elapsed=reply.elapsed
+        )
+
+    def __del__(self) -> None:
+        # A loop left with `break` drops the iterator, and the connection has to be closed soon. The garbage collector
+        # runs finalisers in any thread and at any moment, so the closing is left to the connection's own loop.
+        reply, watch = self._reply, self.watch
+        if self._over or (watch is None and reply.closed):
+            return
+        # AttributeError: a reply that is in memory has no loop. RuntimeError: the loop is closed, and all with it.
+        with contextlib.suppress(AttributeError, RuntimeError):
+            loop = reply.loop
+            if watch is not None and (asyncio._get_running_loop() is loop or not loop.is_running()):
+                watch.ended()
+                watch = None
+            loop.call_soon_threadsafe(_abandon, reply, watch)
+
+    def _drop(self) -> None:
+        """Ends the stream here. The connection is dropped unless the body has been read to its end."""
+        self._over = self._finished = True
+        self._ready = iter(())
+        self._pending = []
+        self._failure = self._stray = None
+        self._reply.close()
+        if self.watch is not None:
+            self.watch.ended()
+
+    def _told(self, failure: APIError) -> APIError:
+        """Completes an error that is about to be raised."""
+        self._over = True
+        failure.partial = self._record.partial()
+        if self.watch is not None:
+            self.watch.failed(failure)
+        return failure
+
+    def _raise_failure(self) -> None:
+        """Raises the error that is due now that all events are handed out, if there is one."""
+        failure, self._failure = self._failure, None
+        if failure is None and self._stray is not None:
+            self._stop()
+            failure = self._carried(self._stray)
+        self._stray = None
+        if failure is None:
+            return
+        try:
+            raise self._told(failure)
+        finally:
+            # The traceback refers to this frame, and the frame would refer to the error.
+            del failure
+
+    async def _fill(self) -> None:
+        """Reads until there are events, or until the end or an error is known.
+
+        An error of the connection is raised from here: kept in the stream, its traceback would hold the stream in a
+        reference cycle, and with it the connection, until the garbage collector runs.
+        """
+        limit = self._idle_limit if self._record.count else self._first_limit
+        deadline = None if limit is None else asyncio.get_running_loop().time() + limit
+        try:
+            while not (self._pending or self._finished):
+                if deadline is None:
+                    piece = await self._reply.read_some()
+                else:
+                    piece = await self._read_until(deadline, limit)
+                if piece:
+                    self._take(piece)
+                else:
+                    self._end()
+        except APIConnectionError as error:
+            if self._stray is not None:
+                self._stop()
+                return
+            if self._record.count or self._reopen is None:
+                self._stop()
+                raise self._told(error)  # noqa: B904 - the same error
+            # Nothing has been handed out yet, so the request may be sent again while retries are left.
+            try:
+                self._reply = await self._reopen(error)
+            except APIError as final:
+                self._stop()
+                raise self._told(final)  # noqa: B904 - the same error
+            self._parser = SSEParser(max_event_bytes=self._max_event_bytes)
+            self._beginning = []
+        except BaseException as error:
+            # Cancelled while waiting.
+            self._over = True
+            self._stop()
+            if self.watch is not None:
+                self.watch.failed(error)
+            raise
+
+    async def _read_until(self, deadline: float, limit: float | None) -> bytes:
+        left = deadline - asyncio.get_running_loop().time()
+        try:
+            return await within(max(left, 0), self._reply.read_some())
+        except asyncio.TimeoutError as error:
+            self._reply.close()
+            which = "idle" if self._record.count else "first_event"
+            message = f"Request timed out: no event within the {which} limit of {limit} s."
+            raise APITimeoutError(request_of(self._reply), message=message) from error
+
+    def _take(self, piece: bytes) -> None:
+        """Takes in the events that a piece completes."""
+        parser = self._parser
+        try:
+            data = parser.feed_data(piece)
+        except SSEError as error:
+            self._fail(self._invalid(str(error), None), error)
+            return
+        if not data:
+            if self._beginning is not None:
+                self._note_beginning(piece)
+            if parser.stray is not None:
+                self._accept(data, 0, None)
+            return
+        self._beginning = None
+        self._longest = max(len(piece), len(data[0]))
+        names = parser.event_names
+        if data[-1] == DONE or DONE in data:
+            self._finished = self._record.end.done = True
+            del data[data.index(DONE) :]
+        if self._events == "":
+            # The word may stand in this piece, or in the first event, which may have begun in an earlier one.
+            # Searched backwards, which takes CPython half as long.
+            if (
+                parser.stray is not None
+                or (names is not None and b"error" in names)
+                or (data and (data[0].rfind(_ERROR) >= 0 or (len(data) > 1 and piece.rfind(_ERROR) >= 0)))
+            ):
+                self._accept(data, self._first_end(data, names), names)
+            else:
+                self._pending = data
+        else:
+            self._accept(data, self._first_end(data, names), names)
+
+    def _note_beginning(self, piece: bytes) -> None:
+        assert self._beginning is not None
+        if sum(map(len, self._beginning)) < _MAX_BEGINNING:
+            self._beginning.append(piece)
+
+    def _first_end(self, data: list[bytes], names: list[bytes] | None) -> int:
+        """Returns the number of the events before the first error or end mark."""
+        bare = self._events == "bare"
+        for at, event in enumerate(data):
+            if is_done(event):
+                self._finished = self._record.end.done = True
+                return at
+            if not bare and ((names is not None and names[at] == b"error") or (_ERROR in event and _is_error(event))):
+                return at
+        return len(data)
+
+    def _accept(self, data: list[bytes], upto: int, names: list[bytes] | None) -> None:
+        """Takes the events before the end mark or error that follows them, if one does."""
+        self._note_stray(upto)
+        failure = data[upto] if upto < len(data) and not is_done(data[upto]) else None
+        del data[upto:]
+        self._pending = data if self._events != "named" else _named(data, names)
+        if failure is not None:
+            self._fail(self._carried(failure))
+
+    def _note_stray(self, upto: int) -> None:
+        """Keeps an error that the server sent beside its events, unless it follows the end of the stream."""
+        stray = self._parser.stray
+        if stray is None or self._stray is not None or self._events == "bare":
+            return
+        at, field, text = stray
+        if at <= upto and (field or _is_error(text)):
+            self._stray = text
+
+    def _decode(self) -> None:
+        """Decodes the next few events."""
+        data = self._pending
+        if len(data) <= _TOGETHER:
+            self._pending = []
+        else:
+            self._pending = data[_TOGETHER:]
+            data = data[:_TOGETHER]
+        events: list[T]
+        if len(data) == 1 and data[0]:
+            # The usual case at a model's own pace.
+            try:
+                events = [self._decoder(data[0])]
+            except msgspec.DecodeError:
+                events = self._decode_singly(data)
+        else:
+            events, failure = self._decoder.many(data, self._longest)
+            if failure is not None:
+                events = self._decode_singly(data)
+        if events:
+            events = self._record.note(events)
+            self._ready = iter(events)
+            if self.watch is not None and events:
+                self.watch.events(events)
+        if self._judge_later and not self._pending:
+            self._judge_later = False
+            self._judge()
+
+    def _decode_singly(self, data: list[bytes]) -> list[T]:
+        """Decodes a batch that holds something else than JSON: white space, an odd end mark, or an error."""
+        events: list[T] = []
+        for event in data:
+            if is_done(event):
+                self._finished = self._record.end.done = True
+                self._pending = []
+                # An error that follows the end is not the stream's.
+                self._failure = None
+                break
+            if event and not event.isspace():
+                try:
+                    events.append(self._decoder(event))
+                except msgspec.DecodeError as error:
+                    self._pending = []
+                    self._fail(self._invalid("An event of the stream is not JSON.", event), error)
+                    break
+        return events
+
+    def _end(self) -> None:
+        """Handles the end of the body."""
+        unfinished = self._parser.end()
+        self._finished = True
+        self._note_stray(0)
+        if unfinished is None:
+            self._judge()
+        elif is_done(unfinished.data):
+            self._record.end.done = True
+        elif is_mapping(_json(unfinished.data)):
+            # The event is whole, only its blank line is missing.
+            data, names = [unfinished.data], [unfinished.event.encode()]
+            self._longest = len(unfinished.data)
+            self._judge_later = True
+            self._accept(data, self._first_end(data, names), names if names[0] else None)
+        else:
+            self._judge()
+
+    def _judge(self) -> None:
+        """Decides whether the stream was complete when its body ended."""
+        record = self._record
+        if self._failure is not None or self._stray is not None:
+            return
+        if self._beginning and (body := b"".join(self._beginning).strip()) and not _is_event_stream(body):
+            reply = self._reply
+            response = HTTPResponse(reply.status, Headers(reply.items()), body, request_of(reply), reason=reply.reason)
+            self._fail(no_stream(response))
+            return
+        if self._events == "bare" or record.end.is_complete(record.count):
+            return
+        message = "Connection error: the stream broke off before its end."
+        self._fail(APIConnectionError(message=message, request=request_of(self._reply)))
+
+    def _carried(self, event: bytes) -> APIError:
+        """Returns the error that the stream itself reports."""
+        body: Any = _json(event) or event.decode("utf-8", "replace")
+        if is_mapping(body):
+            body = body.get("error") or body
+        return error_from_body(body, request_of(self._reply))
+
+    def _fail(self, error: APIError, cause: BaseException | None = None) -> None:
+        """Keeps an error that is to be raised after the events received before it."""
+        if cause is not None:
+            # Its traceback refers to this stream: see `_fill`.
+            error.__cause__ = cause.with_traceback(None)
+        self._failure = error
+        self._stop()
+
+    def _stop(self) -> None:
+        self._finished = True
+        self._reply.close()
+
+    def _invalid(self, message: str, data: bytes | None) -> APIResponseValidationError:
+        reply = self._reply
+        response = HTTPResponse(reply.status, Headers(reply.items()), data or b"", request_of(reply))
+        shown = (data or b"")[:200].decode("utf-8", "replace")
+        if shown:
+            message += f" It begins: {shown!r}"
+        return APIResponseValidationError(response, shown or None, message=message)
+
+
+def _abandon(reply: Reply, watch: Watch | None) -> None:
+    """Closes the reply of a stream that was garbage collected, on the reply's own loop."""
+    reply.close()
+    if watch is not None:
+        watch.ended()
+
+
+def _named(data: list[bytes], names: list[bytes] | None) -> list[bytes]:
+    """Returns the events with their names inside, for types that have both."""
+    return [
+        b'{"event":%b,"data":%b}' % (msgspec.json.encode(name.decode("utf-8", "replace")), event or b"null")
+        for name, event in zip(names or [b""] * len(data), data, strict=False)
+    ]
+
+
+def _json(event: bytes) -> Any:
+    try:
+        return decode_json(event)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _is_error(event: bytes) -> bool:
+    body = _json(event)
+    return is_mapping(body) and bool(body.get("error") or body.get("type") == "error")
+
+
+def _is_event_stream(body: bytes) -> bool:
+    """Whether a body without a whole event begins with a field or a comment of an event stream."""
+    first = body.lstrip(b"\xef\xbb\xbf").partition(b"\n")[0]
+    return first.partition(b":")[0].strip() in (b"", b"data", b"event", b"id", b"retry")

@@ -1,0 +1,149 @@
+"""The part of a stream that arrived before its failure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from aiopenai._base.aliases import is_list, is_mapping
+from aiopenai._calls.endings import StreamEnd
+
+__all__ = ["Partial", "StreamRecord"]
+
+
+class Partial(msgspec.Struct, kw_only=True):
+    """The part of a stream that arrived before its failure; the error has it as `partial`."""
+
+    texts: dict[int, str]
+    """The text so far by choice. The texts of a response are joined in their order, under 0."""
+    events: int
+    """The number of events that arrived."""
+    last: Any
+    """The last event, or None."""
+
+    @property
+    def text(self) -> str:
+        """The text of the first choice, or of the whole response."""
+        return self.texts.get(0, "")
+
+
+class StreamRecord:
+    """The text, the number of events and the progress of a stream, noted batch by batch.
+
+    Both concerns share one pass over the events: it costs under 0.2 us an event. Attributes are looked up on the
+    types, because an event takes ten times as long to deny a field that it does not have.
+    """
+
+    __slots__ = ("_has_choices", "_texts", "count", "end", "last")
+
+    def __init__(self, kind: Any) -> None:
+        self._has_choices = "choices" in getattr(kind, "__struct_fields__", ())
+        self._texts: dict[int, list[str]] = {}
+        self.end = StreamEnd()
+        # A stream of chunks shows its end, also where no chunk had a choice.
+        self.end.marked = self._has_choices
+        self.count = 0
+        self.last: Any = None
+
+    def note(self, events: list[Any]) -> list[Any]:
+        """Notes a batch of events. Returns those to hand out: `null` among them is dropped."""
+        if not (self._note_plain(events) if self._has_choices else self._note_typed(events)):
+            events = [event for event in events if event is not None]
+            for event in events:
+                self._note(event)
+        if events:
+            self.count += len(events)
+            self.last = events[-1]
+        return events
+
+    def _note_plain(self, events: list[Any]) -> bool:
+        """Notes chunks that add text to one choice, as nearly all do. Returns False for all others."""
+        try:
+            choices: list[Any] = (
+                events[0].choices if len(events) == 1 else [choice for event in events for choice in event.choices]
+            )
+            first = choices[0]
+            if "delta" not in first.__struct_fields__:
+                return False
+            if len(choices) == 1:
+                text = first.delta.content
+                index = first.index
+                if index.__class__ is not int or not (text is None or text.__class__ is str):
+                    return False
+                reason = first.finish_reason
+            else:
+                texts = [
+                    choice.delta.content or ""
+                    for choice in choices
+                    if choice.finish_reason is None and not choice.index
+                ]
+                index, reason = 0, None
+                if len(texts) != len(choices):
+                    # Mostly the batch with the finish reason.
+                    texts = [choice.delta.content or "" for choice in choices if not choice.index]
+                    if len(texts) != len(choices):
+                        return False
+                    reason = any(choice.finish_reason for choice in choices)
+                text = "".join(texts)
+            if reason:
+                self.end.note_choice(index, reason)
+            else:
+                self.end.continues(index)
+        except (AttributeError, LookupError, TypeError):
+            # The server sent another form than the type says.
+            return False
+        if text:
+            self._keep(index, text)
+        return True
+
+    def _note_typed(self, events: list[Any]) -> bool:
+        """Notes events that their class gives a type. Returns False if one has none."""
+        end = self.end
+        before = None
+        for event in events:
+            kind = getattr(event.__class__, "type", None)
+            if kind == "response.output_text.delta":
+                end.marked = True
+                if event.delta.__class__ is str:
+                    self._keep(0, event.delta)
+            elif kind.__class__ is str:
+                if kind is not before:
+                    before = kind
+                    end.note_type(kind)
+            elif event is None:
+                return False
+            else:
+                end.note(event)
+        return True
+
+    def _note(self, event: Any) -> None:
+        self.end.note(event)
+        choices: Any = getattr(event, "choices", None)
+        for choice in choices if is_list(choices) else ():
+            delta = getattr(choice, "delta", choice)
+            text = getattr(delta, "content", None) if delta is not choice else getattr(choice, "text", None)
+            index = getattr(choice, "index", None)
+            if text := _text_of(text):
+                self._keep(index if isinstance(index, int) else 0, text)
+
+    def _keep(self, index: int, text: str) -> None:
+        found = self._texts.get(index)
+        if found is None:
+            self._texts[index] = [text]
+        else:
+            found.append(text)
+
+    def partial(self) -> Partial:
+        """The part of the stream that has arrived."""
+        texts = {index: "".join(pieces) for index, pieces in self._texts.items()}
+        return Partial(texts=texts, events=self.count, last=self.last)
+
+
+def _text_of(content: Any) -> str:
+    """The text of a delta's content, which some servers send as a list of parts."""
+    if isinstance(content, str):
+        return content
+    parts: list[Any] = content if is_list(content) else []
+    texts = [part.get("text") if is_mapping(part) else getattr(part, "text", None) for part in parts]
+    return "".join(text for text in texts if isinstance(text, str))
