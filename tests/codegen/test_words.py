@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import re
+from importlib import import_module
 from importlib.util import find_spec
-from inspect import Parameter, signature
+from inspect import Parameter, get_annotations, signature
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from aiopenai import AsyncOpenAI
 from aiopenai._calls.arguments import CallOptions
 
 WORDS = Path(aiopenai._codegen.__file__).parent / "words"
-FILES = ("dictionary", "methods", "parameters")
+FILES = ("dictionary", "fields", "methods", "parameters", "types")
 WIDTH = 120
 RIDDLES = re.compile(
     r"\b(what|who|whoever|whom|whose|nobody|somebody|anybody|everybody|everything)\b",
@@ -67,6 +68,27 @@ MOST_USED = names(
 )
 
 
+# These types have a sentence, and each of their fields has a line.
+REPLIES = names(
+    """
+    chat.ChatCompletion chat.ChatCompletionChoice chat.ChatCompletionMessage
+    chat.ChatCompletionMessageFunctionToolCall chat.ChatCompletionMessageFunctionCall chat.ChatCompletionChunk
+    chat.ChatCompletionChunkChoice chat.ChatCompletionChunkChoiceDelta chat.ChatCompletionChunkChoiceDeltaToolCall
+    chat.ParsedChatCompletion completions.Completion completions.CompletionChoice shared.CompletionUsage
+    shared.ErrorObject embeddings.CreateEmbeddingResponse embeddings.Embedding files.FileObject files.FileDeleted
+    batches.Batch batches.BatchRequestCounts images.Image images.ImagesResponse audio.Transcription
+    audio.TranscriptionVerbose audio.Translation models.Model moderations.ModerationCreateResponse
+    moderations.Moderation uploads.Upload vector_stores.VectorStore vector_stores.VectorStoreFile
+    vector_stores.VectorStoreFileBatch vector_stores.VectorStoreSearchResponse fine_tuning.FineTuningJob
+    conversations.Conversation videos.Video responses.Response responses.ParsedResponse responses.ResponseUsage
+    responses.ResponseOutputMessage responses.ResponseOutputText responses.ResponseFunctionToolCall
+    responses.ResponseReasoningItem responses.ResponseError responses.ResponseCreatedEvent
+    responses.ResponseTextDeltaEvent responses.ResponseOutputItemDoneEvent responses.ResponseCompletedEvent
+    responses.ResponseErrorEvent
+    """
+)
+
+
 def read(name: str) -> dict[str, str]:
     """Returns the entries of a file: key and text, continuation lines joined."""
     found: dict[str, str] = {}
@@ -107,6 +129,21 @@ def _methods(resource: Any, path: tuple[str, ...], parents: tuple[type, ...]) ->
 def methods() -> dict[str, list[str]]:
     """All methods of the client: dotted path and parameter names."""
     return _methods(AsyncOpenAI(api_key="k", base_url="http://127.0.0.1/v1"), (), (AsyncOpenAI,))
+
+
+def fields(key: str) -> dict[str, bool]:
+    """Returns the field names of a reply type, such as `chat.ChatCompletion`: True for those it defines itself."""
+    group, _, name = key.rpartition(".")
+    kind = getattr(import_module(f"aiopenai.types.{group}"), name)
+    found: dict[str, bool] = {}
+    for base in reversed(kind.__mro__):
+        if base.__module__.startswith("aiopenai.types"):
+            tag = base.__struct_config__.tag_field
+            # A tag is no field of the struct, but it is one of the JSON object.
+            own = [*get_annotations(base), *([] if tag is None or tag in found else [tag])]
+            found |= dict.fromkeys(own, base is kind)
+    assert found.keys() >= set(kind.__struct_fields__), key
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -192,3 +229,17 @@ def test_coverage(methods: dict[str, list[str]]) -> None:
     found = [(key, name) for key, names in methods.items() for name in names]
     without = [f"{key}.{name}" for key, name in found if f"{key}.{name}" not in own and name not in shared]
     assert len(without) < len(found) / 10, without
+
+
+def test_types() -> None:
+    words, lines = read("types"), read("fields")
+    assert REPLIES - words.keys() == set()
+    for key, text in words.items():
+        assert len(sentences(text)) == 1, key
+    for key in words:
+        found = fields(key)
+        documented = {line.rpartition(".")[2] for line in lines if line.rpartition(".")[0] == key}
+        # A subclass documents the fields that it defines; the others have the words of its base.
+        assert {field for field, own in found.items() if own} - documented == set(), key
+        assert documented - found.keys() == set(), key
+    assert {line.rpartition(".")[0] for line in lines} - words.keys() == set()
