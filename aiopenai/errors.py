@@ -107,7 +107,9 @@ class APIError(OpenAIError):
     partial: Any = None
     """Of a stream: what it had delivered (a `streaming.Partial`)."""
     replayable: bool = True
-    """Whether the request's body could be sent again."""
+    """Whether the request's body can be sent again."""
+    retryable: bool = True
+    """Whether another attempt may help; see `retry.worth_retrying`."""
 
     def __init__(self, message: str, request: Any, *, body: object | None) -> None:
         super().__init__(message)
@@ -150,10 +152,15 @@ class APIStatusError(APIError):
 
 
 class APIConnectionError(APIError):
-    """No reply, or one that broke off: `__cause__` has the error of the layer below."""
+    """No reply, or one that broke off. `__cause__` is the error of the layer below.
 
-    def __init__(self, *, message: str = "Connection error.", request: Any) -> None:
+    `retryable` is False if another attempt cannot help: the client is closed, a redirect cannot be followed, or a
+    reply arrived that cannot be read.
+    """
+
+    def __init__(self, *, message: str = "Connection error.", request: Any, retryable: bool = True) -> None:
         super().__init__(message, request, body=None)
+        self.retryable = retryable
 
 
 class APITimeoutError(APIConnectionError):
@@ -280,12 +287,12 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
 }
 
 
-# How much an error's text shows of a body, in characters.
+# How much of a body an error's text shows, in characters.
 _SNIPPET = 500
 
 
 def error_from_response(response: Any, *, retry_after: float | None = None) -> APIStatusError:
-    """The error for a reply with a status of 400 or above: a pure function of its status, headers and body.
+    """Returns the error for a reply with a status of 400 or above: a pure function of status, headers and body.
 
     `response` has `status_code`, `headers`, `text` and `request`.
     """
@@ -307,9 +314,9 @@ def error_from_response(response: Any, *, retry_after: float | None = None) -> A
         if isinstance(body, str) and (not is_mapping(envelope) or len(envelope) == 1):
             said = body
         else:
-            said = body.get("message") if is_mapping(body) else None
+            said = _message_of(body) if is_mapping(body) else None
         if not isinstance(said, str) or not said:
-            # Whatever it is that was said, somebody may understand it.
+            # An unknown form: its text is shown as it is.
             said = text if envelope else ""
     if said:
         message += f" - {said[:_SNIPPET]}"
@@ -319,9 +326,40 @@ def error_from_response(response: Any, *, retry_after: float | None = None) -> A
     return error
 
 
-def error_from_body(body: Any, request: Any) -> APIError:
-    """The error that a stream carries: its `error` object, or an error event's data."""
-    message = body.get("message") if is_mapping(body) else body
+def error_from_body(body: Any, request: Any, *, default: str = "An error occurred during streaming") -> APIError:
+    """Returns the error that a stream or a 2xx reply carries: its `error` object, or an error event's data."""
+    message = _message_of(body) if is_mapping(body) else body
     if not isinstance(message, str) or not message:
-        message = "An error occurred during streaming"
+        message = default
     return APIError(message, request, body=body)
+
+
+def _message_of(body: Mapping[str, Any]) -> object:
+    """Returns the message of an error object, with the upstream provider's words that a router adds to it.
+
+    OpenRouter says "Provider returned error", and has the cause in `metadata.raw`.
+    """
+    message = body.get("message")
+    metadata = body.get("metadata")
+    raw = metadata.get("raw") if is_mapping(metadata) else None
+    if not raw or not isinstance(message, str) or (isinstance(raw, str) and raw in message):
+        return message
+    name = metadata.get("provider_name") if is_mapping(metadata) else None
+    words = _words_of(raw)
+    return f"{message} ({name}: {words})" if isinstance(name, str) and name else f"{message} ({words})"
+
+
+def _words_of(raw: Any) -> str:
+    """Returns the words of an upstream error, which may be text, JSON, or JSON in a string."""
+    import json
+
+    if isinstance(raw, str) and raw.lstrip()[:1] == "{":
+        try:
+            raw = json.loads(raw)
+        except (ValueError, RecursionError):
+            return str(raw)[:_SNIPPET]
+    if is_mapping(raw):
+        inner = raw.get("error") or raw
+        said = inner.get("message") if is_mapping(inner) else inner
+        raw = said if isinstance(said, str) and said else json.dumps(dict(raw), default=str)
+    return f"{raw}"[:_SNIPPET]

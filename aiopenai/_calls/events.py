@@ -14,7 +14,7 @@ from aiopenai._base.deadlines import within
 from aiopenai._base.timeouts import Timeout
 from aiopenai._calls.endings import DONE, is_done
 from aiopenai._calls.partial import StreamRecord
-from aiopenai._calls.unexpected import no_stream
+from aiopenai._calls.unexpected import unexpected_reply
 from aiopenai._calls.watching import Watch
 from aiopenai._data.codec import Decoder, decode_json
 from aiopenai._data.sse import MAX_EVENT_BYTES, SSEError, SSEParser
@@ -331,7 +331,7 @@ class Events(Generic[T]):
         if self._beginning and (body := b"".join(self._beginning).strip()) and not _is_event_stream(body):
             reply = self._reply
             response = HTTPResponse(reply.status, Headers(reply.items()), body, request_of(reply), reason=reply.reason)
-            self._fail(no_stream(response))
+            self._fail(unexpected_reply(response, wanted="an event stream"))
             return
         if self._events == "bare" or record.end.is_complete(record.count):
             return

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from typing_extensions import override
 
-from aiopenai._base.lease import Lease
+from aiopenai._calls.held_loop import HeldLoop
 from aiopenai._http.messages import Headers, HTTPRequest, Reply, charset_of, parse_json, request_of
 
 __all__ = ["APIResponse", "AsyncAPIResponse", "LegacyAPIResponse"]
@@ -91,6 +91,11 @@ class LegacyAPIResponse(_Response, Generic[T]):
         if to not in self._parsed:
             self._parsed[to] = self._parse(to)
         return cast("T", self._parsed[to])
+
+    def change_parsed(self, change: Callable[[T], T]) -> None:
+        """Passes each value that `parse` returns through a function."""
+        parse = self._parse
+        self._parse = lambda to: change(parse(to))
 
     @property
     def text(self) -> str:
@@ -218,10 +223,11 @@ class AsyncAPIResponse(_Response, _Body, Generic[T]):
 class APIResponse(_Response, Generic[T]):
     """The same in the blocking client: what `with_streaming_response` gives there, on the loop that `lease` holds."""
 
-    def __init__(self, response: AsyncAPIResponse[T], lease: Lease) -> None:
+    def __init__(self, response: AsyncAPIResponse[T], lease: HeldLoop, parsed: Callable[[T], T]) -> None:
         super().__init__(cast("Any", response)._reply, response.retries_taken)
         self._response = response
         self._lease = lease
+        self._parsed = parsed
 
     def read(self) -> bytes:
         """The body, read whole; once read it is kept."""
@@ -229,7 +235,7 @@ class APIResponse(_Response, Generic[T]):
 
     def parse(self, *, to: Any = None) -> T:
         """What the plain method returns; `to` names another type. Raises APIResponseValidationError."""
-        return self._lease.run(self._response.parse(to=to))
+        return self._parsed(self._lease.run(self._response.parse(to=to)))
 
     def text(self) -> str:
         """The body as text."""

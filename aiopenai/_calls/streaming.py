@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from typing_extensions import Self
 
-from aiopenai._base.lease import Lease
 from aiopenai._calls.events import Events
+from aiopenai._calls.held_loop import HeldLoop
 from aiopenai._calls.partial import Partial
 from aiopenai.errors import APIError, OpenAIError
 
@@ -84,7 +84,7 @@ class Stream(Events[T]):
     All events that one read completes are handed out before the next read. Raises as `AsyncStream`.
     """
 
-    lease: Lease
+    lease: HeldLoop
     """The loop on which the reply is read, held until the stream ends."""
 
     def __iter__(self) -> Iterator[T]:

@@ -22,7 +22,8 @@ from urllib.parse import urlsplit
 from aiopenai._base.deadlines import within
 from aiopenai._base.timeouts import Timeout
 from aiopenai._base.urls import shown
-from aiopenai._client.client import DEFAULT_BASE_URL, AsyncOpenAI
+from aiopenai._client.client import AsyncOpenAI
+from aiopenai._client.configuration import DEFAULT_BASE_URL
 from aiopenai.errors import NotFoundError, OpenAIError
 from aiopenai.types.chat import ChatCompletionUserMessageParam
 from aiopenai.version import __version__

@@ -1,20 +1,25 @@
-"""The blocking client: the asynchronous one, run on private event loops (runner.py) instead of the caller's."""
+"""The blocking client: a thin shell that runs the coroutines of the base client on event loops of its own."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_origin, overload
 
+from msgspec import structs
 from typing_extensions import Self, Unpack, override
 
 from aiopenai._calls.methods import Blocking, BlockingRaw, BlockingStreaming, Mode
 from aiopenai._calls.paging import blocking
 from aiopenai._calls.raw import APIResponse, LegacyAPIResponse
-from aiopenai._calls.request import Request
-from aiopenai._client.client import BaseClient
+from aiopenai._calls.request import Endpoint, Request
+from aiopenai._calls.shared_sessions import SharedSessions
+from aiopenai._calls.streaming import Stream
+from aiopenai._client.base import BaseClient
 from aiopenai._client.loops import Lease, Runners
 from aiopenai._client.many import GatherOptions, Many, MapOptions
+from aiopenai._client.sending import is_stream_class
 from aiopenai.resources import Resources
 
 if TYPE_CHECKING:
@@ -25,28 +30,39 @@ __all__ = ["Client", "OpenAI"]
 T = TypeVar("T")
 
 
+class _BlockingSessions(SharedSessions):
+    """The sessions that a blocking client and its copies share, and the event loops on which these run."""
+
+    def __init__(self, wiring: dict[str, Any]) -> None:
+        # Before the sessions, so that it is collected first: sessions close with their loop.
+        self.runners: Runners | None = None
+        super().__init__(wiring)
+
+
 class OpenAI(BaseClient[Blocking]):
     __doc__ = BaseClient.__doc__
 
     mode = Blocking
+    _sessions_type = _BlockingSessions
+    _sessions: _BlockingSessions
 
     @override
     def _check_wiring(self, http_client: Any, connector: Any) -> None:
         if http_client is not None or not (connector is None or callable(connector)):
-            what = "http_client" if http_client is not None else "connector"
+            name = "http_client" if http_client is not None else "connector"
             raise TypeError(
-                f"{what} belongs to one event loop, and this client runs loops of its own: give connector=a function "
-                "that makes one for each, or proxy, ssl, trust_env; or use AsyncOpenAI"
+                f"{name} belongs to one event loop, and this client runs loops of its own: pass as connector a "
+                "function that returns one for each loop, or pass proxy, ssl and trust_env, or use AsyncOpenAI"
             )
 
     @property
     def with_raw_response(self) -> Resources[BlockingRaw]:
-        """The same resources, answering with headers: `LegacyAPIResponse`."""
+        """The same resources, whose methods return the reply with its headers, a `LegacyAPIResponse`."""
         return Resources[BlockingRaw](self, BlockingRaw)
 
     @property
     def with_streaming_response(self) -> Resources[BlockingStreaming]:
-        """The same resources, answering before the body is read: `APIResponse`, as a context manager."""
+        """The same resources, whose methods return an `APIResponse`, its body unread, as a context manager."""
         return Resources[BlockingStreaming](self, BlockingStreaming)
 
     @override
@@ -60,41 +76,42 @@ class OpenAI(BaseClient[Blocking]):
 
     @override
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end, on one of the client's own event loops."""
+        """Runs a coroutine to its end, on one of the client's own event loops."""
         return self._runners.run(coroutine)
 
     def send(self, request: Request[T]) -> T:
-        """Send a request and give its reply: what a resource method does, for a request made with `.request(...)`.
+        """Sends a request that `resource.method.request(...)` made, and returns the reply as the method does.
 
-        Raises APIStatusError, APIConnectionError, APITimeoutError, APIResponseValidationError, each after what
-        attempts are due.
+        Raises APIStatusError, APIConnectionError, APITimeoutError and APIResponseValidationError, each after as many
+        attempts as are due.
         """
+        request = _blocking_form(request)
         if request.stream:
-            return cast("T", self._leased(request, self.perform))
-        return self._runners.run(self.perform(request, None, _kind(request)))
+            stream, lease = self._leased(self._perform(request))
+            return _held(stream, lease)
+        return self._runners.run(self._perform(request))
 
     def _send_raw(self, request: Request[Any]) -> LegacyAPIResponse[Any]:
-        if request.stream:
-            return cast("LegacyAPIResponse[Any]", self._leased(request, self.perform_raw))
-        return self._runners.run(self.perform_raw(request, None, _kind(request)))
+        request = _blocking_form(request)
+        if not request.stream:
+            return self._runners.run(self._perform_raw(request))
+        response, lease = self._leased(self._perform_raw(request))
+        response.change_parsed(lambda value: _held(value, lease))
+        return response
 
     def _send_streaming(self, request: Request[Any]) -> AbstractContextManager[APIResponse[Any]]:
-        return _Streaming(self, request)
+        return _UnreadBlockingReply(self, request)
 
     def open_blocking(self, request: Request[Any]) -> APIResponse[Any]:
-        """Send a request and give its reply with the body unread."""
-        lease = self._runners.lease()
-        try:
-            return APIResponse(lease.run(self.open_response(request, lease, _kind(request))), lease)
-        except BaseException:
-            lease.release()
-            raise
+        """Sends a request and returns its reply with the body unread."""
+        response, lease = self._leased(self.open_response(_blocking_form(request)))
+        return APIResponse(response, lease, lambda value: _held(value, lease))
 
-    def _leased(self, request: Request[Any], send: Callable[[Request[Any], Lease], Coroutine[Any, Any, Any]]) -> Any:
-        """The loop stays with the stream."""
+    def _leased(self, coroutine: Coroutine[Any, Any, T]) -> tuple[T, Lease]:
+        """Returns a coroutine's result and the loop that has run it, which the result goes on using."""
         lease = self._runners.lease()
         try:
-            return lease.run(send(request, lease))
+            return lease.run(coroutine), lease
         except BaseException:
             lease.release()
             raise
@@ -106,9 +123,9 @@ class OpenAI(BaseClient[Blocking]):
         self, requests: Source[Request[Any] | Line] | Source[Line], **options: Unpack[MapOptions]
     ) -> Iterator[Result[Any]]: ...
     def map(self, requests: Any, **options: Unpack[MapOptions]) -> Iterator[Result[Any]]:
-        """Send many requests, and give each one's `Result` when it is there: see `AsyncOpenAI.map`.
+        """Sends many requests, and yields each one's `Result` as it arrives; see `AsyncOpenAI.map`.
 
-        Requests are on their way while the next result is waited for; ending the iteration cancels them.
+        Requests are in flight while the program waits for the next result. The end of the iteration cancels them.
         """
         return self._iterate(Many.map(cast("Any", self), requests, **options))
 
@@ -119,11 +136,11 @@ class OpenAI(BaseClient[Blocking]):
         self, requests: Source[Request[Any] | Line] | Source[Line], **options: Unpack[GatherOptions]
     ) -> list[Result[Any]]: ...
     def gather(self, requests: Any, **options: Unpack[GatherOptions]) -> list[Result[Any]]:
-        """The results of all requests, in their order; see `map`."""
+        """Returns the results of all requests, in their order; see `map`."""
         return sorted(self.map(requests, **options), key=lambda result: result.index)
 
     def _iterate(self, items: AsyncIterator[T]) -> Iterator[T]:
-        """What an async generator yields, on a loop that is kept for it."""
+        """Yields the items of an async generator, on a loop that it holds."""
         lease = self._runners.lease()
         try:
             yield from lease.iterate(items)
@@ -132,15 +149,15 @@ class OpenAI(BaseClient[Blocking]):
 
     @property
     def _runners(self) -> Runners:
-        shared = self._sessions
-        if shared.runners is None:
-            shared.runners = Runners()
-        return shared.runners
+        sessions = self._sessions
+        if sessions.runners is None:
+            sessions.runners = Runners()
+        return sessions.runners
 
     def close(self) -> None:
-        """Close the connections, also those that copies of this client use."""
+        """Closes the connections, also those that copies of this client use."""
         self._sessions.closed = True
-        # Each loop closes its own session when it ends; those of open streams do so when these end.
+        # Each loop closes its own session when it ends. A loop that a stream holds ends with the stream.
         self._runners.close()
 
     def __enter__(self) -> Self:
@@ -150,8 +167,8 @@ class OpenAI(BaseClient[Blocking]):
         self.close()
 
 
-class _Streaming:
-    """The context manager of a reply whose body is not read yet."""
+class _UnreadBlockingReply:
+    """The context manager of a reply whose body is unread."""
 
     def __init__(self, client: OpenAI, request: Request[Any]) -> None:
         self._client = client
@@ -167,9 +184,30 @@ class _Streaming:
             self._response.close()
 
 
-def _kind(request: Request[Any]) -> Any:
-    """The type of a list's pages, which are walked differently here; else the request's own."""
-    return None if request.endpoint.page is None else blocking(request.endpoint.reply)
+def _blocking_form(request: Request[T]) -> Request[T]:
+    """Returns a request whose reply is of the blocking kind: its pages and its stream are read without `await`."""
+    endpoint = request.endpoint
+    if endpoint.page is None and not request.stream:
+        return request
+    return structs.replace(request, endpoint=_blocking_endpoint(endpoint))
+
+
+@lru_cache(maxsize=1024)
+def _blocking_endpoint(endpoint: Endpoint) -> Endpoint:
+    changes: dict[str, Any] = {}
+    if endpoint.page is not None and hasattr(get_origin(endpoint.reply) or endpoint.reply, "__aiter__"):
+        changes["reply"] = blocking(endpoint.reply)
+    if not is_stream_class(endpoint.event):
+        event: Any = Any if endpoint.event is None else endpoint.event
+        changes["event"] = cast("Any", Stream)[event]
+    return structs.replace(endpoint, **changes)
+
+
+def _held(value: T, lease: Lease) -> T:
+    """Returns a parsed value; a stream reads on the loop that it holds."""
+    if isinstance(value, Stream):
+        value.lease = lease
+    return value
 
 
 Client = OpenAI

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from aiopenai._calls.hedging import cancelled
 from aiopenai._calls.request import Endpoint, Request
+from aiopenai._client.configuration import Configuration
 from aiopenai.errors import APIStatusError
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class MapOptions(GatherOptions, total=False):
 class Many(ABC):
     """The methods of the async client that send many requests."""
 
-    max_retries: int
-    _retry: Any
+    _configuration: Configuration
+    max_retries: Any
 
     @abstractmethod
     async def attempt(self, request: Request[T], *, taken: int = 0) -> LegacyAPIResponse[T]:
@@ -106,7 +107,7 @@ class Many(ABC):
             limiter = Limiter(1_000 if concurrency is None else concurrency, rpm=rpm, tpm=tpm)
         elif not (concurrency is None and rpm is None and tpm is None):
             raise ValueError("a limiter has limits of its own: concurrency, rpm and tpm cannot be given beside it")
-        return run_requests(self, requests, limiter, ordered=ordered, policy=self._retry)
+        return run_requests(self, requests, limiter, ordered=ordered, policy=self._configuration.retry)
 
     @overload
     async def gather(
@@ -148,7 +149,7 @@ class Many(ABC):
     async def warm_up(self, connections: int = 1) -> None:
         """Open so many connections now, names looked up and TLS agreed upon, so that the first calls need not.
 
-        Each asks the server for something cheap (`GET /models`); what it answers does not matter. Connections that
+        Each asks the server for something cheap (`GET /models`); what it answers does not matter. SharedSessions that
         nobody uses are closed after 15 seconds, as always. Raises APIConnectionError and APITimeoutError.
         """
 

@@ -15,8 +15,11 @@ from typing import Any
 from typing_extensions import override
 
 from aiopenai._base.headers import from_environment
+from aiopenai._base.timeouts import Timeout
+from aiopenai._calls.preparation import PreparedCall, checked_retries
 from aiopenai._calls.request import Request
 from aiopenai._client.blocking import OpenAI
+from aiopenai._client.configuration import BaseURL, checked_key, checked_secret
 from aiopenai.errors import OpenAIError
 
 __all__ = ["Namespace", "load"]
@@ -64,8 +67,8 @@ class _ModuleClient(OpenAI):
     def __init__(self) -> None:
         settings = _current()
         super().__init__(**settings, _enforce_credentials=False)
-        # Whoever only checks webhooks needs no key. Whoever calls does, and is told so then.
-        self._enforce_credentials = True
+        # A program that only checks webhooks needs no key. A call without a key raises.
+        self._reconfigure(enforce_credentials=True)
         self._first_base_url = self.base_url
         for name in _FROM_ENVIRONMENT:
             if settings[name] is None:
@@ -73,27 +76,30 @@ class _ModuleClient(OpenAI):
         self._followed: dict[str, Any] = {}
 
     def follow(self) -> None:
-        """Take over the package's attributes, if one of them was changed."""
+        """Takes the package's attributes over, if one of them has changed."""
         settings = _current()
         if settings == self._followed:
             return
-        key = settings["api_key"]
-        self._api_key_provider = key if callable(key) else None
-        self.api_key = "" if key is None or callable(key) else key
-        for name in ("admin_api_key", "organization", "project", "webhook_secret", "timeout", "max_retries"):
-            setattr(self, name, settings[name])
         self._check_wiring(settings["http_client"], None)
-        self._default_headers = {**from_environment(), **(settings["default_headers"] or {})}
-        self._default_query = settings["default_query"] or {}
-        # This also lets go of the headers that were made of the old settings.
-        self.base_url = settings["base_url"] or self._first_base_url
+        self._reconfigure(
+            api_key=checked_key("api_key", settings["api_key"]),
+            admin_api_key=checked_secret("admin_api_key", settings["admin_api_key"]),
+            organization=settings["organization"],
+            project=settings["project"],
+            webhook_secret=checked_secret("webhook_secret", settings["webhook_secret"]),
+            timeout=Timeout.of(settings["timeout"]),
+            max_retries=checked_retries(settings["max_retries"]),
+            default_headers={**from_environment(), **(settings["default_headers"] or {})},
+            default_query=settings["default_query"] or {},
+            base_url=BaseURL.of(settings["base_url"] or self._first_base_url),
+        )
         self._followed = settings
 
     @override
-    def _prepare(self, request: Request[Any]) -> Any:
-        # Resources can be kept, and are called without asking for the client again.
+    def _prepare(self, request: Request[Any], *, once: bool = False) -> PreparedCall:
+        # A resource can be kept, and is then called without `load`.
         self.follow()
-        return super()._prepare(request)
+        return super()._prepare(request, once=once)
 
 
 def _current() -> dict[str, Any]:

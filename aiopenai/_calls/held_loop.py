@@ -1,17 +1,17 @@
-"""The event loop of something that outlives a call of the blocking client, as streams and raw replies see it."""
+"""The interface through which a blocking stream or unread reply runs its coroutines."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["Lease"]
+__all__ = ["HeldLoop"]
 
 T = TypeVar("T")
 
 
-class Lease(Protocol):
-    """A loop that is held until `release`."""
+class HeldLoop(Protocol):
+    """An event loop that a stream or an unread reply holds until `release`."""
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine to its end."""

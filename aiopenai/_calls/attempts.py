@@ -1,0 +1,171 @@
+"""The attempts of a call: the first one, its hedge, the retries after a failure, and the deadline for all of them.
+
+The first attempt runs outside tenacity, which is imported after the first failure of a process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
+
+from aiopenai._base.deadlines import within
+from aiopenai._base.imports import import_in_thread
+from aiopenai._base.secret import Secret
+from aiopenai._calls.header_blocks import HeaderBlocks
+from aiopenai._calls.preparation import PreparedCall
+from aiopenai._calls.redirects import follow, is_redirect, unusable_redirect
+from aiopenai._calls.replies import status_error
+from aiopenai._calls.request import shown_path
+from aiopenai._calls.shared_sessions import SharedSessions
+from aiopenai._http.messages import HTTPRequest
+from aiopenai.errors import APIConnectionError, APIError, APITimeoutError
+
+if TYPE_CHECKING:
+    from aiopenai._http.transport import SessionReply
+
+__all__ = ["Answer", "Attempts", "retried"]
+
+T = TypeVar("T")
+# The reply, its body if that was read, and the number of retries before it.
+Answer: TypeAlias = "tuple[SessionReply, bytes | None, int]"
+
+log = logging.getLogger("aiopenai")
+
+
+class Attempts:
+    """Sends prepared calls. One object serves all calls of a configuration."""
+
+    def __init__(self, sessions: SharedSessions, blocks: HeaderBlocks, *, authorizes: bool) -> None:
+        self._sessions = sessions
+        self._blocks = blocks
+        self._authorizes = authorizes
+
+    # Functions that return the inner coroutine instead of awaiting it: each `async def` costs one frame per call in
+    # flight, and 10,000 calls are in flight at once.
+
+    def run(self, call: PreparedCall, *, read: bool, taken: int = 0) -> Coroutine[Any, Any, Answer]:
+        """Returns the reply, with its body if `read`, after as many attempts as are due."""
+        return self._all(call, read, taken) if call.deadline is None else self._within(call, call.deadline, read, taken)
+
+    async def _within(self, call: PreparedCall, deadline: float, read: bool, taken: int) -> Answer:
+        try:
+            return await within(deadline, self._all(call, read, taken))
+        except asyncio.TimeoutError as error:
+            request = HTTPRequest(call.request.endpoint.method, call.url)
+            message = f"Request timed out: not done within the deadline of {deadline} s."
+            raise APITimeoutError(request, message=message) from error
+
+    async def _all(self, call: PreparedCall, read: bool, taken: int) -> Answer:
+        try:
+            return await self._hedged(call, read, taken)
+        except APIError as error:
+            # A policy of the program may retry anything; it cannot retry once the body is spent.
+            if not error.replayable or (not call.max_retries and call.retry is None):
+                raise
+            failure = error
+        # Outside the `except` block: errors of retries would otherwise have this one as their context.
+        try:
+            return await self.again(call, read, failure, taken)
+        finally:
+            del failure
+
+    def _hedged(self, call: PreparedCall, read: bool, taken: int) -> Coroutine[Any, Any, Answer]:
+        """Returns the reply of one attempt, or of the quicker one of two."""
+        if call.hedge is None:
+            return self._attempt(call, read, taken)
+        kind = f"{call.request.endpoint.method} {call.request.endpoint.path}"
+        return call.hedge.race(kind, lambda: self._attempt(call, read, taken), lambda answer: answer[0].close())
+
+    async def _attempt(self, call: PreparedCall, read: bool, taken: int) -> Answer:
+        request, watch = call.request, call.watch
+        method = request.endpoint.method
+        if watch is not None:
+            watch.attempt(taken + 1)
+        session = self._sessions.current() or await self._sessions.open(method, call.url)
+        try:
+            # The headers hold the key, and are never a local variable: error reporters print those.
+            reply = await session.send(
+                method,
+                call.url,
+                await self._blocks.authorized(call, taken) if self._authorizes else self._blocks.of(call, taken),
+                call.body,
+                call.timeout,
+            )
+            if reply.status >= 300:
+                reply = await self._settled(session, call, reply, taken)
+            raw: bytes | None = None
+            if read:
+                raw = reply.whole()
+                if raw is None:
+                    raw = await reply.read()
+        except APIError as error:
+            error.replayable = call.rebuildable
+            if session.closed and isinstance(error, APIConnectionError):
+                raise self._sessions.closed_error(method, call.url) from error
+            raise
+        if watch is not None:
+            watch.head(reply.status, reply.headers.get("x-request-id"))
+        if log.isEnabledFor(logging.INFO):
+            log.info(
+                "%s %s -> %s in %.3f s, request id %s",
+                method,
+                shown_path(request.path),
+                reply.status,
+                reply.elapsed,
+                reply.headers.get("x-request-id"),
+            )
+        return reply, raw, taken
+
+    async def _settled(self, session: Any, call: PreparedCall, reply: SessionReply, taken: int) -> SessionReply:
+        """Follows redirects. Raises the error of a status that is no success."""
+        if is_redirect(reply):
+            headers: Secret[Mapping[str, str]] = Secret(
+                await self._blocks.authorized(call, taken) if self._authorizes else self._blocks.of(call, taken)
+            )
+            reply = await follow(session, call, reply, headers, self._sessions.block)
+        if reply.status < 300:
+            return reply
+        if reply.status < 400:
+            raise unusable_redirect(reply, await reply.read())
+        raise await status_error(call.request, reply, taken)
+
+    async def again(self, call: PreparedCall, read: bool, failure: APIError, taken: int) -> Answer:
+        """Returns the reply of the attempts after one that failed, by the call's policy."""
+        rules = await import_in_thread("aiopenai.retry")
+        policy = rules.policy(call.max_retries - taken, call.retry)
+        if call.watch is not None:
+            policy.before_sleep = call.watch.before_sleep(policy.before_sleep)
+        path = shown_path(call.request.path)
+
+        def attempt() -> Coroutine[Any, Any, Answer]:
+            nonlocal taken
+            taken += 1
+            log.info("Attempt %d of %s %s", taken + 1, call.request.endpoint.method, path)
+            return self._hedged(call, read, taken)
+
+        try:
+            return await retried(policy, failure, attempt)
+        finally:
+            del failure
+
+
+async def retried(policy: Any, failure: APIError, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Returns the result of further attempts, under a tenacity policy whose first attempt is the one that failed.
+
+    An error leaves without its traceback: ten frames of tenacity and of the attempt tell a reader nothing. Without
+    them no frame keeps the error alive, either.
+    """
+    failures = [failure]
+    del failure
+
+    async def attempt_or_failure() -> T:
+        if failures:
+            raise failures.pop()
+        return await attempt()
+
+    try:
+        return cast("T", await policy(attempt_or_failure))
+    except APIError as error:
+        raise error.with_traceback(None)  # noqa: B904 - it is the same error

@@ -1,0 +1,54 @@
+"""The interface between a call and the service that it talks to: URLs, headers and credentials."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any
+
+from aiopenai._calls.request import Endpoint, Request
+
+__all__ = ["Attempt", "Provider"]
+
+
+class Attempt:
+    """One attempt before it is sent, as `Provider.authorize` sees it. Changes of `headers` are sent.
+
+    `chosen` holds the lower-case names of headers that the program sets or omits: a provider leaves these alone.
+    `body` is encoded already, so that it can be signed.
+    """
+
+    __slots__ = ("body", "chosen", "endpoint", "headers", "url")
+
+    def __init__(
+        self, endpoint: Endpoint, url: str, headers: dict[str, str], body: Any, chosen: frozenset[str]
+    ) -> None:
+        self.endpoint = endpoint
+        self.url = url
+        self.headers = headers
+        self.body = body
+        self.chosen = chosen
+
+
+class Provider(ABC):
+    """A service that speaks the API: where requests go, and which credentials they carry."""
+
+    root: str
+    """The base URL without credentials, query and final slash. Credentials are sent to its origin only."""
+    authorizes: bool = False
+    """Whether `authorize` is called for each attempt. A provider whose headers never change leaves it False."""
+
+    @abstractmethod
+    def url(self, request: Request[Any]) -> str:
+        """Returns the URL of a request, without the query parameters of the client and of the call."""
+
+    @abstractmethod
+    def headers(self, endpoint: Endpoint) -> dict[str, str]:
+        """Returns the credentials that all requests of an endpoint carry; a function of its `header_kind` alone."""
+
+    @abstractmethod
+    def require(self, endpoint: Endpoint) -> None:
+        """Raises OpenAIError if an endpoint needs a credential that is not set."""
+
+    async def authorize(self, attempt: Attempt) -> None:
+        """Adds the credentials of one attempt to its headers. It runs for each attempt, after the body is encoded."""
+        raise NotImplementedError(f"{type(self).__name__} sets `authorizes`, and has no method `authorize`")

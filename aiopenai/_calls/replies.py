@@ -1,0 +1,106 @@
+"""Replies as values: the body as its type, the head and body as an `HTTPResponse`, a status as its error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
+
+import msgspec
+
+from aiopenai._base.imports import import_in_thread
+from aiopenai._calls.binary import HttpxBinaryResponseContent
+from aiopenai._calls.paging import link
+from aiopenai._calls.request import Request, shown_path
+from aiopenai._calls.unexpected import carried_error, unexpected_reply
+from aiopenai._data.codec import Decoder, Node, decode_json
+from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse, charset_of
+from aiopenai.errors import APIStatusError, error_from_response
+
+if TYPE_CHECKING:
+    from aiopenai._http.transport import SessionReply
+
+__all__ = ["parse", "response_of", "sent_request", "status_error"]
+
+log = logging.getLogger("aiopenai")
+
+_set_request_id: Callable[[Any, Any], None] = cast("Any", Node)._request_id.__set__
+
+
+def parse(client: Any, request: Request[Any], reply: SessionReply, raw: bytes, kind: Any, *, strict: bool) -> Any:
+    """Returns the reply's body as its type.
+
+    Raises APIResponseValidationError for a body that does not fit, and APIError for an error in place of a result.
+    """
+    if kind is None or kind is type(None) or (not raw and reply.status in (204, 205)):
+        return None
+    is_node = isinstance(kind, type) and issubclass(kind, Node)
+    try:
+        if is_node or not _is_other(kind):
+            decoder = Decoder.of(kind)
+            value: Any = decoder.validate(raw) if strict else decoder(raw)
+        else:
+            value = _parse_other(reply, raw, kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise unexpected_reply(response_of(reply, raw), cause=error) from error
+    if isinstance(value, Node):
+        if (carried := carried_error(raw, value)) is not None:
+            raise unexpected_reply(response_of(reply, raw), body=carried)
+        _set_request_id(value, reply.headers.get("x-request-id"))
+        if request.endpoint.page is not None:
+            link(value, client, request)
+    elif is_node:
+        if request.endpoint.page is None or not isinstance(value, list):
+            raise unexpected_reply(response_of(reply, raw))
+        # Some servers answer a list method with the bare array of its items.
+        return parse(client, request, reply, b'{"data":%b}' % raw, kind, strict=strict)
+    elif (carried := carried_error(raw, value)) is not None:
+        raise unexpected_reply(response_of(reply, raw), body=carried)
+    if request.finish is not None and kind is request.endpoint.reply:
+        return request.finish(value)
+    return value
+
+
+def _is_other(kind: Any) -> bool:
+    """Returns whether the type is the body itself, or a pydantic model of the program."""
+    return isinstance(kind, type) and (
+        kind in (str, bytes, HttpxBinaryResponseContent, HTTPResponse) or hasattr(cast("Any", kind), "model_validate")
+    )
+
+
+def _parse_other(reply: SessionReply, raw: bytes, kind: Any) -> Any:
+    if kind is str:
+        return raw.decode(charset_of(reply.headers), "replace")
+    if kind is bytes:
+        return raw
+    if kind is HttpxBinaryResponseContent:
+        return HttpxBinaryResponseContent(response_of(reply, raw))
+    if kind is HTTPResponse:
+        return response_of(reply, raw)
+    return kind.model_validate(decode_json(raw))
+
+
+def sent_request(reply: SessionReply) -> HTTPRequest:
+    """Returns the request of a reply as a value, without credentials."""
+    return cast("HTTPRequest", reply.request.value())
+
+
+def response_of(reply: SessionReply, content: bytes, taken: int = 0) -> HTTPResponse:
+    """Returns a reply as a value that pickles, after `taken` retries."""
+    return HTTPResponse(
+        reply.status,
+        Headers(reply.items()),
+        content,
+        sent_request(reply),
+        reason=reply.reason,
+        elapsed=reply.elapsed,
+        retries_taken=taken,
+    )
+
+
+async def status_error(request: Request[Any], reply: SessionReply, taken: int) -> APIStatusError:
+    """Returns the error of a reply with a status of 400 or above, its body read."""
+    response = response_of(reply, await reply.read(), taken)
+    log.debug("%s %s -> %s", request.endpoint.method, shown_path(request.path), reply.status)
+    retry = await import_in_thread("aiopenai.retry")
+    return error_from_response(response, retry_after=retry.retry_after(response.headers))

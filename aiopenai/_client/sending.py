@@ -1,0 +1,209 @@
+"""The sending of requests on the running event loop, whatever the client.
+
+A call goes: resource method -> `Request` -> `prepare` -> `Attempts` -> transport (one attempt) -> codec -> reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
+
+import msgspec
+
+from aiopenai._calls.attempts import Answer, Attempts
+from aiopenai._calls.methods import Async, AsyncRaw, AsyncStreaming, Mode
+from aiopenai._calls.preparation import PreparedCall, add_query, prepare
+from aiopenai._calls.provider import Provider
+from aiopenai._calls.raw import AsyncAPIResponse, LegacyAPIResponse
+from aiopenai._calls.replies import parse
+from aiopenai._calls.request import Request
+from aiopenai._calls.streaming import AsyncStream, Events
+from aiopenai._calls.watching import Hooked, Watch
+from aiopenai._client.configuration import Configuration
+from aiopenai._data.codec import Decoder
+from aiopenai.errors import APIError
+
+if TYPE_CHECKING:
+    from aiopenai._http.transport import SessionReply
+
+__all__ = ["Sending", "is_stream_class"]
+
+T = TypeVar("T")
+
+
+class Sending(Hooked):
+    """The methods of a client that take a `Request` to its reply."""
+
+    _configuration: Configuration
+    _provider: Provider
+    _attempts: Attempts
+
+    def caller(self, mode: type[Mode]) -> Callable[[Request[Any]], Any]:
+        """Returns the function that sends a request in the given mode."""
+        callers: dict[type[Mode], Callable[[Request[Any]], Any]] = {
+            Async: self.perform,
+            AsyncRaw: self.perform_raw,
+            AsyncStreaming: self._perform_streaming,
+        }
+        return callers[mode]
+
+    def perform(self, request: Request[T]) -> Coroutine[Any, Any, T]:
+        """Returns a coroutine that sends a request and returns its reply, on the running loop.
+
+        Awaiting it raises APIStatusError, APIConnectionError, APITimeoutError and APIResponseValidationError, each
+        after as many attempts as are due.
+        """
+        coroutine: Any = self._perform(request)
+        # The warning about a forgotten `await` shows this name.
+        coroutine.__qualname__ = request.endpoint.name
+        return coroutine  # type: ignore[no-any-return]  # `cast` would be a call
+
+    async def _perform(self, request: Request[T]) -> T:
+        call = self._prepare(request)
+        value: Any
+        try:
+            reply, raw, taken = await self._attempts.run(call, read=not request.stream)
+            value = self._open_stream(call, reply, taken) if raw is None else self._parse(request, reply, raw)
+        except BaseException as error:
+            if call.watch is not None:
+                call.watch.failed(error)
+            raise
+        if call.watch is not None:
+            call.watch.answered(value)
+        return value  # type: ignore[no-any-return]  # `cast` would be a call
+
+    def perform_raw(self, request: Request[Any]) -> Coroutine[Any, Any, LegacyAPIResponse[Any]]:
+        """Returns a coroutine that sends a request and returns its reply with the headers."""
+        coroutine: Any = self._perform_raw(request)
+        coroutine.__qualname__ = f"with_raw_response.{request.endpoint.name}"
+        return cast("Coroutine[Any, Any, LegacyAPIResponse[Any]]", coroutine)
+
+    async def _perform_raw(self, request: Request[Any]) -> LegacyAPIResponse[Any]:
+        call = self._prepare(request)
+        return self._unparsed(call, *await self._answered(call, read=not request.stream))
+
+    async def attempt(self, request: Request[T], *, taken: int = 0) -> LegacyAPIResponse[T]:
+        """Sends a request once, after `taken` other attempts, for a caller with retry rules of its own.
+
+        Hooks see it as a call of its own. Raises APIStatusError, APIConnectionError and APITimeoutError, whose
+        `replayable` tells whether the request can be sent again.
+        """
+        call = self._prepare(request, once=True)
+        return self._unparsed(call, *await self._answered(call, read=not request.stream, taken=taken))
+
+    def _perform_streaming(self, request: Request[Any]) -> AbstractAsyncContextManager[AsyncAPIResponse[Any]]:
+        return _UnreadReply(self, request)
+
+    async def open_response(self, request: Request[Any]) -> AsyncAPIResponse[Any]:
+        """Sends a request and returns its reply with the body unread."""
+        call = self._prepare(request)
+        if call.watch is not None:
+            # Hooks see the reply's head only: the program reads the body.
+            call.watch.call.stream = False
+        reply, _, taken = await self._answered(call, read=False)
+        unwatched = call if call.watch is None else msgspec.structs.replace(call, watch=None)
+
+        async def parse_body(raw: bytes | None, to: Any) -> Any:
+            if request.stream:
+                return self._open_stream(unwatched, reply, taken, to)
+            return self._parse(request, reply, await reply.read() if raw is None else raw, to)
+
+        return AsyncAPIResponse(cast("Any", reply), parse_body, taken)
+
+    def _prepare(self, request: Request[Any], *, once: bool = False) -> PreparedCall:
+        configuration = self._configuration
+        url = self._provider.url(request)
+        base_query = configuration.base_url.query
+        if request.query or configuration.default_query or base_query:
+            url = add_query(url, base_query, configuration.default_query, request.query)
+        watch = None if self._hooks is None else Watch(self._hooks, request, self._provider.root)
+        return prepare(request, url, configuration, watch, once=once)
+
+    async def _answered(self, call: PreparedCall, *, read: bool, taken: int = 0) -> Answer:
+        """Returns the reply for a caller that parses it, and tells the hooks."""
+        try:
+            answer = await self._attempts.run(call, read=read, taken=taken)
+        except BaseException as error:
+            if call.watch is not None:
+                call.watch.failed(error)
+            raise
+        if call.watch is not None:
+            call.watch.answered_raw(answer[1], call.request.endpoint.reply)
+        return answer
+
+    def _unparsed(
+        self, call: PreparedCall, reply: SessionReply, raw: bytes | None, taken: int
+    ) -> LegacyAPIResponse[Any]:
+        def parse_body(to: Any) -> Any:
+            if raw is None:
+                return self._open_stream(call, reply, taken, to)
+            return self._parse(call.request, reply, raw, to)
+
+        return LegacyAPIResponse(cast("Any", reply), raw or b"", parse_body, taken)
+
+    def _parse(self, request: Request[Any], reply: SessionReply, raw: bytes, to: Any = None) -> Any:
+        kind = to or request.endpoint.reply
+        return parse(self, request, reply, raw, kind, strict=self._configuration.strict)
+
+    def _open_stream(self, call: PreparedCall, reply: SessionReply, taken: int, to: Any = None) -> Any:
+        """Returns the reply as a stream.
+
+        `to`, or else the endpoint's `event`, is a stream class or the type of the events.
+        """
+        endpoint = call.request.endpoint
+        attempts = self._attempts
+
+        async def reopen(error: APIError) -> Any:
+            nonlocal taken
+            error.replayable = call.rebuildable
+            if call.max_retries <= taken or not error.replayable:
+                raise error
+            found, _, taken = await attempts.again(call, False, error, taken)
+            return found
+
+        stream_class, event = _split(endpoint.event)
+        if to is not None:
+            chosen_class, chosen_event = _split(to)
+            stream_class, event = chosen_class or stream_class, chosen_event or event
+        stream = (stream_class or AsyncStream)(
+            cast("Any", reply),
+            Decoder.of(object if event is None else event),
+            timeout=call.timeout,
+            reopen=reopen,
+            max_event_bytes=self._configuration.max_event_bytes,
+            events=endpoint.events,
+        )
+        if call.watch is not None:
+            stream.watch = call.watch
+        return stream
+
+
+def is_stream_class(kind: Any) -> bool:
+    """Returns whether a type is a class of streams, such as `AsyncStream[X]`, and not the type of their events."""
+    origin = get_origin(kind) or kind
+    return isinstance(origin, type) and issubclass(origin, Events)
+
+
+def _split(kind: Any) -> tuple[Any, Any]:
+    """Returns the stream class, or None, and the type of the events, or None."""
+    if not is_stream_class(kind):
+        return None, kind
+    return kind if get_origin(kind) is None else get_origin(kind), next(iter(get_args(kind)), None)
+
+
+class _UnreadReply:
+    """The context manager of a reply whose body is unread."""
+
+    def __init__(self, client: Sending, request: Request[Any]) -> None:
+        self._client = client
+        self._request = request
+        self._response: AsyncAPIResponse[Any] | None = None
+
+    async def __aenter__(self) -> AsyncAPIResponse[Any]:
+        self._response = await self._client.open_response(self._request)
+        return self._response
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._response is not None:
+            await self._response.close()
