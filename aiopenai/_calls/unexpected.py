@@ -44,7 +44,7 @@ def unexpected_reply(
     plain = _json(response.content)
     kind = response.headers.get("content-type", "no content type")
     begin = response.text[:_SHOWN]
-    if _is_event_stream(response) and wanted != "an event stream":
+    if plain is None and _is_event_stream(response) and wanted != "an event stream":
         why = "is an event stream, but a whole reply was asked for; pass stream=True to read a stream"
     elif cause is not None:
         why = f"is not the JSON that was expected ({cause})"
@@ -108,8 +108,10 @@ def _error_in(response: HTTPResponse) -> Any:
     content = response.content
     if len(content) > _MAX_ERROR_BYTES:
         return None
-    if not _is_event_stream(response):
-        return error_of(_json(content))
+    # Whatever the content type says: some servers label a JSON error as an event stream.
+    plain = _json(content)
+    if plain is not None or not _is_event_stream(response):
+        return error_of(plain)
     parser = SSEParser()
     try:
         events = parser.feed_data(content)
