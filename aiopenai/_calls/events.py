@@ -95,8 +95,10 @@ class Events(Generic[T]):
     def __del__(self) -> None:
         # A loop left with `break` drops the iterator, and the connection has to be closed soon. The garbage collector
         # runs finalisers in any thread and at any moment, so the closing is left to the connection's own loop.
+        if self._over:
+            return
         reply, watch = self._reply, self.watch
-        if self._over or (watch is None and reply.closed):
+        if watch is None and reply.closed:
             return
         # AttributeError: a reply that is in memory has no loop. RuntimeError: the loop is closed, and all with it.
         with contextlib.suppress(AttributeError, RuntimeError):
@@ -276,6 +278,8 @@ class Events(Generic[T]):
         else:
             events, failure = self._decoder.many(data, self._longest)
             if failure is not None:
+                # Its traceback refers to this frame, which would refer to it.
+                del failure
                 events = self._decode_singly(data)
         if events:
             events = self._record.note(events)
@@ -347,9 +351,8 @@ class Events(Generic[T]):
 
     def _fail(self, error: APIError, cause: BaseException | None = None) -> None:
         """Keeps an error that is to be raised after the events received before it."""
-        if cause is not None:
-            # Its traceback refers to this stream: see `_fill`.
-            error.__cause__ = cause.with_traceback(None)
+        error.__cause__ = cause
+        _drop_tracebacks(cause)
         self._failure = error
         self._stop()
 
@@ -364,6 +367,14 @@ class Events(Generic[T]):
         if shown:
             message += f" It begins: {shown!r}"
         return APIResponseValidationError(response, shown or None, message=message)
+
+
+def _drop_tracebacks(error: BaseException | None) -> None:
+    """Drops the tracebacks of an error that is kept: they refer to the stream that keeps it."""
+    while error is not None:
+        error.__traceback__ = None
+        _drop_tracebacks(error.__cause__)
+        error = error.__context__
 
 
 def _abandon(reply: Reply, watch: Watch | None) -> None:

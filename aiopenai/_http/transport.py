@@ -223,6 +223,8 @@ class GeneralReply(SessionReply):
     def __init__(self, raw: aiohttp.ClientResponse, started: float, request: Sent, limit: int, timer: Any) -> None:
         super().__init__(raw.status, raw.headers, time.perf_counter() - started, limit)
         self._loop = asyncio.get_running_loop()
+        if not raw.closed:
+            _OPEN.add(raw)
         self.raw = raw
         self._request = request
         self._timer = timer
@@ -295,12 +297,33 @@ class GeneralReply(SessionReply):
         # `release` gives a connection back whose reply was read to its end, and closes any other.
         self.raw.release()
 
+    def __del__(self) -> None:
+        raw = self.raw
+        if not raw.closed:
+            # RuntimeError: the loop is closed, and its connections with it.
+            with contextlib.suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(_close, raw)
+                return
+        _OPEN.discard(raw)
+
     def _fail(self, error: BaseException) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self.raw.close()
         if isinstance(error, Exception) and not isinstance(error, APIError):
+            # aiohttp's reader keeps the error, whose traceback refers to the reader and to the stream above.
+            error.__traceback__ = None
             raise translate(error, self.request.value()) from error
+
+
+# The open responses of aiohttp. Their finaliser gives the connection back at once, and the garbage collector runs it
+# in any thread, which crashes uvloop. Kept here, they are closed by `GeneralReply`, on their own loop.
+_OPEN: set[Any] = set()
+
+
+def _close(raw: aiohttp.ClientResponse) -> None:
+    raw.close()
+    _OPEN.discard(raw)
 
 
 def _come_before(content: Any, error: BaseException) -> bytes:
