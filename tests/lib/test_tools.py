@@ -237,7 +237,7 @@ def test_models_as_tools_equal_the_references() -> None:
     openai: Any = pytest.importorskip("openai")
     from tests.lib import pydantic_types as types
 
-    for kind in (types.Everything, types.Tree, types.Child, types.Closed):
+    for kind in (types.Inner, types.Table, types.Solution, types.Open):
         for given in ({}, {"name": "n"}, {"description": "d"}, {"description": ""}):
             assert pydantic_function_tool(kind, **given) == openai.pydantic_function_tool(kind, **given)
             for more in (given, {**given, "defer_loading": True}):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from aiopenai.testing.content.examples import example
+from aiopenai.testing.content.strict_schemas import check_strict_schema
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.params import missing, wrong_type
 from aiopenai.testing.engine.replies import ApiError
@@ -46,11 +47,18 @@ def format_of(given: object, where: str, *, nested: bool) -> OutputFormat:
         where += ".json_schema"
     if not is_object(definition):
         raise missing(where)
-    if type(definition.get("name")) is not str:
+    name, schema = definition.get("name"), definition.get("schema")
+    if type(name) is not str:
         raise missing(f"{where}.name")
-    if definition.get("schema") is None and not nested:
+    if schema is None and not nested:
         raise missing(f"{where}.schema")
-    return OutputFormat(kind, definition.get("schema"))
+    if schema is not None and not is_object(schema):
+        raise wrong_type(f"{where}.schema", "an object", schema)
+    if definition.get("strict") is True:
+        # The two endpoints name the same error by different fields.
+        param, code = ("response_format", None) if nested else (f"{where}.schema", "invalid_json_schema")
+        check_strict_schema(schema, f"response_format '{name}'", param=param, code=code)
+    return OutputFormat(kind, schema)
 
 
 def formatted_answer(call: Call, wanted: OutputFormat, prompt: str, images: str) -> str:

@@ -42,7 +42,7 @@ def response_output(call: Call, body: Object, items: list[Object], wanted: Outpu
         output.append(_reasoning_item(call, asked, include))
         made = reasoning = _REASONING_TOKENS
     uses = choose_tools(
-        named_tools(body.get("tools"), nested=False),
+        named_tools(body.get("tools"), nested=False, hosted=True),
         body.get("tool_choice"),
         text=prompt,
         after_result=bool(items) and items[-1]["type"] in ("function_call_output", "custom_tool_call_output"),

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from aiopenai.testing.content.examples import example
-from aiopenai.testing.engine.params import wrong_type
+from aiopenai.testing.content.strict_schemas import check_strict_schema
+from aiopenai.testing.engine.params import missing, wrong_type
 from aiopenai.testing.engine.replies import ApiError
 from aiopenai.testing.engine.values import encode, is_array, is_object
 
@@ -33,30 +34,40 @@ class ToolUse(NamedTuple):
     payload: str
 
 
-def named_tools(tools: object, *, nested: bool) -> list[Tool]:
-    """The functions and custom tools of a request; hosted tools (web search and others) are passed over.
+def named_tools(tools: object, *, nested: bool, hosted: bool, where: str = "tools") -> list[Tool]:
+    """Returns the functions and custom tools of a request, without the hosted ones (web search and others).
 
-    nested: chat completions put the definition below the key `function` or `custom`, responses beside `type`.
-    Raises `ApiError` 400 where a definition has no name.
+    nested: whether a definition stands below the key `function` or `custom` (chat), or beside `type` (responses).
+    hosted: whether tools of other types are allowed.
+    where: the parameter that holds the tools.
+    Raises `ApiError` 400 for a definition without a name, and for a strict function with a schema that is not strict.
     """
     found: list[Tool] = []
     for number, tool in enumerate(tools if is_array(tools) else ()):
         if not is_object(tool):
-            raise wrong_type(f"tools[{number}]", "an object", tool)
+            raise wrong_type(f"{where}[{number}]", "an object", tool)
         kind = tool.get("type")
+        if kind == "namespace" and hosted:
+            # Models of this server call no tool of a namespace, but its definitions are checked.
+            named_tools(tool.get("tools"), nested=nested, hosted=hosted, where=f"{where}[{number}].tools")
         if kind not in ("function", "custom"):
-            if nested:
+            if not hosted:
                 message = f"Invalid value: '{kind}'. Supported values are: 'function' and 'custom'."
-                raise ApiError(400, message, param=f"tools[{number}].type", code="invalid_value")
+                raise ApiError(400, message, param=f"{where}[{number}].type", code="invalid_value")
             continue
-        where = f"tools[{number}].{kind}.name" if nested else f"tools[{number}].name"
+        param = f"{where}[{number}].{kind}" if nested else f"{where}[{number}]"
         definition = tool.get(kind) if nested else tool
         name = definition.get("name") if is_object(definition) else None
         if type(name) is not str or not is_object(definition):
-            raise ApiError(
-                400, f"Missing required parameter: '{where}'.", param=where, code="missing_required_parameter"
+            raise missing(f"{param}.name")
+        schema = definition.get("parameters")
+        if schema is not None and not is_object(schema):
+            raise wrong_type(f"{param}.parameters", "an object", schema)
+        if kind == "function" and definition.get("strict") is True and schema is not None:
+            check_strict_schema(
+                schema, f"function '{name}'", param=f"{param}.parameters", code="invalid_function_parameters"
             )
-        found.append(Tool(name, kind == "custom", definition.get("parameters")))
+        found.append(Tool(name, kind == "custom", schema))
     return found
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from aiopenai.testing.content.answers import format_of
+from aiopenai.testing.content.tools import named_tools
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import ARRAY, NUMBER, OBJECT, STRING, check, check_metadata, check_model, stored
 from aiopenai.testing.engine.replies import WholeReply
-from aiopenai.testing.engine.values import Object
+from aiopenai.testing.engine.values import Object, is_object
 
 __all__ = ["create", "delete", "list_", "retrieve", "update"]
 
@@ -74,6 +76,9 @@ def delete(call: Call) -> WholeReply:
 
 def _change(call: Call, assistant: Object, body: Object) -> None:
     check_metadata(body.get("metadata"))
+    named_tools(body.get("tools"), nested=True, hosted=True)
+    if is_object(wanted := body.get("response_format")):
+        format_of(wanted, "response_format", nested=True)
     if body.get("model") is not None:
         check_model(body["model"], call.state)
         assistant["model"] = body["model"]

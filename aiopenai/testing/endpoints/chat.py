@@ -303,7 +303,7 @@ def _tool_uses(body: Object, prompt: str, *, after_result: bool) -> tuple[list[T
     """The calls to make, and whether they go by the older `functions`."""
     functions = body.get("functions")
     if not is_array(functions):
-        tools = named_tools(body.get("tools"), nested=True)
+        tools = named_tools(body.get("tools"), nested=True, hosted=False)
         parallel = body.get("parallel_tool_calls") is not False
         choice = body.get("tool_choice")
         return choose_tools(tools, choice, text=prompt, after_result=after_result, parallel=parallel), False

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from aiopenai.testing.content.answers import PLAIN_TEXT, OutputFormat, format_of, formatted_answer
 from aiopenai.testing.content.pictures import seen
 from aiopenai.testing.content.text import count_tokens, cut
-from aiopenai.testing.content.tools import choose_tools, named_tools
+from aiopenai.testing.content.tools import Tool, choose_tools, named_tools
 from aiopenai.testing.endpoints.threads import ACTIVE, add_message, new_thread, thread_of
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.paging import page
@@ -30,7 +30,7 @@ from aiopenai.testing.engine.params import (
     stored,
 )
 from aiopenai.testing.engine.replies import ApiError, EventReply, Outcome, WholeReply
-from aiopenai.testing.engine.values import Object, encode, is_array, is_object, section
+from aiopenai.testing.engine.values import Object, encode, is_object, section
 from aiopenai.testing.memory.stored import StoredRun, StoredThread
 
 __all__ = [
@@ -271,11 +271,9 @@ def _advance(call: Call, thread: StoredThread, kept: StoredRun) -> Iterator[_Eve
             yield from _say(call, thread, kept, answer, read)
 
 
-def _tools(run: Object) -> list[Any]:
-    """The functions among an assistant's tools; the hosted ones have nothing to do here."""
-    tools: Any = run["tools"]
-    functions = [tool for tool in tools if is_object(tool) and tool.get("type") == "function"]
-    return list(named_tools(functions, nested=True)) if is_array(tools) else []
+def _tools(run: Object) -> list[Tool]:
+    """Returns the functions among the tools of a run. The hosted ones have no effect in this server."""
+    return named_tools(run["tools"], nested=True, hosted=True)
 
 
 def _text(content: list[Object]) -> str:
