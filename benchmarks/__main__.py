@@ -1,4 +1,4 @@
-"""The command line: see the package's docstring for the method."""
+"""The command line; the docstring of the package describes the method."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ RESULTS = Path(__file__).with_name("results")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure; the exit code: 1 where `--check` finds something slower, and then finds it again."""
+    """Measures and returns the exit code: 1 if `--check` finds a ratio worse in two measurements."""
     arguments = _parser().parse_args(argv)
     rows = [row for row in ROWS if arguments.row is None or row.name in arguments.row]
     plan = QUICK if arguments.quick else FULL
@@ -62,7 +62,7 @@ def _measure(rows: Sequence[Row], plan: Plan) -> runner.Results:
 
 
 def write(document: Document, folder: Path) -> None:
-    """Write a report's document, its tables and its pictures into `folder`."""
+    """Writes the document of a report, its tables and its pictures into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     (folder / "table.md").write_text(report.as_markdown(document), encoding="utf-8")
@@ -80,7 +80,7 @@ def _check(document: Document, rows: Sequence[Row], plan: Plan) -> int:
         return 1
     suspects = {loss.row for loss in check.losses(document, committed)}
     if suspects:
-        # A busy moment of the machine does not strike twice; what got slower is slow again.
+        # A busy moment of the machine passes; a real loss shows in the second measurement as well.
         _note(f"measuring again: {', '.join(sorted(suspects))}")
         again = _measure([row for row in rows if row.name in suspects], plan)
         first = {(loss.row, loss.client) for loss in check.losses(document, committed)}

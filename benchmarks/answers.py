@@ -1,7 +1,7 @@
-"""The questions that clients ask, the server's prepared answers to them, and what a client must find in each.
+"""The request bodies, the prepared answers of the server, and the values that a client must read from each answer.
 
-What the server does besides answering at once is asked for by the model's name (`SLOW`, `HELD` and so on), so that
-every client, whatever it is, can ask for it.
+The name of the model selects special behaviour of the server (`SLOW`, `HELD` ...): every client can set a model, and
+not every client can set a header.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from array import array
 from typing import Any, Final
 
 MODEL: Final = "gpt-4o"
-# The answer comes after SLOW_SECONDS.
+# The server answers after SLOW_SECONDS.
 SLOW: Final = "bench-slow"
 SLOW_SECONDS: Final = 0.05
-# The answer comes when it is released (server.py).
+# The server answers after GET /release (server.py).
 HELD: Final = "bench-held"
-# A stream that comes at its own pace, one event every PACE_SECONDS.
+# The server sends one event of the stream every PACE_SECONDS.
 PACED: Final = "bench-paced"
 PACE_SECONDS: Final = 0.05
 PACED_CHUNKS: Final = 30
 # An answer with the log probabilities of LOGPROBS tokens.
 LONG: Final = "bench-long"
-# 400 and an error; half an answer or stream, then the connection breaks.
+# REFUSED gets status 400; BROKEN gets half an answer or stream, then a closed connection.
 REFUSED: Final = "bench-refused"
 BROKEN: Final = "bench-broken"
 
@@ -53,12 +53,12 @@ def _token(index: int) -> str:
 
 
 def characters(chunks: int) -> int:
-    """How many characters a stream of so many chunks brings; the last chunk has none."""
+    """Returns the number of characters in a stream of `chunks` chunks; the last chunk has no text."""
     return sum(len(_token(index)) for index in range(chunks - 1))
 
 
 def expected(operation: str, model: str) -> object:
-    """What the operation of a client (see `clients.Client`) returns when all went well."""
+    """Returns the correct result of an operation (see `clients.Client`)."""
     if operation in ("chat", "upload"):
         return CHAT_TEXT
     if operation == "stream":
@@ -66,11 +66,11 @@ def expected(operation: str, model: str) -> object:
     return {"respond": OUTPUT_ITEMS, "list_files": FILES, "logprobs": LOGPROBS}.get(operation, VECTORS * DIMENSIONS)
 
 
-# Questions
+# Requests
 
 
 def question(model: str = MODEL, *, stream: bool = False) -> dict[str, Any]:
-    """The body of a chat call, as a new dict."""
+    """Returns the body of a chat call as a new dict."""
     body: dict[str, Any] = {"model": model, "messages": MESSAGES, "temperature": TEMPERATURE}
     if stream:
         body["stream"] = True
@@ -79,7 +79,7 @@ def question(model: str = MODEL, *, stream: bool = False) -> dict[str, Any]:
 
 @functools.cache
 def images() -> list[dict[str, Any]]:
-    """Messages with 24 MB of images as base64."""
+    """Returns messages with 24 MB of images as base64."""
     image = base64.b64encode(random.Random(1).randbytes(IMAGE_BYTES // 4 * 3)).decode()
     part = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}}
     return [{"role": "user", "content": [{"type": "text", "text": "What is this?"}, *[part] * IMAGES]}]
@@ -98,7 +98,7 @@ _HEAD: Final[dict[str, Any]] = {
 
 
 def chat_completion(logprobs: int = 0) -> dict[str, Any]:
-    """A whole chat completion with every field that the API sends for a plain answer."""
+    """Returns a whole chat completion with every field that the API sends for a plain answer."""
     tokens = [
         {"token": _token(index), "logprob": -index / 7_919, "bytes": list(_token(index).encode()), "top_logprobs": []}
         for index in range(logprobs)
@@ -130,7 +130,7 @@ def chat_completion(logprobs: int = 0) -> dict[str, Any]:
 
 
 def chunk(index: int, chunks: int = STREAM_CHUNKS) -> dict[str, Any]:
-    """Chunk `index` of a stream of `chunks`; the last one carries the finish and no text."""
+    """Returns chunk `index` of a stream of `chunks`; the last one has a finish reason and no text."""
     last = index == chunks - 1
     return {
         **_HEAD,
@@ -149,13 +149,13 @@ def chunk(index: int, chunks: int = STREAM_CHUNKS) -> dict[str, Any]:
 
 @functools.cache
 def vectors() -> list[list[float]]:
-    """What the embeddings are, as decimals of the length that the API sends."""
+    """Returns the embeddings, with as many decimals as the API sends."""
     numbers = random.Random(2)
     return [[round(numbers.uniform(-0.1, 0.1), 9) for _ in range(DIMENSIONS)] for _ in range(VECTORS)]
 
 
 def embeddings(*, as_base64: bool) -> dict[str, Any]:
-    """The reply of POST /embeddings in either encoding."""
+    """Returns the reply of POST /embeddings in either encoding."""
     data: list[dict[str, Any]] = []
     for index, vector in enumerate(vectors()):
         value = base64.b64encode(array("f", vector).tobytes()).decode() if as_base64 else vector
@@ -194,7 +194,7 @@ def _output_item(index: int) -> dict[str, Any]:
 
 
 def response() -> dict[str, Any]:
-    """The reply of POST /responses, with OUTPUT_ITEMS items of four kinds."""
+    """Returns the reply of POST /responses, with OUTPUT_ITEMS items of four kinds."""
     return {
         "id": "resp_abc123",
         "object": "response",
@@ -230,7 +230,7 @@ def response() -> dict[str, Any]:
 
 
 def files() -> dict[str, Any]:
-    """The reply of GET /files: one page, the last."""
+    """Returns the reply of GET /files: the only page."""
     data = [
         {
             "id": f"file-{index:08}",
@@ -256,20 +256,20 @@ def _compact(value: object) -> bytes:
 
 
 def answer(value: object, status: str = "200 OK") -> bytes:
-    """A JSON value as a complete HTTP response."""
+    """Returns a JSON value as a complete HTTP response."""
     body = _compact(value)
     head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nx-request-id: req_1\r\nContent-Length: {len(body)}"
     return head.encode() + b"\r\n\r\n" + body
 
 
 def error(status: str, message: str) -> bytes:
-    """An error of the API's shape as a complete HTTP response."""
+    """Returns an error in the form of the API as a complete HTTP response."""
     shape = {"message": message, "type": "invalid_request_error", "param": None, "code": None}
     return answer({"error": shape}, status)
 
 
 def stream_pieces(chunks: int = STREAM_CHUNKS) -> list[bytes]:
-    """A stream as an HTTP response in pieces: head, each event as an HTTP chunk of its own (as the API does), end."""
+    """Returns a stream as pieces of an HTTP response: the head, one HTTP chunk per event as in the API, the end."""
     events = [b"data: " + _compact(chunk(index, chunks)) + b"\n\n" for index in range(chunks)]
     events.append(b"data: [DONE]\n\n")
     head = (

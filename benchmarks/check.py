@@ -1,6 +1,6 @@
-"""Whether anything got slower: ratios of a run beside those of a committed one.
+"""The comparison of a run with the committed results.
 
-Ratios and not times, because the next machine is another one; only of rows and clients that both have.
+Ratios are compared, not times: times depend on the machine. Rows and clients missing from either run are skipped.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-# Beyond this share of the committed ratio it counts; ratios move by a tenth between runs.
+# Ratios vary by a tenth between runs; a loss counts above this share of the committed ratio.
 TOLERANCE: Final = 0.15
 
 
 class Loss(NamedTuple):
-    """A rival that aiopenai is less ahead of, or more behind, than it was."""
+    """A ratio to a rival that is worse than the committed one."""
 
     row: str
     client: str
@@ -29,7 +29,10 @@ class Loss(NamedTuple):
 
 
 def losses(now: dict[str, Any], then: dict[str, Any], tolerance: float = TOLERANCE) -> list[Loss]:
-    """The ratios of `now` that are worse than those of `then` by more than `tolerance`; both are report documents."""
+    """Returns the ratios of `now` that are worse than those of `then` by more than `tolerance`.
+
+    Both arguments are documents of reports.
+    """
     before = {row["name"]: row for row in then["rows"]}
     return [
         loss
@@ -48,5 +51,5 @@ def _of_row(row: dict[str, Any], before: dict[str, Any]) -> Iterator[Loss]:
         if then is not None and now is not None:
             yield Loss(row["name"], name, measure, then["median"], now["median"])
         elif then is not None and row["clients"][row["subject"]]["error"] is not None:
-            # No figures of our own are the worst of all.
+            # A subject that failed is the greatest loss.
             yield Loss(row["name"], name, measure, then["median"], 0.0)

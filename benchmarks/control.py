@@ -1,4 +1,4 @@
-"""What the measured process asks of the server besides its calls: how busy it is, what it holds back."""
+"""The control requests of the measured process to the server: its CPU, and the answers that it holds back."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 
 class Control:
-    """A connection of its own, blocking: it is used outside of what is timed."""
+    """A blocking connection for control requests, used while no clock runs."""
 
     def __init__(self, base_url: str) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(base_url).netloc, timeout=60)
@@ -19,15 +19,15 @@ class Control:
         return value
 
     def cpu(self) -> float:
-        """Seconds of CPU that the server has used."""
+        """Returns the seconds of CPU that the server has used."""
         return self._ask("cpu")
 
     def held(self) -> int:
-        """How many answers the server holds back."""
+        """Returns the number of answers that the server holds back."""
         return int(self._ask("held"))
 
     def release(self) -> None:
-        """Have those answers sent."""
+        """Makes the server send the answers that it holds back."""
         self._connection.request("GET", "/release")
         self._connection.getresponse().read()
 

@@ -1,7 +1,7 @@
-"""How a turn is driven: what makes the calls, how many at once, and which clocks run meanwhile.
+"""The drivers of a turn: each makes the calls in its own pattern while the clocks run.
 
-A driver gets the turn, a factory of clients and the server's control connection, and returns one `Sample`. What it
-needs before its clock starts (connections, compiled schemas, caches) it does first.
+A driver takes the turn, a factory of clients and the control connection, and returns one `Sample`. It opens connections
+and fills caches before its clock starts.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ from .stats import Sample, percentile
 
 Factory = Callable[[], Client]
 
-# Clients kept alive by one turn of "construct".
+# Upper bound of the clients that one turn of "construct" keeps alive.
 _MAX_CONSTRUCTED = 200
-# Calls of "heavy" that are timed, and those during which the loop is watched.
+# Numbers of calls of "heavy": timed ones, and further ones during which the loop is watched.
 _HEAVY = (3, 2)
-# Of each hundred calls of "soak" the ones that are cancelled, refused and followed by a stream; of each hundred streams
-# the ones that are cancelled and cut.
+# Indices modulo 100 of the "soak" calls that are cancelled, fail and are followed by a stream. The first two also hold
+# for the streams.
 _CANCELLED, _FAILED, _STREAMED = 7, 13, 50
 _LANES = 100
-# How often connections for all lanes are tried.
+# Attempts at opening connections for all lanes.
 _WAVES = 3
-# In less than this the server is busy with being asked how busy it is.
+# Below this duration the control requests themselves dominate the CPU of the server.
 _MEANINGFUL = 0.02
 
 
 @dataclass(frozen=True)
 class Turn:
-    """What is asked of the measured process: see `rows.Row`, whose fields these are."""
+    """One task of the measured process; the fields are those of `rows.Row`."""
 
     driver: str
     operation: str
@@ -53,11 +53,11 @@ class Turn:
 
 
 class WrongAnswerError(Exception):
-    """A client returned something other than what the server sent: its time means nothing."""
+    """A client returned a value that the server did not send; its time is meaningless."""
 
 
 class _Clocks:
-    """Wall clock, our CPU and the server's, from `start` to `stop`."""
+    """Wall clock, CPU of this process and CPU of the server, from `start` to `stop`."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
@@ -88,7 +88,7 @@ def _check(turn: Turn, value: object) -> None:
 
 
 def _checked(client: Client, turn: Turn) -> Callable[[], Awaitable[None]]:
-    """The turn's operation on `client`, its answer checked each time."""
+    """Returns the operation of the turn on `client`; it checks the answer of every call."""
     method = operation(client, turn.operation)
     arguments = () if turn.model == answers.MODEL else (turn.model,)
 
@@ -99,21 +99,21 @@ def _checked(client: Client, turn: Turn) -> Callable[[], Awaitable[None]]:
 
 
 async def _warm(client: Client, turn: Turn, call: Callable[[], Awaitable[None]]) -> None:
-    """A few operations, and a connection for every lane."""
+    """Makes a few operations and opens a connection for every lane."""
     for _ in range(turn.least):
         await call()
     if turn.concurrency > 1:
-        # With chat calls whatever the row: 200 slow streams would take longer than what is to be measured.
+        # Chat calls for every row: 200 slow streams would take longer than the measurement.
         chat = operation(client, "chat")
         for _ in range(_WAVES):
             outcomes = await asyncio.gather(*(chat() for _ in range(turn.concurrency)), return_exceptions=True)
-            # Some clients time out while they open a thousand connections, and can be measured all the same.
+            # Some clients time out while they open a thousand connections; their later calls succeed.
             if not any(isinstance(outcome, BaseException) for outcome in outcomes):
                 break
 
 
 async def lanes(turn: Turn, make: Factory, control: Control) -> Sample:
-    """`concurrency` lanes that call back to back until the time is up, and each at least `least` times."""
+    """Runs `concurrency` lanes that call back to back until the time is up, each at least `least` times."""
     client = make()
     try:
         call = _checked(client, turn)
@@ -139,7 +139,7 @@ async def lanes(turn: Turn, make: Factory, control: Control) -> Sample:
 
 
 async def flood(turn: Turn, make: Factory, control: Control) -> Sample:
-    """`concurrency` calls by one gather, by a client that has made one call; errors are counted, not raised."""
+    """Makes `concurrency` calls with one gather, after one call that warms up; errors are counted, not raised."""
     client = make()
     try:
         call = _checked(client, turn)
@@ -157,10 +157,10 @@ async def flood(turn: Turn, make: Factory, control: Control) -> Sample:
 
 
 async def paced(turn: Turn, make: Factory, control: Control) -> Sample:
-    """`count` operations, each started when it is due, whatever became of those before.
+    """Starts `count` operations on schedule, without waiting for earlier ones.
 
-    Durations count from when an operation was due, less the time that the server takes for a stream at its own pace:
-    what remains is how late the client is.
+    A duration begins at the scheduled start. The time that the server needs to send the stream is subtracted: the rest
+    is the delay caused by the client.
     """
     client = make()
     try:
@@ -168,7 +168,7 @@ async def paced(turn: Turn, make: Factory, control: Control) -> Sample:
         await _warm(client, turn, operation(client, "chat"))
         loop = asyncio.get_running_loop()
         durations: list[float] = []
-        # Spread over the time, so that calls are a steady rate and the events of streams take turns.
+        # Starts are spread evenly, so that calls arrive at a steady rate and events of streams alternate.
         spacing = turn.seconds / turn.count
         pace = (answers.PACED_CHUNKS - 1) * answers.PACE_SECONDS if turn.model == answers.PACED else 0.0
 
@@ -187,7 +187,7 @@ async def paced(turn: Turn, make: Factory, control: Control) -> Sample:
 
 
 async def heavy(turn: Turn, make: Factory, control: Control) -> Sample:
-    """A few calls, one after the other; then a few more while somebody watches how long the loop is kept."""
+    """Makes a few calls in sequence, then a few more while it measures how long the loop is blocked."""
     client = make()
     try:
         call = _checked(client, turn)
@@ -209,7 +209,7 @@ async def heavy(turn: Turn, make: Factory, control: Control) -> Sample:
 
 @contextlib.contextmanager
 def _watch() -> Iterator[list[float]]:
-    """Gives a list with the longest time between two turns of the running loop, which is kept from sleeping."""
+    """Yields a list with the longest time between two iterations of the running loop, which never sleeps meanwhile."""
     loop = asyncio.get_running_loop()
     longest = [0.0]
     last = time.perf_counter()
@@ -231,7 +231,7 @@ def _watch() -> Iterator[list[float]]:
 
 
 async def construct(turn: Turn, make: Factory, control: Control) -> Sample:
-    """Clients made while a first one lives, up to a number or until the time is up."""
+    """Makes clients while a first one exists, until the time is up or the bound is reached."""
     clients = [make()]
     try:
         clocks = _Clocks(control)
@@ -245,7 +245,7 @@ async def construct(turn: Turn, make: Factory, control: Control) -> Sample:
 
 
 async def first(turn: Turn, make: Factory, control: Control) -> Sample:
-    """The first client that a process makes."""
+    """Makes the first client of the process."""
     del turn
     clocks = _Clocks(control)
     clocks.start()
@@ -256,7 +256,7 @@ async def first(turn: Turn, make: Factory, control: Control) -> Sample:
 
 
 async def memory(turn: Turn, make: Factory, control: Control) -> Sample:
-    """What `concurrency` calls that wait for their answers add to this process."""
+    """Measures the memory that `concurrency` waiting calls add to this process."""
     client = make()
     try:
         await operation(client, "chat")()
@@ -266,7 +266,7 @@ async def memory(turn: Turn, make: Factory, control: Control) -> Sample:
         clocks = _Clocks(control)
         clocks.start()
         tasks = [asyncio.ensure_future(call()) for _ in range(turn.concurrency)]
-        # The server is asked, because only it knows when the last request has come.
+        # Only the server knows that the last request has arrived.
         while control.held() < turn.concurrency and not any(task.done() for task in tasks):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         after = process.resident_bytes()
@@ -281,12 +281,12 @@ async def memory(turn: Turn, make: Factory, control: Control) -> Sample:
 
 
 async def soak(turn: Turn, make: Factory, control: Control) -> Sample:
-    """`count` calls and a hundredth as many streams in 100 lanes, some of which are cancelled and some of which fail.
+    """Makes `count` calls and a hundredth as many streams in 100 lanes; some are cancelled and some fail.
 
-    A tenth of it is warm-up: `growth` is what the rest adds to the memory of this process. `sockets` is how many are
-    open at the end, `left` how many once the client is closed, both without those that were open before.
+    The first tenth warms up. `growth` is the memory that the rest adds to this process. `sockets` is the number of new
+    sockets at the end, and `left` the number after the client was closed.
     """
-    control.cpu()  # which opens a socket of its own
+    control.cpu()  # opens the control connection, which is not a leak
     before = process.open_sockets()
     client = make()
     more: dict[str, float] = {}
@@ -300,7 +300,7 @@ async def soak(turn: Turn, make: Factory, control: Control) -> Sample:
         clocks.start()
         await _soak_lanes(client, iter(range(warm_up, turn.count)), numbers)
         sample = clocks.stop(turn.count - warm_up)
-        # What was cancelled last closes its connection a little later.
+        # The last cancelled calls close their connections a little later.
         await asyncio.sleep(0.1)
         gc.collect()
         end = process.resident_bytes()
@@ -334,7 +334,7 @@ async def _soak_lanes(client: Client, indices: Iterator[int], numbers: random.Ra
 async def _one_way_or_another(
     method: Callable[..., Coroutine[Any, Any, object]], index: int, numbers: random.Random
 ) -> None:
-    """One call, or one that is cancelled or fails where that is the lot of `index`."""
+    """Makes one call; `index` decides whether it succeeds, is cancelled or fails."""
     name = method.__name__
     kind = index % 100
     if kind == _CANCELLED:
@@ -344,11 +344,11 @@ async def _one_way_or_another(
         with contextlib.suppress(asyncio.CancelledError):
             await task
     elif kind == _FAILED:
-        # Broken connections are tried again, which takes seconds of waiting: one in ten will do for calls.
+        # Retries of a broken connection wait for seconds; one call in ten is enough.
         model = answers.BROKEN if name == "stream" or index % 1_000 == 500 + _FAILED else answers.REFUSED
         try:
             await method(model)
-        except Exception:  # which one it is, is for the tests; here it must only leave nothing behind
+        except Exception:  # the tests check the class of the error; here it must only leave no socket behind
             return
         raise WrongAnswerError(f"{name} did not fail")
     elif (value := await method()) != answers.expected(name, answers.MODEL):
@@ -356,7 +356,7 @@ async def _one_way_or_another(
 
 
 def threads(turn: Turn, make: Factory, control: Control) -> Sample:
-    """What `lanes` does, in as many threads, by a blocking client."""
+    """Runs `lanes` with a blocking client, in one thread per lane."""
     client = make()
     durations: list[float] = []
     failures: list[BaseException] = []
@@ -364,7 +364,7 @@ def threads(turn: Turn, make: Factory, control: Control) -> Sample:
         method = operation(client, turn.operation)
 
         def lane(deadline: float | None) -> None:
-            # Without a deadline: warming up.
+            # No deadline: these calls warm up.
             done = 0
             begin = time.perf_counter()
             try:
@@ -404,7 +404,7 @@ ASYNC: Final[dict[str, Callable[[Turn, Factory, Control], Coroutine[Any, Any, Sa
 
 
 def drive(turn: Turn, make: Factory, control: Control, *, blocking: bool) -> Sample:
-    """One turn, on an event loop of its own unless the client is a blocking one. Raises whatever the client raises."""
+    """Runs one turn, on a new event loop unless the client is blocking; errors of the client are raised unchanged."""
     if blocking:
         return threads(turn, make, control)
     return process.loop_runner(turn.loop)(ASYNC[turn.driver](turn, make, control))

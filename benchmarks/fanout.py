@@ -1,10 +1,9 @@
 """Rate limits, side by side: ``python -m benchmarks.fanout [--seconds N]``.
 
-A job of its own making against the local server with real token buckets: `client.map`, which knows nothing but the
-replies' headers, beside what people write by hand, a semaphore around `create` with the client's retries (10 of them),
-at three concurrencies. Each strategy has a server of its own, in a process of its own, on another core, with replies
-that take 300 ms; it runs for the same time and is cut off then. The server counts what it let in, what it refused,
-and what it charged; what it allowed is its bucket, full at the start, and the refill over the time.
+The same job runs against the local server with real token buckets. `client.map` learns the limits from the headers of
+the replies. The hand-written rival is a fixed number of workers with up to 10 retries per call, at three concurrencies.
+Each strategy has its own server process on another core, with replies that take 300 ms, and the same time. The server
+counts admitted, refused and charged requests. It allows a bucket that is full at the start, and the refill.
 """
 
 from __future__ import annotations
@@ -45,14 +44,14 @@ class Figures(NamedTuple):
 
 
 CASES = (
-    # Requests are what is short; then tokens, with prompts of 1 to 100 words.
+    # The first case runs out of requests, the second of tokens: its prompts have 1 to 100 words.
     Case("requests", rpm=12_000, tpm=10_000_000, words=4),
     Case("tokens", rpm=60_000, tpm=900_000, words=100),
 )
 
 
 def requests(client: AsyncOpenAI, words: int) -> Iterator[Any]:
-    """Requests without end, the same ones for everybody."""
+    """Yields requests without end, the same ones for each strategy."""
     chance = random.Random(1)
     while True:
         text = " ".join(itertools.repeat("word", chance.randint(1, words)))
@@ -66,7 +65,7 @@ async def adaptive(client: AsyncOpenAI, words: int) -> None:
 
 
 def by_hand(concurrency: int) -> Callable[[AsyncOpenAI, int], Coroutine[Any, Any, None]]:
-    """What a careful person writes: as many workers as calls are wanted at a time, retries by the client."""
+    """Returns the usual hand-written strategy: one worker per concurrent call, and the retries of the client."""
 
     async def work(client: AsyncOpenAI, words: int) -> None:
         source = requests(client, words)
@@ -87,7 +86,7 @@ async def measure(case: Case, work: Callable[..., Any], seconds: float, core: in
     try:
         url = (await child.receive(10))["url"]
         async with AsyncOpenAI(api_key="local", base_url=url, max_retries=10) as client:
-            # The imports and the first connection are not what is measured.
+            # Imports and the first connection happen before the clock starts.
             await client.models.list()
             began = await child.ask({}, 10)
             task = asyncio.ensure_future(work(client, case.words))
@@ -97,7 +96,7 @@ async def measure(case: Case, work: Callable[..., Any], seconds: float, core: in
             await asyncio.gather(task, return_exceptions=True)
         taken = end["at"] - began["at"]
         admitted, refused, charged = (end[name] - began[name] for name in ("admitted", "refused", "charged"))
-        # A burst of one second's worth, and the refill.
+        # The bucket holds the limit of one second; the refill comes on top.
         by_requests = admitted / (case.rpm / 60 * (1 + taken))
         by_tokens = charged / (case.tpm / 60 * (1 + taken))
         return Figures(admitted, refused, charged, max(by_requests, by_tokens))

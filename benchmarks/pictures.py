@@ -1,4 +1,4 @@
-"""Two pictures of a report's document, as SVG: cost per call by concurrency, cost per streamed chunk."""
+"""Two SVG pictures of a report: cost per call by concurrency, and cost per streamed chunk."""
 
 from __future__ import annotations
 
@@ -18,17 +18,20 @@ _COLOURS: Final = {
     "liter-llm": "#f08c00",
     "bare": "#adb5bd",
 }
-# Between two labels one above the other, on a logarithmic scale.
+# Smallest ratio of the heights of two labels, on a logarithmic scale.
 _APART: Final = 1.22
 _CALL_ROWS: Final = ("chat-1", "chat-100", "chat-1000")
 _CHUNK_ROWS: Final = (("stream", "one stream"), ("streams-200", "200 streams at once"))
 
 
 def draw(document: dict[str, Any], folder: Path) -> list[Path]:
-    """Draw what the document has figures for; the files written. Raises ImportError where matplotlib is missing."""
+    """Draws the pictures for which the document has figures, and returns the files written.
+
+    Raises ImportError if matplotlib is missing.
+    """
     import matplotlib as mpl
 
-    # No window is ever opened; the same figures give the same file, with text that stays text.
+    # SVG opens no window. A fixed salt gives the same file for the same figures; text stays text.
     mpl.use("svg")
     mpl.rcParams.update({"svg.hashsalt": "aiopenai", "svg.fonttype": "none", "font.family": "sans-serif"})
     rows = {row["name"]: row for row in document["rows"]}
@@ -58,7 +61,7 @@ def _figure(title: str) -> tuple[Any, Any]:
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(figsize=(8, 4.2), layout="constrained")
-    # Readable on a dark page as well.
+    # A white background stays readable on a dark page.
     figure.patch.set_facecolor("white")
     figure.suptitle(title, x=0.01, horizontalalignment="left", fontsize=11)
     for side in ("top", "right"):
@@ -107,7 +110,7 @@ def _calls(rows: dict[str, Any], path: Path) -> Path:
 
 
 def _apart(labels: list[tuple[float, float, str]]) -> Iterator[tuple[float, float, float, str]]:
-    """Labels (place, cost, client) with the height at which each can be read, upwards from the lowest."""
+    """Yields the labels (place, cost, client) from the lowest up, each with a height that keeps it readable."""
     below: dict[float, float] = {}
     for last, cost, client in sorted(labels):
         height = max(cost, below.get(last, 0.0) * _APART)

@@ -1,4 +1,4 @@
-"""Processes: which core each belongs to, their environment, and a child that answers JSON lines."""
+"""Processes: their cores, their environment, and a child that answers JSON lines."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
-# The directory that holds this package, and in a checkout aiopenai beside it.
+# The directory of this package; in a checkout aiopenai lies beside it.
 ROOT = Path(__file__).resolve().parent.parent
 
-# Of localhost and 127.0.0.1, signed by itself, of no use to anybody; valid for a hundred years.
+# Self-signed certificate for localhost and 127.0.0.1, valid for a hundred years.
 CERTIFICATE = Path(__file__).with_name("certificate.pem")
 
-# Sockets wanted at most by one process: 10,000 calls at once, old ones still closing, and room.
+# Most sockets of one process: 10,000 calls at once, old ones that are still closing, and a margin.
 _FILES = 32_768
 
 
@@ -32,7 +32,7 @@ class Cores(NamedTuple):
 
 
 def choose_cores() -> Cores:
-    """The first and the last core allowed to us, which are unlikely to be hyper-threads of one core."""
+    """Returns the first and the last allowed core, which are unlikely to be hyper-threads of one core."""
     if sys.platform != "linux":
         return Cores(None, None)
     allowed = sorted(os.sched_getaffinity(0))
@@ -40,7 +40,7 @@ def choose_cores() -> Cores:
 
 
 def settle(core: int | None) -> None:
-    """Pin this process to `core` (unless None) and raise its limit of open files as far as it needs and may."""
+    """Pins this process to `core` (unless None) and raises its limit of open files as far as allowed."""
     if sys.platform == "linux" and core is not None:
         os.sched_setaffinity(0, {core})
     if sys.platform != "win32":
@@ -53,9 +53,9 @@ def settle(core: int | None) -> None:
 
 
 def environment(source: Mapping[str, str] = os.environ, *, trusting: Path | None = None) -> dict[str, str]:
-    """A copy of `source` for children: this tree importable, no proxy and no OPENAI_ setting to tilt a client.
+    """Returns a copy of `source` for children: this tree is importable; proxies and OPENAI_ settings are removed.
 
-    `trusting` is a file of certificates that the child's TLS clients trust in place of the system's.
+    `trusting` is a file of certificates that TLS clients of the child trust instead of those of the system.
     """
     env = {
         name: value
@@ -69,7 +69,7 @@ def environment(source: Mapping[str, str] = os.environ, *, trusting: Path | None
 
 
 def loop_runner(name: str) -> Callable[[Coroutine[Any, Any, T]], T]:
-    """`asyncio.run` or `uvloop.run`. Raises ImportError where uvloop is not installed."""
+    """Returns `asyncio.run` or `uvloop.run`. Raises ImportError if uvloop is not installed."""
     if name == "asyncio":
         return asyncio.run
     run: Callable[[Coroutine[Any, Any, T]], T] = importlib.import_module(name).run
@@ -77,7 +77,7 @@ def loop_runner(name: str) -> Callable[[Coroutine[Any, Any, T]], T]:
 
 
 def resident_bytes() -> int | None:
-    """The memory that this process has now; None where the system does not tell."""
+    """Returns the resident memory of this process in bytes; None if the system has no /proc."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -86,20 +86,20 @@ def resident_bytes() -> int | None:
 
 
 def open_sockets() -> int | None:
-    """How many sockets this process has open; None where the system does not tell."""
+    """Returns the number of open sockets of this process; None if the system has no /proc."""
     count = 0
     try:
         names = os.listdir("/proc/self/fd")
     except OSError:
         return None
     for name in names:
-        with contextlib.suppress(OSError):  # the one that listed them
+        with contextlib.suppress(OSError):  # the descriptor of the listing itself is closed by now
             count += os.readlink(f"/proc/self/fd/{name}").startswith("socket:")
     return count
 
 
 class ChildError(Exception):
-    """A child process ended, hung or reported an error; the text says which."""
+    """A child process ended, hung or reported an error."""
 
 
 class Child:
@@ -113,7 +113,7 @@ class Child:
 
     @classmethod
     async def start(cls, module: str, *args: str, trusting: Path | None = None) -> Child:
-        """Start ``python -m module args``; its stderr stays ours. `trusting`: see `environment`."""
+        """Starts ``python -m module args`` with the stderr of this process. `trusting`: see `environment`."""
         proc = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -126,7 +126,7 @@ class Child:
         return cls(" ".join((module, *args)), proc)
 
     async def receive(self, timeout: float) -> dict[str, Any]:
-        """The next line; `ChildError` after `timeout` seconds, at the child's end, or when it says ``error``."""
+        """Returns the next line. Raises `ChildError` after `timeout` seconds, for ``error`` and if the child ended."""
         assert self._proc.stdout is not None
         try:
             line = await asyncio.wait_for(self._proc.stdout.readline(), timeout)
@@ -143,7 +143,7 @@ class Child:
         return message
 
     async def ask(self, request: Mapping[str, object], timeout: float) -> dict[str, Any]:
-        """Send one line and await the next; raises as `receive` does."""
+        """Sends one line and returns the next. Raises the errors of `receive`."""
         assert self._proc.stdin is not None
         try:
             self._proc.stdin.write(json.dumps(request).encode() + b"\n")
@@ -154,7 +154,7 @@ class Child:
         return await self.receive(timeout)
 
     async def stop(self) -> None:
-        """Close its stdin, which ends it, and reap it."""
+        """Closes stdin of the child, which ends it, and reaps it."""
         assert self._proc.stdin is not None
         self._proc.stdin.close()
         try:

@@ -1,4 +1,4 @@
-"""Results as one JSON document for programs, and that document as text and as Markdown for people."""
+"""The results as one JSON document, and that document as text and as Markdown."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ _PACKAGES: Final = (
     "uvloop",
     "liter-llm",
 )
-# The server is on another core; from here on it may be what a client waits for.
+# Above this CPU share in percent the server may be the limit, although it has its own core.
 _BUSY: Final = 85
 _PATH = re.compile(r"(?<![\w:/.])/(?:[\w.@+-]+/)+[\w.@+-]*")
-# The columns of the Markdown table, and who may stand there; whoever is left goes into the last.
+# The columns of the Markdown table with their clients; the last column takes all others.
 _COLUMNS: Final = (("openai", "openai-blocking"), ("openai-aiohttp",), ("naive",), ("tuned",), ("bare",))
 _PER_OPERATION: Final = {"wall", "cpu", "p50", "p99"}
 
 
 def environment() -> dict[str, Any]:
-    """Machine, interpreter and the versions that matter; a package that is not installed is left out."""
+    """Returns the machine, the interpreter and the versions of the installed packages that matter."""
     versions: dict[str, str] = {}
     for package in _PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
-    if "aiopenai" not in versions:  # run from a checkout
+    if "aiopenai" not in versions:  # in a checkout the package has no metadata
         from aiopenai.version import __version__
 
         versions["aiopenai"] = __version__
@@ -70,7 +70,7 @@ def _processor() -> str:
 
 
 def verdict(result: RowResult, budget: Budget) -> tuple[float, bool] | None:
-    """The value that `budget` looks at and whether it holds; None when either side has no figures."""
+    """Returns the value that `budget` limits and whether the budget holds; None if a side has no figures."""
     subject = result.samples.get(result.row.subject, [])
     if budget.rival is None:
         value = measured(subject, budget.measure)
@@ -93,12 +93,15 @@ def _text(budget: Budget) -> str:
 
 
 def _title(client: str) -> str:
-    # What scripts stand for (importing aiohttp, say) is no client.
+    # A script, such as the import of aiohttp, is not a client and has no title.
     return CLIENTS[client].title if client in CLIENTS else client
 
 
 def as_document(results: Results, *, samples: bool = False) -> Document:
-    """The results. Ratios are the rival's figure over the subject's, turn by turn; `samples` adds every turn."""
+    """Returns the results as a document; `samples` adds every turn.
+
+    A ratio divides the figure of the rival by that of the subject, turn by turn.
+    """
     return {
         "environment": environment(),
         "plan": asdict(results.plan),
@@ -116,7 +119,7 @@ def _row(result: RowResult, with_samples: bool) -> Document:
         error = result.errors.get(name)
         clients[name] = {
             "title": _title(name),
-            # What a client says may contain paths of this machine, and these results are made to be published.
+            # Messages of clients may contain paths of this machine; the results are published.
             "error": None if error is None else _PATH.sub("...", error),
             "turns": sum(sample is not None for sample in samples),
             "figures": _spreads({measure: measured(samples, measure) for measure in (*row.measures, "server")}),
@@ -158,7 +161,7 @@ def _spreads(values: dict[str, Spread | None]) -> dict[str, dict[str, float]]:
     }
 
 
-# For people
+# Text and Markdown
 
 _HOW_TO_READ: Final = (
     "Written by `python -m benchmarks`. Each cell: the median, and how many times aiopenai's it is (the median of the "
@@ -167,7 +170,7 @@ _HOW_TO_READ: Final = (
 
 
 def shown(value: float, measure: str) -> str:
-    """A figure with its unit, times in the unit that leaves few digits."""
+    """Returns a figure with its unit; times get the unit that needs the fewest digits."""
     unit = UNITS[measure]
     if unit == "us" and abs(value) >= 1e6:
         value, unit = value / 1e6, "s"
@@ -191,7 +194,7 @@ def _heading(document: Document) -> Iterator[str]:
 
 
 def as_text(document: Document) -> str:
-    """Everything, a block for each row."""
+    """Returns the whole document as text, one block per row."""
     lines = [
         *_heading(document),
         "medians; (ratio to the subject, turn by turn, with quartiles); cpu is the client's; numpy is kept from all",
@@ -232,7 +235,7 @@ def _value(budget: Document) -> str:
 
 
 def as_markdown(document: Document) -> str:
-    """A table of the rows' main measures, a table of the budgets, and what it was measured on."""
+    """Returns a table of main measures, a table of budgets, and the environment."""
     titles = [_title(names[0]) for names in _COLUMNS]
     placed = {name for names in _COLUMNS for name in names}
     lines = [

@@ -1,4 +1,4 @@
-"""What is measured, as data. A new row is a new entry here; a new client is an entry in `clients`."""
+"""The measurements as data. A new row is a new entry here; a new client is an entry in `clients`."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ SUBJECT: Final = "aiopenai"
 
 @dataclass(frozen=True)
 class Budget:
-    """A limit for the row's subject, judged on the median of one measure (`stats.UNITS`).
+    """A limit for the subject of a row, checked on the median of one measure (`stats.UNITS`).
 
-    - ``faster``: the rival's figure is at least `limit` times the subject's.
-    - ``within``: the subject's is at most `limit` times the rival's.
-    - ``under``: the subject's is at most `limit`; no rival.
+    - ``faster``: the figure of the rival is at least `limit` times that of the subject.
+    - ``within``: the figure of the subject is at most `limit` times that of the rival.
+    - ``under``: the figure of the subject is at most `limit`; there is no rival.
     """
 
     kind: Literal["faster", "within", "under"]
@@ -48,12 +48,14 @@ def under(limit: float, measure: str) -> Budget:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the comparison: `clients` do `operation` with `model`, driven by `driver` (see drivers.py).
+    """One line of the comparison: `clients` make `operation` with `model` under `driver` (see drivers.py).
 
-    `measures` are shown, the first of them is what the row is about. One operation counts for `per` of what `unit`
-    names. `concurrency` lanes make at least `least` operations each; `count` is how many "paced" and "soak" make, for
-    "paced" within `seconds`. `fresh` gives each turn a process of its own. A round gives `turns` turns (a quick run at
-    most one of a row with `once`); a quick run leaves `slow` clients out.
+    - `measures`: the figures shown; the first one is the subject of the row.
+    - `per`: the number of units (`unit`) in one operation.
+    - `concurrency` and `least`: the number of lanes, and the least number of operations of each.
+    - `count` and `seconds`: the operations of "paced" and "soak", and the time over which "paced" spreads them.
+    - `fresh`: each turn gets a new process.
+    - `turns`: turns per round. A quick run makes at most one of a row with `once`, and skips `slow` clients.
     """
 
     name: str
@@ -125,7 +127,7 @@ def _paced_streams(
         least=1,
         per=answers.PACED_CHUNKS,
         count=200,
-        # The starts fill one pace: the events of all streams come evenly from then on.
+        # The starts are spread over one interval, so that the events of all streams alternate evenly.
         seconds=answers.PACE_SECONDS,
         once=True,
         slow=slow,
@@ -176,8 +178,8 @@ ROWS: Final[tuple[Row, ...]] = (
         budgets=(faster(3, "naive"), within(2.3, "bare")),
         slow=frozenset({"tuned"}),
     ),
-    # The first and the last wave are in lockstep, which costs some clients a third more than steady work does; three
-    # waves are what the reference's seconds for each leave time for.
+    # The first and the last wave are in lockstep, which costs some clients a third more than steady work.
+    # The reference needs seconds for each wave: there is time for three.
     Row(
         "chat-1000",
         "chat, 1,000 at once",
@@ -291,7 +293,7 @@ ROWS: Final[tuple[Row, ...]] = (
         least=1,
         once=True,
     ),
-    # Encoding alone is no fair rival: that the system copies 24 MB into the socket nobody gets around either.
+    # Encoding alone is no fair rival: the system copies 24 MB into the socket for every client.
     Row(
         "upload",
         "a request of 24 MB of images as base64",
@@ -404,7 +406,7 @@ ROWS: Final[tuple[Row, ...]] = (
         (SUBJECT,),
         driver="soak",
         measures=("growth", "sockets", "left", "cpu"),
-        # Not what a hundred lanes may keep open, but what they do.
+        # The sockets in use, not the bound of a hundred lanes.
         budgets=(under(5, "growth"), under(100, "sockets"), under(0, "left")),
         count=200_000,
         once=True,
@@ -415,10 +417,9 @@ ROWS: Final[tuple[Row, ...]] = (
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is measured: `rounds` of fresh processes, `turns` times what a row says, `seconds` a turn.
+    """The extent of a run: `rounds` of fresh processes, `turns` times those of a row, `seconds` per turn.
 
-    A quick run gives each row `turns` turns, whatever it says. The count of "soak", which has one turn in all, is
-    divided by `shorter`.
+    A quick run gives each row exactly `turns` turns. `shorter` divides the count of "soak", which has a single turn.
     """
 
     rounds: int
@@ -428,7 +429,7 @@ class Plan:
     quick: bool = False
 
     def turns_of(self, row: Row, number: int) -> int:
-        """How many turns `row` has in round `number`, from 1."""
+        """Returns the number of turns of `row` in round `number`, from 1."""
         if row.driver == "soak":
             return int(number == 1)
         if self.quick:

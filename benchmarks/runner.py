@@ -1,4 +1,4 @@
-"""Rounds and turns: starts the processes, hands out turns A B A B, collects the samples."""
+"""Rounds and turns: starts the processes, alternates the turns A B A B and collects the samples."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .process import Child, ChildError, Cores
 from .rows import Plan, Row
 from .stats import Sample
 
-# The slowest turns take half a minute; only something stuck takes this long.
+# The slowest turns take half a minute; a longer one hangs.
 _PATIENCE = 120.0
 
 _SCRIPT = """\
@@ -28,7 +28,7 @@ print(time.perf_counter() - wall, time.process_time() - cpu)
 
 @dataclass
 class RowResult:
-    """The samples of a row: per client one entry a turn, None where that turn failed; and why."""
+    """The samples of a row: one entry per client and turn, None for a failed turn; and the errors."""
 
     row: Row
     samples: dict[str, list[Sample | None]]
@@ -37,7 +37,7 @@ class RowResult:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything a report needs."""
+    """The input of a report."""
 
     plan: Plan
     cores: Cores
@@ -49,7 +49,7 @@ Progress = Callable[[str], None]
 
 
 async def run(rows: Sequence[Row], plan: Plan, progress: Progress = lambda text: None) -> Results:
-    """Measure `rows` by `plan`. A client that fails is left out of the rest of that row; the others go on."""
+    """Measures `rows` by `plan`. A client that fails is skipped for the rest of that row."""
     cores = process.choose_cores()
     results = [RowResult(row, {client: [] for client in plan.clients_of(row)}) for row in rows]
     results = [result for result in results if result.samples]
@@ -78,7 +78,7 @@ def _core(core: int | None) -> tuple[str, ...]:
 
 
 class _Round:
-    """The processes of a round, each started when its client has its first turn."""
+    """The processes of a round, each started at the first turn of its client."""
 
     def __init__(self, plan: Plan, cores: Cores, port: int, tls_port: int) -> None:
         self._plan = plan
@@ -88,7 +88,7 @@ class _Round:
         self._broken: dict[str, str] = {}
 
     async def turn(self, name: str, result: RowResult) -> Sample | None:
-        """One turn of one client; None, and an error in `result`, where it fails."""
+        """Runs one turn of one client; returns None and notes an error in `result` if it fails."""
         if name in result.errors:
             return None
         row = result.row
@@ -104,7 +104,7 @@ class _Round:
                 finally:
                     await worker.stop()
             worker = self._workers.get((name, row.tls)) or await self._start(name, row.tls)
-            # Kept unless it hangs or ends: an error that it reports leaves it able to go on.
+            # A child that reports an error can take further turns; it is dropped only if it hangs or ends.
             self._workers[name, row.tls] = worker
             return await self._ask(worker, row)
         except ChildError as exc:

@@ -1,9 +1,8 @@
-"""The other end: ``python -m benchmarks.server [--core N]``, a raw protocol with prepared answers.
+"""The server: ``python -m benchmarks.server [--core N]``, a raw asyncio protocol with prepared answers.
 
-It writes its ports as one line of JSON to stdout and ends when stdin is closed. Fast enough never to be the limit: a
-request costs it a few microseconds, far less than the fastest client spends on the same call. ``GET /cpu`` tells how
-much CPU it has used, so that every result shows how busy it was; ``GET /held`` how many answers it holds back;
-``GET /release`` sends those.
+It writes its ports as one line of JSON to stdout and ends when stdin is closed. A request costs it a few microseconds,
+far less than the fastest client spends on the call. ``GET /cpu`` returns the CPU used, ``GET /held`` the number of
+answers held back, and ``GET /release`` sends these.
 """
 
 from __future__ import annotations
@@ -25,9 +24,9 @@ _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 _STREAMED = re.compile(rb'"stream":\s*true')
 _BASE64 = re.compile(rb'"encoding_format":\s*"base64"')
 _SPECIAL = re.compile(rb'"(bench-[a-z]+)"')
-# A request beyond this is counted and forgotten instead of kept: only its end matters.
+# Bodies above this size are counted and dropped: only their end matters.
 _KEPT = 1 << 16
-# No head is longer; a bound keeps a broken client from growing the buffer for ever.
+# No head is longer; the bound stops a broken client from growing the buffer without end.
 _MAX_HEAD = 1 << 16
 
 _CHAT: Final = answers.answer(answers.chat_completion())
@@ -46,7 +45,7 @@ _held: list[Callable[[], None]] = []
 
 
 class Answering(asyncio.Protocol):
-    """One connection: requests may arrive in pieces or several at once, answers leave in order."""
+    """One connection: requests may arrive in pieces or pipelined, and answers leave in order."""
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -55,7 +54,7 @@ class Answering(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Not isinstance: uvloop's transports do not derive from asyncio's.
+        # No isinstance check: the transports of uvloop do not derive from those of asyncio.
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -116,14 +115,14 @@ class Answering(asyncio.Protocol):
         elif model == answers.LONG:
             self._transport.write(_LOGPROBS)
         elif model == answers.BROKEN:
-            # Not a few bytes, of which a client might not yet have made anything.
+            # Half of the answer: a client may not act on a few bytes.
             self._transport.write(answer[: len(answer) // 2])
             self._transport.close()
         else:
             self._transport.write(_REFUSED)
 
     def _pace(self, loop: asyncio.AbstractEventLoop, begin: float, index: int) -> None:
-        """Write a piece and plan the next, by the clock and not by when this one came to be written."""
+        """Writes a piece and schedules the next one by the clock, so that delays do not add up."""
         last = len(_PACED) - 1
         self._write(_PACED[index] if index < last - 2 else b"".join(_PACED[index:]))
         if index < last - 2:
@@ -156,7 +155,7 @@ def _other(request: bytes, head_end: int) -> bytes:
 
 
 class Server(NamedTuple):
-    """The listening sockets: plain and with TLS."""
+    """The two listening sockets, plain and TLS."""
 
     plain: asyncio.Server
     secure: asyncio.Server
@@ -172,7 +171,7 @@ class Server(NamedTuple):
 
 
 async def start(host: str = "127.0.0.1") -> Server:
-    """Listen on two free ports of `host`; the backlog takes thousands of clients that connect at once."""
+    """Listens on two free ports of `host`, with a backlog for thousands of connections at once."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(process.CERTIFICATE)
     loop = asyncio.get_running_loop()
@@ -187,7 +186,7 @@ async def _serve() -> None:
         hello = {"port": plain, "tls_port": secure, "loop": type(asyncio.get_running_loop()).__module__}
         sys.stdout.write(json.dumps(hello) + "\n")
         sys.stdout.flush()
-        # The parent holds the pipe: its end, however it comes, is ours too. A thread keeps Windows working.
+        # The end of the parent closes the pipe and ends this process. Windows needs a thread to read stdin.
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     finally:
         server.close()

@@ -1,4 +1,4 @@
-"""From samples to figures: medians, and ratios of neighbouring turns."""
+"""The figures made from samples: medians, and ratios of neighbouring turns."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-# What can be measured, and its unit. The first two are derived from every sample's clocks, per operation.
+# The measures with their units. The first two come from the clocks of every sample, per operation.
 UNITS: Final[Mapping[str, str]] = {
     "wall": "us",
     "cpu": "us",
-    "p50": "us",  # of single operations, from when each was due
+    "p50": "us",  # of single operations, from their scheduled start
     "p99": "us",
-    "blocked": "ms",  # the longest that the event loop was kept from everybody else
+    "blocked": "ms",  # the longest time that the event loop was blocked
     "rss": "MB",  # per 1,000 operations in flight
     "growth": "MB",
     "sockets": "sockets",
     "left": "sockets",  # after the client was closed
     "errors": "errors",
-    "server": "%",  # how busy the server was
+    "server": "%",  # CPU share of the server
 }
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One turn of one client: so many operations took so many seconds of wall clock and of its own CPU.
+    """One turn of one client: the number of operations, and their seconds of wall clock and of CPU.
 
-    `more` holds what else was measured, by the names of `UNITS`.
+    `more` holds further measures by the names of `UNITS`.
     """
 
     calls: int
@@ -36,7 +36,7 @@ class Sample:
     more: Mapping[str, float] = field(default_factory=dict[str, float])
 
     def value(self, measure: str) -> float | None:
-        """What was measured, in its unit; None where it was not."""
+        """Returns a measure in its unit; None if the sample does not have it."""
         if measure == "wall":
             return self.wall / self.calls * 1e6
         if measure == "cpu":
@@ -46,7 +46,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Spread:
-    """The median of some values with its quartiles, and the values."""
+    """Some values with their median and quartiles."""
 
     median: float
     low: float
@@ -55,7 +55,7 @@ class Spread:
 
 
 def spread(values: Sequence[float]) -> Spread | None:
-    """Median and quartiles (inclusive method); None without values."""
+    """Returns median and quartiles (inclusive method); None without values."""
     if not values:
         return None
     if len(values) == 1:
@@ -65,15 +65,15 @@ def spread(values: Sequence[float]) -> Spread | None:
 
 
 def measured(samples: Sequence[Sample | None], measure: str) -> Spread | None:
-    """The spread of one measure; None where no sample has it."""
+    """Returns the spread of one measure; None if no sample has it."""
     values = [sample.value(measure) for sample in samples if sample is not None]
     return spread([value for value in values if value is not None])
 
 
 def ratios(over: Sequence[Sample | None], under: Sequence[Sample | None], measure: str) -> Spread | None:
-    """A measure of `over` divided by that of `under`, turn by turn; turns that either missed are left out.
+    """Returns a measure of `over` divided by that of `under`, turn by turn, without turns that either missed.
 
-    Both have an entry for every turn, or none at all.
+    Both have an entry for every turn, or are empty.
     """
     if not over or not under:
         return None
@@ -86,6 +86,6 @@ def ratios(over: Sequence[Sample | None], under: Sequence[Sample | None], measur
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` (0 to 1) of the values lie, the nearest one that occurred."""
+    """Returns the percentile of `share` (0 to 1): the nearest value that occurred."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

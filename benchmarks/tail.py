@@ -1,8 +1,8 @@
-"""A slow tail, with and without a second attempt: ``python -m benchmarks.tail [--calls N]``.
+"""A slow tail of latencies, with and without hedging: ``python -m benchmarks.tail [--calls N]``.
 
-One reply in a hundred takes twenty times as long as the others (50 ms). The same calls, 20 at a time, by a client
-without hedging and by clients with it; each has a server of its own, in a process of its own, that draws the same
-latencies. The share of further calls is counted by the policy.
+One reply in a hundred takes twenty times as long as the others (50 ms). A client without hedging and clients with it
+make the same calls, 20 at a time. Each has its own server process, which draws the same latencies. The policy counts
+the further calls.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The measured process: ``python -m benchmarks.worker CLIENT --base-url URL --control URL [--core N]``.
 
-Reads one turn a line from stdin, the fields of `drivers.Turn`, and answers each with a line ``{"calls", "wall", "cpu",
-"more"}`` (seconds; `stats.Sample`) or ``{"error"}``. Its first line, before any turn, says that it is ready.
+Each line of stdin is a turn with the fields of `drivers.Turn`. The answer is a line ``{"error"}``, or ``{"calls",
+"wall", "cpu", "more"}`` in seconds (`stats.Sample`). The first line of stdout, before any turn, says that the
+worker is ready.
 """
 
 from __future__ import annotations
@@ -28,9 +29,9 @@ def main() -> None:
     parser.add_argument("--core", type=int)
     arguments = parser.parse_args()
     process.settle(arguments.core)
-    # The pictures' library brings numpy along, which some clients use where it is found and no client needs.
+    # matplotlib installs numpy; some clients use it where they find it, and none requires it.
     sys.modules["numpy"] = None  # type: ignore[assignment]
-    # The protocol has stdout to itself: what a client library prints goes to stderr.
+    # stdout belongs to the protocol: output of client libraries goes to stderr.
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
 
@@ -50,7 +51,7 @@ def main() -> None:
     for line in sys.stdin:
         try:
             sample = drive(Turn(**json.loads(line)), make, control, blocking=spec.blocking)
-        except Exception as exc:  # whatever a client raises is a result of the comparison, not a reason to stop it
+        except Exception as exc:  # an error of a client is a result of the comparison and does not end it
             reply({"error": f"{type(exc).__name__}: {exc}"[:500]})
         else:
             reply(asdict(sample))

@@ -1,4 +1,4 @@
-"""Adapters: each client behind the operations that are measured. Imported only in the process that uses them."""
+"""Adapters that give each client the measured operations; a process imports only the adapter that it uses."""
 
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ Operation = Literal[
 
 
 class Client(Protocol):
-    """A client bound to a base URL; made inside a running event loop, used only in that loop.
+    """A client bound to a base URL; made inside a running event loop and used only in that loop.
 
-    Besides `close` it has a method for each `Operation` that it can do, a coroutine, which returns what
-    `answers.expected` says when all went well:
+    It has `close` and a coroutine method for each `Operation` that it supports. `answers.expected` has the results:
 
-    - ``chat(model)``: one call; the text of the first choice. ``upload()``: the same, asked with 24 MB of images.
+    - ``chat(model)``: one call; the text of the first choice. ``upload()``: the same, with 24 MB of images.
     - ``stream(model)``: one streamed call; the number of characters received.
-    - ``embed_floats()``, ``embed_lists()``, ``embed_buffers()``: 64 embeddings sent as decimals and made lists; sent
-      as base64 and made lists; sent as base64 and made arrays. The number of floats.
-    - ``respond()``, ``list_files()``, ``logprobs()``: output items, files and log probabilities received.
+    - ``embed_floats()``: 64 embeddings sent as decimals, decoded to lists; the number of floats.
+    - ``embed_lists()`` and ``embed_buffers()``: the same, sent as base64 and decoded to lists or arrays.
+    - ``respond()``, ``list_files()``, ``logprobs()``: the number of output items, files and log probabilities.
 
-    Blocking clients (`ClientSpec.blocking`) have plain methods instead, made and used outside of any loop.
+    Blocking clients (`ClientSpec.blocking`) have plain methods, and are made and used outside of any loop.
     """
 
     def close(self) -> Any: ...
@@ -43,14 +42,15 @@ class ClientError(Exception):
 
 
 class UnsupportedError(Exception):
-    """A client cannot do an operation; the text says why."""
+    """A client does not support an operation."""
 
 
 @dataclass(frozen=True)
 class ClientSpec:
-    """Where an adapter lives (``module:name``, inside this package) and what the report calls it.
+    """The place of an adapter (``module:name`` inside this package) and its title in the report.
 
-    `needs` is what the adapter wraps (``module:name``), imported with it so that making a client imports nothing.
+    `needs` is the wrapped class (``module:name``). It is imported with the adapter, so that making a client imports no
+    module.
     """
 
     title: str
@@ -59,7 +59,7 @@ class ClientSpec:
     blocking: bool = False
 
     def load(self) -> Callable[[str], Client]:
-        """Import the adapter; returns its factory, which takes the base URL. Raises ImportError."""
+        """Imports the adapter and returns its factory, which takes the base URL. Raises ImportError."""
         if self.needs:
             wrapped, _, attribute = self.needs.partition(":")
             getattr(importlib.import_module(wrapped), attribute)
@@ -69,7 +69,7 @@ class ClientSpec:
 
 
 def operation(client: Client, name: str) -> Callable[..., Any]:
-    """The method of `client` that does `name`; raises UnsupportedError."""
+    """Returns the method of `client` for `name`. Raises UnsupportedError."""
     method: Callable[..., Any] | None = getattr(client, name, None)
     if method is None:
         raise UnsupportedError(f"{type(client).__name__} has no {name}")

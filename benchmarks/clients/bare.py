@@ -1,4 +1,4 @@
-"""The floor: a bare asyncio protocol that knows this one server, with msgspec. Nobody could ship it."""
+"""The lower bound: a bare asyncio protocol with msgspec that works with this one server only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .wire import decode_chunk, decode_completion, encode
 
 
 class _Connection(asyncio.Protocol):
-    """One reply at a time: framed by a length, or an event stream in HTTP chunks."""
+    """A connection with one reply at a time: a body with a length, or an event stream in HTTP chunks."""
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
@@ -26,7 +26,7 @@ class _Connection(asyncio.Protocol):
         self._characters = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Not isinstance: uvloop's transports do not derive from asyncio's.
+        # No isinstance check: the transports of uvloop do not derive from those of asyncio.
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -54,7 +54,7 @@ class _Connection(asyncio.Protocol):
             self._reply.set_result((buffer[9:12], buffer[end + 4 :]))
 
     def _stream(self, buffer: bytes) -> None:
-        """Take HTTP chunks, each of which holds one event, out of what has arrived."""
+        """Takes complete HTTP chunks out of the buffer; each of them holds one event."""
         position = 0
         while (line := buffer.find(b"\r\n", position)) >= 0:
             size = int(buffer[position:line], 16)
@@ -87,7 +87,7 @@ class _Connection(asyncio.Protocol):
 
     @property
     def characters(self) -> int:
-        """How many the last stream brought."""
+        """The number of characters in the last stream."""
         return self._characters
 
     def close(self) -> None:
@@ -96,7 +96,7 @@ class _Connection(asyncio.Protocol):
 
 
 class Bare:
-    """Connections in a list, one write and one future a call; no timeouts, no retries, no cancellation."""
+    """A list of connections; a call is one write and one future, without timeouts, retries or cancellation."""
 
     def __init__(self, base_url: str) -> None:
         url = URL(base_url)
@@ -144,7 +144,7 @@ class Bare:
 
 
 class Encode:
-    """The one encoding of a request's body that nobody gets around; sends nothing."""
+    """The encoding of the request body, which every client needs; sends no bytes."""
 
     def __init__(self, base_url: str) -> None:
         del base_url
@@ -154,11 +154,11 @@ class Encode:
         return answers.CHAT_TEXT if len(body) > answers.IMAGES * answers.IMAGE_BYTES else ""
 
     async def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: no connection is open."""
 
 
 class EncodeAndSend:
-    """The same, and the system's copying of it into a socket, without a transport in between."""
+    """The encoding, and the copy of the body into a socket without a transport."""
 
     def __init__(self, base_url: str) -> None:
         url = URL(base_url)
@@ -177,7 +177,7 @@ class EncodeAndSend:
         body = encode({"model": answers.MODEL, "messages": answers.images()})
         await loop.sock_sendall(self._socket, f"{self._head}Content-Length: {len(body)}\r\n\r\n".encode())
         await loop.sock_sendall(self._socket, body)
-        # The server's answer is small and written at once.
+        # The answer is small: the server writes it in one piece.
         reply = await loop.sock_recv(self._socket, 65_536)
         status, _, rest = reply.partition(b"\r\n")
         if status != b"HTTP/1.1 200 OK":

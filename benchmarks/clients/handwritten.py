@@ -1,4 +1,4 @@
-"""aiohttp by hand: as most people write it, and with every option of the session tuned."""
+"""aiohttp by hand: the usual code, and the same with every option of the session tuned."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .wire import decode_chunk, decode_completion, encode
 class Naive:
     """``session.post(json=...)`` and ``await response.json()``, lines of a stream one by one.
 
-    The connection limit is lifted, as everybody who fans out has had to learn.
+    The limit of connections is lifted: with the default of 100 a fan-out queues inside aiohttp.
     """
 
     def __init__(self, base_url: str) -> None:
@@ -88,7 +88,7 @@ class Naive:
 
 
 class Tuned:
-    """No cookies, no redirects, prebuilt URL and headers, msgspec both ways, a stream split by batches."""
+    """aiohttp without cookies and redirects, with prebuilt URL and headers, msgspec, and streams split in batches."""
 
     def __init__(self, base_url: str) -> None:
         self._url = URL(base_url + "/chat/completions")
@@ -118,7 +118,7 @@ class Tuned:
         return await self._ask(encode(answers.question(model)))
 
     async def upload(self) -> str:
-        # What aiohttp asks for when it is given as many bytes at once.
+        # aiohttp asks for a file object above this many bytes.
         return await self._ask(io.BytesIO(encode({"model": answers.MODEL, "messages": answers.images()})))
 
     async def stream(self, model: str = answers.MODEL) -> int:
@@ -129,7 +129,7 @@ class Tuned:
         ) as response:
             if response.status != 200:
                 raise ClientError(f"{response.status}: {(await response.read())[:200]!r}")
-            # Read to the end of the body, past [DONE]: only then does the connection go back to the pool.
+            # The body is read past [DONE] to its end: only then does the connection return to the pool.
             async for data in response.content.iter_any():
                 *events, rest = (rest + data).split(b"\n\n")
                 for event in events:

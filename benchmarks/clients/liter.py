@@ -1,4 +1,4 @@
-"""liter-llm: a client with its core in Rust. Optional: the report says so where it is not installed."""
+"""liter-llm, a client with its core in Rust; the report says so if it is not installed."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from benchmarks import answers
 
 
 class Liter:
-    """Its client without what would cost it time: plain dicts as messages, its own reply objects."""
+    """The client in its fastest use: plain dicts as messages, and its own reply objects."""
 
     def __init__(self, base_url: str) -> None:
-        # Any: not a dependency, not even of the benchmarks' extra.
+        # Any: the package is no dependency, not even of the extra for benchmarks.
         self._module: Any = importlib.import_module("liter_llm")
         self._client: Any = self._module.create_client(api_key="sk-bench", base_url=base_url, model_hint="openai")
 
@@ -34,4 +34,4 @@ class Liter:
         return characters
 
     async def close(self) -> None:
-        """It has no way to be closed: what it holds goes with the process."""
+        """Does nothing: the client has no close, and its resources end with the process."""

@@ -1,4 +1,4 @@
-"""The SDKs. One adapter does for both, which is the point of a drop-in: only the imported module differs."""
+"""The SDKs. One adapter serves both, as aiopenai is a drop-in replacement: only the imported module differs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _KEY = "sk-bench"
 
 
 class Sdk:
-    """A module's `AsyncOpenAI` with its default settings."""
+    """The `AsyncOpenAI` of a module with default settings."""
 
     def __init__(self, client: Any) -> None:
         # Any: the benchmarks are type-checked where the reference is not installed.
@@ -55,7 +55,7 @@ class Sdk:
         return sum(len(item.embedding) for item in reply.data)
 
     async def embed_buffers(self) -> int:
-        # The reference has lists only, and those are what its users get.
+        # The reference returns lists only.
         return await self.embed_lists()
 
     async def respond(self) -> int:
@@ -71,7 +71,7 @@ class Sdk:
 
 
 class Subject(Sdk):
-    """aiopenai, which offers buffers too."""
+    """The adapter of aiopenai, which returns buffers too."""
 
     async def embed_buffers(self) -> int:
         reply = await self._client.embeddings.create(model="text-embedding-3-small", input=answers.INPUTS)
@@ -79,7 +79,7 @@ class Subject(Sdk):
 
 
 class BlockingSdk:
-    """A module's `OpenAI` with its default settings."""
+    """The `OpenAI` of a module with default settings."""
 
     def __init__(self, module: str, base_url: str) -> None:
         self._client: Any = importlib.import_module(module).OpenAI(api_key=_KEY, base_url=base_url)
@@ -106,26 +106,26 @@ class BlockingSdk:
 
 
 def aiopenai(base_url: str) -> Sdk:
-    """The subject."""
+    """Returns the subject of the comparison."""
     return Subject(importlib.import_module("aiopenai").AsyncOpenAI(api_key=_KEY, base_url=base_url))
 
 
 def reference(base_url: str) -> Sdk:
-    """The reference with its default HTTP client."""
+    """Returns the reference with its default HTTP client."""
     return Sdk(importlib.import_module("openai").AsyncOpenAI(api_key=_KEY, base_url=base_url))
 
 
 def reference_on_aiohttp(base_url: str) -> Sdk:
-    """The reference with its aiohttp extra."""
+    """Returns the reference with its aiohttp extra."""
     module = importlib.import_module("openai")
     return Sdk(module.AsyncOpenAI(api_key=_KEY, base_url=base_url, http_client=module.DefaultAioHttpClient()))
 
 
 def aiopenai_blocking(base_url: str) -> BlockingSdk:
-    """The subject's blocking client."""
+    """Returns the blocking client of the subject."""
     return BlockingSdk("aiopenai", base_url)
 
 
 def reference_blocking(base_url: str) -> BlockingSdk:
-    """The reference's blocking client."""
+    """Returns the blocking client of the reference."""
     return BlockingSdk("openai", base_url)

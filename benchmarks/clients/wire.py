@@ -1,7 +1,6 @@
-"""The replies as a careful person would type them by hand: every field of a chat completion and of a chunk.
+"""The replies as hand-written structs: every field of a chat completion and of a chunk.
 
-Structs without ``gc``: a decoded reply has no cycles, and it makes decoding about a fifth cheaper, which a person who
-tunes would take.
+The structs set ``gc=False``: a decoded reply has no cycles, and decoding gets about a fifth cheaper.
 """
 
 from __future__ import annotations
