@@ -214,7 +214,7 @@ def test_links_lead_somewhere() -> None:
 
 
 def test_named_files_exist() -> None:
-    tree = README.partition("## The project\n")[2]
+    tree = README.partition("## Contributing\n")[2]
     names: set[Any] = set(re.findall(r"[a-z_]+\.py\b|(?<!\S)[a-z_]+/(?=\s|$)", tree))
     assert {"retry.py", "benchmarks/", "testing/"} <= names
     for name in names:
