@@ -48,13 +48,15 @@ if TYPE_CHECKING:
     from aiopenai._calls.streaming import Stream as Stream
     from aiopenai._calls.watching import CallInfo as CallInfo
     from aiopenai._calls.watching import Hooks as Hooks
+    from aiopenai._client.azure import AsyncAzureOpenAI as AsyncAzureOpenAI
+    from aiopenai._client.azure import AzureOpenAI as AzureOpenAI
     from aiopenai._client.blocking import Client as Client
     from aiopenai._client.blocking import OpenAI as OpenAI
     from aiopenai._client.client import AsyncClient as AsyncClient
     from aiopenai._client.client import AsyncOpenAI as AsyncOpenAI
     from aiopenai._data.structs import BaseModel as BaseModel
+    from aiopenai._jobs.bulk import Result as Result
     from aiopenai._jobs.limiter import Limiter as Limiter
-    from aiopenai._jobs.result import Result as Result
     from aiopenai.errors import (
         APIConnectionError as APIConnectionError,
     )
@@ -196,7 +198,7 @@ _NAMES = {
         "FunctionTool ResponsesFunctionTool function_tool pydantic_function_tool pydantic_responses_function_tool "
         "responses_function_tool"
     ),
-    "_jobs.result": "Result",
+    "_jobs.bulk": "Result",
     "_calls.hedging": "HedgePolicy",
     "_calls.watching": "CallInfo Hooks",
     "_jobs.limiter": "Limiter",
@@ -209,6 +211,8 @@ _NAMES = {
     "_base.timeouts": "DEFAULT_MAX_RETRIES DEFAULT_TIMEOUT Timeout",
 }
 _WHERE = {name: module for module, names in _NAMES.items() for name in names.split()}
+# Names that a star import does not bring, as in the reference.
+_UNLISTED = {"AsyncAzureOpenAI": "_client.azure", "AzureOpenAI": "_client.azure"}
 _DEFAULTS = {"timeout": "DEFAULT_TIMEOUT", "max_retries": "DEFAULT_MAX_RETRIES"}
 _SPACES = (
     "admin audio batches beta chat completions containers content_provenance_checks conversations decisions embeddings "
@@ -233,15 +237,15 @@ if not TYPE_CHECKING:
             value = import_module("aiopenai._client.module").Namespace(name)
         elif name in _DEFAULTS:
             value = getattr(import_module("aiopenai._base.timeouts"), _DEFAULTS[name])
-        elif name in _WHERE:
-            value = getattr(import_module(f"aiopenai.{_WHERE[name]}"), name)
+        elif home := _WHERE.get(name) or _UNLISTED.get(name):
+            value = getattr(import_module(f"aiopenai.{home}"), name)
         else:
             raise AttributeError(f"module 'aiopenai' has no attribute {name!r}")
         globals()[name] = value
         return value
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *_WHERE, *_NAMESPACES, *_DEFAULTS, "types"})
+        return sorted({*globals(), *_WHERE, *_UNLISTED, *_NAMESPACES, *_DEFAULTS, "types"})
 
 
 if _os.environ.get("OPENAI_LOG"):

@@ -30,6 +30,7 @@ ARROWS: dict[str, set[str]] = {
     "_calls": CALLS,
     "lib": LIB,
     "resources": {*LIB, "resources"},
+    "auth": {*HTTP, "auth"},
     "_client": CLIENT,
     "_jobs": JOBS,
     "_cli": {*JOBS, "__init__", "_cli"},
@@ -60,7 +61,7 @@ TESTING: dict[str, set[str]] = {
 # Rooms in which imports inside functions and for typing count as imports.
 STRICT_ROOMS = {"testing"}
 # Rooms that another opens when it is used for the first time, and never before.
-OPENED_LATE = {("_client", "_jobs"), ("_calls", "lib"), ("_cli", "testing")}
+OPENED_LATE = {("_client", "_jobs"), ("_client", "auth"), ("lib", "_client"), ("_calls", "lib"), ("_cli", "testing")}
 AIOHTTP_AT_RUN_TIME = {"_http", "testing"}
 
 

@@ -15,6 +15,7 @@ from aiopenai._base.imports import import_in_thread
 from aiopenai._base.secret import Secret
 from aiopenai._calls.header_blocks import HeaderBlocks
 from aiopenai._calls.preparation import PreparedCall
+from aiopenai._calls.provider import Provider
 from aiopenai._calls.redirects import follow, is_redirect, unusable_redirect
 from aiopenai._calls.replies import status_error
 from aiopenai._calls.request import shown_path
@@ -23,7 +24,7 @@ from aiopenai._http.messages import HTTPRequest
 from aiopenai.errors import APIConnectionError, APIError, APITimeoutError
 
 if TYPE_CHECKING:
-    from aiopenai._http.transport import SessionReply
+    from aiopenai._http.transport import Session, SessionReply
 
 __all__ = ["Answer", "Attempts", "retried"]
 
@@ -37,10 +38,11 @@ log = logging.getLogger("aiopenai")
 class Attempts:
     """Sends prepared calls. One object serves all calls of a configuration."""
 
-    def __init__(self, sessions: SharedSessions, blocks: HeaderBlocks, *, authorizes: bool) -> None:
+    def __init__(self, sessions: SharedSessions, blocks: HeaderBlocks, provider: Provider) -> None:
         self._sessions = sessions
         self._blocks = blocks
-        self._authorizes = authorizes
+        self._provider = provider
+        self._authorizes = provider.authorizes
 
     # Functions that return the inner coroutine instead of awaiting it: each `async def` costs one frame per call in
     # flight, and 10,000 calls are in flight at once.
@@ -85,16 +87,17 @@ class Attempts:
             watch.attempt(taken + 1)
         session = self._sessions.current() or await self._sessions.open(method, call.url)
         try:
-            # The headers hold the key, and are never a local variable: error reporters print those.
+            # The headers hold the key, and are never a plain local variable: error reporters print those.
+            own = Secret(await self._blocks.authorized(call, taken)) if self._authorizes else None
             reply = await session.send(
                 method,
                 call.url,
-                await self._blocks.authorized(call, taken) if self._authorizes else self._blocks.of(call, taken),
+                self._blocks.of(call, taken) if own is None else own.value,
                 call.body,
                 call.timeout,
             )
             if reply.status >= 300:
-                reply = await self._settled(session, call, reply, taken)
+                reply = await self._settled(session, call, reply, taken, own)
             raw: bytes | None = None
             if read:
                 raw = reply.whole()
@@ -118,12 +121,25 @@ class Attempts:
             )
         return reply, raw, taken
 
-    async def _settled(self, session: Any, call: PreparedCall, reply: SessionReply, taken: int) -> SessionReply:
-        """Follows redirects. Raises the error of a status that is no success."""
+    async def _settled(
+        self,
+        session: Session,
+        call: PreparedCall,
+        reply: SessionReply,
+        taken: int,
+        own: Secret[Mapping[str, str]] | None,
+    ) -> SessionReply:
+        """Follows redirects, and renews credentials. Raises the error of a status that is no success.
+
+        `own` are the headers of an attempt that the provider authorized.
+        """
+        if reply.status == 401 and own is not None and call.rebuildable and await self._provider.renew(own.value):
+            # Read, so that the connection is free for the second request.
+            await reply.read()
+            own = Secret(await self._blocks.authorized(call, taken))
+            reply = await session.send(call.request.endpoint.method, call.url, own.value, call.body, call.timeout)
         if is_redirect(reply):
-            headers: Secret[Mapping[str, str]] = Secret(
-                await self._blocks.authorized(call, taken) if self._authorizes else self._blocks.of(call, taken)
-            )
+            headers = Secret(self._blocks.of(call, taken)) if own is None else own
             reply = await follow(session, call, reply, headers, self._sessions.block)
         if reply.status < 300:
             return reply

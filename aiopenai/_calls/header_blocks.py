@@ -55,7 +55,7 @@ class HeaderBlocks:
                 self._provider.require(endpoint)
             return found.sent
         headers = self._own(call, taken, found)
-        if not (found.authorized or self._chosen(call, "authorization") or self._elsewhere(call)):
+        if not (found.authorized or self._has_credential(call, {}) or self._elsewhere(call)):
             self._provider.require(endpoint)
         return self._sessions.block(headers)
 
@@ -66,7 +66,7 @@ class HeaderBlocks:
         attempt = Attempt(endpoint, call.url, self._own(call, taken, found), call.body, self._all_chosen(call))
         if not self._elsewhere(call):
             await self._provider.authorize(attempt)
-            if not (has(attempt.headers, "authorization") or self._chosen(call, "authorization")):
+            if not self._has_credential(call, attempt.headers):
                 self._provider.require(endpoint)
         return self._sessions.block(attempt.headers)
 
@@ -75,7 +75,7 @@ class HeaderBlocks:
         plain = self._build(endpoint, call.timeout.read)
         if call.body is None:
             drop(plain, "content-type")
-        authorized = has(plain, "authorization") or has(self._defaults, "authorization")
+        authorized = any(has(plain, name) or has(self._defaults, name) for name in self._provider.credential_headers)
         made = _Block(self._sessions.block(plain), plain, authorized)
         self._blocks[endpoint.header_kind, call.body is None, call.timeout.read] = made
         return made
@@ -111,8 +111,10 @@ class HeaderBlocks:
         """Returns whether the call goes to an absolute URL of another origin."""
         return call.request.path[:1] != "/" and not same_origin(self._provider.root, call.url)
 
-    def _chosen(self, call: PreparedCall, name: str) -> bool:
-        return has(self._defaults, name) or has(call.request.headers or {}, name)
+    def _has_credential(self, call: PreparedCall, headers: Mapping[str, str]) -> bool:
+        """Returns whether an attempt has a credential, or a header that the program sets or omits in its place."""
+        places = (headers, self._defaults, call.request.headers or {})
+        return any(has(place, name) for place in places for name in self._provider.credential_headers)
 
     def _all_chosen(self, call: PreparedCall) -> frozenset[str]:
         names = (*self._defaults, *(call.request.headers or {}))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from aiopenai._calls.request import Endpoint, Request
 
@@ -34,6 +35,8 @@ class Provider(ABC):
 
     root: str
     """The base URL without credentials, query and final slash. Credentials are sent to its origin only."""
+    credential_headers: ClassVar[tuple[str, ...]] = ("authorization",)
+    """The lower-case names of the headers that hold credentials. A request needs one of them."""
     authorizes: bool = False
     """Whether `authorize` is called for each attempt. A provider whose headers never change leaves it False."""
 
@@ -52,3 +55,10 @@ class Provider(ABC):
     async def authorize(self, attempt: Attempt) -> None:
         """Adds the credentials of one attempt to its headers. It runs for each attempt, after the body is encoded."""
         raise NotImplementedError(f"{type(self).__name__} sets `authorizes`, and has no method `authorize`")
+
+    async def renew(self, headers: Mapping[str, str]) -> bool:
+        """Drops the credentials of an attempt that was answered with 401. Returns whether there may be fresh ones.
+
+        If so, the attempt is made once more at once, outside of `max_retries`.
+        """
+        return False

@@ -173,7 +173,7 @@ class BaseClient(Sending, Verbs[M], Resources[M]):
         self._configuration = configuration
         self._provider = self._make_provider(configuration)
         blocks = HeaderBlocks(self._provider, self._sessions, self._standard_headers(), configuration.default_headers)
-        self._attempts = Attempts(self._sessions, blocks, authorizes=self._provider.authorizes)
+        self._attempts = Attempts(self._sessions, blocks, self._provider)
 
     def _reconfigure(self, **changes: Any) -> None:
         self._configure(msgspec.structs.replace(self._configuration, **changes))
