@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
-
-import msgspec
 
 from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._base.sentinels import is_left_out, omit
 from aiopenai._calls.request import Request
-from aiopenai._data.codec import decode_json
 from aiopenai._data.structs import Model, recast
-from aiopenai.errors import ContentFilterFinishReasonError, LengthFinishReasonError, OutputValidationError
+from aiopenai.errors import ContentFilterFinishReasonError, LengthFinishReasonError
 from aiopenai.lib.schema import check_type, schema_name, strict_schema, validate_json
-from aiopenai.lib.tools import PydanticFunctionTool, ResponsesPydanticFunctionTool
+from aiopenai.lib.tool_calls import (
+    get_input_tool_by_name,
+    get_response_tool_by_name,
+    make_tools,
+    parse_function_tool_arguments,
+    parse_response_tool_arguments,
+    validate_input_tools,
+)
+from aiopenai.lib.tools import PydanticFunctionTool
 
 if TYPE_CHECKING:
     from aiopenai.types.chat import ParsedChatCompletion
@@ -157,124 +162,6 @@ def has_parseable_input(*, response_format: Any, input_tools: Any = omit) -> boo
     return any(isinstance(each, PydanticFunctionTool) or each.get("strict") for each in functions)
 
 
-# ---- tools
-
-
-def validate_input_tools(tools: Any = omit) -> Any:
-    """The tools of the chat API as a list, which `parse` wants to be strict functions all.
-
-    Raises ValueError for those that are not, TypeError for what is no tool.
-    """
-    if tools is None or is_left_out(tools):
-        return tools
-    checked: list[Any] = []
-    for tool in tools:
-        kind = _tool_type(tool)
-        if kind != "function":
-            raise ValueError(f"only tools of the type `function` can be parsed, not `{kind}`")
-        function = tool.get("function")
-        if not is_mapping(function):
-            raise TypeError("a function tool of the chat API has its definition in `function`")
-        if function.get("strict") is not True:
-            raise ValueError(f"the tool `{function.get('name')}` is not strict: only `strict` ones can be parsed")
-        checked.append(tool)
-    return checked
-
-
-def _tool_type(tool: Any) -> Any:
-    if not is_mapping(tool):
-        what = tool.__name__ if isinstance(tool, type) else f"an object of type {type(tool).__name__}"
-        raise TypeError(f"a tool is a dict, and not {what}: function_tool() and pydantic_function_tool() make some")
-    return tool.get("type")
-
-
-def make_tools(tools: Any) -> Any:
-    """The tools of the responses API as a list; those that were made for the chat API are translated.
-
-    Raises TypeError for what is no tool, and for a plain dict in the chat API's form.
-    """
-    if tools is None or is_left_out(tools):
-        return tools
-    return [_response_tool(tool) for tool in tools]
-
-
-def _response_tool(tool: Any) -> Any:
-    kind = _tool_type(tool)
-    if kind == "namespace":
-        return {**tool, "tools": list(tool["tools"])}
-    if kind != "function" or "function" not in tool:
-        return tool
-    function = tool["function"]
-    if not isinstance(function, PydanticFunctionTool):
-        raise TypeError("a function tool of the responses API has `name` and `parameters` beside `type`")
-    definition: dict[str, Any] = {
-        "type": "function",
-        "name": function["name"],
-        "description": function.get("description"),
-        "parameters": function["parameters"],
-        "strict": function.get("strict") or False,
-    }
-    return ResponsesPydanticFunctionTool({**cast("dict[str, Any]", function), **definition}, function.model)
-
-
-def get_input_tool_by_name(*, input_tools: Iterable[Any], name: str) -> Any:
-    """The function tool of the chat API that has this name; None if there is none."""
-    for tool in input_tools:
-        function: Any = tool.get("function") or {}
-        if tool["type"] == "function" and function.get("name") == name:
-            return tool
-    return None
-
-
-def get_response_tool_by_name(*, input_tools: Iterable[Any], name: str, namespace: str | None = None) -> Any:
-    """The function tool of the responses API that has this name, in a namespace or outside of all; None if none."""
-    tools = list(input_tools)
-    if namespace is not None:
-        for tool in tools:
-            if tool["type"] == "namespace" and tool["name"] == namespace:
-                return _named(tool["tools"], name)
-        # A tool that was found by a tool search comes with its own name as its namespace.
-        if namespace != name:
-            return None
-    return _named(tools, name)
-
-
-def _named(tools: Iterable[Any], name: str) -> Any:
-    return next((tool for tool in tools if tool["type"] == "function" and tool.get("name") == name), None)
-
-
-def parse_function_tool_arguments(*, input_tools: Any, function: Any) -> object:
-    """What the arguments of a call of a chat tool are; None for a tool that is unknown or not strict.
-
-    `function` has `name` and `arguments`. Raises a ValueError where they do not fit, see `schema.validate_json`.
-    """
-    if not input_tools:
-        return None
-    tool = get_input_tool_by_name(input_tools=input_tools, name=function.name)
-    return None if tool is None else _parse_arguments(tool["function"], function.arguments)
-
-
-def parse_response_tool_arguments(*, input_tools: Any, function_call: Any) -> object:
-    """The same for the responses API; `function_call` has `namespace` too."""
-    if not input_tools:
-        return None
-    namespace = getattr(function_call, "namespace", None)
-    tool = get_response_tool_by_name(input_tools=input_tools, name=function_call.name, namespace=namespace)
-    return None if tool is None else _parse_arguments(tool, function_call.arguments)
-
-
-def _parse_arguments(definition: Any, arguments: str) -> object:
-    if isinstance(definition, (PydanticFunctionTool, ResponsesPydanticFunctionTool)):
-        return definition.parse_arguments(arguments)
-    if not definition.get("strict"):
-        return None
-    try:
-        return decode_json(arguments)
-    except msgspec.DecodeError as error:
-        name = definition.get("name")
-        raise OutputValidationError(f"the arguments of {name} are not JSON: {error}", content=arguments) from error
-
-
 # ---- replies
 
 
@@ -285,19 +172,30 @@ def maybe_parse_content(*, response_format: Any, message: Any) -> Any:
     """
     if not has_rich_response_format(response_format):
         return None
-    content = message.content
-    if not content or not isinstance(content, str) or message.refusal:
-        return None
-    return validate_json(response_format, content)
+    content = _text_of(message.content)
+    return None if not content or message.refusal else validate_json(response_format, content)
 
 
-def parse_text(text: str, text_format: Any, *, phase: str | None) -> Any:
+def _text_of(content: Any) -> str:
+    """Returns the content of a message as text: a string, or the text parts of a list of parts, joined."""
+    if isinstance(content, str):
+        return content
+    parts = content if is_list(content) else []
+    texts = [_field(part, "text") for part in parts if _field(part, "type") in ("text", "output_text")]
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _field(part: Any, name: str) -> Any:
+    return part.get(name) if is_mapping(part) else getattr(part, name, None)
+
+
+def parse_text(text: str | None, text_format: Any, *, phase: str | None) -> Any:
     """What the text of a message of the responses API is parsed into; None without a type.
 
     A message that says its phase has the answer only in that of `final_answer`; commentary and phases yet to come stay
     text. Raises a ValueError where the text does not fit, see `schema.validate_json`.
     """
-    if (phase is not None and phase != "final_answer") or is_left_out(text_format):
+    if not isinstance(text, str) or (phase is not None and phase != "final_answer") or is_left_out(text_format):
         return None
     return validate_json(text_format, text)
 
@@ -348,7 +246,8 @@ def _finish_call(call: Any, tools: Any) -> bool:
         logger.warning("parse leaves out a call of a custom tool: %s", getattr(call, "id", None))
         return False
     function: Any = getattr(call, "function", None)
-    if kind == "function" and isinstance(function, Model):
+    # A call without a type that has a function is a call of a function.
+    if kind in ("function", "", None) and isinstance(function, Model):
         parsed: Any = function
         parsed.parsed_arguments = parse_function_tool_arguments(input_tools=tools, function=parsed)
     return True

@@ -14,6 +14,8 @@ import msgspec
 
 from aiopenai._base.aliases import is_mapping
 from aiopenai._base.sentinels import Omit, is_left_out, omit
+from aiopenai._data.structs import Model
+from aiopenai.errors import OutputValidationError
 from aiopenai.lib.schema import not_of, plain_schema, schema_name, to_strict_json_schema, validate_json
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ __all__ = [
     "PydanticFunctionTool",
     "ResponsesFunctionTool",
     "ResponsesPydanticFunctionTool",
+    "arguments_text",
     "function_tool",
     "pydantic_function_tool",
     "pydantic_responses_function_tool",
@@ -55,9 +58,9 @@ class _Typed(_Tool):  # type: ignore[misc]
         """Itself, for type checkers."""
         return self
 
-    def parse_arguments(self, arguments: str) -> Any:
-        """The object of the type `model` that a call's arguments are. Raises what `schema.validate_json` does."""
-        return _parse(self.model, arguments)
+    def parse_arguments(self, arguments: object) -> Any:
+        """Returns the arguments of a call as an object of the type `model`. Raises what `schema.validate_json` does."""
+        return validate_json(self.model, arguments_text(arguments))
 
 
 class PydanticFunctionTool(_Typed):
@@ -68,11 +71,20 @@ class ResponsesPydanticFunctionTool(_Typed):
     """A tool of the responses API, made of the type `model`."""
 
 
-def _parse(model: Any, arguments: str) -> Any:
-    if not arguments and issubclass(model, _Arguments):
-        # How some servers call a function that takes none.
-        arguments = "{}"
-    return validate_json(model, arguments)
+def arguments_text(arguments: object) -> str:
+    """Returns the arguments of a tool call as JSON text.
+
+    Some servers send an empty string for a call without arguments, or the object in the place of its text.
+    Raises OutputValidationError for other values.
+    """
+    if isinstance(arguments, str):
+        return arguments if arguments.strip() else "{}"
+    if isinstance(arguments, Model):
+        return arguments.to_json(indent=None)
+    if is_mapping(arguments):
+        return msgspec.json.encode(arguments).decode()
+    kind = "null" if arguments is None else f"of type {type(arguments).__name__}"
+    raise OutputValidationError(f"the arguments of a tool call are {kind}, and not a JSON object")
 
 
 class _Function(Generic[T]):
@@ -82,17 +94,19 @@ class _Function(Generic[T]):
     model: type[msgspec.Struct]
 
     def __call__(self, arguments: object) -> T:
-        """Call the function with a call's arguments: as the JSON text, as a dict, or as `parsed_arguments` has them.
+        """Calls the function with the arguments of a tool call: JSON text, a dict, or an object of the type `model`.
 
-        Of an asynchronous function it gives the coroutine. Raises OutputValidationError for arguments that do not fit.
+        Returns the coroutine of an asynchronous function. Raises OutputValidationError for arguments that do not fit,
+        and TypeError for other objects.
         """
         given: Any
         if isinstance(arguments, self.model):
             given = arguments
         elif isinstance(arguments, (str, bytes)):
-            given = _parse(
-                self.model, arguments if isinstance(arguments, str) else arguments.decode("utf-8", "replace")
-            )
+            text = arguments if isinstance(arguments, str) else arguments.decode("utf-8", "replace")
+            given = validate_json(self.model, arguments_text(text))
+        elif isinstance(arguments, Model):
+            given = validate_json(self.model, arguments_text(arguments))
         elif is_mapping(arguments):
             try:
                 given = msgspec.convert(arguments, self.model)

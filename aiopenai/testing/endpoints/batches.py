@@ -149,7 +149,7 @@ def _read(call: Call, batch: Object) -> tuple[list[Object], list[Object]]:
 def _parse(raw: bytes, endpoint: str) -> tuple[Object, Object | None]:
     try:
         line: Any = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         line = None
     if not is_object(line):
         return {}, _error("invalid_json_line", "This line is not parseable as valid JSON.", None)

@@ -34,6 +34,9 @@ __all__ = ["dispatch", "resolve"]
 
 _logger = logging.getLogger("aiopenai.testing")
 
+# Some endpoints use several frames for each level, of the thousand that Python allows.
+_DEEP = 100
+
 # `{}` stands for one segment of the path.
 _ROUTES: dict[str, dict[str, Handler]] = {
     "/assistants": {"POST": assistants.create, "GET": assistants.list_},
@@ -162,14 +165,20 @@ def resolve(method: str, raw_path: str) -> tuple[Handler, tuple[str, ...]]:
 
 
 def dispatch(state: State, request: ReceivedRequest, request_id: str) -> Outcome:
-    """What the API answers to a request; errors are replies too."""
+    """Returns the reply to a request. Errors are replies too."""
     try:
         endpoint, ids = resolve(request.method, request.raw_path.partition("?")[0])
         return endpoint(Call(state, request, ids, request_id, dispatch))
     except ApiError as error:
         return error.reply()
     except Exception as exc:
-        # A test's own `answer` may fail; the client under test then sees what the API sends for its own failures.
+        if isinstance(exc, RecursionError) and _nests_deeply(request.body):
+            return ApiError(400, "The body of your request nests too deeply.").reply()
+        # The `answer` of a test may fail. The client under test sees the error that the API sends for its own failures.
         _logger.exception("%s %s failed", request.method, request.path)
         message = f"The server had an error while processing your request: {type(exc).__name__}."
         return ApiError(500, message, type="server_error").reply()
+
+
+def _nests_deeply(body: bytes) -> bool:
+    return body.count(b"{") + body.count(b"[") >= _DEEP

@@ -52,6 +52,8 @@ class Call:
                 400,
                 f"We could not parse the JSON body of your request: {exc}. The API expects a JSON payload.",
             ) from exc
+        except RecursionError:
+            raise ApiError(400, "We could not parse the JSON body of your request: it nests too deeply.") from None
         if not is_object(value):
             raise ApiError(400, "The body of your request must be a JSON object.")
         return value

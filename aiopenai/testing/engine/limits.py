@@ -122,7 +122,7 @@ class RateLimits:
 def _might_cost(body: bytes) -> float:
     try:
         caps = _caps(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         caps = _Caps()
     most = caps.max_completion_tokens or caps.max_output_tokens or caps.max_tokens or 0
     return max(most, len(body) / 4, 1.0)

@@ -66,8 +66,11 @@ class ReceivedRequest:
         return dict(self.query_list)
 
     def json(self) -> Any:
-        """The body decoded as JSON; raises `ValueError` if it is not JSON."""
-        return json.loads(self.body)
+        """Returns the body decoded as JSON. Raises `ValueError` for a body that is not JSON, or nests too deeply."""
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise ValueError("the body nests too deeply to be decoded") from None
 
     def multipart(self) -> list[Part]:
         """The parts of a multipart body in order; raises `ValueError` if it is not one."""

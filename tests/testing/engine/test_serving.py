@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from aiopenai.testing import Server
+from aiopenai.testing import RateLimits, Server
 from tests.testing.http import CHAT, Api, raw, raw_request, until
 
 CHAT_BYTES = json.dumps(CHAT).encode()
@@ -233,3 +233,79 @@ async def test_a_thousand_connections_at_once() -> None:
         await asyncio.gather(*(api.ok("GET", "/models/gpt-4o", headers=headers) for _ in range(400)))
         assert server.connections > 100
     assert server.open_connections == 0
+
+
+DEEP = 100_000
+JSON = {"content-type": "application/json"}
+
+
+def deep(levels: int) -> dict[str, bytes]:
+    """Bodies that nest so deeply, in several shapes."""
+    arrays = b"[" * levels + b"]" * levels
+    objects = b'{"a":' * levels + b"1" + b"}" * levels
+    return {
+        "array": arrays,
+        "object": objects,
+        "inside": b'{"model": "gpt-4o", "messages": ' + arrays + b', "input": "x", "tools": ' + objects + b"}",
+        "unclosed": b"[" * levels,
+    }
+
+
+@pytest.mark.parametrize("shape", sorted(deep(1)))
+@pytest.mark.parametrize("path", ["/chat/completions", "/responses", "/embeddings", "/threads", "/vector_stores"])
+async def test_a_body_that_nests_too_deeply(api: Api, path: str, shape: str, caplog: pytest.LogCaptureFixture) -> None:
+    error = await api.fails(400, "POST", path, data=deep(DEEP)[shape], headers=JSON)
+    assert error["type"] == "invalid_request_error"
+    with pytest.raises(ValueError, match=r"nests too deeply|Expecting value|Extra data"):
+        api.server.journal[-1].json()
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("levels", [200, 500, 900, 1_000, 2_000, 20_000])
+async def test_nesting_at_the_edge_is_no_server_error(api: Api, levels: int) -> None:
+    filters = b'{"query": "x", "filters": ' + b'{"type": "and", "filters": [' * levels + b"]}" * levels + b"}"
+    store = await api.ok("POST", "/vector_stores", {})
+    file = await api.ok("POST", "/files", data=_form())
+    await api.ok("POST", f"/vector_stores/{store['id']}/files", {"file_id": file["id"]})
+    for _ in range(3):
+        await api.ok("GET", f"/vector_stores/{store['id']}")
+    got = await api("POST", f"/vector_stores/{store['id']}/search", data=filters, headers=JSON)
+    assert got.status in (200, 400)
+    for body in deep(levels).values():
+        for path in ("/chat/completions", "/responses"):
+            assert (await api("POST", path, data=body, headers=JSON)).status == 400
+    tools = b'{"model": "gpt-4o", "input": "x", "metadata": {}, "prompt": ' + deep(levels)["object"] + b"}"
+    assert (await api("POST", "/responses", data=tools, headers=JSON)).status in (200, 400)
+
+
+def _form() -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    form.add_field("purpose", "assistants")
+    form.add_field("file", b"some x", filename="x.txt")
+    return form
+
+
+async def test_deep_bodies_with_rate_limits_and_in_batches() -> None:
+    async with (
+        Server(limits=RateLimits(rpm=60, tpm=1_000_000)) as server,
+        aiohttp.ClientSession(headers={"authorization": "Bearer test"}) as session,
+    ):
+        api = Api(server, session)
+        await api.fails(400, "POST", "/chat/completions", data=b"[" * DEEP, headers=JSON)
+        form = aiohttp.FormData()
+        form.add_field("purpose", "batch")
+        form.add_field("file", b"[" * DEEP, filename="x.jsonl")
+        file = await api.ok("POST", "/files", data=form)
+        window = {"completion_window": "24h", "endpoint": "/v1/responses"}
+        batch = await api.ok("POST", "/batches", {"input_file_id": file["id"], **window})
+        batch = await api.ok("GET", f"/batches/{batch['id']}")
+        assert batch["errors"]["data"][0]["code"] == "invalid_json_line"
+
+
+async def test_an_endless_answer_is_a_server_error(api: Api) -> None:
+    def endless(text: str) -> str:
+        return endless(text)
+
+    api.server.answer = endless
+    error = await api.fails(500, "POST", "/chat/completions", CHAT)
+    assert "RecursionError" in error["message"]
