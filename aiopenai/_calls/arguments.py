@@ -141,6 +141,7 @@ class Builder(Signature):
         self.body = frozenset(body)
         # The reference names some twice, as one file and as several: which it is shows when it is given.
         self.files = tuple(dict.fromkeys(name.removesuffix("[]") for name in files or may_upload))
+        self.several_files = frozenset(name[:-2] for name in files or may_upload if name.endswith("[]"))
         self.typed_parts = typed_parts or {}
         self.sole_part = sole_part
         self.header_params = header_params or {}
@@ -202,7 +203,7 @@ class Builder(Signature):
                 continue
             elsewhere = name in self.query if self.has_body else name not in self.body
             (query if elsewhere else body)[self.wire.get(name, name)] = value
-        parts = _file_parts(files) if self.files else None
+        parts = [part for name, value in files for part in self._file_parts(name, value)] if self.files else None
         return Request(
             endpoint=self.endpoints.get(choice, self.endpoint) if isinstance(choice, str) else self.endpoint,
             path=path,
@@ -212,6 +213,19 @@ class Builder(Signature):
             headers=headers or None,
             stream=stream,
         )
+
+    def _file_parts(self, name: str, value: Any) -> list[tuple[str, Any]]:
+        """The fields of the form that one parameter fills. Raises TypeError for a value that is no file."""
+        if isinstance(value, (Omit, NotGiven)) or (value is None and name not in self.required):
+            return []
+        if value is None:
+            raise TypeError(f"{self.name}() needs a file as {name!r}, not None")
+        if not isinstance(value, (list, tuple)) or _is_file_tuple(value):
+            return [(name, value)]
+        several = cast("Sequence[Any]", value)
+        if name not in self.several_files:
+            raise TypeError(f"{self.name}() needs one file as {name!r}, not a {type(value).__name__} of {len(several)}")
+        return [(f"{name}[]", item) for item in several]
 
     def _make_form(self, request: Request[Any]) -> None:
         """Make the body a form whose parts say what they are, or the one part that was given. Raises TypeError."""
@@ -271,20 +285,8 @@ def _renamed(value: Any, path: Sequence[str], name: str) -> Any:
     return {(name if key == step else key): item for key, item in value.items()}
 
 
-def _file_parts(files: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    parts: list[tuple[str, Any]] = []
-    for name, value in files:
-        if value is None or isinstance(value, (Omit, NotGiven)):
-            continue
-        if isinstance(value, (list, tuple)) and not _is_file_tuple(value):
-            parts += ((f"{name}[]", item) for item in cast("Sequence[Any]", value))
-        else:
-            parts.append((name, cast("Any", value)))
-    return parts
-
-
 def _is_file_tuple(value: Any) -> bool:
-    """(file name, content ...) is one file; a tuple of files has no name in front."""
+    """Whether a tuple is one file: (file name, content ...). A tuple of files has no name in front."""
     return isinstance(value, tuple) and isinstance(next(iter(cast("Any", value)), b""), (str, type(None)))
 
 

@@ -26,7 +26,16 @@ from typing_extensions import Self, override
 
 from aiopenai._base.querystring import flatten
 
-__all__ = ["FileContent", "FileTypes", "MemorySource", "MultipartBody", "RequestFiles", "Source", "source_of"]
+__all__ = [
+    "FileContent",
+    "FileTypes",
+    "MemorySource",
+    "MultipartBody",
+    "RequestFiles",
+    "Source",
+    "file_name",
+    "source_of",
+]
 
 FileContent = IO[bytes] | bytes | os.PathLike[str]
 """A file to upload: an open binary file, its bytes, or its path."""
@@ -354,7 +363,7 @@ def _part(name: str, file: object) -> tuple[bytes, bytes | Source]:
             content = content.encode()
     else:
         content = file
-        filename = _name_of(file)
+        filename = file_name(file) or "upload"
     lines = [f'Content-Disposition: form-data; name="{name.translate(_ESCAPES)}"']
     if filename:
         lines[0] += f'; filename="{filename.translate(_ESCAPES)}"'
@@ -392,13 +401,13 @@ def _content(name: str, content: object) -> bytes | Source:
     return _FileSource(cast("IO[bytes]", content), name)
 
 
-def _name_of(file: object) -> str:
-    """The file name of a path or a file object, without directories; "upload" where there is none."""
-    name = os.fspath(cast("os.PathLike[str]", file)) if isinstance(file, os.PathLike) else getattr(file, "name", None)
-    if isinstance(name, bytes):
-        name = os.fsdecode(name)
-    # A file opened by its descriptor has a number for a name.
-    return (PurePath(name).name if isinstance(name, str) else "") or "upload"
+def file_name(file: object) -> str:
+    """Returns the file name of a path or a file object, without directories; an empty string where it has none."""
+    name: object = file if isinstance(file, os.PathLike) else getattr(file, "name", None)
+    if isinstance(name, (bytes, os.PathLike)):
+        name = os.fsdecode(cast("os.PathLike[str]", name))
+    # The name of a file that was opened by its descriptor is a number.
+    return PurePath(name).name if isinstance(name, str) else ""
 
 
 def _guess(filename: str) -> str:

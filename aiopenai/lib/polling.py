@@ -16,6 +16,7 @@ from operator import length_hint
 from typing import TYPE_CHECKING, Any
 
 from aiopenai._base.sentinels import Omit, is_left_out, omit
+from aiopenai._http.multipart import file_name
 from aiopenai.lib.calls import further, note, take_options
 
 if TYPE_CHECKING:
@@ -345,7 +346,7 @@ async def _upload_all(
             try:
                 uploaded[number] = await _upload(resource, file, options)
             except Exception as error:
-                note(error, f"It was files[{number}]{_named(file)} that could not be uploaded.")
+                note(error, f"It was files[{number}]{_described(file)} that could not be uploaded.")
                 raise
 
     # No more workers than files, where their number is known.
@@ -361,10 +362,10 @@ async def _upload_all(
     return [uploaded[number] for number in sorted(uploaded)]
 
 
-def _named(file: FileTypes) -> str:
-    """Which file it is, as far as it says so: never its content."""
-    name: object = file[0] if isinstance(file, tuple) else getattr(file, "name", None)
-    return f" ({name!r})" if isinstance(name, str) else ""
+def _described(file: FileTypes) -> str:
+    """Returns the name of a file in brackets, where it has one: never its content."""
+    name: object = file[0] if isinstance(file, tuple) else file_name(file)
+    return f" ({name!r})" if isinstance(name, str) and name else ""
 
 
 # Videos

@@ -12,11 +12,11 @@ import logging
 import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from pathlib import Path, PurePath
-from typing import IO, TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
 
 from aiopenai._base.sentinels import Omit, omit
-from aiopenai._http.multipart import PIECE_BYTES, MemorySource, Source, source_of
+from aiopenai._http.multipart import PIECE_BYTES, MemorySource, Source, file_name, source_of
 from aiopenai.lib.calls import further, note
 
 if TYPE_CHECKING:
@@ -63,12 +63,13 @@ async def upload_file_chunked(
     if part_size < 1:
         raise ValueError(f"part_size must be at least 1 byte, not {part_size}")
     in_memory = isinstance(file, (builtins.bytes, bytearray, memoryview))
-    filename = filename or _name(file)
+    content = Path(file) if isinstance(file, str) else file
+    source = source_of("file", content)
+    filename = filename or file_name(content)
     if not filename:
         raise TypeError("The `filename` argument must be given for content without a name of its own")
     if in_memory and bytes is None:
         raise TypeError("The `bytes` argument must be given for in-memory files")
-    source = source_of("file", Path(file) if isinstance(file, str) else file)
     size = await source.measure()
     announced = size if bytes is None else bytes
     if announced is None:
@@ -93,13 +94,6 @@ async def upload_file_chunked(
     checksum = {} if isinstance(md5, Omit) else {"md5": md5}
     completed: Upload = await resource.complete(upload_id=upload.id, part_ids=part_ids, **checksum, **options)
     return completed
-
-
-def _name(file: object) -> str:
-    """The file name of a path or an open file, without directories; empty where there is none."""
-    is_path = isinstance(file, (str, os.PathLike))
-    name: object = os.fsdecode(cast("str", file)) if is_path else getattr(file, "name", None)
-    return PurePath(name).name if isinstance(name, str) else ""
 
 
 async def _send(
