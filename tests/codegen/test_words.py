@@ -8,7 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from inspect import Parameter, get_annotations, signature
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 
@@ -243,3 +243,25 @@ def test_types() -> None:
         assert {field for field, own in found.items() if own} - documented == set(), key
         assert documented - found.keys() == set(), key
     assert {line.rpartition(".")[0] for line in lines} - words.keys() == set()
+
+
+def constant(key: str) -> str | None:
+    """Returns the only value of a field, such as `chat.completion` of `chat.ChatCompletion.object`."""
+    path, _, field = key.rpartition(".")
+    group, _, name = path.rpartition(".")
+    kind = getattr(import_module(f"aiopenai.types.{group}"), name)
+    config = kind.__struct_config__
+    if field == config.tag_field:
+        return str(config.tag)
+    hint = get_annotations(kind)[field]
+    origin: Any = get_origin(hint)
+    values = get_args(hint) if origin is Literal else ()
+    return str(values[0]) if len(values) == 1 else None
+
+
+def test_constants() -> None:
+    """A field with a single value has a line that names this value."""
+    lines = read("fields")
+    values = {key: value for key in lines if (value := constant(key)) is not None}
+    assert len(values) > 50
+    assert [key for key, value in values.items() if not lines[key].startswith(f"Always `{value}`")] == []
