@@ -1,10 +1,9 @@
-"""Private event loops for code that has none: how the blocking client runs what the asynchronous one consists of.
+"""The event loops on which the blocking client runs its coroutines.
 
-A loop is run by the thread that needs it, for as long as it needs it, and lies idle with its open connections between
-calls: `run_until_complete` costs 8 us where a hop to another thread's loop costs 40 to 80. Loops are lent, the last
-one first, so that one thread always gets the same one, 32 threads get 32, and short-lived threads find warm
-connections. What outlives a call, a stream say, keeps its loop until it ends. In a thread whose own loop is running
-(a notebook) nothing else can run, so there the call hops.
+A thread runs a loop itself, for one call at a time: `run_until_complete` costs 8 us, a hop to the thread of another
+loop 40 to 80. Between calls the loop lies idle with its open connections. Loops are lent last in, first out: one thread
+always gets the same loop, 32 threads get 32, and a short-lived thread finds warm connections. A stream keeps its loop
+until it ends. In a thread whose own loop is running, as in a notebook, the call hops to another thread.
 """
 
 from __future__ import annotations
@@ -12,13 +11,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import sys
 import threading
 import weakref
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aiopenai._base.deadlines import within
+from aiopenai._client.interrupts import Interrupts
 from aiopenai.errors import OpenAIError
 
 if TYPE_CHECKING:
@@ -28,11 +29,11 @@ __all__ = ["Lease", "Runner", "Runners"]
 
 T = TypeVar("T")
 
-# How many idle loops, each with its connections, are kept after a burst of threads; the reference keeps 100 as well.
+# Idle loops, each with its connections, that are kept after a burst of threads; the reference keeps 100 connections.
 MAX_IDLE = 100
-# How long a call that is interrupted may take to put its things in order.
+# The time that a broken-off call may take to close what it has opened.
 _GRACE_SECONDS = 1.0
-# Threads for calls from threads whose own loop is running: each such thread waits for its call, so few are busy.
+# Threads for calls from threads whose own loop is running. Each such thread waits for its call, so few are busy.
 _MAX_THREADS = 256
 
 
@@ -40,70 +41,97 @@ class Runner:
     """One loop, run by one thread at a time."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop = _new_loop()
         self._lock = threading.Lock()
         self.closed = False
         """Whether nothing more can be run."""
         self.inherited = False
-        """Whether that is so because this is a forked child."""
+        """Whether that is so because this process is a forked child."""
 
-    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end. Ctrl-C cancels it and raises KeyboardInterrupt."""
-        if asyncio._get_running_loop() is None:
-            return self._run(coroutine)
-        future = _threads().submit(copy_context().run, self._run, coroutine)
+    def run(self, coroutine: Coroutine[Any, Any, T], *, here: bool = False) -> T:
+        """Runs a coroutine to its end. Ctrl-C cancels it and raises KeyboardInterrupt.
+
+        It runs in this thread, unless this thread has a running loop and not `here`.
+        """
+        # Greenlets share a thread: while one runs a loop, another could not.
+        if not here and (asyncio._get_running_loop() is not None or _patched_by_gevent()):
+            return self._run_elsewhere(coroutine)
+        if self.closed:
+            coroutine.close()
+            raise OpenAIError(_INHERITED if self.inherited else _INTERRUPTED)
+        loop = self._loop
+        if not threading.main_thread().is_alive():
+            _work_without_threads(loop)
+        with self._lock:
+            interrupts = Interrupts(loop)
+            try:
+                task = interrupts.task = loop.create_task(coroutine)
+                # The steps of `run_until_complete`, without its check of the argument.
+                task.add_done_callback(self._stop)
+                loop.run_forever()
+                if interrupts.count:
+                    raise KeyboardInterrupt
+                return task.result()
+            except BaseException as error:
+                task = interrupts.task
+                own = isinstance(error, (Exception, asyncio.CancelledError)) and task is not None and task.done()
+                if interrupts.count or not own:
+                    self._settle(interrupts, coroutine)
+                raise
+            finally:
+                interrupts.end()
+                del interrupts
+                task = None  # type: ignore[assignment]  # or the traceback of an error would keep it
+
+    def _run_elsewhere(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Runs a coroutine in another thread, because this thread's own loop is running."""
+        if _patched_by_gevent():
+            # Under gevent only its own pool has real threads, ten of them unless the program sets another size.
+            pool = sys.modules["gevent"].get_hub().threadpool
+            return cast("T", pool.apply(self.run, (coroutine,), {"here": True}))
+        future = _threads().submit(copy_context().run, self.run, coroutine)
         try:
             return future.result()
         except BaseException:
-            # Interrupted while waiting, not failed: whoever interrupts does not want the rest.
+            # Interrupted while waiting, unless the future is done and has failed.
             if not future.done() and not future.cancel():
                 self._loop.call_soon_threadsafe(self._cancel_all)
             raise
         finally:
             del future
 
-    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        if self.closed:
-            coroutine.close()
-            why = (
-                "before the process was forked: only its parent can"
-                if self.inherited
-                else "and interrupted: nobody can"
-            )
-            raise OpenAIError(f"The reply was opened {why} read on.")
-        loop = self._loop
-        with self._lock:
-            task = loop.create_task(coroutine)
-            # What `run_until_complete` does, without finding out what it has been given.
-            task.add_done_callback(self._stop)
-            try:
-                loop.run_forever()
-                return task.result()
-            except BaseException as error:
-                if not task.done() or isinstance(error, (KeyboardInterrupt, SystemExit)):
-                    task.remove_done_callback(self._stop)
-                    self._break_off(task)
-                raise
-            finally:
-                del task
-
     def _stop(self, _: object) -> None:
         self._loop.stop()
 
-    def _break_off(self, task: asyncio.Task[Any]) -> None:
-        """After Ctrl-C, which comes in the middle of anything: the loop's own state may be half done, so it ends here.
+    def _settle(self, interrupts: Interrupts, coroutine: Coroutine[Any, Any, Any]) -> None:
+        """Brings the loop into order after an interrupt: it can be used again, unless an exception broke out of it."""
+        task = interrupts.task
+        if task is None:
+            coroutine.close()
+        elif task.done() and interrupts.count == 1:
+            # Cancelled as asked. Its error is looked at, so that asyncio does not report it as lost.
+            if not task.cancelled():
+                task.exception()
+        else:
+            task.remove_done_callback(self._stop)
+            self._break_off(task)
 
-        To keep the signal away from the loop instead costs more per call (15 us) than a new connection does in the end.
-        """
-        if asyncio._get_running_loop() is self._loop:
+    def _break_off(self, task: asyncio.Task[Any]) -> None:
+        """Ends the loop after an exception of a signal handler, which may come in the middle of the loop's own code."""
+        loop = self._loop
+        if asyncio._get_running_loop() is loop:
             asyncio._set_running_loop(None)
+        # Tasks that the exception has hit would be reported as "never retrieved".
+        loop.set_exception_handler(_ignore)
         task.cancel()
-        with contextlib.suppress(asyncio.CancelledError, Exception):
-            self._loop.run_until_complete(within(_GRACE_SECONDS, asyncio.shield(task)))
-        self._end()
+        try:
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                loop.run_until_complete(within(_GRACE_SECONDS, asyncio.shield(task)))
+        finally:
+            self._end()
 
     def abandon(self) -> None:
-        """In a forked child: never touch the loop again, as collecting it would."""
+        """Makes a forked child leave the loop alone, also when it is collected."""
         self.closed = self.inherited = True
         with contextlib.suppress(AttributeError):  # another implementation of loops
             cast("Any", self._loop)._closed = True
@@ -113,7 +141,7 @@ class Runner:
             task.cancel()
 
     def close(self) -> None:
-        """Close the loop and what is open on it."""
+        """Closes the loop and the connections on it."""
         if self.closed:
             return
         if asyncio._get_running_loop() is not None:
@@ -130,9 +158,9 @@ class Runner:
         loop = self._loop
         try:
             self._cancel_all()
-            # Sessions stand by as asynchronous generators, to close when their loop does.
+            # A session waits for the end of its loop as an asynchronous generator.
             loop.run_until_complete(loop.shutdown_asyncgens())
-            # What was told to close by others is done in the turns that follow.
+            # Transports that were told to close do so in the turns that follow.
             loop.run_until_complete(_turns(3))
         finally:
             self.closed = True
@@ -150,23 +178,23 @@ class Runners:
         _pools.add(self)
 
     def take(self) -> Runner:
-        """A loop that nobody else uses until it is given back."""
+        """Returns a loop that is lent to no one else until it is given back."""
         try:
-            runner = self._idle.pop()
+            return self._idle.pop()
         except IndexError:
             runner = Runner()
             self._made.add(runner)
-        return runner
+            return runner
 
     def give(self, runner: Runner) -> None:
-        """Take a loop back."""
+        """Takes a loop back."""
         if self.closed or len(self._idle) >= MAX_IDLE:
             runner.close()
         elif not runner.closed:
             self._idle.append(runner)
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end on one of the loops."""
+        """Runs a coroutine to its end on one of the loops."""
         try:
             runner = self.take()
         except BaseException:
@@ -178,18 +206,18 @@ class Runners:
             self.give(runner)
 
     def lease(self) -> Lease:
-        """A loop for something that outlives a call."""
+        """Returns a loop for a stream or an unread reply."""
         return Lease(self, self.take())
 
     def close(self) -> None:
-        """Close the idle loops now, and those in use when they are given back."""
+        """Closes the idle loops now, and those in use when they are given back."""
         self.closed = True
         _close_all(self._idle)
 
     def abandon(self) -> None:
-        """In a forked child: leave the parent's loops and connections alone, also when they are collected.
+        """Makes a forked child leave the parent's loops and connections alone, also when they are collected.
 
-        The two processes share what the operating system knows of a loop: to close one here would disturb it there.
+        Both processes share the kernel's objects of a loop: closing one here would disturb the parent.
         """
         for runner in self._made:
             runner.abandon()
@@ -199,21 +227,21 @@ class Runners:
 
 
 class Lease:
-    """A loop that something holds which outlives a call: a stream, or a reply whose body is not read yet."""
+    """A loop that a stream or an unread reply holds until `release`."""
 
     def __init__(self, pool: Runners, runner: Runner) -> None:
         self._pool = pool
         self._runner: Runner | None = runner
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine to its end. Raises OpenAIError when what held the loop is closed."""
+        """Runs a coroutine to its end. Raises OpenAIError if the loop was given back."""
         if self._runner is None:
             coroutine.close()
-            raise OpenAIError("The reply was closed: nothing more of it can be read.")
+            raise OpenAIError("This reply is closed and cannot be read any further.")
         return self._runner.run(coroutine)
 
     def iterate(self, pieces: AsyncIterator[T]) -> Iterator[T]:
-        """What an async generator yields; it is closed when the iteration ends, also early."""
+        """Yields the items of an async generator, and closes it when the iteration ends, also early."""
         try:
             while True:
                 try:
@@ -222,17 +250,24 @@ class Lease:
                     return
                 yield piece
         finally:
-            if self._runner is not None:
+            # After an interrupt that ended the loop, the generator has ended with it.
+            if self._runner is not None and not self._runner.closed:
                 self.run(_aclose(pieces))
 
     def release(self) -> None:
-        """Give the loop back; more than once is as good as once."""
+        """Gives the loop back. Further calls do nothing."""
         runner, self._runner = self._runner, None
         if runner is not None:
             self._pool.give(runner)
 
     def __del__(self) -> None:
         self.release()
+
+
+_INHERITED = (
+    "This reply was opened before the process was forked. Only the parent can read it; the child must make a new call."
+)
+_INTERRUPTED = "This reply was interrupted (Ctrl-C) and cannot be read any further."
 
 
 async def _next(pieces: AsyncIterator[T]) -> T:
@@ -248,6 +283,41 @@ async def _turns(count: int) -> None:
         await asyncio.sleep(0)
 
 
+def _ignore(_loop: object, _context: object) -> None:
+    """The exception handler of a loop that an interrupt has ended."""
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    """Returns a loop for a real thread, also under gevent, whose selectors and threads belong to greenlets."""
+    if not _patched_by_gevent():
+        return asyncio.new_event_loop()
+    selector: Any = sys.modules["gevent.monkey"].get_original("selectors", "DefaultSelector")
+    loop = asyncio.SelectorEventLoop(selector())
+    _work_without_threads(loop)
+    return loop
+
+
+def _work_without_threads(loop: Any) -> None:
+    """Makes a loop do the work of its threads itself: the interpreter is exiting, and starts none in `atexit`."""
+
+    def run_in_executor(_: object, function: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
+        future = loop.create_future()
+        try:
+            future.set_result(function(*args))
+        except Exception as error:
+            future.set_exception(error)
+        return cast("asyncio.Future[Any]", future)
+
+    with contextlib.suppress(AttributeError):  # another implementation of loops, which has threads of its own
+        loop.run_in_executor = run_in_executor
+
+
+def _patched_by_gevent() -> bool:
+    """Returns whether gevent has replaced the threads of the standard library by greenlets."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
+
+
 def _close_all(idle: list[Runner]) -> None:
     while idle:
         idle.pop().close()
@@ -256,7 +326,7 @@ def _close_all(idle: list[Runner]) -> None:
 _pools: weakref.WeakSet[Runners] = weakref.WeakSet()
 _inherited: list[Runner] = []
 _executor: ThreadPoolExecutor | None = None
-# Reentrant: a lease that is collected meanwhile may need a thread, too.
+# Reentrant: a lease that is collected meanwhile may need a thread.
 _executor_lock = threading.RLock()
 
 

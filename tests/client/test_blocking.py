@@ -494,6 +494,48 @@ class TestProcesses:
         assert (out, err) == ("interrupted list True\n", "")
 
 
+@pytest.mark.parametrize("warm", [False, True])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_atexit(warm: bool, host: str, server: Server) -> None:
+    """The interpreter starts no threads any more: neither the first import nor a look-up of a name may need one."""
+    program = f"""
+        import atexit
+        from aiopenai import OpenAI
+        client = OpenAI()
+        chat = {{"model": "gpt-4o", "messages": [{{"role": "user", "content": "hi"}}]}}
+        {"client.models.list()" if warm else ""}
+        @atexit.register
+        def last():
+            print(client.models.list().object)
+            print(len(list(client.chat.completions.create(**chat, stream=True))) > 1)
+            print(*(result.ok for result in client.map([client.models.list.request()])))
+            client.close()
+    """
+    url = server.base_url.replace("127.0.0.1", host)
+    assert run(program, server, OPENAI_BASE_URL=url).split() == ["list", "True", "True"]
+
+
+def test_greenlets(server: Server) -> None:
+    pytest.importorskip("gevent")
+    server.fault(delay=0.1, times=None)
+    program = """
+        from gevent import monkey
+        monkey.patch_all()
+        import gevent
+        from aiopenai import OpenAI
+        client = OpenAI(max_retries=0)
+        chat = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
+        def use():
+            stream = client.chat.completions.create(**chat, stream=True)
+            return client.models.list().object, len(list(stream)) > 1
+        jobs = [gevent.spawn(use) for _ in range(12)]
+        gevent.joinall(jobs)
+        print(*{job.value for job in jobs}, *(job.exception for job in jobs if job.exception))
+        print(use())
+    """
+    assert run(program, server).split("\n")[:2] == ["('list', True)"] * 2
+
+
 def test_async_client_does_not_run_coroutines() -> None:
     with pytest.raises(TypeError, match="await"):
         AsyncOpenAI(api_key="k").run(asyncio.sleep(0))

@@ -1,0 +1,213 @@
+"""Ctrl-C in the blocking client: KeyboardInterrupt always; no messages, descriptors or broken loops remain."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from aiopenai._client.interrupts import Interrupts
+from aiopenai._client.loops import Runner
+from aiopenai.errors import OpenAIError
+from aiopenai.testing import Server
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+
+# Each statement is one use of the client that an interrupt may hit anywhere.
+USES = {
+    "call": "client.models.list()",
+    "chat": "client.chat.completions.create(**CHAT)",
+    "raw": "client.chat.completions.with_raw_response.create(**CHAT).parse()",
+    "stream": "list(client.chat.completions.create(**CHAT, stream=True))",
+    "lines": "with create(**CHAT, stream=True) as reply: list(reply.iter_lines())",
+    "bytes": "with create(**CHAT) as reply: list(reply.iter_bytes(5))",
+    "map": "list(client.map([client.models.list.request() for _ in range(4)]))",
+    "gather": "client.gather([{'url': '/v1/chat/completions', 'body': CHAT}] * 3)",
+    "helper": "client.chat.completions.stream(**CHAT).__enter__().get_final_completion()",
+}
+PROGRAM = """
+    import gc, os, random, signal, threading, time
+    from aiopenai import OpenAI
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    CHAT = {{"model": "gpt-4o", "messages": [{{"role": "user", "content": "hi " * 50}}]}}
+    client = OpenAI(max_retries=0)
+    create = client.chat.completions.with_streaming_response.create
+    rest, hit, wrong = random.Random({seed}), 0, []
+    for _ in range(3):
+        {use}
+    begun = time.perf_counter()
+    for _ in range(5):
+        {use}
+    usual = (time.perf_counter() - begun) / 5
+    descriptors = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
+    kick = threading.Event()
+    def interrupt():
+        while True:
+            kick.wait()
+            kick.clear()
+            if over:
+                return
+            time.sleep(rest.random() * usual)
+            os.kill(os.getpid(), signal.SIGINT)
+    over = False
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    for _ in range({count}):
+        try:
+            kick.set()
+            {use}
+            time.sleep(5)
+        except KeyboardInterrupt:
+            hit += 1
+        except BaseException as error:
+            wrong.append(repr(error))
+            try:
+                time.sleep(5)
+            except KeyboardInterrupt:
+                pass
+        client.models.list()
+    over = True
+    kick.set()
+    thread.join()
+    gc.collect()
+    client.models.list()
+    left = len(os.listdir("/proc/self/fd")) - descriptors if descriptors else 0
+    client.close()
+    print(hit, wrong, left <= 2)
+"""
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
+    with Server() as server:
+        server.answer = "word " * 40
+        yield server
+
+
+@pytest.mark.parametrize("use", USES)
+def test_at_any_time(use: str, running: Server) -> None:
+    count = 40
+    program = textwrap.dedent(PROGRAM).format(use=USES[use], count=count, seed=len(use))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=ROOT,
+        env={**os.environ, "OPENAI_BASE_URL": running.base_url, "OPENAI_API_KEY": "k"},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == (f"{count} [] True\n", "")
+
+
+class TestInterrupts:
+    def test_only_pythons_own_handler_is_replaced(self) -> None:
+        runner = Runner()
+        before = signal.signal(signal.SIGINT, mine := lambda *_: None)
+        try:
+
+            async def handler() -> object:
+                return signal.getsignal(signal.SIGINT)
+
+            assert runner.run(handler()) is mine
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            assert isinstance(getattr(runner.run(handler()), "__self__", None), Interrupts)
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        finally:
+            signal.signal(signal.SIGINT, before)
+            runner.close()
+
+    def test_only_in_the_main_thread(self) -> None:
+        runner = Runner()
+        found: list[object] = []
+
+        async def handler() -> None:
+            found.append(signal.getsignal(signal.SIGINT))
+
+        thread = threading.Thread(target=lambda: runner.run(handler()))
+        thread.start()
+        thread.join()
+        runner.close()
+        assert found == [signal.getsignal(signal.SIGINT)]
+
+    def test_the_loop_is_used_again(self) -> None:
+        runner = Runner()
+
+        async def interrupted() -> None:
+            signal.raise_signal(signal.SIGINT)
+            await asyncio.sleep(30)
+
+        with pytest.raises(KeyboardInterrupt):
+            runner.run(interrupted())
+        assert runner.run(asyncio.sleep(0, "next")) == "next"
+        runner.close()
+
+    def test_an_error_while_it_is_cancelled_is_no_answer(self) -> None:
+        runner = Runner()
+
+        async def translates() -> None:
+            signal.raise_signal(signal.SIGINT)
+            try:
+                await asyncio.sleep(30)
+            except asyncio.CancelledError:
+                raise ValueError("translated") from None
+
+        async def finishes() -> str:
+            signal.raise_signal(signal.SIGINT)
+            return "an answer"
+
+        for each in (translates, finishes):
+            with pytest.raises(KeyboardInterrupt):
+                runner.run(each())
+        assert runner.run(asyncio.sleep(0, "next")) == "next"
+        runner.close()
+
+    def test_the_second_one_does_not_wait(self) -> None:
+        runner = Runner()
+
+        async def stubborn() -> None:
+            signal.raise_signal(signal.SIGINT)
+            while True:
+                try:
+                    await asyncio.sleep(30)
+                except asyncio.CancelledError:
+                    asyncio.get_running_loop().call_later(0.01, signal.raise_signal, signal.SIGINT)
+                    await asyncio.sleep(30)
+
+        with pytest.raises(KeyboardInterrupt):
+            runner.run(stubborn())
+        assert runner.closed
+        with pytest.raises(OpenAIError, match="interrupted"):
+            runner.run(asyncio.sleep(0))
+
+    @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, TimeoutError])
+    def test_a_handler_of_the_program_that_raises(
+        self, error: type[BaseException], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        runner = Runner()
+
+        def handler(*_: object) -> None:
+            raise error
+
+        async def waits() -> None:
+            # From another thread, so that it comes while the loop waits and not in a callback.
+            threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGUSR1)).start()
+            await asyncio.sleep(30)
+
+        before = signal.signal(signal.SIGUSR1, handler)
+        try:
+            with pytest.raises(error):
+                runner.run(waits())
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        assert not caplog.records
+        runner.close()
