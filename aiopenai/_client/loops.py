@@ -64,6 +64,7 @@ class Runner:
             _work_without_threads(loop)
         with self._lock:
             interrupts = Interrupts(loop)
+            task: asyncio.Task[T] | None = None
             try:
                 task = interrupts.task = loop.create_task(coroutine)
                 # The steps of `run_until_complete`, without its check of the argument.
@@ -73,15 +74,14 @@ class Runner:
                     raise KeyboardInterrupt
                 return task.result()
             except BaseException as error:
-                task = interrupts.task
                 own = isinstance(error, (Exception, asyncio.CancelledError)) and task is not None and task.done()
                 if interrupts.count or not own:
                     self._settle(interrupts, coroutine)
                 raise
             finally:
                 interrupts.end()
-                del interrupts
-                task = None  # type: ignore[assignment]  # or the traceback of an error would keep it
+                # The traceback of an error keeps this frame, and the frame would keep the error by its task.
+                del interrupts, task
 
     def _run_elsewhere(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine in another thread, because this thread's own loop is running."""
