@@ -30,7 +30,7 @@ ARROWS: dict[str, set[str]] = {
     "_calls": CALLS,
     "lib": LIB,
     "resources": {*LIB, "resources"},
-    "auth": {*HTTP, "auth"},
+    "auth": {*HTTP, "retry", "auth"},
     "_client": CLIENT,
     "_jobs": JOBS,
     "_cli": {*JOBS, "__init__", "_cli"},

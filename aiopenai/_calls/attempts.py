@@ -138,7 +138,7 @@ class Attempts:
             await reply.read()
             own = Secret(await self._blocks.authorized(call, taken))
             reply = await session.send(call.request.endpoint.method, call.url, own.value, call.body, call.timeout)
-        if is_redirect(reply):
+        if is_redirect(reply) and self._provider.follows_redirects:
             headers = Secret(self._blocks.of(call, taken)) if own is None else own
             reply = await follow(session, call, reply, headers, self._sessions.block)
         if reply.status < 300:

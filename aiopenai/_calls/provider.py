@@ -37,6 +37,8 @@ class Provider(ABC):
     """The base URL without credentials, query and final slash. Credentials are sent to its origin only."""
     credential_headers: ClassVar[tuple[str, ...]] = ("authorization",)
     """The lower-case names of the headers that hold credentials. A request needs one of them."""
+    follows_redirects: bool = True
+    """Whether redirects are followed; a redirect is an error otherwise."""
     authorizes: bool = False
     """Whether `authorize` is called for each attempt. A provider whose headers never change leaves it False."""
 

@@ -34,6 +34,7 @@ from aiopenai._client.configuration import (
     Option,
     checked_key,
     checked_secret,
+    inherited_credentials,
 )
 from aiopenai._client.provider import OpenAIProvider
 from aiopenai._client.sending import Sending
@@ -47,6 +48,9 @@ if TYPE_CHECKING:
 
     import aiohttp
     from tenacity import BaseRetrying
+
+    from aiopenai._client.service import Service
+    from aiopenai.auth import WorkloadIdentity
 
 __all__ = ["BaseClient"]
 
@@ -65,6 +69,8 @@ class BaseClient(Sending, Verbs[M], Resources[M]):
     - `api_key` (`OPENAI_API_KEY`): the key, or a function, plain or async, that returns it before each attempt.
     - `admin_api_key` (`OPENAI_ADMIN_KEY`), `organization` (`OPENAI_ORG_ID`), `project` (`OPENAI_PROJECT_ID`),
       `webhook_secret` (`OPENAI_WEBHOOK_SECRET`).
+    - `workload_identity`: the identity of the machine in place of a key; see `aiopenai.auth`.
+    - `provider`: a cloud in place of OpenAI's API; see `aiopenai.providers`.
     - `base_url` (`OPENAI_BASE_URL`): the URL of the API; a user and password in it are sent in place of the key.
       `data_residency` names a region's URL instead.
     - `default_headers` (added to `OPENAI_CUSTOM_HEADERS`, a line each), `default_query`: sent with each request.
@@ -97,6 +103,8 @@ class BaseClient(Sending, Verbs[M], Resources[M]):
         *,
         api_key: ApiKey | None = None,
         admin_api_key: str | None = None,
+        workload_identity: WorkloadIdentity | None = None,
+        provider: Service | None = None,
         organization: str | None = None,
         project: str | None = None,
         webhook_secret: str | None = None,
@@ -122,6 +130,8 @@ class BaseClient(Sending, Verbs[M], Resources[M]):
         _enforce_credentials: bool = True,
     ) -> None:
         configuration = Configuration.of(
+            provider=provider,
+            workload_identity=workload_identity,
             api_key=api_key,
             admin_api_key=admin_api_key,
             organization=organization,
@@ -179,7 +189,10 @@ class BaseClient(Sending, Verbs[M], Resources[M]):
         self._configure(msgspec.structs.replace(self._configuration, **changes))
 
     def _make_provider(self, configuration: Configuration) -> Provider:
-        return OpenAIProvider(configuration)
+        service = configuration.service
+        return (
+            OpenAIProvider(configuration) if service is None else service.provider(configuration, self._sessions.wiring)
+        )
 
     def _standard_headers(self) -> dict[str, str]:
         headers = {
@@ -237,6 +250,8 @@ class BaseClient(Sending, Verbs[M], Resources[M]):
         *,
         api_key: ApiKey | None = None,
         admin_api_key: str | None = None,
+        workload_identity: WorkloadIdentity | None = None,
+        provider: Service | None | NotGiven = not_given,
         organization: str | None = None,
         project: str | None = None,
         webhook_secret: str | None = None,
@@ -262,20 +277,26 @@ class BaseClient(Sending, Verbs[M], Resources[M]):
         `set_default_query` replace them. Raises ValueError if both are given.
         """
         own = self._configuration
-        headers = _changed("headers", own.default_headers, default_headers, set_default_headers)
-        query = _changed("query", own.default_query, default_query, set_default_query)
-        if isinstance(base_url, NotGiven) and data_residency is None:
-            base_url = own.base_url.whole
-        # By the constructor, and not by `structs.replace` alone: a subclass may have options of its own.
-        twin = type(self)(
-            api_key=cast("ApiKey", api_key or own.api_key),
-            admin_api_key=cast("str | None", admin_api_key or own.admin_api_key),
-            organization=organization or own.organization,
-            project=project or own.project,
-            webhook_secret=cast("str | None", webhook_secret or own.webhook_secret),
-            websocket_base_url=websocket_base_url or own.websocket_base_url,
+        credentials = inherited_credentials(
+            own,
+            api_key=api_key,
+            admin_api_key=admin_api_key,
+            workload_identity=workload_identity,
+            provider=provider,
             base_url=base_url,
             data_residency=data_residency,
+        )
+        # A client of another cloud inherits no facts about this one's account.
+        kept = own if credentials.get("provider") in (None, own.service) else Configuration()
+        headers = _changed("headers", kept.default_headers, default_headers, set_default_headers)
+        query = _changed("query", own.default_query, default_query, set_default_query)
+        # By the constructor, and not by `structs.replace` alone: a subclass may have options of its own.
+        twin = type(self)(
+            **credentials,
+            organization=organization or kept.organization,
+            project=project or kept.project,
+            webhook_secret=cast("str | None", webhook_secret or own.webhook_secret),
+            websocket_base_url=websocket_base_url or own.websocket_base_url,
             timeout=own.timeout if isinstance(timeout, NotGiven) else timeout,
             max_retries=own.max_retries if isinstance(max_retries, NotGiven) else max_retries,
             retry=retry or own.retry,

@@ -22,6 +22,7 @@ from aiopenai._calls.preparation import (
     checked_policy,
     checked_retries,
 )
+from aiopenai._client.service import Service
 from aiopenai._data.sse import MAX_EVENT_BYTES
 from aiopenai.errors import OpenAIError
 
@@ -83,6 +84,7 @@ class BaseURL(msgspec.Struct, frozen=True):
 class Configuration(CallDefaults, frozen=True, eq=False, kw_only=True):
     """The options of a client, checked."""
 
+    service: Service | None = None
     api_key: Secret[str] | KeyFunction = Secret("")
     admin_api_key: Secret[str] | None = None
     organization: str | None = None
@@ -100,6 +102,8 @@ class Configuration(CallDefaults, frozen=True, eq=False, kw_only=True):
     def of(
         cls,
         *,
+        provider: Any,
+        workload_identity: Any,
         api_key: Any,
         admin_api_key: Any,
         organization: str | None,
@@ -124,25 +128,35 @@ class Configuration(CallDefaults, frozen=True, eq=False, kw_only=True):
         Raises OpenAIError without credentials, TypeError and ValueError for options of a wrong type or value.
         """
         env = os.environ
-        key = checked_key("api_key", env.get("OPENAI_API_KEY") if api_key is None else api_key)
-        admin = checked_secret("admin_api_key", env.get("OPENAI_ADMIN_KEY") if admin_api_key is None else admin_api_key)
-        if enforce_credentials and key == Secret("") and not (admin and admin.value):
+        service = _service(provider, workload_identity, api_key, admin_api_key, base_url, data_residency)
+        ambient: Mapping[str, str] = env
+        if provider is not None:
+            # The environment's options are those of OpenAI's API.
+            ambient = {}
+            base_url = service.base_url if service is not None else base_url
+        if service is not None:
+            api_key = ""
+        key = checked_key("api_key", ambient.get("OPENAI_API_KEY") if api_key is None else api_key)
+        admin_key = ambient.get("OPENAI_ADMIN_KEY") if admin_api_key is None else admin_api_key
+        admin = checked_secret("admin_api_key", admin_key)
+        if enforce_credentials and service is None and key == Secret("") and not (admin and admin.value):
             raise OpenAIError(
                 "No credentials: pass api_key (or admin_api_key) to the client, or set the environment variable "
                 "OPENAI_API_KEY (or OPENAI_ADMIN_KEY)."
             )
         webhook = env.get("OPENAI_WEBHOOK_SECRET") if webhook_secret is None else webhook_secret
         return cls(
+            service=service,
             api_key=key,
             admin_api_key=admin,
-            organization=env.get("OPENAI_ORG_ID") if organization is None else organization,
-            project=env.get("OPENAI_PROJECT_ID") if project is None else project,
+            organization=ambient.get("OPENAI_ORG_ID") if organization is None else organization,
+            project=ambient.get("OPENAI_PROJECT_ID") if project is None else project,
             webhook_secret=checked_secret("webhook_secret", webhook),
             websocket_base_url=websocket_base_url,
-            base_url=BaseURL.of(_chosen_url(base_url, data_residency)),
+            base_url=BaseURL.of(_chosen_url(base_url, data_residency, service)),
             timeout=DEFAULT_TIMEOUT if isinstance(timeout, NotGiven) else Timeout.of(timeout),
             max_retries=checked_retries(max_retries),
-            default_headers={**from_environment(), **(default_headers or {})},
+            default_headers={**(from_environment() if ambient else {}), **(default_headers or {})},
             default_query=dict(default_query or {}),
             retry=checked_policy(retry),
             deadline=checked_deadline(deadline),
@@ -203,13 +217,102 @@ def checked_secret(name: str, value: Any) -> Secret[str] | None:
     return Secret(value)
 
 
-def _chosen_url(base_url: Any, data_residency: Any) -> Any:
+def _service(
+    provider: Any, workload_identity: Any, api_key: Any, admin_api_key: Any, base_url: Any, data_residency: Any
+) -> Service | None:
+    """Returns the service that the options name, or None for OpenAI's API with a key.
+
+    Raises OpenAIError for options that exclude each other.
+    """
+    if provider is not None:
+        if not isinstance(provider, Service):
+            raise OpenAIError(
+                "provider must be made by aiopenai.providers.bedrock(...) or aiopenai.providers.vertex(...), "
+                f"not {type(provider).__name__}."
+            )
+        beside = {
+            "api_key": api_key,
+            "admin_api_key": admin_api_key,
+            "workload_identity": workload_identity,
+            "base_url": None if isinstance(base_url, NotGiven) else base_url,
+            "data_residency": data_residency,
+        }
+        names = [name for name, value in beside.items() if value is not None]
+        if names:
+            raise OpenAIError(f"provider brings its own URL and credentials: leave out {' and '.join(names)}.")
+        return provider
+    if workload_identity is None or isinstance(workload_identity, Service):
+        return workload_identity
+    if api_key is not None:
+        raise OpenAIError("api_key and workload_identity exclude each other: pass only one of them.")
+    from aiopenai._client.workload import WorkloadIdentityService
+
+    return WorkloadIdentityService(workload_identity)
+
+
+def inherited_credentials(
+    own: Configuration,
+    *,
+    api_key: Any,
+    admin_api_key: Any,
+    workload_identity: Any,
+    provider: Any,
+    base_url: Any,
+    data_residency: Any,
+) -> dict[str, Any]:
+    """Returns the constructor's options for the credentials and the URL of a copy: the given ones, else the client's.
+
+    A credential of one kind replaces those of the other kinds.
+    """
+    cloud = own.service if own.service is not None and own.service.is_cloud else None
+    chosen = cloud if isinstance(provider, NotGiven) else provider
+    urls = {"base_url": base_url, "data_residency": data_residency}
+    if chosen is not None:
+        keys = {"api_key": api_key, "admin_api_key": admin_api_key, "workload_identity": workload_identity}
+        return {"provider": chosen, **keys, **urls}
+    if cloud is not None:
+        # Back from a cloud to the API: nothing of the cloud's URL and credentials is of use there.
+        return {"api_key": api_key, "admin_api_key": admin_api_key, "workload_identity": workload_identity, **urls}
+    identity = workload_identity
+    if identity is None and api_key is None:
+        identity = own.service
+    found: dict[str, Any] = {"admin_api_key": admin_api_key or own.admin_api_key, "workload_identity": identity}
+    if identity is None:
+        # The key of a client with a workload identity is empty, and the environment's is taken.
+        found["api_key"] = api_key or (own.api_key if own.service is None else None)
+    else:
+        found["api_key"] = api_key
+    if isinstance(base_url, NotGiven) and data_residency is None:
+        # The default URL of one kind of credentials may not be that of the other.
+        default = _regions(own.service)["global"]
+        if _regions(identity)["global"] == default or own.base_url.whole.rstrip("/") != default:
+            urls["base_url"] = own.base_url.whole
+    return {**found, **urls}
+
+
+def _regions(identity: Any) -> Mapping[str, str]:
+    """Returns the base URLs by region for a workload identity, given as a dict or as a service, or for None."""
+    if isinstance(identity, Mapping):
+        from aiopenai._client.workload import WorkloadIdentityService
+
+        identity = WorkloadIdentityService(identity)
+    return _REGIONS if identity is None or identity.regions is None else cast("Mapping[str, str]", identity.regions)
+
+
+def _chosen_url(base_url: Any, data_residency: Any, service: Service | None) -> Any:
+    regions = _regions(service)
     if data_residency is not None:
         if not isinstance(base_url, NotGiven):
             raise ValueError("data_residency and base_url exclude each other: pass only one of them")
         if data_residency not in _REGIONS:
             raise ValueError(f"data_residency must be one of {', '.join(sorted(_REGIONS))}, not {data_residency!r}")
-        return _REGIONS[data_residency]
+        if data_residency not in regions:
+            raise OpenAIError(
+                f"data_residency must be one of {', '.join(sorted(regions))} here, not {data_residency!r}."
+            )
+        return regions[data_residency]
     if base_url is None or isinstance(base_url, NotGiven):
-        return os.environ.get("OPENAI_BASE_URL") or DEFAULT_BASE_URL
+        base_url = os.environ.get("OPENAI_BASE_URL") or regions["global"]
+    if service is not None and service.needs_https and not str(base_url).strip().lower().startswith("https://"):
+        raise OpenAIError("base_url must be an https URL for an X.509 workload identity.")
     return base_url

@@ -9,7 +9,8 @@ import math
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any, NamedTuple
 
@@ -20,7 +21,7 @@ from aiopenai._http.messages import HTTPResponse
 from aiopenai.auth.identity import SubjectTokenWorkloadIdentity
 from aiopenai.errors import OAuthError, OpenAIError
 
-__all__ = ["TOKEN_EXCHANGE_URL", "WorkloadIdentityAuth"]
+__all__ = ["TOKEN_EXCHANGE_URL", "Token", "WorkloadIdentityAuth", "read_token"]
 
 TOKEN_EXCHANGE_URL = "https://auth.openai.com/oauth/token"
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
@@ -33,11 +34,10 @@ EXCHANGE_TIMEOUT = 10.0
 # After a failed refresh of a token that is still valid, the next refresh waits this long.
 PAUSE_AFTER_FAILURE = 0.5
 
-# One request that sends JSON: the URL and the body.
-Post = Callable[[str, bytes], HTTPResponse]
 
+class Token(NamedTuple):
+    """An API token, with the times of its refresh and of its expiry by the monotonic clock."""
 
-class _Token(NamedTuple):
     value: str
     refresh_at: float
     expires_at: float
@@ -56,19 +56,23 @@ class WorkloadIdentityAuth:
         *,
         workload_identity: SubjectTokenWorkloadIdentity,
         token_exchange_url: str = TOKEN_EXCHANGE_URL,
-        _post: Post | None = None,
+        _wiring: Mapping[str, Any] | None = None,
     ) -> None:
-        self._identity: SubjectTokenWorkloadIdentity = {**workload_identity}
+        self._identity: Any = {**workload_identity}
         self._url = token_exchange_url
-        self._post = _post or _post_json
+        # The client's options for its own sessions: the exchange goes through the same proxy.
+        self._wiring = {
+            name: (_wiring or {})[name] for name in ("proxy", "ssl", "trust_env") if name in (_wiring or {})
+        }
         self._start()
 
     def _start(self) -> None:
         self._lock = threading.Lock()
         self._process = os.getpid()
-        self._token: _Token | None = None
+        self._token: Token | None = None
         self._exchange: Future[str] | None = None
         self._not_before = 0.0
+        self._issued: deque[str] = deque(maxlen=8)
 
     def get_token(self) -> str:
         """Returns a valid token, from an exchange if there is none; blocks meanwhile.
@@ -101,6 +105,10 @@ class WorkloadIdentityAuth:
             if self._token is not None and token in (None, self._token.value):
                 self._token = None
 
+    def has_issued(self, token: str) -> bool:
+        """Returns whether a token is one of the last few tokens of this identity."""
+        return token in self._issued
+
     def _present(self) -> str | Future[str]:
         """Returns a valid token, or the exchange that brings one; starts an exchange if one is due."""
         if self._process != os.getpid():
@@ -121,7 +129,7 @@ class WorkloadIdentityAuth:
             return token.value if token is not None and valid else self._exchange
 
     def _run(self, exchange: Future[str]) -> None:
-        token: _Token | None = None
+        token: Token | None = None
         failure: BaseException | None = None
         try:
             token = self._exchanged()
@@ -132,6 +140,7 @@ class WorkloadIdentityAuth:
             self._exchange = None
             if token is not None:
                 self._token = token
+                self._issued.append(token.value)
             else:
                 self._not_before = time.monotonic() + PAUSE_AFTER_FAILURE
         if token is not None:
@@ -140,7 +149,7 @@ class WorkloadIdentityAuth:
             assert failure is not None
             exchange.set_exception(failure)
 
-    def _exchanged(self) -> _Token:
+    def _exchanged(self) -> Token:
         """Exchanges a new subject token. Raises OpenAIError, and what a source of the user's raises."""
         identity = self._identity
         source = identity["provider"]
@@ -153,20 +162,23 @@ class WorkloadIdentityAuth:
             raise OpenAIError("The subject token provider returned no token: get_token() must return a non-empty str.")
         begun = time.monotonic()
         response = self._post(
-            self._url,
-            encode(
-                {
-                    "grant_type": GRANT_TYPE,
-                    "subject_token": subject_token,
-                    "subject_token_type": kind,
-                    "identity_provider_id": identity["identity_provider_id"],
-                    "service_account_id": identity["service_account_id"],
-                }
-            ),
+            {
+                "grant_type": GRANT_TYPE,
+                "subject_token": subject_token,
+                "subject_token_type": kind,
+                "identity_provider_id": identity["identity_provider_id"],
+                "service_account_id": identity["service_account_id"],
+            }
         )
-        value, lifetime = read_token(response)
-        buffer = min(identity.get("refresh_buffer_seconds", REFRESH_BUFFER_SECONDS), lifetime / 2)
-        return _Token(value, begun + lifetime - buffer, begun + lifetime)
+        return self._kept(*read_token(response), begun)
+
+    def _kept(self, value: str, lifetime: float, begun: float) -> Token:
+        buffer = min(self._identity.get("refresh_buffer_seconds", REFRESH_BUFFER_SECONDS), lifetime / 2)
+        return Token(value, begun + lifetime - buffer, begun + lifetime)
+
+    def _post(self, body: Mapping[str, str]) -> HTTPResponse:
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        return fetch("POST", self._url, headers=headers, content=encode(body), timeout=EXCHANGE_TIMEOUT, **self._wiring)
 
 
 def read_token(response: HTTPResponse) -> tuple[str, float]:
@@ -191,8 +203,3 @@ def read_token(response: HTTPResponse) -> tuple[str, float]:
 def _copied(error: OpenAIError) -> OpenAIError:
     # Each caller raises an error of its own: tracebacks of one error raised in many tasks would pile up.
     return copy.copy(error)
-
-
-def _post_json(url: str, body: bytes) -> HTTPResponse:
-    headers = {"Content-Type": "application/json", "Accept": "application/json"}
-    return fetch("POST", url, headers=headers, content=body, timeout=EXCHANGE_TIMEOUT)
