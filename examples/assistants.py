@@ -1,4 +1,4 @@
-"""An assistant with a function of its own: a thread, a run that is polled, the outputs it asks for."""
+"""An assistant with a function tool: a thread, a polled run, and the tool outputs that the run requests."""
 
 import asyncio
 import json

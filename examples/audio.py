@@ -1,4 +1,4 @@
-"""Text to speech, written to a file as it arrives, and back to text."""
+"""Text to speech, written to a file as it arrives, and speech back to text."""
 
 import asyncio
 import sys
@@ -17,7 +17,7 @@ async def main(text: str) -> None:
             ) as speech:
                 await speech.stream_to_file(path)
             print(f"{path.stat().st_size} bytes of speech")
-            # A path is read while it is sent, never as a whole.
+            # The client reads a path in pieces while it sends them.
             stream = await client.audio.transcriptions.create(model="gpt-4o-mini-transcribe", file=path, stream=True)
             async for event in stream:
                 if event.type == "transcript.text.delta":

@@ -1,4 +1,4 @@
-"""Many requests at half the price: a file of them, a batch, and its results."""
+"""The Batch API: many requests in one file at half the price, and their results."""
 
 import asyncio
 import json
@@ -26,11 +26,11 @@ async def main(poll_seconds: float = 0.01) -> None:
             input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
         )
         while batch.status not in FINAL:
-            # The API takes minutes to hours: look every minute there.
+            # A batch takes minutes to hours on the API: poll every minute there.
             await asyncio.sleep(poll_seconds)
             batch = await client.batches.retrieve(batch.id)
             print(batch.status)
-        # Results come in any order; failures are in a file of their own.
+        # Results have any order; failures are in a second file.
         for result_id in (batch.output_file_id, batch.error_file_id):
             if result_id is not None:
                 content = await client.files.content(result_id)

@@ -1,4 +1,4 @@
-"""One question, one answer. Needs OPENAI_API_KEY, or OPENAI_BASE_URL and any key."""
+"""One chat call. Needs OPENAI_API_KEY, or OPENAI_BASE_URL and any key."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""A conversation that the API keeps: each response continues it, and it can be read again."""
+"""A conversation stored by the API: each response continues it, and its items can be listed."""
 
 import asyncio
 import sys
@@ -11,7 +11,7 @@ async def main(questions: list[str]) -> None:
         conversation = await client.conversations.create(metadata={"topic": "rivers"})
         for question in questions:
             await client.responses.create(model="gpt-4o-mini", conversation=conversation.id, input=question)
-        # Page after page, as far as one reads.
+        # Iteration fetches further pages on demand.
         async for item in client.conversations.items.list(conversation.id, order="asc", limit=2):
             if item.type == "message":
                 print(f"{item.role}: {''.join(part.text for part in item.content if 'text' in part.type)}")

@@ -1,4 +1,4 @@
-"""Which text is nearest to a question: embeddings, and the angle between them."""
+"""A search with embeddings: the text with the smallest angle to the question."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ TEXTS = [
 async def main(question: str) -> None:
     async with AsyncOpenAI() as client:
         reply = await client.embeddings.create(model="text-embedding-3-small", input=[question, *TEXTS], dimensions=256)
-    # In the order of the inputs, and of length 1 each: the product is the cosine of the angle.
+    # Vectors have the order of the inputs and length 1: the product is the cosine of the angle.
     asked, *known = (item.embedding for item in reply.data)
     scores = [sum(x * y for x, y in zip(asked, vector, strict=True)) for vector in known]
     for score, text in sorted(zip(scores, TEXTS, strict=True), reverse=True):

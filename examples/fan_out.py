@@ -1,4 +1,4 @@
-"""Many questions at the same time: the first failure of one does not stop the others."""
+"""Many calls at the same time: a failed call does not stop the others."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ RIVERS = ["Amazon", "Danube", "Ganges", "Mississippi", "Murray", "Niger", "Nile"
 
 async def main() -> None:
     async with AsyncOpenAI(max_retries=5) as client:
-        # No semaphore is needed: the client queues for connections, and waiting there times nothing out.
+        # No semaphore is needed: waiting for a free connection never counts against a timeout.
         questions = [
             client.responses.create(model="gpt-4o-mini", input=f"How long is the {river}, in km? A number only.")
             for river in RIVERS

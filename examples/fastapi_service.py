@@ -1,6 +1,6 @@
-"""A FastAPI service that passes a model's words on as they arrive: `uvicorn fastapi_service:app`.
+"""A FastAPI service that streams the output of a model: `uvicorn fastapi_service:app`.
 
-One client for the whole service: it lives as long as the application does.
+One client serves the whole application and lives as long.
 """
 
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ app = FastAPI(lifespan=lifespan)
 async def ask(question: str, request: Request) -> StreamingResponse:
     client: AsyncOpenAI = request.app.state.client
     try:
-        # Errors come here, before the first byte is sent, and can still be a status.
+        # Errors of the call appear here, before the first byte is sent, and become a status.
         stream = await client.responses.create(model="gpt-4o-mini", input=question, stream=True)
     except APIStatusError as error:
         raise HTTPException(502, f"the model refused: {error.message} ({error.request_id})") from error
@@ -34,7 +34,7 @@ async def ask(question: str, request: Request) -> StreamingResponse:
         raise HTTPException(504, "the model cannot be reached") from error
 
     async def words() -> AsyncIterator[str]:
-        # Closed when the browser goes away: nobody pays for words that nobody reads.
+        # The block closes the stream when the browser disconnects: unread tokens are not generated.
         async with stream:
             try:
                 async for event in stream:

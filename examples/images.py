@@ -1,4 +1,4 @@
-"""A picture, with rough versions of it on the way, saved to files."""
+"""An image with previews while it is generated, saved to files."""
 
 import asyncio
 import base64

@@ -1,4 +1,4 @@
-"""An answer as it arrives, and what to do when it breaks off."""
+"""A streamed answer, and its partial text after an error."""
 
 import asyncio
 import sys
@@ -7,7 +7,7 @@ from aiopenai import APIError, AsyncOpenAI, Timeout
 
 
 async def main(question: str) -> int:
-    # Twenty seconds to the first word, ten between words.
+    # At most twenty seconds to the first event, and ten between events.
     async with AsyncOpenAI(timeout=Timeout(600, connect=5, first_event=20, idle=10)) as client:
         try:
             stream = await client.responses.create(model="gpt-4o-mini", input=question, stream=True)

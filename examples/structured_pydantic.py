@@ -1,4 +1,4 @@
-"""An answer as an object of a pydantic model."""
+"""An answer as an instance of a pydantic model."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""An answer as a msgspec Struct: the same without pydantic, and faster."""
+"""An answer as a msgspec Struct, which needs no pydantic and is faster."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""A model that calls functions: ask, run what it asks for, hand in the results, until it answers in words."""
+"""Function calling: run the requested functions and return their results until the model answers with text."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ async def main(question: str) -> None:
             message = completion.choices[0].message
             if not message.tool_calls:
                 break
-            # Replies can be sent back as they are.
+            # Replies can be sent back unchanged.
             messages.append(message)
             for call in message.tool_calls:
                 result = water_level(**json.loads(call.function.arguments))

@@ -1,4 +1,4 @@
-"""Search in files: upload them into a vector store, wait until they are read, ask."""
+"""File search: upload files into a vector store, wait until they are indexed, and ask."""
 
 import asyncio
 

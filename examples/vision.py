@@ -1,4 +1,4 @@
-"""What is in a picture: of a file, or at a URL."""
+"""A question about an image, from a file or a URL."""
 
 import asyncio
 import base64
@@ -10,7 +10,7 @@ from aiopenai import AsyncOpenAI
 
 
 def as_url(source: str) -> str:
-    """A URL as it is, a file as a data URL."""
+    """Returns a URL unchanged, and a file as a data URL."""
     if source.startswith(("http://", "https://")):
         return source
     kind = mimetypes.guess_type(source)[0] or "image/png"
@@ -18,7 +18,7 @@ def as_url(source: str) -> str:
 
 
 async def main(source: str) -> None:
-    # Reading the file would hold up everything else in the loop; here there is nothing else.
+    # The read blocks the event loop, which is acceptable here: no other task runs.
     url = as_url(source)
     async with AsyncOpenAI() as client:
         response = await client.responses.create(

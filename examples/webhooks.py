@@ -1,4 +1,4 @@
-"""A receiver of webhooks on aiohttp.web. Needs OPENAI_WEBHOOK_SECRET, `whsec_...`, as the dashboard gives it."""
+"""A receiver of webhooks on aiohttp.web. Needs OPENAI_WEBHOOK_SECRET (`whsec_...`) from the dashboard."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ CLIENT = web.AppKey("client", AsyncOpenAI)
 async def receive(request: web.Request) -> web.Response:
     client = request.app[CLIENT]
     try:
-        # The bytes as they came: JSON that was decoded and encoded again has another signature.
+        # Pass the bytes as received: JSON that was decoded and encoded again has another signature.
         event = client.webhooks.unwrap(await request.read(), request.headers)
     except InvalidWebhookSignatureError as error:
         print(f"refused: {error}", flush=True)
