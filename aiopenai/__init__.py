@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from aiopenai._client.client import AsyncClient as AsyncClient
     from aiopenai._client.client import AsyncOpenAI as AsyncOpenAI
     from aiopenai._data.structs import BaseModel as BaseModel
-    from aiopenai._jobs.bulk import Result as Result
     from aiopenai._jobs.limiter import Limiter as Limiter
+    from aiopenai._jobs.result import Result as Result
     from aiopenai.errors import (
         APIConnectionError as APIConnectionError,
     )
@@ -198,7 +198,7 @@ _NAMES = {
         "FunctionTool ResponsesFunctionTool function_tool pydantic_function_tool pydantic_responses_function_tool "
         "responses_function_tool"
     ),
-    "_jobs.bulk": "Result",
+    "_jobs.result": "Result",
     "_calls.hedging": "HedgePolicy",
     "_calls.watching": "CallInfo Hooks",
     "_jobs.limiter": "Limiter",

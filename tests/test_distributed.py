@@ -20,9 +20,10 @@ from typing import Any
 
 import pytest
 
-from aiopenai import AsyncOpenAI, OpenAIError, distributed
-from aiopenai._jobs.lines import FilesError, LockedError, Log
-from aiopenai._jobs.run import JobError
+from aiopenai import AsyncOpenAI, OpenAIError
+from aiopenai._jobs import partitions
+from aiopenai._jobs.failures import FilesError, JobError, LockedError
+from aiopenai._jobs.outputs import ResultFile
 from aiopenai.distributed import Worker
 from aiopenai.testing import RateLimits, Server
 
@@ -256,12 +257,12 @@ class TestCheckpoints:
         worker = start()
         worker(texts(1))
         (file,) = (tmp_path / "job").iterdir()
-        log = Log(file)
-        monkeypatch.setattr(distributed, "LOCK_SECONDS", 0.0)
-        monkeypatch.setattr(distributed, "_LOOK_SECONDS", 0.001)
+        log = ResultFile(file)
+        monkeypatch.setattr(partitions, "LOCK_SECONDS", 0.0)
+        monkeypatch.setattr(partitions, "LOCK_LOOK_SECONDS", 0.001)
         with pytest.raises(LockedError):
             worker(texts(1))
-        monkeypatch.setattr(distributed, "LOCK_SECONDS", 10.0)
+        monkeypatch.setattr(partitions, "LOCK_SECONDS", 10.0)
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(worker, texts(1))
             log.close()

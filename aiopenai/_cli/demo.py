@@ -1,19 +1,16 @@
-"""What `python -m aiopenai demo` shows: a call, a stream, its usage, and a fan-out with figures.
+"""`python -m aiopenai demo`: a call, a stream, its usage, and a fan-out with figures.
 
-It talks to what the options or the environment name, else to a local server that it starts in a process of its own.
+It talks to the server that the options or the environment name, or to a local one in a process of its own.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import contextlib
 import ipaddress
 import math
-import os
 import platform
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import Any, NamedTuple
@@ -22,45 +19,57 @@ from urllib.parse import urlsplit
 from aiopenai._base.deadlines import within
 from aiopenai._base.timeouts import Timeout
 from aiopenai._base.urls import shown
+from aiopenai._cli.loop import run_async
+from aiopenai._cli.options import positive
+from aiopenai._cli.output import note, say
+from aiopenai._cli.target import Target, TargetError, target
 from aiopenai._client.client import AsyncOpenAI
-from aiopenai._client.configuration import DEFAULT_BASE_URL
 from aiopenai.errors import NotFoundError, OpenAIError
 from aiopenai.types.chat import ChatCompletionUserMessageParam
 from aiopenai.version import __version__
 
-__all__ = ["CONCURRENCY", "MODEL", "DemoError", "Figures", "Target", "default_calls", "show", "target"]
+__all__ = ["CONCURRENCY", "DEMO_MODEL", "DemoError", "Figures", "add_demo", "default_calls", "fan_out", "show"]
 
-MODEL = "gpt-4o-mini"
+DEMO_MODEL = "gpt-4o-mini"
 CALLS = 2_000
-# Elsewhere than on this machine calls may cost money: nobody should pay for 2,000 of them without having asked.
+# Calls to other machines may cost money: 2,000 of them are made on request only.
 CALLS_ELSEWHERE = 20
 CONCURRENCY = 100
-# The whole demo ends within half a minute, starting Python and the server included.
+# The whole demo ends within half a minute, with the start of Python and of the server.
 TIME_LIMIT = 25.0
-_START_SECONDS = 10.0
-# Slow enough to be seen arriving.
-_TOKEN_DELAY = 0.02
 
 _QUESTION = "Say hello to everybody who waits for a reply."
 _STORY = "Count from one to twelve in words, with a remark on how pleasant it is to see words arrive one by one."
 
 
 class DemoError(Exception):
-    """The demo cannot go on; says why in one line."""
+    """The demo cannot go on; the message says why in one line."""
 
 
-class Target(NamedTuple):
-    """Whom the demo talks to."""
+def add_demo(commands: Any) -> None:
+    """Adds the command to the parser."""
+    demo = commands.add_parser("demo", help="a call, a stream and a fan-out, with figures")
+    demo.add_argument("--calls", type=positive, help="calls of the fan-out (2,000 on this machine, 20 elsewhere)")
+    demo.add_argument("--concurrency", type=positive, default=CONCURRENCY, help="so many at a time (%(default)s)")
+    demo.add_argument("--model", default=DEMO_MODEL, help="%(default)s")
+    demo.add_argument("--base-url", help="the server (OPENAI_BASE_URL)")
+    demo.set_defaults(command=_demo)
 
-    base_url: str
-    api_key: str
-    why: str
-    local: bool
-    """Whether it is the server that the demo has started."""
+
+def _demo(arguments: argparse.Namespace) -> int:
+    try:
+        with target(arguments.base_url) as server:
+            run_async(
+                show(server, say, calls=arguments.calls, concurrency=arguments.concurrency, model=arguments.model)
+            )
+    except (DemoError, TargetError) as error:
+        note("aiopenai demo: " + " ".join(str(error).split()))
+        return 1
+    return 0
 
 
 class Figures(NamedTuple):
-    """What a fan-out took: calls done, seconds, each call's seconds, and seconds of this process's CPU."""
+    """The figures of a fan-out: calls done, seconds, the seconds of each call, and CPU seconds of this process."""
 
     calls: int
     seconds: float
@@ -68,55 +77,12 @@ class Figures(NamedTuple):
     cpu: float
 
     def percentile(self, share: float) -> float:
-        """The latency in seconds that `share` (0 to 1) of the calls did not exceed."""
+        """Returns the latency in seconds that `share` (0 to 1) of the calls did not exceed."""
         return sorted(self.latencies)[max(0, math.ceil(share * len(self.latencies)) - 1)]
 
 
-@contextlib.contextmanager
-def target(base_url: str | None, environment: Mapping[str, str] = os.environ) -> Generator[Target, None, None]:
-    """Whom to talk to: `base_url`, else what the environment names, else a local server that lives as long as this.
-
-    Raises DemoError where the server does not start.
-    """
-    key = environment.get("OPENAI_API_KEY")
-    named = base_url or environment.get("OPENAI_BASE_URL")
-    if named:
-        why = "as --base-url says" if base_url else "as OPENAI_BASE_URL says"
-        # Servers of one's own mostly ask for no key; those that do will say so.
-        yield Target(named, key or "none", why, local=False)
-    elif key:
-        yield Target(DEFAULT_BASE_URL, key, "with the key in OPENAI_API_KEY", local=False)
-    else:
-        with _local_server() as url:
-            why = "a local server, as neither OPENAI_API_KEY nor OPENAI_BASE_URL is set"
-            yield Target(url, "local", why, local=True)
-
-
-@contextlib.contextmanager
-def _local_server() -> Generator[str, None, None]:
-    command = [sys.executable, "-m", "aiopenai", "serve", "--port", "0", "--token-delay", str(_TOKEN_DELAY)]
-    # Its end comes with the block, or with the end of its standard input when this process is killed. Ctrl-C is for
-    # this process alone, which then ends the server.
-    with subprocess.Popen(
-        [*command, "--until-eof"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
-    ) as child:
-        assert child.stdout is not None
-        impatience = threading.Timer(_START_SECONDS, child.kill)
-        impatience.daemon = True
-        impatience.start()
-        try:
-            url = child.stdout.readline().strip()
-            impatience.cancel()
-            if not url:
-                raise DemoError("the local server did not start")
-            yield url
-        finally:
-            impatience.cancel()
-            child.kill()
-
-
 def default_calls(base_url: str) -> int:
-    """How many calls the fan-out makes unless told: few where they may cost money."""
+    """Returns the number of calls of the fan-out: few where they may cost money."""
     host = urlsplit(base_url).hostname or ""
     try:
         here = ipaddress.ip_address(host).is_loopback
@@ -126,26 +92,26 @@ def default_calls(base_url: str) -> int:
 
 
 async def show(
-    whom: Target,
+    server: Target,
     say: Callable[..., None],
     *,
     calls: int | None = None,
     concurrency: int = CONCURRENCY,
-    model: str = MODEL,
+    model: str = DEMO_MODEL,
     time_limit: float = TIME_LIMIT,
 ) -> Figures:
-    """The demo. `say` is `print` or like it; without `calls` all ends within `time_limit` seconds.
+    """Runs the demo. `say` works like `print`. Without `calls` all ends within `time_limit` seconds.
 
     Raises DemoError.
     """
     loop = asyncio.get_running_loop()
     end = loop.time() + time_limit
-    client = _client(whom, time_limit)
-    where = shown(whom.base_url)
-    most = default_calls(whom.base_url)
+    client = _demo_client(server, time_limit)
+    where = shown(server.base_url)
+    most = default_calls(server.base_url)
     number = most if calls is None else calls
-    say(f"aiopenai {__version__} on Python {platform.python_version()}, {_kind(loop)}")
-    say(f"Talking to {where} ({whom.why}).")
+    say(f"aiopenai {__version__} on Python {platform.python_version()}, {_loop_name(loop)}")
+    say(f"Talking to {where} ({server.why}).")
     try:
         async with client:
             await within(time_limit, _introduce(client, model, say))
@@ -171,14 +137,14 @@ async def show(
     return figures
 
 
-def _client(whom: Target, time_limit: float) -> AsyncOpenAI:
+def _demo_client(server: Target, time_limit: float) -> AsyncOpenAI:
     try:
         return AsyncOpenAI(
-            api_key=whom.api_key,
-            base_url=whom.base_url,
+            api_key=server.api_key,
+            base_url=server.base_url,
             timeout=Timeout(time_limit, connect=5.0),
             # No proxy of the environment can reach a server on this machine's loopback interface.
-            trust_env=not whom.local,
+            trust_env=not server.local,
         )
     except ValueError as error:
         raise DemoError(str(error)) from error
@@ -207,9 +173,9 @@ async def _introduce(client: AsyncOpenAI, model: str, say: Callable[..., None]) 
 async def fan_out(
     client: AsyncOpenAI, model: str, calls: int, concurrency: int, seconds: float | None, say: Callable[..., None]
 ) -> Figures:
-    """`calls` chat calls by `gather`, `concurrency` at a time; those that are not done after `seconds` are dropped.
+    """Makes `calls` chat calls by `gather`, `concurrency` at a time; after `seconds` the others are dropped.
 
-    Raises what the first call that fails raises.
+    Raises the error of the first call that fails.
     """
     latencies: list[float] = []
     turn = asyncio.Semaphore(concurrency)
@@ -239,7 +205,7 @@ async def fan_out(
 
 @contextlib.contextmanager
 def _progress(total: int, say: Callable[..., None]) -> Generator[Callable[[], object], None, None]:
-    """What is to be called after each of `total` steps: tqdm's bar where it is installed, else a line per quarter."""
+    """Gives a function to call after each of `total` steps: it moves tqdm's bar, or says a line per quarter."""
     try:
         from tqdm import tqdm
     except ImportError:
@@ -262,7 +228,7 @@ def _user(text: str) -> ChatCompletionUserMessageParam:
 
 
 def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Names and values of nested mappings, names joined by dots; what is null is left out."""
+    """Yields names and values of nested mappings, with names joined by dots and without nulls."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{before}{name}.")  # pyright: ignore[reportUnknownArgumentType]
@@ -270,6 +236,6 @@ def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, An
             yield before + name, value
 
 
-def _kind(loop: asyncio.AbstractEventLoop) -> str:
+def _loop_name(loop: asyncio.AbstractEventLoop) -> str:
     name = type(loop).__module__.partition(".")[0]
     return "uvloop" if name == "uvloop" else "asyncio's own loop (uvloop, if installed, is faster)"

@@ -23,7 +23,9 @@ from aiopenai._client.sending import is_stream_class
 from aiopenai.resources import Resources
 
 if TYPE_CHECKING:
-    from aiopenai._jobs.bulk import Line, Result, Source
+    from aiopenai._jobs.items import BatchLine
+    from aiopenai._jobs.job import RequestSource
+    from aiopenai._jobs.result import Result
 
 __all__ = ["Client", "OpenAI"]
 
@@ -117,10 +119,12 @@ class OpenAI(BaseClient[Blocking]):
             raise
 
     @overload
-    def map(self, requests: Source[Request[T]], **options: Unpack[MapOptions]) -> Iterator[Result[T]]: ...
+    def map(self, requests: RequestSource[Request[T]], **options: Unpack[MapOptions]) -> Iterator[Result[T]]: ...
     @overload
     def map(
-        self, requests: Source[Request[Any] | Line] | Source[Line], **options: Unpack[MapOptions]
+        self,
+        requests: RequestSource[Request[Any] | BatchLine] | RequestSource[BatchLine],
+        **options: Unpack[MapOptions],
     ) -> Iterator[Result[Any]]: ...
     def map(self, requests: Any, **options: Unpack[MapOptions]) -> Iterator[Result[Any]]:
         """Sends many requests, and yields each one's `Result` as it arrives; see `AsyncOpenAI.map`.
@@ -130,10 +134,12 @@ class OpenAI(BaseClient[Blocking]):
         return self._iterate(Many.map(cast("Any", self), requests, **options))
 
     @overload
-    def gather(self, requests: Source[Request[T]], **options: Unpack[GatherOptions]) -> list[Result[T]]: ...
+    def gather(self, requests: RequestSource[Request[T]], **options: Unpack[GatherOptions]) -> list[Result[T]]: ...
     @overload
     def gather(
-        self, requests: Source[Request[Any] | Line] | Source[Line], **options: Unpack[GatherOptions]
+        self,
+        requests: RequestSource[Request[Any] | BatchLine] | RequestSource[BatchLine],
+        **options: Unpack[GatherOptions],
     ) -> list[Result[Any]]: ...
     def gather(self, requests: Any, **options: Unpack[GatherOptions]) -> list[Result[Any]]:
         """Returns the results of all requests, in their order; see `map`."""

@@ -1,4 +1,4 @@
-"""`map`, `gather` and `warm_up`: many requests at once. The jobs' own code is imported when a job starts."""
+"""`map`, `gather` and `warm_up`: many requests at once. The code of jobs is imported when a job starts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,16 @@ from aiopenai.errors import APIStatusError
 
 if TYPE_CHECKING:
     from aiopenai._calls.raw import LegacyAPIResponse
-    from aiopenai._jobs.bulk import Line, Result, Source
+    from aiopenai._jobs.items import BatchLine
+    from aiopenai._jobs.job import RequestSource
     from aiopenai._jobs.limiter import Limiter
+    from aiopenai._jobs.result import Result
 
 __all__ = ["GatherOptions", "Many", "MapOptions"]
 
 T = TypeVar("T")
 
-# Not HEAD: the direct transport leaves that to the general one, whose connections are others.
+# Not HEAD: the direct transport leaves that to the general one, which has connections of its own.
 _CHEAP = Endpoint(method="GET", path="/models", reply=object, security="any")
 
 
@@ -38,7 +40,7 @@ class GatherOptions(TypedDict, total=False):
 
 
 class MapOptions(GatherOptions, total=False):
-    """The same, and whether results come in the order of their requests."""
+    """The limits of a job, and whether results come in the order of their requests."""
 
     ordered: bool
 
@@ -51,12 +53,12 @@ class Many(ABC):
 
     @abstractmethod
     async def attempt(self, request: Request[T], *, taken: int = 0) -> LegacyAPIResponse[T]:
-        """Send a request once, after `taken` other attempts."""
+        """Sends a request once, after `taken` other attempts."""
 
     @overload
     def map(
         self,
-        requests: Source[Request[T]],
+        requests: RequestSource[Request[T]],
         *,
         concurrency: int | None = None,
         ordered: bool = False,
@@ -67,7 +69,7 @@ class Many(ABC):
     @overload
     def map(
         self,
-        requests: Source[Request[Any] | Line] | Source[Line],
+        requests: RequestSource[Request[Any] | BatchLine] | RequestSource[BatchLine],
         *,
         concurrency: int | None = None,
         ordered: bool = False,
@@ -85,34 +87,34 @@ class Many(ABC):
         tpm: float | None = None,
         limiter: Limiter | None = None,
     ) -> AsyncGenerator[Result[Any], None]:
-        """Send many requests, and give each one's `Result` when it is there, or with `ordered` in their order.
+        """Sends many requests and yields the `Result` of each when it is there, or with `ordered` in their order.
 
-        `requests` is any iterable, plain or async, of what `resource.method.request(...)` makes or of lines of a batch
-        file (dicts with `url` and `body`). It is read as needed and may be endless. Results that nobody takes stop
-        the job after twice `concurrency` of them.
+        `requests` is an iterable, plain or async, of `resource.method.request(...)` values or of lines of a batch file
+        (dicts with `url` and `body`). It is read as needed and may be endless. When twice `concurrency` results have
+        not been taken, the job waits. A request with `stream` is refused before it is sent.
 
-        At most `concurrency` (1,000) are on their way: how many it takes is found out. `rpm` and `tpm` are requests and
-        tokens a minute, by default what the server's headers tell. A `limiter` stands for all three, and several jobs
-        may share it. Retries are by the client's and the requests' own rules; refusals (429) make everybody wait and
-        are tried more often.
+        At most `concurrency` (1,000) are in flight; a busy server gets fewer. `rpm` and `tpm` limit requests and tokens
+        per minute. The limits in the server's headers hold as well, for each model and endpoint. A `limiter` stands for
+        all three, and several jobs may share it. Retries follow the rules of the client and of each request. A refusal
+        (429) makes all requests of its model wait, and is retried more often.
 
-        What goes wrong with a request is in its result; what the source raises ends the job, after all that was read
-        before. Ending the iteration, or cancelling it, cancels what is on its way. Raises ValueError for impossible
-        limits and TypeError for what is no iterable.
+        The error of a request is in its result. An error of the source is raised after the results of all that was
+        read before. Ending or cancelling the iteration cancels all that is in flight. Raises ValueError for impossible
+        limits and TypeError for a source that is not iterable.
         """
-        from aiopenai._jobs.bulk import run_requests
+        from aiopenai._jobs.job import RequestJob
         from aiopenai._jobs.limiter import Limiter
 
         if limiter is None:
             limiter = Limiter(1_000 if concurrency is None else concurrency, rpm=rpm, tpm=tpm)
         elif not (concurrency is None and rpm is None and tpm is None):
-            raise ValueError("a limiter has limits of its own: concurrency, rpm and tpm cannot be given beside it")
-        return run_requests(self, requests, limiter, ordered=ordered, policy=self._configuration.retry)
+            raise ValueError("`limiter` has limits of its own: concurrency, rpm and tpm cannot be given beside it")
+        return RequestJob(self, requests, limiter, ordered=ordered, policy=self._configuration.retry).results()
 
     @overload
     async def gather(
         self,
-        requests: Source[Request[T]],
+        requests: RequestSource[Request[T]],
         *,
         concurrency: int | None = None,
         rpm: float | None = None,
@@ -122,7 +124,7 @@ class Many(ABC):
     @overload
     async def gather(
         self,
-        requests: Source[Request[Any] | Line] | Source[Line],
+        requests: RequestSource[Request[Any] | BatchLine] | RequestSource[BatchLine],
         *,
         concurrency: int | None = None,
         rpm: float | None = None,
@@ -138,7 +140,7 @@ class Many(ABC):
         tpm: float | None = None,
         limiter: Limiter | None = None,
     ) -> list[Result[Any]]:
-        """The results of all requests, in their order; see `map`."""
+        """Returns the results of all requests, in their order; see `map`."""
         results = self.map(requests, concurrency=concurrency, rpm=rpm, tpm=tpm, limiter=limiter)
         try:
             # Not `ordered`: one slow request at the front would hold up the others.
@@ -147,10 +149,10 @@ class Many(ABC):
             await results.aclose()
 
     async def warm_up(self, connections: int = 1) -> None:
-        """Open so many connections now, names looked up and TLS agreed upon, so that the first calls need not.
+        """Opens so many connections now, with name lookups and TLS handshakes, so that the first calls need not.
 
-        Each asks the server for something cheap (`GET /models`); what it answers does not matter. SharedSessions that
-        nobody uses are closed after 15 seconds, as always. Raises APIConnectionError and APITimeoutError.
+        Each asks the server for something cheap (`GET /models`); the answer does not matter. Connections without use
+        are closed after 15 seconds, as always. Raises APIConnectionError and APITimeoutError.
         """
 
         cheap: Request[Any] = Request(endpoint=_CHEAP, path=_CHEAP.path)

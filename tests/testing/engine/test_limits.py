@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aiopenai._jobs.limiter import duration
+from aiopenai._jobs.bucket import duration
 from aiopenai.testing import RateLimits, Server, slow_tail
 
 

@@ -13,8 +13,8 @@ import pytest
 import tenacity
 
 from aiopenai import APIConnectionError, AsyncOpenAI, BadRequestError, InternalServerError, RateLimitError
-from aiopenai._jobs.bulk import PATIENCE, Tokens
 from aiopenai._jobs.limiter import Limiter
+from aiopenai._jobs.sending import PATIENCE
 from aiopenai.testing import RateLimits, Server
 from aiopenai.types.chat import ChatCompletion
 from aiopenai.types.embeddings import CreateEmbeddingResponse
@@ -214,7 +214,7 @@ class TestEnds:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert limiter.running == limiter.waiting == 0
-        assert not [task for task in asyncio.all_tasks() if "_Job" in repr(task)]
+        assert not [task for task in asyncio.all_tasks() if "RequestJob" in repr(task)]
 
 
 class TestFailures:
@@ -310,13 +310,6 @@ class TestRefusals:
         assert kept.refused <= 3
         # 200 requests a second and half a second's worth at the start; tokens come to about the same.
         assert 0.9 < taken < 15
-
-
-def test_tokens_by_any_name() -> None:
-    assert Tokens(prompt_tokens=3, completion_tokens=4).read == 3
-    assert Tokens(input_tokens=3, output_tokens=4).written == 4
-    assert Tokens(total_tokens=9).read == 9
-    assert Tokens().read == Tokens().written == 0
 
 
 class TestWarmUp:

@@ -17,7 +17,9 @@ from typing import Any
 import pytest
 
 from aiopenai.__main__ import main
-from aiopenai._jobs import run as runs
+from aiopenai._jobs import reporting, syncing
+from aiopenai._jobs.inputs import opened_source
+from aiopenai._jobs.state import JobFiles
 from aiopenai.testing import RateLimits, Server
 
 ROOT = Path(__file__).parents[2]
@@ -48,6 +50,11 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 def ids(path: Path) -> Counter[str]:
     return Counter(each["custom_id"] for each in read(path))
+
+
+def _opened(source: Path, output: Path) -> JobFiles:
+    with opened_source(source) as found:
+        return JobFiles(found, output)
 
 
 def command(*arguments: object) -> list[str]:
@@ -181,14 +188,16 @@ class TestFailures:
         assert not (tmp_path / "out.errors.jsonl").exists()
         assert "the same command goes on from there" in capsys.readouterr().err
 
-    def test_nobody_there(
+    def test_no_server(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     ) -> None:
         monkeypatch.setenv("OPENAI_API_KEY", "x")
         source = write(tmp_path / "in.jsonl", *map(line, range(500)))
         arguments = ["--base-url", "http://127.0.0.1:9/v1", "--max-retries", "0"]
         assert main(["run", str(source), "-o", str(tmp_path / "out.jsonl"), *arguments]) == 1
-        assert "found nobody" in capsys.readouterr().err
+        said = capsys.readouterr().err
+        assert "20 requests in a row failed" in said
+        assert "check --base-url" in said
 
 
 class TestBadUsage:
@@ -238,7 +247,7 @@ class TestBadUsage:
     def test_one_at_a_time(self, server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         pytest.importorskip("fcntl")
         source, output = write(tmp_path / "in.jsonl", line(1)), tmp_path / "out.jsonl"
-        job = runs.Job(source, output)
+        job = _opened(source, output)
         assert main(["run", str(source), "-o", str(output)]) == 2
         assert "another job" in capsys.readouterr().err
         job.close()
@@ -311,18 +320,6 @@ class TestKilled:
 
 
 class TestProgress:
-    def test_facts(self) -> None:
-        progress = runs.Progress(1_000, runs.Prices(1.0, 2.0), done=100, failed=3)
-        progress.begin()
-        progress.done += 50
-        progress.count(None)
-        progress.count(runs.Tokens(prompt_tokens=1_000, completion_tokens=500))
-        progress.note = "all well"
-        facts = progress.facts()
-        for part in ("3 failed", "/s", "1,500 tokens", "$0.0020", "left", "all well"):
-            assert part in facts
-        assert progress.summary().startswith("150 of 1,000 done, 3 failed; 50 in ")
-
     @pytest.mark.parametrize("rich", [True, False])
     def test_where_somebody_watches(
         self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rich: bool
@@ -331,9 +328,9 @@ class TestProgress:
             pytest.importorskip("rich")
         else:
             monkeypatch.setitem(sys.modules, "rich.console", None)
-            monkeypatch.setattr(runs, "LINE_SECONDS", 0.0)
-        monkeypatch.setattr(runs, "BAR_SECONDS", 0.02)
-        monkeypatch.setattr(runs, "SYNC_SECONDS", 0.02)
+            monkeypatch.setattr(reporting, "LINE_SECONDS", 0.0)
+        monkeypatch.setattr(reporting, "BAR_SECONDS", 0.02)
+        monkeypatch.setattr(syncing, "SYNC_SECONDS", 0.02)
         server.latency = 0.1
         stream = (tmp_path / "terminal").open("w+")
         monkeypatch.setattr(stream, "isatty", lambda: True, raising=False)

@@ -13,16 +13,19 @@ import pytest
 
 from aiopenai import AsyncOpenAI
 from aiopenai.__main__ import main
-from aiopenai._jobs import batch as runbatch
-from aiopenai._jobs.batch import Batches
-from aiopenai._jobs.run import Job, JobError, Prices, Progress
+from aiopenai._jobs import batches as engines
+from aiopenai._jobs.batches import BatchEngine
+from aiopenai._jobs.failures import JobError
+from aiopenai._jobs.inputs import opened_source
+from aiopenai._jobs.progress import JobProgress, Prices
+from aiopenai._jobs.state import JobFiles
 from aiopenai.testing import Server
 
 
 @pytest.fixture(autouse=True)
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runbatch, "FIRST_LOOK", 0.001)
-    monkeypatch.setattr(runbatch, "LAST_LOOK", 0.01)
+    monkeypatch.setattr(engines, "FIRST_LOOK", 0.001)
+    monkeypatch.setattr(engines, "LAST_LOOK", 0.01)
 
 
 @pytest.fixture
@@ -56,10 +59,11 @@ class Run:
         self.output = tmp_path / "out.jsonl"
         self.errors = tmp_path / "out.errors.jsonl"
         self.journal = tmp_path / "out.batches.jsonl"
-        self.job = Job(tmp_path / "in.jsonl", self.output)
-        self.progress = Progress(self.job.total, Prices(), done=self.job.done, failed=self.job.failed)
+        with opened_source(tmp_path / "in.jsonl") as source:
+            self.job = JobFiles(source, self.output)
+        self.progress = JobProgress(self.job.total, Prices(), done=self.job.done, failed=self.job.failed)
         self.progress.begin()
-        self.batches = Batches(self.job, **limits)
+        self.batches = BatchEngine(self.job, **limits)
 
     async def __call__(self, client: AsyncOpenAI) -> Run:
         try:

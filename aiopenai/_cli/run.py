@@ -1,0 +1,198 @@
+"""`python -m aiopenai run`: a file of requests, answered line by line into another file."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aiopenai._cli.loop import cancel_on, run_async
+from aiopenai._cli.options import count, positive, positive_number, seconds
+from aiopenai._cli.output import note, say
+from aiopenai._cli.target import Target, TargetError, target
+
+if TYPE_CHECKING:
+    from aiopenai._jobs.inputs import Source
+    from aiopenai._jobs.progress import JobProgress
+    from aiopenai._jobs.state import JobFiles
+
+__all__ = ["add_run"]
+
+
+class _End(NamedTuple):
+    """An end of the job that is not its completion: the exit code and the message."""
+
+    code: int
+    message: str
+
+
+def add_run(commands: Any) -> None:
+    """Adds the command to the parser."""
+    run = commands.add_parser(
+        "run",
+        help="answer a file of requests, line by line",
+        description="Answer a file of requests: the lines of a batch file, or prompts with --model. A job that was "
+        "killed goes on with the same command. Exit codes: 0 all done, 1 some failed, 2 bad usage.",
+    )
+    run.add_argument("input", help="requests, a line each, as the Batch API takes them, or prompts; - is stdin")
+    run.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        required=True,
+        help="results, a line each, as the Batch API gives them; - is stdout, which then gets the failures too",
+    )
+    run.add_argument("--model", help="for prompts, and for lines that name none")
+    run.add_argument("--concurrency", type=positive, default=1_000, help="at most so many at a time (%(default)s)")
+    run.add_argument("--rpm", type=positive_number, help="at most so many requests per minute")
+    run.add_argument("--tpm", type=positive_number, help="at most so many tokens per minute")
+    run.add_argument("--max-retries", type=count, default=5, help="further attempts of each request (%(default)s)")
+    run.add_argument("--timeout", type=positive_number, help="seconds of one attempt")
+    run.add_argument("--batch", action="store_true", help="through the Batch API: slower, and cheaper")
+    run.add_argument("--retry-failed", action="store_true", help="only the lines that failed before")
+    run.add_argument("--skip-bad", action="store_true", help="go on without the lines that are no requests")
+    run.add_argument(
+        "--ask-changed",
+        action="store_true",
+        help="ask lines again that have changed since their result, which is dropped",
+    )
+    run.add_argument("--price-in", type=seconds, metavar="DOLLARS", help="of a million tokens read")
+    run.add_argument("--price-out", type=seconds, metavar="DOLLARS", help="of a million tokens written")
+    server = run.add_mutually_exclusive_group()
+    server.add_argument("--base-url", help="the server (OPENAI_BASE_URL)")
+    server.add_argument("--local", action="store_true", help="a local server, started for this, that costs nothing")
+    run.set_defaults(command=_run)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from aiopenai._jobs.failures import FilesError, UsageError
+    from aiopenai._jobs.inputs import opened_source
+
+    try:
+        with opened_source(arguments.input) as source:
+            return _run_source(arguments, source)
+    except (UsageError, FilesError) as error:
+        return _failed(2, str(error))
+
+
+def _run_source(arguments: argparse.Namespace, source: Source) -> int:
+    """Opens the job, works on it and closes it. Raises UsageError and FilesError before the work begins."""
+    from aiopenai._jobs.failures import FilesError, UsageError
+    from aiopenai._jobs.outputs import is_stream
+    from aiopenai._jobs.progress import JobProgress, Prices
+    from aiopenai._jobs.state import JobFiles
+
+    if arguments.batch and is_stream(arguments.output):
+        raise UsageError("--batch needs an output file, not a stream: its journal is beside it")
+    job = JobFiles(
+        source,
+        arguments.output,
+        model=arguments.model,
+        retry_failed=arguments.retry_failed,
+        skip_bad=arguments.skip_bad,
+        ask_changed=arguments.ask_changed,
+        say=_note,
+    )
+    prices = Prices(arguments.price_in, arguments.price_out)
+    progress = JobProgress(job.total, prices, done=job.done, failed=job.failed)
+    end = _work(arguments, job, progress)
+    try:
+        job.close()
+    except FilesError as error:
+        end = end or _End(1, _goes_on(str(error), job, progress))
+    if end is not None:
+        return _failed(*end)
+    _summarize(job, progress)
+    return 1 if progress.failed else 0
+
+
+def _work(arguments: argparse.Namespace, job: JobFiles, progress: JobProgress) -> _End | None:
+    """Asks the lines that are left."""
+    from aiopenai._jobs.failures import FilesError, JobError, UsageError
+    from aiopenai.errors import OpenAIError
+
+    try:
+        if job.left:
+            with target(None, {}) if arguments.local else contextlib.nullcontext() as server:
+                run_async(_asking(arguments, job, progress, server))
+        job.complete()
+    except (UsageError, ValueError) as error:
+        return _End(2, str(error))
+    except (JobError, FilesError, OpenAIError, TargetError) as error:
+        return _End(1, _goes_on(str(error), job, progress))
+    except KeyboardInterrupt:
+        where = "" if job.stream else f", all of them in {job.output_path}; the same command goes on from there"
+        return _End(130, f"stopped with {progress.done:,} of {progress.total:,} done{where}")
+    return None
+
+
+async def _asking(arguments: argparse.Namespace, job: JobFiles, progress: JobProgress, server: Target | None) -> None:
+    from aiopenai._base.sentinels import not_given
+    from aiopenai._client.client import AsyncOpenAI
+    from aiopenai._jobs.failures import UsageError
+    from aiopenai._jobs.reporting import reporting
+    from aiopenai._jobs.syncing import while_syncing
+    from aiopenai.errors import OpenAIError
+
+    cancel_on(signal.SIGTERM)
+    options: dict[str, Any] = {"base_url": arguments.base_url or not_given}
+    if server is not None:
+        options = {"base_url": server.base_url, "api_key": server.api_key, "trust_env": False}
+    try:
+        client = AsyncOpenAI(max_retries=arguments.max_retries, timeout=arguments.timeout or not_given, **options)
+    except OpenAIError as error:
+        raise UsageError(str(error)) from error
+    progress.begin()
+    async with client, reporting(progress, sys.stderr):
+        await while_syncing(job, _engine(arguments, client, job, progress))
+
+
+async def _engine(arguments: argparse.Namespace, client: Any, job: JobFiles, progress: JobProgress) -> None:
+    """Asks by the engine that the options choose."""
+    from aiopenai._jobs.batches import BatchEngine
+    from aiopenai._jobs.by_call import ask_lines
+    from aiopenai._jobs.failures import UsageError
+    from aiopenai._jobs.limiter import Limiter
+
+    if job.stream:
+        limiter = Limiter(arguments.concurrency, rpm=arguments.rpm, tpm=arguments.tpm)
+        await ask_lines(client, job, limiter, progress)
+        return
+    engine = BatchEngine(job, ask_changed=arguments.ask_changed, say=_note)
+    try:
+        if arguments.batch:
+            await engine.ask(client, progress)
+            return
+        if engine.under_way:
+            raise UsageError("batches are under way for these files: --batch collects them")
+        limiter = Limiter(arguments.concurrency, rpm=arguments.rpm, tpm=arguments.tpm)
+        await ask_lines(client, job, limiter, progress)
+    finally:
+        engine.close()
+
+
+def _summarize(job: JobFiles, progress: JobProgress) -> None:
+    """Shows the end of the job: on standard error if the results go to a stream."""
+    show = note if job.stream else say
+    show(progress.summary())
+    for line in progress.failures():
+        show(f"  {line}")
+    if progress.failed and not job.stream:
+        show(f"failures are in {job.failures_path}; --retry-failed tries them again")
+
+
+def _goes_on(reason: str, job: JobFiles, progress: JobProgress) -> str:
+    text = f"{reason}; {progress.done:,} of {progress.total:,} done"
+    return text if job.stream else f"{text}, the same command goes on from there"
+
+
+def _failed(code: int, message: str) -> int:
+    _note(" ".join(message.split()))
+    return code
+
+
+def _note(text: str) -> None:
+    note(f"aiopenai run: {text}")

@@ -1,0 +1,89 @@
+"""`python -m aiopenai serve`: the local server, to develop against without a key."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import shlex
+import threading
+from typing import TYPE_CHECKING, Any
+
+from aiopenai._cli.loop import run_async
+from aiopenai._cli.options import port, seconds
+from aiopenai._cli.output import note, say
+
+if TYPE_CHECKING:
+    from aiopenai.testing import Server
+
+__all__ = ["add_serve"]
+
+
+def add_serve(commands: Any) -> None:
+    """Adds the command to the parser."""
+    serve = commands.add_parser("serve", help="the local server, to develop against without a key; prints its base URL")
+    serve.add_argument("--port", type=port, default=8000, help="%(default)s; 0 takes a free one")
+    serve.add_argument("--host", default="127.0.0.1", help="%(default)s")
+    serve.add_argument("--latency", type=seconds, default=0.0, help="seconds to wait before each reply")
+    serve.add_argument("--token-delay", type=seconds, default=0.0, help="seconds between the events of a stream")
+    serve.add_argument("--until-eof", action="store_true", help="stop when standard input ends")
+    serve.add_argument("--verbose", action="store_true", help="print each request")
+    serve.set_defaults(command=_serve)
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    try:
+        run_async(_serving(arguments))
+    except OSError as error:
+        note(
+            f"aiopenai serve: cannot listen on {arguments.host} port {arguments.port}: {error.strerror or error}; "
+            "--port 0 takes a free port"
+        )
+        return 1
+    return 0
+
+
+def _show_address(server: Server) -> None:
+    # The first line is for programs, the others are for people.
+    say(server.base_url)
+    say(f"export OPENAI_BASE_URL={shlex.quote(server.base_url)}")
+    say("export OPENAI_API_KEY=local", flush=True)
+
+
+async def _serving(arguments: argparse.Namespace) -> None:
+    # The server is imported by this command only: it is no part of the client.
+    from aiopenai.testing import serve_forever
+
+    options: dict[str, Any] = {}
+    if arguments.verbose:
+        options["on_request"] = lambda request: note(f"{request.method} {request.path}")
+    server = asyncio.ensure_future(
+        serve_forever(
+            arguments.host,
+            arguments.port,
+            on_ready=_show_address,
+            latency=arguments.latency,
+            token_delay=arguments.token_delay,
+            **options,
+        )
+    )
+    waiting: set[asyncio.Future[None]] = {server}
+    if arguments.until_eof:
+        loop = asyncio.get_running_loop()
+        end = loop.create_future()
+        waiting.add(end)
+        threading.Thread(target=_at_eof, args=(loop, end), daemon=True).start()
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    if server.done():
+        await server
+    # Otherwise the server ends with the loop.
+
+
+def _at_eof(loop: asyncio.AbstractEventLoop, end: asyncio.Future[None]) -> None:
+    # Not through sys.stdin: this thread would hold its lock when the interpreter ends.
+    with contextlib.suppress(OSError):
+        while os.read(0, 1024):
+            pass
+    with contextlib.suppress(RuntimeError):  # the loop has ended before
+        loop.call_soon_threadsafe(end.set_result, None)
