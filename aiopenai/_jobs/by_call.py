@@ -24,8 +24,6 @@ __all__ = ["IN_A_ROW", "ask_lines", "is_fatal"]
 
 # So many failures in a row that are not the requests' own end the job.
 IN_A_ROW = 20
-# A `Retry-After` above this is the end of a quota rather than a pause. The retry rules have the same limit.
-LONGEST_PAUSE = 120.0
 # Statuses that say something about one request. All others can hold for every request of a job.
 _OWN_STATUSES = frozenset({400, 409, 411, 413, 415, 422, 424, 431, 451})
 
@@ -161,9 +159,17 @@ def is_fatal(error: Exception) -> bool:
     """Returns whether all other requests will fail for the same reason."""
     if isinstance(error, AuthenticationError):
         return True
-    if isinstance(error, APIStatusError) and error.retry_after is not None and error.retry_after > LONGEST_PAUSE:
+    if isinstance(error, APIStatusError) and _is_closed(error):
         return True
     return isinstance(error, APIError) and "insufficient_quota" in (error.code, error.type)
+
+
+def _is_closed(error: APIStatusError) -> bool:
+    """Returns whether the server names a time for the next request that is too far away to wait for it."""
+    # Imported after a failure: the rules need tenacity.
+    from aiopenai.retry import MAX_RETRY_AFTER
+
+    return error.retry_after is not None and error.retry_after > MAX_RETRY_AFTER
 
 
 def _may_hold_for_all(error: Exception) -> bool:
@@ -178,7 +184,7 @@ def _cure(error: Exception) -> str:
         return "; check --base-url and the network"
     if not isinstance(error, APIStatusError):
         return ""
-    if error.retry_after is not None and error.retry_after > LONGEST_PAUSE:
+    if error.retry_after is not None and _is_closed(error):
         return f"; the server allows the next request in {_spoken(error.retry_after)}"
     cures = {401: "check the API key", 402: "check the account's credit", 403: "check the key's permissions"}
     cures[404] = "check --model and --base-url"

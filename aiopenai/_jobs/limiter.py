@@ -11,7 +11,7 @@ import logging
 import math
 from collections import deque
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from aiopenai._jobs.bucket import Bucket, duration, seconds_until
 from aiopenai._jobs.estimate import Estimate
@@ -29,6 +29,8 @@ _READING_SECONDS = 0.01
 _MAX_LANES = 256
 _SHARED = ("", "other models")
 
+_Turn: TypeAlias = "tuple[float, asyncio.Future[Grant]]"
+
 _log = logging.getLogger("aiopenai")
 
 
@@ -39,12 +41,14 @@ class Lane:
     """
 
     __slots__ = (
+        "again",
         "estimate",
         "logged_at",
         "model",
         "path",
         "paused_until",
         "read_at",
+        "replies",
         "requests",
         "running",
         "timer",
@@ -68,8 +72,16 @@ class Lane:
         self.logged_at = -math.inf
         # The time since which attempts wait without a grant.
         self.waiting_since: float | None = None
-        self.waiting: deque[tuple[float, asyncio.Future[Grant]]] = deque()
+        self.replies = 0
+        # Attempts that wait, in order. Further attempts of a request go before all first ones.
+        self.again: deque[_Turn] = deque()
+        self.waiting: deque[_Turn] = deque()
         self.timer: asyncio.TimerHandle | None = None
+
+    @property
+    def queue(self) -> deque[_Turn]:
+        """The queue with the next attempt."""
+        return self.again or self.waiting
 
     @property
     def name(self) -> str:
@@ -126,7 +138,7 @@ class Limiter:
     @property
     def waiting(self) -> int:
         """The number of attempts that wait."""
-        return sum(len(lane.waiting) for lane in self._queues)
+        return sum(len(lane.again) + len(lane.waiting) for lane in self._queues)
 
     def lane(self, path: str, model: str | None = None) -> Lane:
         """Returns the lane of a model at an endpoint."""
@@ -146,16 +158,13 @@ class Limiter:
         return len(self._lanes) > 1
 
     async def acquire(self, cost: float = 0.0, *, lane: Lane | None = None, first: bool = False) -> Grant:
-        """Waits until an attempt that may cost so many tokens is allowed; `first` goes before those that wait."""
+        """Waits until an attempt that may cost so many tokens is allowed; `first` goes before all first ones."""
         lane = lane or self._default
         loop = asyncio.get_running_loop()
-        if not lane.waiting and self._delay(lane, cost, now := loop.time()) == 0.0:
+        if not lane.queue and self._delay(lane, cost, now := loop.time()) == 0.0:
             return self._grant(lane, cost, now)
         turn: asyncio.Future[Grant] = loop.create_future()
-        if first:
-            lane.waiting.appendleft((cost, turn))
-        else:
-            lane.waiting.append((cost, turn))
+        (lane.again if first else lane.waiting).append((cost, turn))
         if lane.waiting_since is None:
             lane.waiting_since = loop.time()
         self._queues.setdefault(lane)
@@ -180,6 +189,7 @@ class Limiter:
     def replied(self, grant: Grant, headers: Mapping[str, str], latency: float) -> None:
         """Records a reply, `latency` seconds after the attempt began. Call it before `release`."""
         lane = grant.lane
+        lane.replies += 1
         if grant.probe:
             lane.requests.forget()
             lane.tokens.forget()
@@ -198,7 +208,9 @@ class Limiter:
     def refused(self, grant: Grant, headers: Mapping[str, str], seconds: float) -> None:
         """Records a refusal (429): no attempt of this lane begins for so many seconds."""
         lane = grant.lane
-        lane.window.refused(grant.round, known=bool(lane.requests.rate or lane.tokens.rate))
+        # A refusal although the headers promise plenty is for a limit that they do not tell.
+        known = bool(lane.requests.rate or lane.tokens.rate) and not (lane.requests.plenty and lane.tokens.plenty)
+        lane.window.refused(grant.round, known=known)
         self._correct(grant, 0.0)
         self._observe(grant, headers)
         requests = _figure(headers.get("x-ratelimit-remaining-requests"))
@@ -224,8 +236,8 @@ class Limiter:
         """Yields each lane that waits for a limit, with the seconds that are left and the reason."""
         now = asyncio.get_running_loop().time()
         for lane in self._queues:
-            if lane.waiting and self.running < self.concurrency:
-                seconds, reason = max(self._reasons(lane, lane.waiting[0][0], now))
+            if lane.queue and self.running < self.concurrency:
+                seconds, reason = max(self._reasons(lane, lane.queue[0][0], now))
                 if seconds >= at_least:
                     yield lane, seconds, reason
 
@@ -310,12 +322,11 @@ class Limiter:
             lane.timer.cancel()
             lane.timer = None
         loop = asyncio.get_running_loop()
-        waiting = lane.waiting
         admitted = False
-        while waiting:
-            cost, turn = waiting[0]
+        while queue := lane.queue:
+            cost, turn = queue[0]
             if turn.done():
-                waiting.popleft()
+                queue.popleft()
                 continue
             now = loop.time()
             delay = self._delay(lane, cost, now)
@@ -325,7 +336,7 @@ class Limiter:
                     if delay >= LOGGED_WAIT_SECONDS:
                         self._log_wait(lane, cost, now)
                 return admitted
-            waiting.popleft()
+            queue.popleft()
             turn.set_result(self._grant(lane, cost, now))
             admitted = True
         self._queues.pop(lane, None)

@@ -27,14 +27,29 @@ if TYPE_CHECKING:
 
 __all__ = ["PATIENCE", "PendingRequest", "Sender"]
 
-# The refusals (429) of one request before it counts as failed. Limits shared with other programs need many.
+# The refusals (429) in a row of one request before it counts as failed, if no other one of its lane was answered
+# meanwhile. Limits shared with other programs need many.
 PATIENCE = 10
+# The refusals of one request before it counts as failed in any case.
+MOST_REFUSALS = 100
 
 
 class PendingRequest:
     """One request of a job until its end, with its body encoded once for all attempts."""
 
-    __slots__ = ("begun", "cost", "grant", "lane", "read_at", "refusals", "request", "result", "size")
+    __slots__ = (
+        "begun",
+        "cost",
+        "grant",
+        "lane",
+        "read_at",
+        "refusals",
+        "replies",
+        "request",
+        "result",
+        "size",
+        "vain",
+    )
 
     def __init__(self, result: Result[Any], request: Request[Any], lane: Lane, read_at: float) -> None:
         self.result = result
@@ -44,7 +59,9 @@ class PendingRequest:
         self.begun = read_at
         self.size = len(request.content) if isinstance(request.content, bytes) else 0
         self.cost = 0.0
-        self.refusals = 0
+        # The refusals of this request: all, and those since the last reply in its lane, which had so many replies then.
+        self.refusals = self.vain = 0
+        self.replies = 0
         self.grant: Grant | None = None
 
 
@@ -104,7 +121,7 @@ class Sender:
     ) -> LegacyAPIResponse[Any]:
         while True:
             failures = pending.result.attempts - pending.refusals
-            patient = retries and pending.refusals <= PATIENCE and failures <= retries
+            patient = retries and pending.vain <= PATIENCE and pending.refusals <= MOST_REFUSALS and failures <= retries
             if not rules.worth_retrying(error) or not (patient if is_refusal(error) else failures <= retries):
                 raise error
             if not is_refusal(error):
@@ -147,8 +164,10 @@ class Sender:
             self._limiter.rejected(grant)
         elif is_refusal(error):
             pending.refusals += 1
+            pending.vain = pending.vain + 1 if pending.lane.replies == pending.replies else 1
+            pending.replies = pending.lane.replies
             headers: Mapping[str, str] = cast("APIStatusError", error).response.headers
-            self._limiter.refused(grant, headers, rules.delay(error, pending.refusals))
+            self._limiter.refused(grant, headers, rules.delay(error, pending.vain))
         else:
             self._limiter.failed(grant)
 

@@ -85,6 +85,8 @@ class JobFiles:
         ask_changed: bool = False,
         say: Callable[[str], object] = str,
     ) -> None:
+        if output.is_dir():
+            raise UsageError(f"{output} is a folder; name a file for the output")
         self.output_path = output
         self.stream = is_stream(output)
         self.failures_path = beside(output, "errors")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiopenai._jobs.bucket import Bucket, duration
+from aiopenai._jobs.bucket import Bucket, duration, seconds_until
 
 
 class TestDuration:
@@ -36,6 +36,48 @@ class TestDuration:
     def test_any_text(self, text: str) -> None:
         found = duration(text)
         assert found is None or found >= 0 or found != found
+
+
+NOW = 1_780_000_000.0
+
+
+class TestSecondsUntil:
+    @pytest.mark.parametrize(
+        ("text", "seconds"),
+        [
+            ("6m0s", 360.0),
+            ("90", 90.0),
+            ("1780000030", 30.0),
+            ("1780000030.5", 30.5),
+            ("1780000030000", 30.0),
+            ("1780000030000000", 30.0),
+            ("1780000030000000000", 30.0),
+            ("1779999990", 0.0),
+            ("2026-05-28T20:27:10Z", 30.0),
+            ("2026-05-28T20:27:10+00:00", 30.0),
+            ("2026-05-28T22:27:10+02:00", 30.0),
+            ("2026-05-28T20:27:10", 30.0),
+            ("Thu, 28 May 2026 20:27:10 GMT", 30.0),
+            ("Thu, 28 May 2026 20:00:00 GMT", 0.0),
+            # More than a month, or no time at all.
+            ("99999999", None),
+            ("1790000000", None),
+            ("2099-01-01T00:00:00Z", None),
+            ("0001-01-01T00:00:00", 0.0),
+            ("soon", None),
+            ("nan", None),
+            ("inf", None),
+            ("", None),
+        ],
+    )
+    def test_forms(self, text: str, seconds: float | None) -> None:
+        found = seconds_until(text, NOW)
+        assert found == (seconds if seconds is None else pytest.approx(seconds, abs=1e-3))
+
+    @given(st.text() | st.floats().map(str) | st.datetimes().map(str))
+    def test_any_text(self, text: str) -> None:
+        found = seconds_until(text, NOW)
+        assert found is None or 0 <= found <= 31 * 86_400
 
 
 class Served:

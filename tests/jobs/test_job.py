@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import tracemalloc
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
@@ -12,7 +13,17 @@ from typing import Any
 import pytest
 import tenacity
 
-from aiopenai import APIConnectionError, AsyncOpenAI, BadRequestError, InternalServerError, RateLimitError
+from aiopenai import (
+    APIConnectionError,
+    AsyncOpenAI,
+    BadRequestError,
+    InternalServerError,
+    OpenAI,
+    RateLimitError,
+    Request,
+    not_given,
+    omit,
+)
 from aiopenai._jobs.limiter import Limiter
 from aiopenai._jobs.sending import PATIENCE
 from aiopenai.testing import RateLimits, Server
@@ -107,9 +118,32 @@ class TestMap:
         with pytest.raises((TypeError, ValueError)):
             result.unwrap()
 
-    async def test_streams_are_none_of_its_business(self, client: AsyncOpenAI) -> None:
-        (result,) = await client.gather(requests(client, 1, stream=True))
-        assert isinstance(result.error, ValueError)
+    @pytest.mark.parametrize("stream", [True, 1, "true"])
+    async def test_streams_are_refused_before_sending(
+        self, server: Server, client: AsyncOpenAI, chat: dict[str, Any], stream: Any
+    ) -> None:
+        body = {**chat, "stream": stream}
+        content = json.dumps(body).encode()
+        endpoint = client.chat.completions.create.request(**chat).endpoint
+        items = [
+            *requests(client, 1, stream=stream),
+            *requests(client, 1, extra_body={"stream": stream}),
+            {"url": "/v1/chat/completions", "body": body},
+            {"url": "/v1/responses", "body": {"model": "gpt-4o", "input": "x", "stream": stream}},
+            Request(endpoint=endpoint, path=endpoint.path, body=body),
+            Request(endpoint=endpoint, path=endpoint.path, content=content),
+            client.responses.retrieve.request("resp_1", extra_query={"stream": stream}),
+        ]
+        for result in await client.gather(items):
+            assert isinstance(result.error, ValueError)
+            assert "`stream` must be false" in str(result.error)
+            assert result.attempts == 0
+        assert server.request_count == 0
+
+    @pytest.mark.parametrize("stream", [False, None, not_given, omit], ids=["false", "null", "not_given", "omit"])
+    async def test_no_stream_is_no_stream(self, client: AsyncOpenAI, chat: dict[str, Any], stream: Any) -> None:
+        (result,) = await client.gather([{"url": "/v1/chat/completions", "body": {**chat, "stream": stream}}])
+        assert result.unwrap().choices
 
     async def test_what_json_cannot_hold(self, client: AsyncOpenAI) -> None:
         bad = client.chat.completions.create.request(model="gpt-4o", messages=[{"role": "user", "content": object()}])  # type: ignore[list-item]
@@ -189,6 +223,72 @@ class TestMap:
         for limits in ({"concurrency": 0}, {"rpm": 0}, {"tpm": -1}, {"limiter": Limiter(), "rpm": 5}):
             with pytest.raises(ValueError, match=r"must be|beside"):
                 client.map([], **limits)  # type: ignore[arg-type]
+
+
+class TestLanes:
+    async def test_a_slow_model_does_not_hold_up_the_others(self, server: Server, client: AsyncOpenAI) -> None:
+        """While one model has to wait for its limit, all requests of the other one are answered."""
+        release = asyncio.Event()
+        server.fault(
+            status=429,
+            headers={"retry-after": "60"},
+            times=None,
+            match=lambda request: b'"small"' in request.body and not release.is_set(),
+        )
+        lines = [
+            {
+                "url": "/v1/chat/completions",
+                "body": {
+                    "model": "small" if each % 3 == 0 else "large",
+                    "messages": [{"role": "user", "content": "x"}],
+                },
+            }
+            for each in range(90)
+        ]
+        limiter = Limiter(200)
+        done: list[Any] = []
+        async with aclosing(client.map(lines, limiter=limiter)) as results:
+            async for result in results:
+                done.append(result)
+                if len(done) == 60:
+                    break
+        assert {result.request["body"]["model"] for result in done} == {"large"}
+        assert limiter.running == limiter.waiting == 0
+
+    async def test_bodies_without_a_model(self, client: AsyncOpenAI) -> None:
+        results = await client.gather([{"method": "GET", "url": "/v1/models"}, *requests(client, 1)])
+        assert all(result.ok for result in results)
+
+
+class TestBlocking:
+    def test_streams_are_refused_before_sending(self) -> None:
+        with Server() as server, OpenAI(api_key="x", base_url=server.base_url) as client:
+            (result,) = client.gather([{"url": "/v1/chat/completions", "body": {"model": "m", "stream": True}}])
+            assert isinstance(result.error, ValueError)
+            assert server.request_count == 0
+
+    @pytest.mark.parametrize("where", ["source", "loop"])
+    def test_an_interrupt_stays_one(self, where: str) -> None:
+        """Ctrl-C in the program's own source, or between two results."""
+        with Server() as server, OpenAI(api_key="x", base_url=server.base_url) as client:
+            line = {"url": "/v1/models", "method": "GET"}
+
+            def source() -> Iterator[Any]:
+                yield line
+                if where == "source":
+                    raise KeyboardInterrupt
+                yield from [line] * 5
+
+            def drain() -> None:
+                for _ in client.map(source()):
+                    if where == "loop":
+                        raise KeyboardInterrupt
+
+            with pytest.raises(KeyboardInterrupt):
+                drain()
+            # The client still works.
+            assert client.gather([line])[0].ok
+            gc.collect()
 
 
 class TestEnds:
