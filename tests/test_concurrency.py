@@ -317,7 +317,7 @@ class TestCancellation:
     ) -> None:
         # Those in the queue are cancelled in the very turn in which a connection becomes free: whoever was woken for
         # it must wake the next.
-        monkeypatch.setattr("aiopenai._http.transport.connection_limit", lambda: 1)
+        monkeypatch.setattr("aiopenai._http.connector.connection_limit", lambda: 1)
         async with make(elsewhere) as client:
             for _ in range(20):
                 first = asyncio.ensure_future(client.chat.completions.create(**chat))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import inspect
+import textwrap
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
+import aiohttp
 import pytest
 
 PACKAGE = Path(__file__).parents[1] / "aiopenai"
@@ -169,3 +172,66 @@ def test_no_cycles_inside_a_room(name: str) -> None:
         list(TopologicalSorter(graph).static_order())
     except CycleError as error:
         raise AssertionError(" -> ".join(error.args[1])) from None
+
+
+# Classes whose attributes with a leading underscore aiohttp and asyncio may rename at any time.
+AIOHTTP_CLASSES = (
+    aiohttp.ClientResponse,
+    aiohttp.ClientSession,
+    aiohttp.StreamReader,
+    aiohttp.TCPConnector,
+    aiohttp.client_exceptions.ClientConnectorError,
+    aiohttp.client_proto.ResponseHandler,
+    aiohttp.client_reqrep.ClientRequest,
+    aiohttp.connector.Connection,
+)
+AIOHTTP_INTERNALS = ("aiohttp.client_proto", "aiohttp.client_reqrep", "aiohttp.http_parser", "aiohttp.streams")
+PRIVATE = PACKAGE / "_http" / "private"
+
+
+def private_names() -> set[str]:
+    """The private names of aiohttp's classes: of classes, slots, and attributes that methods assign to `self`."""
+    names = {"_sock", "_ssl_protocol"}
+    for cls in AIOHTTP_CLASSES:
+        for each in cls.__mro__[:-1]:
+            names.update(vars(each))
+            tree = (
+                ast.parse(textwrap.dedent(inspect.getsource(each))) if each.__module__.startswith("aiohttp") else None
+            )
+            for node in ast.walk(tree) if tree is not None else ():
+                if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+                    names.add(node.attr)
+    return {name for name in names if name.startswith("_") and not name.startswith("__")}
+
+
+@pytest.mark.parametrize("path", sorted((PACKAGE / "_http").rglob("*.py")), ids=lambda path: path.name)
+def test_private_names_of_aiohttp_are_used_in_one_place(path: Path) -> None:
+    """`self._name` is a name of our own, unless a class overrides or reads that of a base of aiohttp's."""
+    if PRIVATE in path.parents:
+        return
+    forbidden = private_names()
+    for each in imports(path):
+        assert not each.target.startswith(AIOHTTP_INTERNALS), f"{path.name}:{each.line} imports {each.target}"
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Attribute) and node.attr in forbidden:
+            own = isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+            assert own, f"{path.name}:{node.lineno} uses {ast.unparse(node)}"
+        elif isinstance(node, ast.Constant) and node.value in forbidden:
+            # A slot, or a name given to getattr: slots are declared in `__slots__` of our own classes only.
+            assert f'"{node.value}",' in path.read_text(encoding="utf-8"), f"{path.name}:{node.lineno}"
+        elif isinstance(node, ast.ClassDef) and any("aiohttp" in ast.unparse(base) for base in node.bases):
+            methods = {each.name for each in node.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))}
+            assert not methods & forbidden, f"{path.name}: {node.name} overrides {methods & forbidden}"
+
+
+def test_the_search_for_private_names_finds_them() -> None:
+    assert {
+        "_acquired",
+        "_conns",
+        "_waiters",
+        "_release",
+        "_buffer",
+        "_eof",
+        "_protocol",
+        "_request",
+    } <= private_names()

@@ -24,13 +24,13 @@ from aiopenai._http.messages import HTTPRequest
 from aiopenai.errors import APIConnectionError, APIError, APITimeoutError
 
 if TYPE_CHECKING:
-    from aiopenai._http.transport import Session, SessionReply
+    from aiopenai._http.interface import Reply, Session
 
 __all__ = ["Answer", "Attempts", "retried"]
 
 T = TypeVar("T")
 # The reply, its body if that was read, and the number of retries before it.
-Answer: TypeAlias = "tuple[SessionReply, bytes | None, int]"
+Answer: TypeAlias = "tuple[Reply, bytes | None, int]"
 
 log = logging.getLogger("aiopenai")
 
@@ -125,10 +125,10 @@ class Attempts:
         self,
         session: Session,
         call: PreparedCall,
-        reply: SessionReply,
+        reply: Reply,
         taken: int,
         own: Secret[Mapping[str, str]] | None,
-    ) -> SessionReply:
+    ) -> Reply:
         """Follows redirects, and renews credentials. Raises the error of a status that is no success.
 
         `own` are the headers of an attempt that the provider authorized.

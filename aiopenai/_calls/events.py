@@ -18,7 +18,8 @@ from aiopenai._calls.unexpected import unexpected_reply
 from aiopenai._calls.watching import Watch
 from aiopenai._data.codec import Decoder, decode_json
 from aiopenai._data.sse import MAX_EVENT_BYTES, SSEError, SSEParser
-from aiopenai._http.messages import Headers, HTTPResponse, Reply, request_of
+from aiopenai._http.interface import Reply
+from aiopenai._http.messages import Headers, HTTPResponse
 from aiopenai.errors import (
     APIConnectionError,
     APIError,
@@ -89,7 +90,7 @@ class Events(Generic[T]):
         """The reply's head: `headers`, `status_code`, `request`. Its content is this stream."""
         reply = self._reply
         return HTTPResponse(
-            reply.status, Headers(reply.items()), b"", request_of(reply), reason=reply.reason, elapsed=reply.elapsed
+            reply.status, Headers(reply.items()), b"", reply.request, reason=reply.reason, elapsed=reply.elapsed
         )
 
     def __del__(self) -> None:
@@ -190,7 +191,7 @@ class Events(Generic[T]):
             self._reply.close()
             which = "idle" if self._record.count else "first_event"
             message = f"Request timed out: no event within the {which} limit of {limit} s."
-            raise APITimeoutError(request_of(self._reply), message=message) from error
+            raise APITimeoutError(self._reply.request, message=message) from error
 
     def _take(self, piece: bytes) -> None:
         """Takes in the events that a piece completes."""
@@ -334,20 +335,20 @@ class Events(Generic[T]):
             return
         if self._beginning and (body := b"".join(self._beginning).strip()) and not _is_event_stream(body):
             reply = self._reply
-            response = HTTPResponse(reply.status, Headers(reply.items()), body, request_of(reply), reason=reply.reason)
+            response = HTTPResponse(reply.status, Headers(reply.items()), body, reply.request, reason=reply.reason)
             self._fail(unexpected_reply(response, wanted="an event stream"))
             return
         if self._events == "bare" or record.end.is_complete(record.count):
             return
         message = "Connection error: the stream broke off before its end."
-        self._fail(APIConnectionError(message=message, request=request_of(self._reply)))
+        self._fail(APIConnectionError(message=message, request=self._reply.request))
 
     def _carried(self, event: bytes) -> APIError:
         """Returns the error that the stream itself reports."""
         body: Any = _json(event) or event.decode("utf-8", "replace")
         if is_mapping(body):
             body = body.get("error") or body
-        return error_from_body(body, request_of(self._reply))
+        return error_from_body(body, self._reply.request)
 
     def _fail(self, error: APIError, cause: BaseException | None = None) -> None:
         """Keeps an error that is to be raised after the events received before it."""
@@ -362,7 +363,7 @@ class Events(Generic[T]):
 
     def _invalid(self, message: str, data: bytes | None) -> APIResponseValidationError:
         reply = self._reply
-        response = HTTPResponse(reply.status, Headers(reply.items()), data or b"", request_of(reply))
+        response = HTTPResponse(reply.status, Headers(reply.items()), data or b"", reply.request)
         shown = (data or b"")[:200].decode("utf-8", "replace")
         if shown:
             message += f" It begins: {shown!r}"

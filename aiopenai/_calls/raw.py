@@ -15,7 +15,8 @@ from typing import Any, Generic, TypeVar, cast
 from typing_extensions import override
 
 from aiopenai._calls.held_loop import HeldLoop
-from aiopenai._http.messages import Headers, HTTPRequest, Reply, charset_of, parse_json, request_of
+from aiopenai._http.interface import Reply
+from aiopenai._http.messages import Headers, HTTPRequest, charset_of, parse_json
 
 __all__ = ["APIResponse", "AsyncAPIResponse", "LegacyAPIResponse"]
 
@@ -40,7 +41,7 @@ class _Response:
     @property
     def http_request(self) -> HTTPRequest:
         """What was sent."""
-        return request_of(self._reply)
+        return self._reply.request
 
     @property
     def status_code(self) -> int:

@@ -13,7 +13,7 @@ from aiopenai._calls.replies import response_of, sent_request
 from aiopenai.errors import APIConnectionError, APIResponseValidationError
 
 if TYPE_CHECKING:
-    from aiopenai._http.transport import Session, SessionReply
+    from aiopenai._http.interface import Reply, Session
 
 __all__ = ["follow", "is_redirect", "unusable_redirect"]
 
@@ -21,7 +21,7 @@ MAX_REDIRECTS = 20
 _STATUSES = frozenset({301, 302, 303, 307, 308})
 
 
-def is_redirect(reply: SessionReply) -> bool:
+def is_redirect(reply: Reply) -> bool:
     """Returns whether a reply names another URL for its request."""
     return reply.status in _STATUSES and bool(reply.headers.get("location"))
 
@@ -29,10 +29,10 @@ def is_redirect(reply: SessionReply) -> bool:
 async def follow(
     session: Session,
     call: PreparedCall,
-    reply: SessionReply,
+    reply: Reply,
     headers: Secret[Mapping[str, str]],
     block: Callable[[Mapping[str, str]], Mapping[str, str]],
-) -> SessionReply:
+) -> Reply:
     """Returns the reply at the end of a chain of redirects; the last one if there are more than `MAX_REDIRECTS`.
 
     Raises APIConnectionError for a location that is no http URL, and for a body that cannot be sent again.
@@ -60,7 +60,7 @@ async def follow(
     return reply
 
 
-def unusable_redirect(reply: SessionReply, content: bytes) -> APIResponseValidationError:
+def unusable_redirect(reply: Reply, content: bytes) -> APIResponseValidationError:
     """Returns the error of a 3xx reply that names no location, or the last one of too many."""
     message = f"The reply is a redirect that cannot be followed (status {reply.status})."
     return APIResponseValidationError(response_of(reply, content), None, message=message)
@@ -76,10 +76,10 @@ def _redirected_headers(headers: Secret[Mapping[str, str]], bodiless: bool, same
     return plain
 
 
-def _shown_location(reply: SessionReply) -> str:
+def _shown_location(reply: Reply) -> str:
     return reply.headers["location"].rpartition("@")[2][:200]
 
 
-def _unfollowed(reply: SessionReply, why: str) -> APIConnectionError:
+def _unfollowed(reply: Reply, why: str) -> APIConnectionError:
     message = f"Connection error: the request was redirected {why}."
     return APIConnectionError(message=message, request=sent_request(reply), retryable=False)

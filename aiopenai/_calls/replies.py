@@ -18,7 +18,7 @@ from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse, charset_
 from aiopenai.errors import APIStatusError, error_from_response
 
 if TYPE_CHECKING:
-    from aiopenai._http.transport import SessionReply
+    from aiopenai._http.interface import Reply
 
 __all__ = ["parse", "response_of", "sent_request", "status_error"]
 
@@ -27,7 +27,7 @@ log = logging.getLogger("aiopenai")
 _set_request_id: Callable[[Any, Any], None] = cast("Any", Node)._request_id.__set__
 
 
-def parse(client: Any, request: Request[Any], reply: SessionReply, raw: bytes, kind: Any, *, strict: bool) -> Any:
+def parse(client: Any, request: Request[Any], reply: Reply, raw: bytes, kind: Any, *, strict: bool) -> Any:
     """Returns the reply's body as its type.
 
     Raises APIResponseValidationError for a body that does not fit, and APIError for an error in place of a result.
@@ -68,7 +68,7 @@ def _is_other(kind: Any) -> bool:
     )
 
 
-def _parse_other(reply: SessionReply, raw: bytes, kind: Any) -> Any:
+def _parse_other(reply: Reply, raw: bytes, kind: Any) -> Any:
     if kind is str:
         return raw.decode(charset_of(reply.headers), "replace")
     if kind is bytes:
@@ -80,12 +80,12 @@ def _parse_other(reply: SessionReply, raw: bytes, kind: Any) -> Any:
     return kind.model_validate(decode_json(raw))
 
 
-def sent_request(reply: SessionReply) -> HTTPRequest:
+def sent_request(reply: Reply) -> HTTPRequest:
     """Returns the request of a reply as a value, without credentials."""
-    return cast("HTTPRequest", reply.request.value())
+    return reply.request
 
 
-def response_of(reply: SessionReply, content: bytes, taken: int = 0) -> HTTPResponse:
+def response_of(reply: Reply, content: bytes, taken: int = 0) -> HTTPResponse:
     """Returns a reply as a value that pickles, after `taken` retries."""
     return HTTPResponse(
         reply.status,
@@ -98,7 +98,7 @@ def response_of(reply: SessionReply, content: bytes, taken: int = 0) -> HTTPResp
     )
 
 
-async def status_error(request: Request[Any], reply: SessionReply, taken: int) -> APIStatusError:
+async def status_error(request: Request[Any], reply: Reply, taken: int) -> APIStatusError:
     """Returns the error of a reply with a status of 400 or above, its body read."""
     response = response_of(reply, await reply.read(), taken)
     log.debug("%s %s -> %s", request.endpoint.method, shown_path(request.path), reply.status)

@@ -12,7 +12,8 @@ from aiopenai.errors import APIConnectionError
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from aiopenai._http.transport import Session, Sessions
+    from aiopenai._http.interface import Session
+    from aiopenai._http.sessions import Sessions
 
 __all__ = ["SharedSessions"]
 
@@ -40,7 +41,7 @@ class SharedSessions:
         if self.closed:
             raise self.closed_error(method, url)
         if self._transport is None:
-            self._transport = await import_in_thread("aiopenai._http.direct")
+            self._transport = await import_in_thread("aiopenai._http.sessions")
         if self._sessions is None:
             self._sessions = cast("Sessions", self._transport.open_sessions(**self.wiring))
             self.current = self._sessions.current

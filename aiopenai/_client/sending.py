@@ -25,7 +25,7 @@ from aiopenai._data.codec import Decoder
 from aiopenai.errors import APIError
 
 if TYPE_CHECKING:
-    from aiopenai._http.transport import SessionReply
+    from aiopenai._http.interface import Reply
 
 __all__ = ["Sending", "is_stream_class"]
 
@@ -132,9 +132,7 @@ class Sending(Hooked):
             call.watch.answered_raw(answer[1], call.request.endpoint.reply)
         return answer
 
-    def _unparsed(
-        self, call: PreparedCall, reply: SessionReply, raw: bytes | None, taken: int
-    ) -> LegacyAPIResponse[Any]:
+    def _unparsed(self, call: PreparedCall, reply: Reply, raw: bytes | None, taken: int) -> LegacyAPIResponse[Any]:
         def parse_body(to: Any) -> Any:
             if raw is None:
                 return self._open_stream(call, reply, taken, to)
@@ -142,11 +140,11 @@ class Sending(Hooked):
 
         return LegacyAPIResponse(cast("Any", reply), raw or b"", parse_body, taken)
 
-    def _parse(self, request: Request[Any], reply: SessionReply, raw: bytes, to: Any = None) -> Any:
+    def _parse(self, request: Request[Any], reply: Reply, raw: bytes, to: Any = None) -> Any:
         kind = to or request.endpoint.reply
         return parse(self, request, reply, raw, kind, strict=self._configuration.strict)
 
-    def _open_stream(self, call: PreparedCall, reply: SessionReply, taken: int, to: Any = None) -> Any:
+    def _open_stream(self, call: PreparedCall, reply: Reply, taken: int, to: Any = None) -> Any:
         """Returns the reply as a stream.
 
         `to`, or else the endpoint's `event`, is a stream class or the type of the events.

@@ -52,7 +52,9 @@ async def _request(
     timeout: float,
     wiring: Mapping[str, Any],
 ) -> HTTPResponse:
-    from aiopenai._http.transport import GeneralSession, Settings, header_block
+    from aiopenai._http.general import GeneralSession
+    from aiopenai._http.interface import Settings
+    from aiopenai._http.outgoing import header_block
 
     session = GeneralSession(Settings(max_response_bytes=_MAX_BYTES, **wiring))
     try:
@@ -63,7 +65,7 @@ async def _request(
             reply.status,
             Headers(reply.items()),
             body,
-            reply.request.value(),
+            reply.request,
             reason=reply.reason,
             elapsed=reply.elapsed,
         )

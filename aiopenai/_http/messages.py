@@ -1,11 +1,12 @@
-"""Requests and responses as plain values: what errors and raw replies carry. They pickle, and hold no credentials."""
+"""Requests and responses as plain values, for errors and raw replies. They pickle, and hold no credentials."""
 
 from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from encodings.aliases import aliases
+from typing import Any
 
 import msgspec
 from typing_extensions import override
@@ -14,14 +15,11 @@ from aiopenai._base.headers import REDACTED, SECRET_HEADERS
 from aiopenai._base.redaction import redacted_url
 from aiopenai._data.codec import decode_json
 
-if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
-
-__all__ = ["HTTPRequest", "HTTPResponse", "Headers", "Reply", "charset_of", "parse_json", "request_of"]
+__all__ = ["HTTPRequest", "HTTPResponse", "Headers", "as_utf8", "charset_of", "parse_json"]
 
 
 class Headers(Mapping[str, str]):
-    """Headers by name, in any case; of repeated ones the values are joined, and `get_list` has them apart."""
+    """Headers by name, in any case. Values of a repeated name are joined; `get_list` returns them one by one."""
 
     __slots__ = ("_items",)
 
@@ -47,11 +45,11 @@ class Headers(Mapping[str, str]):
         return isinstance(name, str) and name.lower() in self._items
 
     def get_list(self, name: str) -> list[str]:
-        """All values of one name."""
+        """Returns all values of one name."""
         return list(self._items.get(name.lower(), ()))
 
     def multi_items(self) -> list[tuple[str, str]]:
-        """All names and values, repeated ones repeated."""
+        """Returns all names and values, repeated ones repeated."""
         return [(name, value) for name, values in self._items.items() for value in values]
 
     @override
@@ -61,7 +59,7 @@ class Headers(Mapping[str, str]):
 
 
 class HTTPRequest:
-    """What was sent: verb, URL and headers, credentials redacted."""
+    """A request as sent: verb, URL and headers, credentials redacted."""
 
     __slots__ = ("headers", "method", "url")
 
@@ -76,7 +74,7 @@ class HTTPRequest:
 
 
 class HTTPResponse:
-    """A reply that was read: status, headers and body."""
+    """A reply with its body: status, headers and content."""
 
     def __init__(
         self,
@@ -99,17 +97,17 @@ class HTTPResponse:
 
     @property
     def url(self) -> str:
-        """Where the reply came from."""
+        """The URL of the request."""
         return self.request.url
 
     @property
     def text(self) -> str:
-        """The body as text, by the charset that the reply names, else UTF-8; what cannot be decoded is replaced."""
+        """The body as text in the declared charset, else UTF-8. Bytes that cannot be decoded are replaced."""
         return self.content.decode(charset_of(self.headers), "replace")
 
     def json(self) -> Any:
-        """The body's JSON. Raises ValueError where it is none."""
-        return parse_json(self.content)
+        """Returns the value of the body as JSON. Raises ValueError if it is none."""
+        return parse_json(as_utf8(self.headers, self.content))
 
     @property
     def is_success(self) -> bool:
@@ -122,67 +120,45 @@ class HTTPResponse:
 
 
 def parse_json(content: bytes) -> Any:
+    """Returns the value of a JSON text. Raises ValueError if it is none."""
     try:
         return decode_json(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"the body is not JSON: {error}") from error
 
 
+# The text encodings of Python that occur on the web, by their module names. A server may name any codec: some are no
+# text encodings (hex, zlib), some take quadratic time (punycode), and each unknown name stays in a table of Python's.
+_CHINESE = ("big5", "big5hkscs", "gb18030", "gb2312", "gbk")
+_JAPANESE = ("cp932", "euc_jis_2004", "euc_jp", "iso2022_jp", "shift_jis", "shift_jis_2004", "shift_jisx0213")
+_KOREAN = ("cp949", "euc_kr", "johab")
+_WESTERN = ("cp437", "cp850", "cp852", "cp866", "cp874", "koi8_r", "koi8_u", "latin_1", "mac_cyrillic", "mac_roman")
+_UNICODE = ("utf_16", "utf_16_be", "utf_16_le", "utf_32", "utf_32_be", "utf_32_le", "utf_8_sig")
+_WINDOWS = tuple(f"cp125{number}" for number in range(9))
+_ISO = ("tis_620", *(f"iso8859_{number}" for number in range(2, 17) if number != 12))
+_ENCODINGS = frozenset((*_CHINESE, *_JAPANESE, *_KOREAN, *_WESTERN, *_UNICODE, *_WINDOWS, *_ISO))
+
+
 def charset_of(headers: Mapping[str, str]) -> str:
-    """The charset of a Content-Type, or utf-8."""
+    """Returns the name of the text encoding that a Content-Type declares; utf-8 if it declares none that is known."""
     _, _, rest = headers.get("content-type", "").lower().partition("charset=")
-    name = rest.partition(";")[0].strip().strip("\"'")
+    name = rest.partition(";")[0].strip(" \t\"'").replace("-", "_").replace(" ", "_")
+    found = aliases.get(name, name)
+    return codecs.lookup(found).name if found in _ENCODINGS else "utf-8"
+
+
+def as_utf8(headers: Mapping[str, str], content: bytes) -> bytes:
+    """Returns a JSON body in UTF-8, in which JSON is due (RFC 8259, section 8.1).
+
+    The declared charset counts only for a body that is not UTF-8: servers declare others for bodies that are.
+    """
+    charset = charset_of(headers)
+    if charset == "utf-8":
+        return content
     try:
-        return codecs.lookup(name).name if name else "utf-8"
-    except LookupError:
-        return "utf-8"
-
-
-class Reply(Protocol):
-    """One reply as the transport gives it: the head is there, the body is read by whoever wants it."""
-
-    request: HTTPRequest
-    status: int
-    reason: str
-    elapsed: float
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers, names in any case."""
-        ...
-
-    @property
-    def loop(self) -> AbstractEventLoop:
-        """The event loop of the connection. Finalisers, which run in any thread, close the reply through it."""
-        ...
-
-    @property
-    def closed(self) -> bool:
-        """Whether no more of the body can be read."""
-        ...
-
-    async def read(self) -> bytes:
-        """The rest of the body; the connection goes back to the pool."""
-        ...
-
-    async def read_some(self) -> bytes:
-        """The next piece of the body as it arrives; empty at its end."""
-        ...
-
-    async def drain(self, seconds: float) -> None:
-        """Read what is left, if that is quickly done, so that the connection can be used again; else close it."""
-        ...
-
-    def close(self) -> None:
-        """Drop the connection at once unless the body was read to its end."""
-        ...
-
-    def items(self) -> Iterable[tuple[str, str]]:
-        """The headers as they came."""
-        ...
-
-
-def request_of(reply: Reply) -> HTTPRequest:
-    """What was sent, as a value: a transport may make it only now that somebody asks."""
-    request: Any = reply.request
-    return cast("HTTPRequest", request.value() if hasattr(request, "value") else request)
+        if not charset.startswith(("utf-16", "utf-32")):
+            content.decode()
+            return content
+    except UnicodeDecodeError:
+        pass
+    return content.decode(charset, "replace").encode("utf-8", "surrogatepass")

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from aiopenai._base.sentinels import Omit, omit
-from aiopenai._http.multipart import PIECE_BYTES, MemorySource, Source, file_name, source_of
+from aiopenai._http.multipart import file_name
+from aiopenai._http.sources import PIECE_BYTES, MemorySource, Source, source_of
 from aiopenai.lib.calls import further, note
 
 if TYPE_CHECKING:

@@ -22,9 +22,16 @@ import pytest
 from aiohttp import http_parser
 
 from aiopenai import APIConnectionError, APIError, AsyncOpenAI, Timeout
-from aiopenai._http import direct as direct_module
-from aiopenai._http.direct import DirectReply, DirectSession, UnfitError, Wire, examine, header_block
-from aiopenai._http.transport import Connector, GeneralSession, Settings
+from aiopenai._http import pool as pool_module
+from aiopenai._http.connector import Connector
+from aiopenai._http.direct import DirectReply, DirectSession, UnfitError, examine
+from aiopenai._http.general import GeneralSession
+from aiopenai._http.interface import Settings
+from aiopenai._http.outgoing import header_block
+from aiopenai._http.private import examine as examine_module
+from aiopenai._http.private.parser import Body
+from aiopenai._http.sessions import choose
+from aiopenai._http.wire import Wire
 from aiopenai.testing import Server
 
 BODY = b'{"id": "right"}'
@@ -42,13 +49,13 @@ def session_of(client: AsyncOpenAI) -> Any:
 
 def idle(client: AsyncOpenAI) -> list[Wire]:
     """The connections that wait for work."""
-    origins = session_of(client)._origins.values()
+    origins = session_of(client).pool._origins.values()
     return [wire for origin in origins if origin is not None for wire in origin.free]
 
 
 def taken(client: AsyncOpenAI) -> int:
     """How many connections the connector counts as taken, those that wait among them."""
-    return len(session_of(client)._connector._acquired)
+    return len(session_of(client).pool.connector.taken)
 
 
 def whole(body: bytes, *lines: str) -> bytes:
@@ -105,7 +112,7 @@ class TestChoice:
             assert isinstance(reply, DirectReply) == (method == "GET" and "@" not in url)
         assert server.journal[-1].headers["authorization"].startswith("Basic ")
         with pytest.raises(APIConnectionError, match="control character"):
-            await session.send("GET", f"{server.base_url}/a b", header_block({}), None, Timeout(5))
+            await session.send("GET", f"{server.base_url}/a\nb", header_block({}), None, Timeout(5))
         await session.shut()
 
     @pytest.mark.parametrize(
@@ -116,7 +123,7 @@ class TestChoice:
             lambda patch: patch.setattr(aiohttp.TCPConnector, "_release", lambda self, key: None),
             lambda patch: patch.delattr(aiohttp.BaseConnector, "_available_connections"),
             lambda patch: patch.setattr(Connector, "speak", lambda self, _: self._no_such_thing),
-            lambda patch: patch.setattr(direct_module._Body, "take", lambda self: b"wrong"),
+            lambda patch: patch.setattr(Body, "take", lambda self: b"wrong"),
         ],
         ids=range(6),
     )
@@ -124,14 +131,14 @@ class TestChoice:
         self, change: Any, client: AsyncOpenAI, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.DEBUG, "aiopenai")
-        direct_module._examine_parser.cache_clear()
+        examine_module._examine_parser.cache_clear()
         with monkeypatch.context() as patch:
             change(patch)
-            transport = direct_module.choose(Settings())
+            transport = choose(Settings())
         assert isinstance(transport, GeneralSession)
         assert "General transport: " in caplog.text
         await transport.shut()
-        direct_module._examine_parser.cache_clear()
+        examine_module._examine_parser.cache_clear()
         await client.models.list()
         assert isinstance(session_of(client), DirectSession)
 
@@ -201,7 +208,7 @@ class TestExactness:
                 ways = [[at] for at in range(1, len(reply), 1 if len(reply) < 150 else 7)]
                 ways += [sorted(dice.sample(range(1, len(reply)), 3)) for _ in range(10)]
                 for more in (b"", b"H", b"HTTP/1.1 200 OK\r\n"):
-                    wire = await session._connect(target.origin, Timeout(5))
+                    wire = await session.pool.connect(target.origin, Timeout(5))
                     for ends in ways:
                         token = wire.begin(b"", None, session.loop.time())
                         for start, end in zip([0, *ends], [*ends, len(reply)], strict=True):
@@ -212,9 +219,9 @@ class TestExactness:
                         assert body._eof
                         if more:
                             assert not wire.held
-                            wire = await session._connect(target.origin, Timeout(5))
+                            wire = await session.pool.connect(target.origin, Timeout(5))
                         else:
-                            assert session._idle(target.origin, session.loop.time()) is wire
+                            assert session.pool.idle(target.origin, session.loop.time()) is wire
                     wire.leave()
         finally:
             await session.shut()
@@ -362,7 +369,7 @@ class TestIdleConnections:
     async def test_those_too_old_are_closed(
         self, client: AsyncOpenAI, server: Server, monkeypatch: pytest.MonkeyPatch, until: Any
     ) -> None:
-        monkeypatch.setattr(direct_module, "IDLE_SECONDS", 0.05)
+        monkeypatch.setattr(pool_module, "IDLE_SECONDS", 0.05)
         server.latency = 0.02
         await asyncio.gather(*(client.models.list() for _ in range(5)))
         assert len(idle(client)) == taken(client) == 5
@@ -373,7 +380,7 @@ class TestIdleConnections:
             await asyncio.sleep(0.01)
         await until(lambda: taken(client) == 1)
         await until(lambda: taken(client) == 0)
-        assert session_of(client)._sweeping is None
+        assert session_of(client).pool._sweeping is None
         await until(lambda: server.open_connections == 0)
         await client.models.list()
         assert server.connections == 6
@@ -382,8 +389,8 @@ class TestIdleConnections:
         self, client: AsyncOpenAI, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         await client.models.list()
-        monkeypatch.setattr(direct_module, "UNSEEN_SECONDS", -1.0)
-        monkeypatch.setattr(direct_module, "IDLE_SECONDS", -1.0)
+        monkeypatch.setattr(pool_module, "UNSEEN_SECONDS", -1.0)
+        monkeypatch.setattr(pool_module, "IDLE_SECONDS", -1.0)
         await client.models.list()
         assert server.connections == 2
 
@@ -422,7 +429,7 @@ class TestIdleConnections:
 
 class TestPool:
     async def test_two_hosts_and_one_connection(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("aiopenai._http.transport.connection_limit", lambda: 1)
+        monkeypatch.setattr("aiopenai._http.connector.connection_limit", lambda: 1)
         async with Server() as other, make(server) as client:
             there = client.with_options(base_url=other.base_url)
             for _ in range(3):
@@ -432,10 +439,10 @@ class TestPool:
                 asyncio.gather(*(each.models.list() for each in (client, there) for _ in range(20))), timeout=10
             )
             assert taken(client) == 1
-            assert not session_of(client)._connector._waiters
+            assert not session_of(client).pool.connector.queue
 
     async def test_a_queue_is_served_in_its_order(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("aiopenai._http.transport.connection_limit", lambda: 2)
+        monkeypatch.setattr("aiopenai._http.connector.connection_limit", lambda: 2)
         server.latency = 0.005
         order: list[int] = []
 
@@ -510,7 +517,7 @@ class TestPool:
         client = make(server)
         call = asyncio.ensure_future(client.models.list())
         await until(lambda: server.request_count)
-        (wire,) = session_of(client)._connector._acquired
+        (wire,) = session_of(client).pool.connector.taken
         # In one turn: the connection ends, and whoever waited is cancelled.
         wire.connection_lost(None)
         call.cancel()
@@ -574,7 +581,7 @@ class TestPool:
                 before = written
                 await asyncio.sleep(0.03)
             # What is held here; the kernel holds some megabytes besides.
-            assert reply._body._size < 1_000_000
+            assert reply._body.size < 1_000_000
             # Held back by its own reader, a server is not late.
             await asyncio.sleep(0.1)
             for _ in range(20):

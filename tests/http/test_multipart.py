@@ -21,7 +21,8 @@ from aiohttp import ClientSession, web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiopenai._http.multipart import PIECE_BYTES, MultipartBody, _Opening
+from aiopenai._http.multipart import MultipartBody
+from aiopenai._http.sources import PIECE_BYTES, _Opening
 
 
 class Receiver:
@@ -485,7 +486,7 @@ async def test_a_source_that_does_not_give_bytes(content: Any) -> None:
             return content
 
     pieces, _ = await MultipartBody({}, {"f": Wrong()}).open()  # type: ignore[dict-item]
-    with pytest.raises(TypeError, match="`f` must give bytes when read, not"):
+    with pytest.raises(TypeError, match="`f` must return bytes when read, not"):
         [piece async for piece in pieces]
 
 

@@ -109,7 +109,7 @@ class TestSockets:
 
     def test_the_limit_is_below_that_of_files(self) -> None:
         resource = pytest.importorskip("resource")
-        from aiopenai._http.transport import connection_limit
+        from aiopenai._http.connector import connection_limit
 
         soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         connection_limit.cache_clear()
@@ -263,7 +263,7 @@ class TestTimeouts:
     async def test_pool(
         self, server: Server, chat: dict[str, Any], monkeypatch: pytest.MonkeyPatch, until: Any
     ) -> None:
-        monkeypatch.setattr("aiopenai._http.transport.connection_limit", lambda: 1)
+        monkeypatch.setattr("aiopenai._http.connector.connection_limit", lambda: 1)
         server.latency = 0.6
         async with make(server) as client:
             first = asyncio.create_task(client.chat.completions.create(**chat))
@@ -281,7 +281,7 @@ class TestTimeouts:
     async def test_queueing_is_no_failure(
         self, server: Server, chat: dict[str, Any], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("aiopenai._http.transport.connection_limit", lambda: 1)
+        monkeypatch.setattr("aiopenai._http.connector.connection_limit", lambda: 1)
         server.latency = 0.02
         async with make(server, timeout=Timeout(0.3, connect=0.1, total=0.3)) as client:
             await asyncio.gather(*(client.chat.completions.create(**chat) for _ in range(30)))

@@ -17,7 +17,7 @@ import pytest
 from aiohttp import web
 
 from aiopenai import AsyncOpenAI, InternalServerError, OpenAI
-from aiopenai._http.multipart import PIECE_BYTES
+from aiopenai._http.sources import PIECE_BYTES
 from aiopenai.lib.uploads import upload_file_chunked
 from tests.lib.scripted import Scripted, reference, scripted
 
