@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeAlias, TypeVar, cast
@@ -22,7 +22,7 @@ from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._data.codec import Decoder, Node, node_made, received
 from aiopenai._data.lenient import fitter, one_of
 
-__all__ = ["BaseModel", "Model", "OpenObject", "OutputParsed", "OutputText", "let_go", "one_of", "recast"]
+__all__ = ["BaseModel", "Model", "OpenObject", "OutputParsed", "OutputText", "fill_in", "let_go", "one_of", "recast"]
 
 ContentType = TypeVar("ContentType")
 ModelT = TypeVar("ModelT", bound="Model")
@@ -62,11 +62,13 @@ class _Plan:
 class _State:
     """What is known of one node: the names of its fields that were given, and what it has beyond its type."""
 
-    __slots__ = ("extra", "given")
+    __slots__ = ("extra", "filled", "given")
 
-    def __init__(self, given: set[str], extra: dict[str, Any]) -> None:
+    def __init__(self, given: set[str], extra: dict[str, Any], filled: frozenset[str] = frozenset()) -> None:
         self.given = given
         self.extra = extra
+        # Fields of `given` that the package filled in with None. They are not sent back.
+        self.filled = filled
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
@@ -366,7 +368,8 @@ class Model(Node, msgspec.Struct, metaclass=ModelMeta):
     def __reduce__(self) -> tuple[Any, tuple[Any, ...]]:
         state = _state(self)
         values = [getattr(self, name) for name in self.__struct_fields__]
-        return _restore, (type(self), values, set(state.given), dict(state.extra), getattr(self, "_request_id", None))
+        request_id = getattr(self, "_request_id", None)
+        return _restore, (type(self), values, set(state.given), dict(state.extra), request_id, state.filled)
 
 
 # Its name in the reference.
@@ -458,15 +461,29 @@ def recast(node: Model, cls: type[ModelT]) -> ModelT:
     values = [getattr(node, name, None) for name in cls.__struct_fields__]
     extra = {name: value for name, value in state.extra.items() if name not in names}
     given = state.given | (state.extra.keys() & names)
-    twin: ModelT = _restore(cls, values, given, extra, getattr(node, "_request_id", None))
+    twin: ModelT = _restore(cls, values, given, extra, getattr(node, "_request_id", None), state.filled)
     return twin
 
 
-def _restore(cls: Any, values: list[Any], given: set[str], extra: dict[str, Any], request_id: Any) -> Any:
+def fill_in(node: Model, names: Iterable[str]) -> None:
+    """Counts fields as given with None, as the reference's stream helper does. They are not sent back."""
+    state = _state(node)
+    state.filled = frozenset(name for name in names if name not in state.given)
+    state.given |= state.filled
+
+
+def _restore(
+    cls: Any,
+    values: list[Any],
+    given: set[str],
+    extra: dict[str, Any],
+    request_id: Any,
+    filled: frozenset[str] = frozenset(),
+) -> Any:
     node = cls.__new__(cls)
     for name, value in zip(cls.__struct_fields__, values, strict=True):
         getattr(cls, name).__set__(node, value)
-    object.__setattr__(node, "_source", _State(set(given), dict(extra)))
+    object.__setattr__(node, "_source", _State(set(given), dict(extra), filled))
     if request_id is not None:
         object.__setattr__(node, "_request_id", request_id)
     return node
@@ -510,7 +527,7 @@ class _Dump:
                 (self.exclude_unset and name not in state.given)
                 or (self.exclude_none and value is None)
                 or (self.exclude_defaults and not field.required and value == field.default)
-                or (not self.parsed and name in _PARSED)
+                or (not self.parsed and (name in _PARSED or (value is None and name in state.filled)))
             ):
                 continue
             self._put(out, name, field.wire if self.by_alias else name, value, include, exclude)

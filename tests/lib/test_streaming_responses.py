@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from aiopenai import APIConnectionError, AsyncOpenAI, OpenAI
+from aiopenai import APIConnectionError, AsyncOpenAI, OpenAI, OutputValidationError
 from aiopenai.lib.streaming.responses import (
     ResponseStream,
     ResponseStreamState,
@@ -151,34 +151,117 @@ def test_all_events_equal_the_reference(title: str, tools: bool) -> None:
     assert (ours.completed_response is None) is (theirs._completed_response is None)
 
 
-WRONG = {
+# The reference raises RuntimeError in the middle of these streams.
+ODD = {
     "begins late": TEXT[1:],
-    "another response": [CREATED, lifecycle("in_progress", id="resp_2")],
-    "content without item": [CREATED, text_delta("x")],
-    "arguments without item": [CREATED, CALL[2]],
-    "item begins twice": [CREATED, item("added", message()), item("added", message())],
-    "item changes": [CREATED, item("added", message()), item("done", message("x", id="msg_2"))],
-    "item done twice": [*TEXT, item("done", message("x", phase="final_answer"), 1)],
-    "unfinished": [CREATED, item("added", message()), lifecycle("completed")],
-    "call changes its id": [*CALL, lifecycle("completed", call('{"a":1}', id="fc_2"))],
-    "two of one id": [*TEXT, lifecycle("in_progress", message("x"), message("y"))],
-    "known again as another": [*CALL, lifecycle("in_progress", call("x", id="fc_2"))],
+    "begins with a keepalive": [{"type": "keepalive"}, *TEXT],
+    "begins in progress": [{"type": "response.in_progress", "response": response()}, *TEXT],
+    "created twice": [CREATED, *TEXT],
+    "another response": [*TEXT, lifecycle("in_progress", id="resp_2")],
+    "content without item": [CREATED, *TEXT[3:]],
+    "content without anything": TEXT[3:],
+    "item begins twice": [*TEXT[:3], TEXT[1], *TEXT[3:]],
+    "part begins twice": [*TEXT[:4], TEXT[2], *TEXT[4:]],
+    "item is announced after its content": [CREATED, *TEXT[3:5], *TEXT[1:3], *TEXT[5:]],
+    "item changes its id": [*TEXT[:6], item("done", message('{"city": "Bern"}', id="msg_2", phase="final_answer"))],
+    "each event has another id": [
+        {**event, **({"item_id": f"msg_{number}"} if "item_id" in event else {})} for number, event in enumerate(TEXT)
+    ],
+    "events without ids": [{name: value for name, value in event.items() if name != "item_id"} for event in TEXT],
+    "events without numbers": [
+        {name: value for name, value in event.items() if name not in ("output_index", "content_index")}
+        for event in TEXT
+    ],
+    "item done twice": [*TEXT, TEXT[-1]],
+    "no done events": TEXT[:5],
+    "no item events": [CREATED, *TEXT[3:5]],
+    "events of a foreign item": [*TEXT, text_delta("x") | {"output_index": 5}],
+    "events that are no events": [*TEXT, {"type": None}, {"x": 1}, {"type": 5}],
+    "null in place of objects": [
+        {**CREATED, "response": None},
+        {**TEXT[1], "item": None},
+        {**TEXT[2], "part": None},
+        *TEXT,
+        {**TEXT[-1], "item": None},
+    ],
 }
+FINAL = message('{"city": "Bern"}', phase="final_answer")
 
 
-@pytest.mark.parametrize("title", WRONG)
-def test_events_that_cannot_be_raise_as_in_the_reference(title: str) -> None:
-    events = numbered(*WRONG[title])
-    with pytest.raises(RuntimeError):
-        fed(events)
-    theirs_module = pytest.importorskip("openai.lib.streaming.responses")
-    from openai._models import construct_type
-    from openai.types.responses import ResponseStreamEvent as Raw
+@pytest.mark.parametrize("title", ODD)
+@pytest.mark.parametrize("output", ["whole", "empty", "null", "missing"])
+def test_odd_streams_end_with_the_response_of_the_ending_event(title: str, output: str) -> None:
+    end = lifecycle("completed", FINAL, id="resp_9")
+    if output == "missing":
+        del end["response"]["output"]
+    elif output != "whole":
+        end["response"]["output"] = [] if output == "empty" else None
+    state, events = fed(numbered(*ODD[title], end))
+    final: Any = state.final_response()
+    assert final is state.completed_response
+    assert final.id == "resp_9"
+    assert final.status == "completed"
+    if title != "events of a foreign item" or output == "whole":
+        assert [each.type for each in final.output] == ["message"]
+        assert final.output_text == '{"city": "Bern"}'
+    assert events[-1].response is final
+    for event in events:
+        event.to_dict()
+    texts = [event.snapshot for event in events if isinstance(event, ResponseTextDeltaEvent)]
+    assert texts[-1] == ("x" if title == "events of a foreign item" else '{"city": "Bern"}')
 
-    theirs = theirs_module.ResponseStreamState(input_tools=[], text_format=theirs_module._responses.omit)
-    raws = [construct_type(type_=Raw, value=json.loads(json.dumps(event))) for event in events]
-    with pytest.raises(RuntimeError):
-        [theirs.handle_event(raw) for raw in raws]
+
+def test_calls_that_change_their_ids() -> None:
+    changed = [{**event, "item_id": f"fc_{number}"} for number, event in enumerate(CALL)]
+    changed[-1]["item"] = call('{"a":1}', id="fc_9")
+    for end in (lifecycle("completed", call('{"a":1}', id="fc_7")), lifecycle("completed")):
+        state, events = fed(numbered(*changed, end))
+        assert [event.snapshot for event in events[2:4]] == ['{"a"', '{"a":1}']
+        (made,) = state.final_response().output
+        assert (made.call_id, made.name, made.arguments) == ("call_1", "f", '{"a":1}')
+
+
+def test_items_under_one_number() -> None:
+    """A server that numbers all its items 0."""
+    reasoning = {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "Hm."}]}
+    events = [CREATED, item("added", reasoning), item("done", reasoning), *TEXT[1:], lifecycle("completed")]
+    state, _ = fed(numbered(*events))
+    assert [each.type for each in state.final_response().output] == ["reasoning", "message"]
+    assert state.final_response().output_text == '{"city": "Bern"}'
+
+
+@pytest.mark.parametrize("status", ["incomplete", "failed", "cancelled", "done"])
+def test_a_response_that_ends_otherwise(status: str) -> None:
+    cut = message('{"ci', status="incomplete")
+    state, events = fed(numbered(*TEXT[:4], item("done", cut), lifecycle(status, cut)), text_format=Answer)
+    final = state.final_response()
+    assert state.completed_response is None
+    assert final.status == status
+    assert final.output_text == '{"ci'
+    assert final.output_parsed is None
+    assert events[-1].type == f"response.{status}"
+    whole, _ = fed(numbered(*TEXT, lifecycle(status, FINAL)), text_format=Answer)
+    assert whole.final_response().output_parsed == Answer("Bern")
+    empty, _ = fed(numbered(*TEXT, lifecycle(status)))
+    assert empty.final_response().output_text == '{"city": "Bern"}'
+
+
+def test_text_that_is_cut_raises_with_the_response() -> None:
+    events = [*TEXT[:4], at("output_text.done", text='{"city": ', logprobs=[])]
+    with pytest.raises(OutputValidationError) as caught:
+        fed(numbered(*events), text_format=Answer)
+    completion: Any = caught.value.completion  # type: ignore[attr-defined]
+    assert completion.id == "resp_1"
+    assert completion.output_text == '{"city": '
+    with pytest.raises(OutputValidationError) as caught:
+        fed(numbered(CREATED, lifecycle("completed", message("{}"))), text_format=Answer)
+    assert caught.value.completion.status == "completed"  # type: ignore[attr-defined]
+
+
+def test_no_response_without_an_end() -> None:
+    state, _ = fed(numbered(*TEXT))
+    with pytest.raises(RuntimeError, match="completed"):
+        state.final_response()
 
 
 # ---- what they say
@@ -289,8 +372,7 @@ async def test_an_existing_response(client: AsyncOpenAI, server: Server) -> None
 async def test_a_response_that_was_not_completed(client: AsyncOpenAI, server: Server) -> None:
     serve(server, "/responses", numbered(*TEXT, lifecycle("incomplete")))
     async with stream(client.responses, **CREATE) as events:  # type: ignore[union-attr]
-        with pytest.raises(RuntimeError, match="completed"):
-            await events.get_final_response()
+        assert (await events.get_final_response()).status == "incomplete"
     serve(server, "/responses", WHOLE_TEXT[:5])
     async with stream(client.responses, **CREATE) as events:  # type: ignore[union-attr]
         with pytest.raises(APIConnectionError) as caught:
@@ -308,6 +390,19 @@ async def test_blocking(client: AsyncOpenAI) -> None:
         assert events.get_final_response().output_parsed == Answer("Bern")
     assert raw.closed
     assert resource.requests[0].body["input"] == "Where?"
+
+
+async def test_options_go_with_an_existing_response(client: AsyncOpenAI, server: Server) -> None:
+    """All options of a call, whichever they are."""
+    from aiopenai import HedgePolicy
+
+    options: dict[str, Any] = {"deadline": 5, "timeout": 3, "max_retries": 1, "hedge": HedgePolicy(after=1.0)}
+    for own in ({"response_id": "resp_1", "include": ["reasoning.encrypted_content"]}, CREATE):
+        path = "/responses" if "model" in own else "/responses/resp_1"
+        serve(server, path, WHOLE_TEXT)
+        async with stream(client.responses, **own, **options, extra_headers={"x-own": "1"}) as events:  # type: ignore[union-attr]
+            assert (await events.get_final_response()).output_text == '{"city": "Bern"}'
+        assert server.journal[-1].headers["x-own"] == "1"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Streams as events with all that came so far: `chat` and `responses` have theirs, this module the assistants'."""
+"""Stream helpers: typed events, each with all that came before it. This module exports those of assistants."""
 
 from __future__ import annotations
 

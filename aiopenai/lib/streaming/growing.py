@@ -1,8 +1,8 @@
-"""Values that grow with a stream, and what they were at any moment of it.
+"""Values that grow with a stream, and their earlier states.
 
-Each delta is noted once, in constant time, with the moment (a number that only rises) at which it came. Strings are
-kept as pieces and joined when somebody looks; what they were earlier is cut from the same text. So an accumulated
-stream costs what its length is, however long it is, and a snapshot costs what the snapshot holds.
+Each delta is noted once, in constant time, with its moment: a number that only rises. Strings are kept as pieces and
+joined on access, and an earlier state is cut from the same text. So an accumulated stream costs time in proportion to
+its length, and a snapshot in proportion to its own size.
 """
 
 from __future__ import annotations
@@ -18,7 +18,20 @@ from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._data.codec import documents
 from aiopenai._data.structs import ModelMeta
 
-__all__ = ["MISSING", "Entries", "Event", "Items", "Late", "OnlyKnown", "Strings", "Text", "Tree", "Value", "late"]
+__all__ = [
+    "MISSING",
+    "REPLACED",
+    "Entries",
+    "EventMeta",
+    "Items",
+    "Late",
+    "OnlyKnown",
+    "Strings",
+    "Text",
+    "Tree",
+    "Value",
+    "late",
+]
 
 T = TypeVar("T")
 
@@ -36,12 +49,12 @@ class Text:
         self.size = len(whole)
 
     def append(self, piece: str) -> None:
-        """Add a piece at the end."""
+        """Adds a piece at the end."""
         self._pieces.append(piece)
         self.size += len(piece)
 
     def cut(self, size: int) -> str:
-        """The first `size` characters."""
+        """Returns the first `size` characters."""
         if self._pieces:
             self._whole += "".join(self._pieces)
             self._pieces.clear()
@@ -54,7 +67,7 @@ def _size_at(at: array[int], sizes: array[int], moment: int) -> int:
 
 
 class Strings(Text):
-    """A string that grows, and what it was at any moment."""
+    """A string that grows, with its state at any moment."""
 
     __slots__ = ("_at", "_sizes")
 
@@ -65,7 +78,7 @@ class Strings(Text):
         self._sizes = array("q")
 
     def add(self, moment: int, piece: str) -> int:
-        """Add a piece that came at `moment`; the size with it."""
+        """Adds a piece that came at `moment`. Returns the new size."""
         self._pieces.append(piece)
         self.size = size = self.size + len(piece)
         self._at.append(moment)
@@ -73,22 +86,22 @@ class Strings(Text):
         return size
 
     def size_at(self, moment: int) -> int:
-        """The size at a moment; -1 before there was anything."""
+        """Returns the size at a moment; -1 before the first piece."""
         return _size_at(self._at, self._sizes, moment)
 
     def merge(self, moment: int, value: Any) -> None:
-        """Add a piece, if it is one."""
+        """Adds a piece, if it is one."""
         if isinstance(value, str):
             self.add(moment, value)
 
     def upto(self, moment: int) -> Any:
-        """What it was at a moment."""
+        """Returns its value at a moment."""
         size = self.size_at(moment)
         return MISSING if size < 0 else self.cut(size)
 
 
 class Entries:
-    """A list that grows, and what it was at any moment."""
+    """A list that grows, with its state at any moment."""
 
     __slots__ = ("_at", "_entries", "_sizes")
 
@@ -99,35 +112,36 @@ class Entries:
 
     @property
     def size(self) -> int:
-        """How many entries it has."""
+        """The number of entries."""
         return len(self._entries)
 
     def add(self, moment: int, entries: list[Any]) -> int:
-        """Add entries that came at `moment`; the size with them."""
+        """Adds entries that came at `moment`. Returns the new size."""
         self._entries += entries
         self._at.append(moment)
         self._sizes.append(len(self._entries))
         return len(self._entries)
 
     def cut(self, size: int) -> list[Any]:
-        """The first `size` entries."""
+        """Returns the first `size` entries."""
         return self._entries[:size]
 
     def upto(self, moment: int) -> Any:
-        """What it was at a moment."""
+        """Returns its value at a moment."""
         size = _size_at(self._at, self._sizes, moment)
         return MISSING if size < 0 else self.cut(size)
 
 
 class Value:
-    """A value that others replace, or that numbers are added to."""
+    """A value that later ones replace, or that numbers are added to. Null and the empty string replace nothing."""
 
-    __slots__ = ("_adds", "_at", "_values")
+    __slots__ = ("_adds", "_at", "_fixed", "_values")
 
-    def __init__(self, moment: int, value: Any, *, adds: bool = False) -> None:
+    def __init__(self, moment: int, value: Any, *, adds: bool = False, fixed: bool = False) -> None:
         self._at = [moment]
         self._values = [value]
         self._adds = adds
+        self._fixed = fixed
 
     @property
     def last(self) -> Any:
@@ -135,18 +149,20 @@ class Value:
         return self._values[-1]
 
     def merge(self, moment: int, value: Any) -> None:
-        """Take the value that came at `moment`."""
+        """Takes the value that came at `moment`."""
         last = self._values[-1]
+        if value is None or value == "" or (self._fixed and last not in (None, "")):
+            return
         if self._adds and _is_number(last):
             if not _is_number(value):
                 return
             value += last
-        if value != last:
+        if value != last or value.__class__ is not last.__class__:
             self._at.append(moment)
             self._values.append(value)
 
     def upto(self, moment: int) -> Any:
-        """What it was at a moment."""
+        """Returns its value at a moment."""
         number = bisect_right(self._at, moment)
         return self._values[number - 1] if number else MISSING
 
@@ -156,21 +172,26 @@ def _is_number(value: Any) -> bool:
 
 
 class Tree:
-    """A JSON object that grows by deltas: strings are continued, numbers added, objects and lists merged.
+    """A JSON object that grows by deltas. Strings are continued, numbers added, objects and lists merged.
 
-    What names a thing is not continued: `index`, `type` and `role` are replaced, and an `id` or `name` that is sent
-    again with each delta, as some servers do, is not repeated.
+    Strings that identify or classify are not continued, although many servers send them again with each delta:
+
+    - an id (`id`, and keys that end in `_id`) keeps its first value;
+    - a name is continued, unless a delta repeats the whole of it;
+    - the keys in `REPLACED` (`index`, `type`, `role`, `format`, `status` ...) take the newest value.
+
+    Null and the empty string change nothing that is there.
     """
 
     __slots__ = ("_since", "nodes")
 
     def __init__(self, moment: int, delta: Mapping[str, Any]) -> None:
         self._since = moment
-        self.nodes: dict[str, Node] = {}
+        self.nodes: dict[str, GrowingNode] = {}
         self.merge(moment, delta)
 
     def merge(self, moment: int, value: Any) -> None:
-        """Merge the delta that came at `moment`, if it is one."""
+        """Merges the delta that came at `moment`, if it is one."""
         if not is_mapping(value):
             return
         nodes = self.nodes
@@ -178,34 +199,41 @@ class Tree:
             node = nodes.get(key)
             if node is None or (part is not None and isinstance(node, Value) and node.last is None):
                 nodes[key] = _grown(moment, key, part)
-            elif part is not None and not (key in _SENT_AGAIN and _says(node, part)):
+            elif part is not None and not (key == "name" and _says(node, part)):
                 node.merge(moment, part)
 
     def upto(self, moment: int) -> Any:
-        """What it was at a moment, as plain values."""
+        """Returns its plain values at a moment."""
         if self._since > moment:
             return MISSING
         values = {key: node.upto(moment) for key, node in self.nodes.items()}
         return {key: value for key, value in values.items() if value is not MISSING}
 
+    def last(self, key: str) -> Any:
+        """Returns the value of a key now; None without one."""
+        node = self.nodes.get(key)
+        if isinstance(node, Value):
+            return node.last
+        return node.cut(node.size) if isinstance(node, Strings) else None
+
     def strings(self, key: str) -> Strings | None:
-        """The string of a key, if it has one."""
+        """Returns the growing string of a key, if it has one."""
         node = self.nodes.get(key)
         return node if isinstance(node, Strings) else None
 
 
 class Items:
-    """A list that grows by deltas: objects with an `index` are merged by it, all else is added at the end."""
+    """A list that grows by deltas. Objects with an `index` are merged by it, all others are added at the end."""
 
     __slots__ = ("_nodes", "_since")
 
     def __init__(self, moment: int, delta: list[Any]) -> None:
         self._since = moment
-        self._nodes: dict[int, Node] = {}
+        self._nodes: dict[int, GrowingNode] = {}
         self.merge(moment, delta)
 
     def merge(self, moment: int, value: Any) -> None:
-        """Merge the delta that came at `moment`, if it is one."""
+        """Merges the delta that came at `moment`, if it is one."""
         nodes = self._nodes
         for entry in value if is_list(value) else ():
             index = entry.get("index") if is_mapping(entry) else None
@@ -218,21 +246,28 @@ class Items:
                 node.merge(moment, entry)
 
     def upto(self, moment: int) -> Any:
-        """What it was at a moment, as plain values."""
+        """Returns its plain values at a moment."""
         if self._since > moment:
             return MISSING
         values = [self._nodes[index].upto(moment) for index in sorted(self._nodes)]
         return [value for value in values if value is not MISSING]
 
 
-Node: TypeAlias = Strings | Value | Tree | Items
+GrowingNode: TypeAlias = Strings | Value | Tree | Items
 
-_REPLACED = frozenset({"index", "type", "role"})
-_SENT_AGAIN = frozenset({"id", "name"})
+REPLACED = frozenset(
+    {"index", "type", "role", "format", "status", "object", "model", "language", "encoding", "mime_type", "media_type"}
+)
 
 
-def _grown(moment: int, key: str, value: Any) -> Node:
-    if isinstance(value, str) and key not in _REPLACED:
+def _is_id(key: str) -> bool:
+    return key == "id" or key.endswith("_id")
+
+
+def _grown(moment: int, key: str, value: Any) -> GrowingNode:
+    if isinstance(value, str):
+        if key in REPLACED or _is_id(key):
+            return Value(moment, value, fixed=_is_id(key))
         strings = Strings()
         strings.add(moment, value)
         return strings
@@ -240,18 +275,18 @@ def _grown(moment: int, key: str, value: Any) -> Node:
         return Tree(moment, value)
     if is_list(value):
         return Items(moment, value)
-    return Value(moment, value, adds=key not in _REPLACED)
+    return Value(moment, value, adds=key not in REPLACED, fixed=_is_id(key))
 
 
-def _says(node: Node, value: Any) -> bool:
+def _says(node: GrowingNode, value: Any) -> bool:
     return isinstance(node, Strings) and isinstance(value, str) and node.cut(node.size) == value
 
 
 class OnlyKnown:
-    """Tells whether the documents that events came from have what a type knows, and nothing else.
+    """Tells whether the documents of events have only the fields that a type knows.
 
-    To ask an event itself for unknown fields takes several times its decoding. A strict decoder for the part in
-    question, which refuses what it does not know, takes half of it.
+    The unknown fields of an event itself take several times its decoding. A strict decoder for the part in question,
+    which refuses unknown fields, takes half of it.
     """
 
     __slots__ = ("_answer", "_asked", "_decode")
@@ -280,15 +315,15 @@ class OnlyKnown:
 
 
 class Late(Protocol):
-    """Something of which an event shows what it was when the event came."""
+    """A growing value of which an event shows the state at the time of the event."""
 
     def cut(self, size: int) -> Any:
-        """What it was when it had `size`."""
+        """Returns its state when it had `size`."""
         ...
 
 
 class _LateField:
-    """A field whose value is made when somebody looks: it holds (what is cut, at which size) until then."""
+    """A field whose value is made on the first access. Until then it holds a pair: the growing value, and its size."""
 
     def __init__(self, member: Any) -> None:
         self._get = member.__get__
@@ -308,15 +343,15 @@ class _LateField:
         self._set(event, value)
 
 
-class Event(ModelMeta):
-    """The metaclass of events that are made here: at C speed, with fields that may be late."""
+class EventMeta(ModelMeta):
+    """The metaclass of the helpers' events: they are made at C speed, and their fields may be late."""
 
-    # What ModelMeta puts in its place builds objects from anything, and takes ten times as long.
+    # ModelMeta's own `__call__` builds objects from any values, and takes ten times as long.
     __call__: Any = msgspec.StructMeta.__call__
 
 
 def late(*names: str) -> Callable[[type[T]], type[T]]:
-    """A class decorator: make these fields late."""
+    """Returns a class decorator that makes these fields late."""
 
     def decorate(cls: type[T]) -> type[T]:
         for name in names:

@@ -1,7 +1,7 @@
-"""JSON that has not come to its end yet: what can be told of it already.
+"""Incomplete JSON: the values that are complete so far.
 
-What is there is cut after its last complete value, the brackets that are open there are closed, and the result is
-decoded by the usual decoder. One pass over the tokens, so a look costs what the text is long.
+The text is cut after its last complete value, the brackets open there are closed, and the usual decoder decodes the
+result. One pass over the tokens, so the time is proportional to the length of the text.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _CLOSING = {"{": "}", "[": "]"}
 
 
 def parse_partial(text: str) -> Any:
-    """The values of a JSON document as far as they are complete; an unfinished string or number is left out.
+    """Returns the complete values of the beginning of a JSON document, without an unfinished string or number.
 
-    None for what is no beginning of a JSON document, or of nothing but a string or number.
+    Returns None for other text, and for the beginning of a mere string or number.
     """
     try:
         return decode_json(text)
@@ -42,11 +42,11 @@ def parse_partial(text: str) -> Any:
 
 
 def _complete(text: str) -> tuple[int, str] | None:
-    """Where the last complete value ends, and what closes the brackets that are open there."""
+    """Returns the end of the last complete value, and the closing brackets that are missing there."""
     match = _TOKEN.match
     open_brackets: list[str] = []
     best: tuple[int, int] | None = None
-    # What may come next: a value, a key, the colon after a key, or what follows a value.
+    # The token that may come next: a value, a key, the colon after a key, or one that follows a value.
     due = "value"
     at = 0
     while found := match(text, at):

@@ -1,0 +1,88 @@
+"""The managers of streamed runs, and the methods that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, Generic
+
+from aiopenai.lib.streaming.assistants._handlers import (
+    AssistantEventHandler,
+    AssistantEventHandlerT,
+    AsyncAssistantEventHandler,
+    AsyncAssistantEventHandlerT,
+)
+from aiopenai.lib.streaming.wrappers import AsyncStreamManager, StreamManager, managed_by, with_headers
+
+if TYPE_CHECKING:
+    from aiopenai._calls.request import Request
+
+__all__ = [
+    "AssistantStreamManager",
+    "AsyncAssistantStreamManager",
+    "create_and_run_stream",
+    "create_and_stream",
+    "stream",
+    "submit_tool_outputs_stream",
+]
+
+
+class AssistantStreamManager(StreamManager[AssistantEventHandlerT], Generic[AssistantEventHandlerT]):
+    """The context manager of a streamed run in the blocking client. Its block receives the event handler."""
+
+    def __init__(self, api_request: Callable[[], Any], *, event_handler: AssistantEventHandlerT) -> None:
+        def wrap(raw: Any) -> AssistantEventHandlerT:
+            event_handler.start(raw)
+            return event_handler
+
+        super().__init__(api_request, wrap)
+
+
+class AsyncAssistantStreamManager(
+    AsyncStreamManager[AsyncAssistantEventHandlerT], Generic[AsyncAssistantEventHandlerT]
+):
+    """The context manager of a streamed run in the async client. Its block receives the event handler."""
+
+    def __init__(self, api_request: Awaitable[Any], *, event_handler: AsyncAssistantEventHandlerT) -> None:
+        def wrap(raw: Any) -> AsyncAssistantEventHandlerT:
+            event_handler.start(raw)
+            return event_handler
+
+        super().__init__(api_request, wrap)
+
+
+_AnyManager = AssistantStreamManager[Any] | AsyncAssistantStreamManager[Any]
+
+
+def _managed(resource: Any, request: Request[Any], method: str, event_handler: Any) -> _AnyManager:
+    own = "true" if event_handler else "false"
+    with_headers(request, {"X-Stainless-Stream-Helper": method, "X-Stainless-Custom-Event-Handler": own})
+
+    def blocking(api_request: Any) -> AssistantStreamManager[Any]:
+        return AssistantStreamManager(api_request, event_handler=event_handler or AssistantEventHandler())
+
+    def awaited(api_request: Any) -> AsyncAssistantStreamManager[Any]:
+        return AsyncAssistantStreamManager(api_request, event_handler=event_handler or AsyncAssistantEventHandler())
+
+    manager: _AnyManager = managed_by(resource, request, blocking, awaited)
+    return manager
+
+
+def stream(resource: Any, /, *, event_handler: Any = None, **arguments: Any) -> _AnyManager:
+    """`beta.threads.runs.stream`: the arguments of `create`, and a handler for the events."""
+    request = resource.create.request(**arguments, stream=True)
+    return _managed(resource, request, "threads.runs.create_and_stream", event_handler)
+
+
+create_and_stream = stream
+
+
+def submit_tool_outputs_stream(resource: Any, /, *, event_handler: Any = None, **arguments: Any) -> _AnyManager:
+    """`beta.threads.runs.submit_tool_outputs_stream`: the arguments of `submit_tool_outputs`, and a handler."""
+    request = resource.submit_tool_outputs.request(**arguments, stream=True)
+    return _managed(resource, request, "threads.runs.submit_tool_outputs_stream", event_handler)
+
+
+def create_and_run_stream(resource: Any, /, *, event_handler: Any = None, **arguments: Any) -> _AnyManager:
+    """`beta.threads.create_and_run_stream`: the arguments of `create_and_run`, and a handler for the events."""
+    request = resource.create_and_run.request(**arguments, stream=True)
+    return _managed(resource, request, "threads.create_and_run_stream", event_handler)
