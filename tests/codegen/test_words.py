@@ -113,15 +113,18 @@ def plain(text: str) -> str:
     return re.sub(r"[^a-z0-9 ]", "", " ".join(text.lower().split()))
 
 
-def resources(client: Any) -> dict[tuple[str, ...], Any]:
+def public(resource: object) -> list[str]:
+    """Returns the names of a resource's methods and further resources."""
+    return [name for name in dir(type(resource)) if not name.startswith(VIEWS_AND_PRIVATE)]
+
+
+def resources(client: object) -> dict[tuple[str, ...], object]:
     """Returns the resources of a client by path; of one that is reached by two paths, the shorter (not `beta.chat`)."""
-    queue: list[tuple[tuple[str, ...], Any]] = [((), client)]
+    queue: list[tuple[tuple[str, ...], object]] = [((), client)]
     seen: set[type] = set()
     for path, resource in queue:
-        for name in dir(type(resource)):
-            if name.startswith(VIEWS_AND_PRIVATE):
-                continue
-            value = getattr(resource, name)
+        for name in public(resource):
+            value: object = getattr(resource, name)
             if type(value).__module__.startswith("aiopenai.resources") and type(value) not in seen:
                 seen.add(type(value))
                 queue.append(((*path, name), value))
@@ -133,8 +136,8 @@ def methods() -> dict[str, list[str]]:
     """All methods of the client: dotted path and parameter names."""
     found: dict[str, list[str]] = {}
     for path, resource in resources(AsyncOpenAI(api_key="k", base_url="http://127.0.0.1/v1")).items():
-        for name in dir(type(resource)):
-            value = None if name.startswith(VIEWS_AND_PRIVATE) else getattr(resource, name)
+        for name in public(resource):
+            value: object = getattr(resource, name)
             if callable(value) and not type(value).__module__.startswith("aiopenai.resources"):
                 parameters = signature(value).parameters.values()
                 found[".".join((*path, name))] = [p.name for p in parameters if p.kind is not Parameter.VAR_KEYWORD]
