@@ -1,1 +1,1 @@
-"""Helpers: what takes more than one call, or none; each module is imported when it is first used."""
+"""Helpers made of several calls, or of none. Each module is imported on first use."""

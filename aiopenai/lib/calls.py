@@ -1,4 +1,4 @@
-"""What helpers that make several calls have in common."""
+"""The common parts of helpers that make several calls."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ __all__ = ["further", "note", "take_options"]
 
 
 def take_options(arguments: dict[str, Any]) -> dict[str, Any]:
-    """Take the call options out of a helper's arguments."""
+    """Removes the call options from the arguments of a helper, and returns them."""
     return {name: arguments.pop(name) for name in OPTIONS & arguments.keys()}
 
 
 def further(options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options for the calls that come before and after the one that was asked for.
+    """Returns the options for the calls before and after the main one of a helper.
 
-    Headers, query, limits and retries are those of all of them; a body and an idempotency key are of one request.
+    Headers, query, timeouts and retries apply to all calls. A body and an idempotency key belong to one request.
     """
     return {name: value for name, value in options.items() if name not in ("extra_body", "idempotency_key")}
 
 
 def note(error: BaseException, text: str) -> None:
-    """Add a line that a traceback shows below the error."""
-    # As `add_note` does, which Python 3.10 does not have.
+    """Adds a note that a traceback shows below the error."""
+    # Python 3.10 has no `add_note`.
     noted: Any = error
     noted.__notes__ = [*getattr(error, "__notes__", ()), text]

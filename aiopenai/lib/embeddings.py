@@ -1,4 +1,4 @@
-"""Embeddings are asked for in base64 unless the caller says otherwise; vectors.py makes floats of it."""
+"""Requests for embeddings. They ask for base64, which is a quarter of the size, unless the caller names a format."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["prepare"]
 
 
 def prepare(request: Request[Any]) -> None:
-    """`POST /embeddings`: a format that the caller names is the one that he gets."""
+    """Prepares `POST /embeddings`. The caller gets the format that `encoding_format` names, and floats without one."""
     body: dict[str, Any] = request.body
     asked = body.get("encoding_format", omit)
     if is_left_out(asked):
@@ -24,7 +24,7 @@ def prepare(request: Request[Any]) -> None:
 
 def _finished(reply: Any) -> Any:
     for node in (reply, *_vectors(reply)):
-        # Servers that send more than the API does: what they sent is not kept a second time.
+        # The received fields of servers that send more than the API are not kept a second time.
         let_go(node)
     return reply
 

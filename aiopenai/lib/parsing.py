@@ -1,9 +1,8 @@
-"""Structured outputs: from a type to the format that is asked for, and from the answer to an object of the type.
+"""Structured outputs: the output format of a type, and the object of the type in a reply.
 
-`prepare_chat` and `prepare_response` adjust the request of `parse` before it is sent and leave a function in it that
-finishes the reply; the streams use the same functions on what they have put together. Whatever can be known to be
-wrong is said before anything is sent. Where an answer does not fit, the error carries the whole reply: what was paid
-for is not lost.
+`prepare_chat` and `prepare_response` adjust the request of `parse`, and add a function that finishes the reply. Streams
+use the same functions for their accumulated replies. Mistakes in arguments raise before the request is sent. The error
+for an answer that does not fit carries the whole reply, which is paid for.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ logger = logging.getLogger("aiopenai")
 
 
 def prepare_chat(request: Request[Any]) -> None:
-    """Make a request of `chat.completions.parse` what is sent: `POST /chat/completions`.
+    """Turns a request of `chat.completions.parse` into `POST /chat/completions`.
 
     Raises TypeError for a `response_format` that is no type, ValueError for tools that are not strict functions.
     """
@@ -73,19 +72,19 @@ def prepare_chat(request: Request[Any]) -> None:
 
 
 def prepare_response(request: Request[Any]) -> None:
-    """Make a request of `responses.parse` what is sent: `POST /responses`.
+    """Turns a request of `responses.parse` into `POST /responses`.
 
-    Raises TypeError for a `text_format` or `parse_as` that is no type, or that contradicts the rest.
+    Raises TypeError for a `text_format` or `parse_as` that is no type, or that contradicts other arguments.
     """
     body = request.body
     text_format = body.pop("text_format", omit)
     parse_as = body.pop("parse_as", omit)
     if body.get("stream"):
-        raise TypeError("responses.parse() gives the whole reply; responses.stream() streams it")
+        raise TypeError("responses.parse() returns the whole reply: use responses.stream() for a stream")
     if not is_left_out(text_format):
         text: Mapping[str, Any] = body.get("text") or {}
         if "format" in text:
-            raise TypeError("text_format is what text.format would be: give one of them")
+            raise TypeError("text_format sets text.format: give one of them")
         body["text"] = {**text, "format": type_to_text_format_param(text_format)}
     kind = _output_type(body, text_format, parse_as)
     if not is_left_out(kind):
@@ -97,10 +96,10 @@ def prepare_response(request: Request[Any]) -> None:
 
 
 def _output_type(body: Mapping[str, Any], text_format: Any, parse_as: Any) -> Any:
-    """The type that the answer's text is parsed into; `omit` where it stays text.
+    """Returns the type into which the text of the answer is parsed; `omit` where it stays text.
 
-    The last `configuration_update` among the input items that speaks of the format has the last word on what the API
-    writes, so that the type given for it is `parse_as`. Raises TypeError where that cannot be reconciled.
+    The last `configuration_update` with a format among the input items decides the format of the answer. `parse_as` is
+    the type for it. Raises TypeError for a contradiction between them.
     """
     if parse_as is None:
         return omit
@@ -118,7 +117,7 @@ def _output_type(body: Mapping[str, Any], text_format: Any, parse_as: Any) -> An
 
 
 def _format_updates(items: Any) -> Iterator[Mapping[str, Any]]:
-    """The formats that `configuration_update` items set, the last one first."""
+    """Yields the formats that `configuration_update` items set, the last one first."""
     for item in reversed(items if is_list(items) else []):
         if is_mapping(item) and item.get("type") == "configuration_update":
             text = item.get("text")
@@ -130,9 +129,9 @@ def _format_updates(items: Any) -> Iterator[Mapping[str, Any]]:
 
 
 def type_to_response_format_param(response_format: Any) -> Any:
-    """The chat API's `response_format` for a type; dicts and `omit` stay as they are.
+    """Returns the `response_format` of the chat API for a type; dicts and `omit` are returned unchanged.
 
-    The schema in it is made once per type and shared: it is not to be changed. Raises TypeError for other things.
+    Its schema is made once per type and shared, so do not change it. Raises TypeError for other objects.
     """
     if not has_rich_response_format(response_format):
         return response_format
@@ -144,18 +143,18 @@ def type_to_response_format_param(response_format: Any) -> Any:
 
 
 def type_to_text_format_param(kind: Any) -> dict[str, Any]:
-    """The responses API's `text.format` for a type. Raises TypeError for other things."""
+    """Returns the `text.format` of the responses API for a type. Raises TypeError for other objects."""
     check_type(kind)
     return {"type": "json_schema", "strict": True, "name": schema_name(kind), "schema": strict_schema(kind)}
 
 
 def has_rich_response_format(response_format: Any) -> bool:
-    """Whether it is a type, which content is parsed into."""
+    """Returns whether a `response_format` is a type to parse content into."""
     return not is_left_out(response_format) and not isinstance(response_format, dict)
 
 
 def has_parseable_input(*, response_format: Any, input_tools: Any = omit) -> bool:
-    """Whether anything of a chat reply would be parsed."""
+    """Returns whether any part of a chat reply would be parsed."""
     if has_rich_response_format(response_format):
         return True
     functions: list[Any] = [tool.get("function") or {} for tool in input_tools or () if tool["type"] == "function"]
@@ -166,9 +165,9 @@ def has_parseable_input(*, response_format: Any, input_tools: Any = omit) -> boo
 
 
 def maybe_parse_content(*, response_format: Any, message: Any) -> Any:
-    """What the content of a chat message is parsed into; None without content, after a refusal, or without a type.
+    """Returns the parsed content of a chat message; None without content, after a refusal, or without a type.
 
-    Raises a ValueError where it does not fit, see `schema.validate_json`.
+    Raises a ValueError for content that does not fit, as `schema.validate_json` does.
     """
     if not has_rich_response_format(response_format):
         return None
@@ -190,10 +189,10 @@ def _field(part: Any, name: str) -> Any:
 
 
 def parse_text(text: str | None, text_format: Any, *, phase: str | None) -> Any:
-    """What the text of a message of the responses API is parsed into; None without a type.
+    """Returns the parsed text of a message of the responses API; None without a type.
 
-    A message that says its phase has the answer only in that of `final_answer`; commentary and phases yet to come stay
-    text. Raises a ValueError where the text does not fit, see `schema.validate_json`.
+    Of messages with a phase, only the `final_answer` is parsed. Commentary and unknown phases stay text. Raises a
+    ValueError for text that does not fit, as `schema.validate_json` does.
     """
     if not isinstance(text, str) or (phase is not None and phase != "final_answer") or is_left_out(text_format):
         return None
@@ -201,19 +200,19 @@ def parse_text(text: str | None, text_format: Any, *, phase: str | None) -> Any:
 
 
 def parse_chat_completion(*, response_format: Any, input_tools: Any, chat_completion: Any) -> ParsedChatCompletion[Any]:
-    """A chat reply with its content and the arguments of its tool calls parsed. The one given is not changed.
+    """Returns a copy of a chat reply with parsed content and parsed arguments of tool calls.
 
-    Raises LengthFinishReasonError and ContentFilterFinishReasonError for answers that were cut off, a ValueError for
-    those that do not fit (pydantic's ValidationError or OutputValidationError); all of them carry `completion`.
+    Raises LengthFinishReasonError and ContentFilterFinishReasonError for answers that were cut off. Raises a ValueError
+    (pydantic's ValidationError or OutputValidationError) for answers that do not fit. All carry `completion`.
     """
     parsed: ParsedChatCompletion[Any] = _finish_chat(_copy_chat(chat_completion), response_format, input_tools)
     return parsed
 
 
 def parse_response(*, text_format: Any, input_tools: Any, response: Any) -> ParsedResponse[Any]:
-    """A reply of the responses API with its text and the arguments of its tool calls parsed. The one given stays.
+    """Returns a copy of a reply of the responses API with parsed text and parsed arguments of tool calls.
 
-    Raises a ValueError for those that do not fit, which carries the reply as `completion`.
+    Raises a ValueError for text that does not fit. It carries the reply as `completion`.
     """
     parsed: ParsedResponse[Any] = _finish_response(_copy_response(response), text_format, input_tools)
     return parsed
@@ -239,10 +238,10 @@ def _finish_chat(completion: Any, response_format: Any, tools: Any) -> Any:
 
 
 def _finish_call(call: Any, tools: Any) -> bool:
-    """Parse the arguments of a tool call; whether it stays in the message."""
+    """Parses the arguments of a tool call, and returns whether the call stays in the message."""
     kind = getattr(call, "type", None)
     if kind == "custom":
-        # The text of a custom tool is no JSON, and `ParsedFunctionToolCall` has no place for it.
+        # The input of a custom tool is no JSON, and `ParsedFunctionToolCall` has no field for it.
         logger.warning("parse leaves out a call of a custom tool: %s", getattr(call, "id", None))
         return False
     function: Any = getattr(call, "function", None)
@@ -271,7 +270,7 @@ def _finish_response(response: Any, text_format: Any, tools: Any) -> Any:
 
 @contextlib.contextmanager
 def _carrying(completion: Any) -> Generator[None]:
-    """Give errors about an answer the whole of it."""
+    """Adds the whole reply to errors about its parts."""
     try:
         yield
     except ValueError as error:
@@ -280,7 +279,7 @@ def _carrying(completion: Any) -> Generator[None]:
 
 
 def _nodes(node: Any, name: str) -> list[Any]:
-    """The objects in a list of a reply, which may be anything if the server sent that."""
+    """Returns the objects in a list of a reply. Servers may send other values in its place."""
     value: Any = getattr(node, name, None)
     return [item for item in value if isinstance(item, Model)] if is_list(value) else []
 

@@ -1,9 +1,9 @@
-"""Waiting for what the API does in its own time: runs, vector store files and their batches, videos, files.
+"""Polling of long-running operations: runs, files of vector stores and their batches, videos, files.
 
-One loop asks until the answer is final. Between two questions it sleeps for the `poll_interval_ms` of the caller, else
-for as long as the server's `openai-poll-after-ms` says, else for a second. Each function is a method of the resource
-that it takes, which has coroutines whatever the client is. Call options go to all calls that a function makes, but
-`extra_body` and `idempotency_key`, which are for the one that creates something.
+One loop retrieves until the state is final. Between two requests it sleeps for the `poll_interval_ms` of the caller,
+else for the `openai-poll-after-ms` of the server, else for a second. Each function is a method of its first argument,
+the asynchronous resource. Call options apply to all calls of a function, except `extra_body` and `idempotency_key`,
+which apply to the call that creates an object.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ __all__ = [
 ]
 
 DEFAULT_INTERVAL = 1.0
-"""Seconds between two questions where neither the caller nor the server says otherwise."""
+"""The seconds between two requests where neither the caller nor the server names an interval."""
 
-# A day: what a server wants beyond that is no advice on polling.
+# A day. A longer interval is no advice on polling.
 _MAX_HINT_MS = 24 * 60 * 60 * 1000
 
 _RUN_DONE = frozenset({"requires_action", "cancelled", "completed", "failed", "expired", "incomplete"})
@@ -54,14 +54,14 @@ _FILE_DONE = frozenset({"processed", "error", "deleted"})
 
 
 class _Deadline:
-    """A moment after which `error` is raised instead of asking again."""
+    """A moment after which `error` is raised in place of the next request."""
 
     def __init__(self, seconds: float, error: Exception) -> None:
         self._end = time.monotonic() + seconds
         self._error = error
 
     def left(self) -> float:
-        """The seconds that are left; raises where there are none."""
+        """Returns the seconds that are left. Raises the error when there are none."""
         left = self._end - time.monotonic()
         if left <= 0:
             raise self._error
@@ -75,7 +75,7 @@ async def _until(
     interval: float | None = None,
     deadline: _Deadline | None = None,
 ) -> Any:
-    """Ask (for an `APIResponse`) until the answer is done; `interval` in seconds."""
+    """Calls `ask` for an `APIResponse` until its value is done. `interval` is in seconds."""
     pause = DEFAULT_INTERVAL if interval is None else interval
     while True:
         reply = await ask()
@@ -92,7 +92,7 @@ async def _until(
 
 
 def _hint(header: str | None, otherwise: float) -> float:
-    """The seconds that the server's header says, where it says a sensible number."""
+    """Returns the seconds in the header of the server, or `otherwise` for an invalid header."""
     try:
         milliseconds = float(header or "")
     except ValueError:
@@ -108,7 +108,7 @@ async def _poll(
     deadline: _Deadline | None = None,
     **which: str,
 ) -> Any:
-    """Retrieve from the resource until done, telling the server so by the headers that the reference sends."""
+    """Retrieves from the resource until done, with the poll headers of the reference."""
     options = further(options)
     headers: dict[str, Any] = {"X-Stainless-Poll-Helper": "true", **(options.get("extra_headers") or {})}
     interval: float | None = None
@@ -124,14 +124,14 @@ async def _poll(
 
 
 def _run_is_done(run: Run) -> bool:
-    # A status that nobody knows yet is waited for, as in the reference; those of the other resources are final.
+    # An unknown status of a run is not final, as in the reference. For other resources it is.
     return run.status in _RUN_DONE
 
 
 async def poll_run(
     resource: Any, /, *, run_id: str, thread_id: str, poll_interval_ms: int | Omit = omit, **options: Any
 ) -> Run:
-    """`beta.threads.runs.poll`: wait until a run has ended or needs an action."""
+    """`beta.threads.runs.poll`: waits until a run has ended or requires an action."""
     run: Run = await _poll(resource, _run_is_done, poll_interval_ms, options, run_id=run_id, thread_id=thread_id)
     return run
 
@@ -139,7 +139,7 @@ async def poll_run(
 async def create_run_and_poll(
     resource: Any, /, *, thread_id: str, poll_interval_ms: int | Omit = omit, **arguments: Any
 ) -> Run:
-    """`beta.threads.runs.create_and_poll`: start a run and wait for it."""
+    """`beta.threads.runs.create_and_poll`: starts a run and waits for it."""
     options = take_options(arguments)
     run: Run = await resource.create(thread_id=thread_id, stream=False, **arguments, **options)
     return await poll_run(resource, run_id=run.id, thread_id=thread_id, poll_interval_ms=poll_interval_ms, **options)
@@ -148,7 +148,7 @@ async def create_run_and_poll(
 async def submit_tool_outputs_and_poll(
     resource: Any, /, *, run_id: str, thread_id: str, poll_interval_ms: int | Omit = omit, **arguments: Any
 ) -> Run:
-    """`beta.threads.runs.submit_tool_outputs_and_poll`: give a run what it needs and wait for it."""
+    """`beta.threads.runs.submit_tool_outputs_and_poll`: submits outputs to a run and waits for it."""
     options = take_options(arguments)
     run: Run = await resource.submit_tool_outputs(
         run_id=run_id, thread_id=thread_id, stream=False, **arguments, **options
@@ -157,7 +157,7 @@ async def submit_tool_outputs_and_poll(
 
 
 async def create_thread_and_run_poll(resource: Any, /, *, poll_interval_ms: int | Omit = omit, **arguments: Any) -> Run:
-    """`beta.threads.create_and_run_poll`: start a thread and a run of it, and wait for the run."""
+    """`beta.threads.create_and_run_poll`: creates a thread with a run, and waits for the run."""
     options = take_options(arguments)
     run: Run = await resource.create_and_run(stream=False, **arguments, **options)
     return await poll_run(
@@ -173,7 +173,7 @@ def _is_processed(file: VectorStoreFile) -> bool:
 
 
 def _checked_wait(seconds: float | Omit) -> float | None:
-    """A limit that can be kept, or None. Raises ValueError; before anything is sent, so that nothing is half done."""
+    """Returns a valid time limit, or None. Raises ValueError before the first request, so that nothing is half done."""
     if isinstance(seconds, Omit) or is_left_out(seconds):
         return None
     if not math.isfinite(seconds) or seconds < 0:
@@ -191,9 +191,9 @@ async def poll_vector_store_file(
     max_wait_seconds: float | Omit = omit,
     **options: Any,
 ) -> VectorStoreFile:
-    """`vector_stores.files.poll`: wait until a file has been processed, well or not (see its `last_error`).
+    """`vector_stores.files.poll`: waits until a file is processed, or has failed (see its `last_error`).
 
-    Raises TimeoutError `max_wait_seconds` after the start, at once for 0: a request on its way is waited for.
+    Raises TimeoutError `max_wait_seconds` after the start, for 0 at once. A request on its way is not cancelled.
     """
     wait = _checked_wait(max_wait_seconds)
     deadline: _Deadline | None = None
@@ -223,7 +223,7 @@ async def create_vector_store_file_and_poll(
     max_wait_seconds: float | Omit = omit,
     **arguments: Any,
 ) -> VectorStoreFile:
-    """`vector_stores.files.create_and_poll`: attach a file to a store and wait until it has been processed."""
+    """`vector_stores.files.create_and_poll`: attaches a file to a store and waits until it is processed."""
     _checked_wait(max_wait_seconds)
     options = take_options(arguments)
     await resource.create(vector_store_id=vector_store_id, file_id=file_id, **arguments, **options)
@@ -240,7 +240,7 @@ async def create_vector_store_file_and_poll(
 async def upload_vector_store_file(
     resource: Any, /, *, vector_store_id: str, file: FileTypes, **arguments: Any
 ) -> VectorStoreFile:
-    """`vector_stores.files.upload`: upload a file and attach it to a store, which goes on to process it."""
+    """`vector_stores.files.upload`: uploads a file and attaches it to a store, without waiting for its processing."""
     options = take_options(arguments)
     file_id = await _upload(resource, file, options)
     attached: VectorStoreFile = await resource.create(
@@ -258,7 +258,7 @@ async def upload_vector_store_file_and_poll(
     max_wait_seconds: float | Omit = omit,
     **arguments: Any,
 ) -> VectorStoreFile:
-    """`vector_stores.files.upload_and_poll`: upload a file, attach it and wait until it has been processed."""
+    """`vector_stores.files.upload_and_poll`: uploads a file, attaches it and waits until it is processed."""
     _checked_wait(max_wait_seconds)
     options = take_options(arguments)
     file_id = await _upload(resource, file, options)
@@ -283,7 +283,7 @@ async def _upload(resource: Any, file: FileTypes, options: dict[str, Any]) -> st
 
 
 def _batch_is_done(batch: VectorStoreFileBatch) -> bool:
-    # The counts, as in the reference; a server that sends none has still a status.
+    # The counts decide, as in the reference. The status decides for servers without counts.
     pending: object = getattr(batch.file_counts, "in_progress", None)
     return pending <= 0 if isinstance(pending, int) else batch.status != "in_progress"
 
@@ -291,7 +291,7 @@ def _batch_is_done(batch: VectorStoreFileBatch) -> bool:
 async def poll_file_batch(
     resource: Any, /, *, batch_id: str, vector_store_id: str, poll_interval_ms: int | Omit = omit, **options: Any
 ) -> VectorStoreFileBatch:
-    """`vector_stores.file_batches.poll`: wait until no file is in progress; see `file_counts` for how they fared."""
+    """`vector_stores.file_batches.poll`: waits until no file is in progress. `file_counts` has the results."""
     batch: VectorStoreFileBatch = await _poll(
         resource, _batch_is_done, poll_interval_ms, options, batch_id=batch_id, vector_store_id=vector_store_id
     )
@@ -301,7 +301,7 @@ async def poll_file_batch(
 async def create_file_batch_and_poll(
     resource: Any, /, *, vector_store_id: str, poll_interval_ms: int | Omit = omit, **arguments: Any
 ) -> VectorStoreFileBatch:
-    """`vector_stores.file_batches.create_and_poll`: attach files to a store and wait until all have been processed."""
+    """`vector_stores.file_batches.create_and_poll`: attaches files to a store and waits until all are processed."""
     options = take_options(arguments)
     batch: VectorStoreFileBatch = await resource.create(vector_store_id=vector_store_id, **arguments, **options)
     return await poll_file_batch(
@@ -319,11 +319,11 @@ async def upload_file_batch_and_poll(
     file_ids: SequenceNotStr[str] = (),
     **arguments: Any,
 ) -> VectorStoreFileBatch:
-    """`vector_stores.file_batches.upload_and_poll`: upload files, attach them and `file_ids`, wait for all.
+    """`vector_stores.file_batches.upload_and_poll`: uploads files, attaches them and `file_ids`, and waits for all.
 
-    `files` may be a generator: no more than `max_concurrency` of them are asked for and on their way at a time. The
-    first that fails ends the others, and its error has a note that says which it was. The batch has `file_ids` first,
-    then the files in the order given. Raises ValueError for a `max_concurrency` below 1.
+    `files` may be a generator. At most `max_concurrency` files are taken from it and uploaded at a time. The first
+    failure cancels the other uploads, and a note of its error names the file. The batch has `file_ids` first, and then
+    the files in their order. Raises ValueError for a `max_concurrency` below 1.
     """
     if max_concurrency < 1:
         raise ValueError(f"max_concurrency must be at least 1, not {max_concurrency}")
@@ -341,7 +341,7 @@ async def _upload_all(
     uploaded: dict[int, str] = {}
 
     async def work() -> None:
-        # All workers take from one iterator, between two awaits, so each file has one worker.
+        # All workers share one iterator, which they advance without awaiting, so each file has one worker.
         for number, file in numbered:
             try:
                 uploaded[number] = await _upload(resource, file, options)
@@ -349,7 +349,7 @@ async def _upload_all(
                 note(error, f"It was files[{number}]{_described(file)} that could not be uploaded.")
                 raise
 
-    # No more workers than files, where their number is known.
+    # There are no more workers than files, where the number of files is known.
     count = min(max_concurrency, max(1, length_hint(files, max_concurrency)))
     workers = [asyncio.ensure_future(work()) for _ in range(count)]
     try:
@@ -376,13 +376,13 @@ def _video_is_done(video: Video) -> bool:
 
 
 async def poll_video(resource: Any, /, *, video_id: str, poll_interval_ms: int | Omit = omit, **options: Any) -> Video:
-    """`videos.poll`: wait until a video is made, or has failed (see its `error`)."""
+    """`videos.poll`: waits until a video is completed, or has failed (see its `error`)."""
     video: Video = await _poll(resource, _video_is_done, poll_interval_ms, options, video_id=video_id)
     return video
 
 
 async def create_video_and_poll(resource: Any, /, *, poll_interval_ms: int | Omit = omit, **arguments: Any) -> Video:
-    """`videos.create_and_poll`: have a video made and wait for it."""
+    """`videos.create_and_poll`: creates a video and waits for it."""
     options = take_options(arguments)
     video: Video = await resource.create(**arguments, **options)
     return await poll_video(resource, video_id=video.id, poll_interval_ms=poll_interval_ms, **options)
@@ -398,11 +398,11 @@ def _file_is_done(file: FileObject) -> bool:
 async def wait_for_processing(
     resource: Any, /, *, id: str, poll_interval: float = 5.0, max_wait_seconds: float = 30 * 60, **options: Any
 ) -> FileObject:
-    """`files.wait_for_processing`: wait until an uploaded file has been processed, well or not.
+    """`files.wait_for_processing`: waits until an uploaded file is processed, or has failed.
 
     `poll_interval` is in seconds. Raises RuntimeError after `max_wait_seconds`, as the reference does.
     """
-    late = RuntimeError(f"The file {id} was not processed within {max_wait_seconds} seconds: giving up.")
+    late = RuntimeError(f"The file {id} was not processed within {max_wait_seconds} seconds.")
     retrieve = resource.with_raw_response.retrieve
     file: FileObject = await _until(
         _file_is_done,

@@ -1,8 +1,8 @@
-"""From a type to the strict JSON schema that structured outputs ask for, and from JSON text to an object of the type.
+"""Types of structured outputs: their strict JSON schema, and objects of them from JSON text.
 
-Pydantic models and dataclasses are asked for their schema themselves; msgspec Structs, dataclasses, TypedDicts and
-attrs classes have one by msgspec. Either is then made strict in the same way. Pydantic is never imported here: who
-brings a type of it has imported it.
+Pydantic models and dataclasses write their schema themselves. `structures` writes that of msgspec Structs, dataclasses,
+TypedDicts and attrs classes. `strictness` makes both strict. Pydantic is never imported here: a program with a type of
+pydantic's has imported it.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ __all__ = [
     "validate_json",
 ]
 
-# What a schema of the API's may call itself; generic classes are called `Box[int]`.
+# Characters that the API refuses in the name of a schema; a generic class is named `Box[int]`.
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_-]+")
 
 
 def type_name(kind: Any) -> str:
-    """What to call a type (or whatever was given in place of one) in a message."""
+    """Returns the name of a type, or of an object in its place, for a message."""
     if inspect.isclass(kind) and get_origin(kind) is None:
         return kind.__qualname__
     if get_origin(kind) is not None:
@@ -48,7 +48,7 @@ def type_name(kind: Any) -> str:
 
 
 def _pydantic(name: str) -> Any:
-    """Something of pydantic's, if the program uses it; None otherwise, and of a version that has none."""
+    """Returns a member of pydantic, or None in a program that does not use it, or with a version that lacks it."""
     return getattr(sys.modules.get("pydantic"), name, None)
 
 
@@ -63,7 +63,7 @@ def _is_adapter(kind: Any) -> bool:
 
 
 def _is_pydantic_dataclass(kind: Any) -> bool:
-    # Of pydantic 2: dataclasses of pydantic 1 are taken for what they are beside that.
+    # Those of pydantic 2. Dataclasses of pydantic 1 pass as plain dataclasses.
     cls: Any = get_origin(kind) or kind
     return inspect.isclass(cls) and hasattr(cls, "__pydantic_config__") and _pydantic("TypeAdapter") is not None
 
@@ -73,9 +73,9 @@ def _adapter(kind: Any) -> Any:
 
 
 def _is_structure(kind: Any) -> bool:
-    """Whether msgspec makes objects with named fields of it: Struct, dataclass, TypedDict or attrs class."""
+    """Returns whether msgspec decodes a class to named fields: Struct, dataclass, TypedDict or attrs class."""
     cls: Any = get_origin(kind) or kind
-    # Instances have these attributes too.
+    # Instances have the attributes below too.
     if not inspect.isclass(cls):
         return False
     marks = hasattr(cls, "__dataclass_fields__") or hasattr(cls, "__attrs_attrs__")
@@ -83,7 +83,7 @@ def _is_structure(kind: Any) -> bool:
 
 
 def check_type(kind: Any) -> None:
-    """Raises TypeError for what is no type of structured output."""
+    """Raises TypeError for an object that is no type of structured output."""
     if not (_is_model(kind) or _is_pydantic_dataclass(kind) or _is_structure(kind)):
         raise TypeError(
             f"structured output is a pydantic model or dataclass, a msgspec Struct, a dataclass, a TypedDict or an "
@@ -92,7 +92,7 @@ def check_type(kind: Any) -> None:
 
 
 def schema_name(kind: Any) -> str:
-    """The name under which the API gets a type's schema, or a tool made of it."""
+    """Returns the name of the schema of a type, and of a tool made of it."""
     name: str = getattr(kind, "__name__", None) or str(kind).rpartition(".")[2]
     if get_origin(kind) is not None and "[" not in name:
         arguments = ", ".join(schema_name(argument) for argument in typing.get_args(kind))
@@ -100,15 +100,15 @@ def schema_name(kind: Any) -> str:
     return _NOT_IN_NAMES.sub("_", name).strip("_") or "output"
 
 
-# The schema is plain values and does not refer to its type, so it goes when the type goes.
+# A schema is plain values without a reference to its type, so the entry goes with the type.
 _schemas: WeakKeyDictionary[Any, dict[str, Any]] = WeakKeyDictionary()
 
 
 def strict_schema(kind: Any) -> dict[str, Any]:
-    """`to_strict_json_schema`, made once per type and shared: not to be changed."""
+    """Returns `to_strict_json_schema` of a type. It is made once and shared, so do not change it."""
     try:
         found = _schemas.get(kind)
-    except TypeError:  # no weak references to it
+    except TypeError:  # the type has no weak references
         return to_strict_json_schema(kind)
     if found is None:
         found = to_strict_json_schema(kind)
@@ -163,10 +163,10 @@ def _structure_schema(kind: Any, *, strict: bool) -> dict[str, Any]:
 
 
 def validate_json(kind: Any, text: str) -> Any:
-    """An object of the type from JSON.
+    """Returns an object of the type from JSON text.
 
-    Raises pydantic's ValidationError for types of pydantic, which programs catch, and OutputValidationError for all
-    others; both are ValueErrors.
+    Raises pydantic's ValidationError for types of pydantic, and OutputValidationError for all others. Both are
+    ValueErrors.
     """
     if _is_model(kind):
         parse: Callable[[str], Any] = getattr(kind, "model_validate_json", None) or kind.parse_raw
@@ -180,7 +180,7 @@ def validate_json(kind: Any, text: str) -> Any:
         raise not_of(kind, text, error) from error
     except (msgspec.DecodeError, ValueError, RecursionError):
         pass
-    # What msgspec takes for no JSON may be some that others do send, such as half surrogate pairs.
+    # Servers send JSON that msgspec refuses, such as unpaired surrogates.
     try:
         return msgspec.convert(decode_json(text), kind)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
@@ -188,5 +188,5 @@ def validate_json(kind: Any, text: str) -> Any:
 
 
 def not_of(kind: Any, text: str | None, error: Exception) -> OutputValidationError:
-    """The error for a text that does not fit a type."""
+    """Returns the error for a text that does not fit a type."""
     return OutputValidationError(f"not a {type_name(kind)}: {error}", content=text)

@@ -119,7 +119,7 @@ def tighten(schema: Any, root: StrictSchema, kind: str) -> None:
     Raises TypeError for a value that is no schema, ValueError for a reference to a missing definition.
     """
     if not isinstance(schema, dict):
-        raise TypeError(f"the JSON schema of {kind} has {schema!r} in the place of a schema")
+        raise TypeError(f"the JSON schema of {kind} has {schema!r} where a schema is due")
     node = cast("StrictSchema", schema)
     try:
         for keyword in ("$defs", "definitions"):

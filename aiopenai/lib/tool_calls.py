@@ -24,9 +24,9 @@ __all__ = [
 
 
 def validate_input_tools(tools: Any = omit) -> Any:
-    """The tools of the chat API as a list, which `parse` wants to be strict functions all.
+    """Returns the tools of the chat API as a list. `parse` needs strict functions.
 
-    Raises ValueError for those that are not, TypeError for what is no tool.
+    Raises ValueError for other tools, TypeError for an object that is no tool.
     """
     if tools is None or is_left_out(tools):
         return tools
@@ -46,15 +46,15 @@ def validate_input_tools(tools: Any = omit) -> Any:
 
 def _tool_type(tool: Any) -> Any:
     if not is_mapping(tool):
-        what = tool.__name__ if isinstance(tool, type) else f"an object of type {type(tool).__name__}"
-        raise TypeError(f"a tool is a dict, and not {what}: function_tool() and pydantic_function_tool() make some")
+        given = tool.__name__ if isinstance(tool, type) else f"an object of type {type(tool).__name__}"
+        raise TypeError(f"a tool is a dict, and not {given}: function_tool() and pydantic_function_tool() make some")
     return tool.get("type")
 
 
 def make_tools(tools: Any) -> Any:
-    """The tools of the responses API as a list; those that were made for the chat API are translated.
+    """Returns the tools of the responses API as a list. Tools that were made for the chat API are translated.
 
-    Raises TypeError for what is no tool, and for a plain dict in the chat API's form.
+    Raises TypeError for an object that is no tool, and for a plain dict in the form of the chat API.
     """
     if tools is None or is_left_out(tools):
         return tools
@@ -81,7 +81,7 @@ def _response_tool(tool: Any) -> Any:
 
 
 def get_input_tool_by_name(*, input_tools: Iterable[Any], name: str) -> Any:
-    """The function tool of the chat API that has this name; None if there is none."""
+    """Returns the function tool of the chat API with this name, or None."""
     for tool in input_tools:
         function: Any = tool.get("function") or {}
         if tool["type"] == "function" and function.get("name") == name:
@@ -90,13 +90,13 @@ def get_input_tool_by_name(*, input_tools: Iterable[Any], name: str) -> Any:
 
 
 def get_response_tool_by_name(*, input_tools: Iterable[Any], name: str, namespace: str | None = None) -> Any:
-    """The function tool of the responses API that has this name, in a namespace or outside of all; None if none."""
+    """Returns the function tool of the responses API with this name, in a namespace or outside of all, or None."""
     tools = list(input_tools)
     if namespace is not None:
         for tool in tools:
             if tool["type"] == "namespace" and tool["name"] == namespace:
                 return _named(tool["tools"], name)
-        # A tool that was found by a tool search comes with its own name as its namespace.
+        # The namespace of a tool that a tool search found is its own name.
         if namespace != name:
             return None
     return _named(tools, name)
@@ -107,9 +107,10 @@ def _named(tools: Iterable[Any], name: str) -> Any:
 
 
 def parse_function_tool_arguments(*, input_tools: Any, function: Any) -> object:
-    """What the arguments of a call of a chat tool are; None for a tool that is unknown or not strict.
+    """Returns the parsed arguments of a call of a chat tool; None for a tool that is unknown or not strict.
 
-    `function` has `name` and `arguments`. Raises a ValueError where they do not fit, see `schema.validate_json`.
+    function: has `name` and `arguments`.
+    Raises a ValueError for arguments that do not fit, as `schema.validate_json` does.
     """
     if not input_tools:
         return None
@@ -118,7 +119,7 @@ def parse_function_tool_arguments(*, input_tools: Any, function: Any) -> object:
 
 
 def parse_response_tool_arguments(*, input_tools: Any, function_call: Any) -> object:
-    """The same for the responses API; `function_call` has `namespace` too."""
+    """Returns the parsed arguments of a call of the responses API; `function_call` may have a `namespace` too."""
     if not input_tools:
         return None
     namespace = getattr(function_call, "namespace", None)

@@ -1,7 +1,7 @@
-"""Tools that know what their arguments are: made of types, or of plain functions.
+"""Tools with typed arguments, made of types or of plain functions.
 
-A tool is the dict that the API wants, so that it can stand in `tools=[...]`, and a bit more: `parse` and `stream` give
-the arguments of its calls as objects, and a tool that was made of a function can be called with them.
+A tool is the dict that the API expects in `tools=[...]`. In addition, `parse` and `stream` return the arguments of its
+calls as objects, and a tool that was made of a function can be called with them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from aiopenai.types.chat import ChatCompletionFunctionToolParam
     from aiopenai.types.responses import FunctionToolParam
 
-    # A class that is both a TypedDict and can be called has no name in the type system.
+    # The type system has no callable TypedDict.
     _Tool = Any
 else:
     _Tool = dict
@@ -41,7 +41,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-# Defaults that one object can share with the next.
+# Types of defaults that objects can share.
 _CONSTANTS = (str, int, float, bool, bytes, type(None))
 
 
@@ -55,11 +55,11 @@ class _Typed(_Tool):  # type: ignore[misc]
         self.model = model
 
     def cast(self) -> Any:
-        """Itself, for type checkers."""
+        """Returns the tool itself. The method exists for type checkers."""
         return self
 
     def parse_arguments(self, arguments: object) -> Any:
-        """Returns the arguments of a call as an object of the type `model`. Raises what `schema.validate_json` does."""
+        """Returns the arguments of a call as an object of the type `model`. Raises as `schema.validate_json`."""
         return validate_json(self.model, arguments_text(arguments))
 
 
@@ -88,7 +88,7 @@ def arguments_text(arguments: object) -> str:
 
 
 class _Function(Generic[T]):
-    """The part of a tool that can be called."""
+    """A tool that can be called."""
 
     function: Callable[..., T]
     model: type[msgspec.Struct]
@@ -145,11 +145,11 @@ class ResponsesFunctionTool(_Function[T], ResponsesPydanticFunctionTool):
 def function_tool(
     function: Callable[..., T], *, name: str | None = None, description: str | None = None, strict: bool = True
 ) -> FunctionTool[T]:
-    """A tool of the chat API from a function with annotations, plain or asynchronous.
+    """Returns a tool of the chat API for a function with annotations, plain or asynchronous.
 
-    Its parameters are the properties (`Annotated[str, msgspec.Meta(description=...)]` says more of one), its docstring
-    is the description. With `strict` the model gives all of them; without, those that have a default are optional.
-    Raises TypeError for parameters without annotation, `*args` and `**kwargs`, and types that JSON does not have.
+    The parameters are the properties; `Annotated[str, msgspec.Meta(description=...)]` describes one. The docstring is
+    the description. With `strict` all properties are required; without, parameters with a default are optional.
+    Raises TypeError for a parameter without annotation, for `*args` and `**kwargs`, and for types outside of JSON.
     """
     return FunctionTool(function, *_define(function, name, description, strict))
 
@@ -162,7 +162,7 @@ def responses_function_tool(
     strict: bool = True,
     defer_loading: bool | Omit = omit,
 ) -> ResponsesFunctionTool[T]:
-    """`function_tool` for the responses API. `defer_loading` leaves it to a tool search to find the tool."""
+    """Returns `function_tool` for the responses API. With `defer_loading` the model finds the tool by a tool search."""
     tool = ResponsesFunctionTool(function, *_define(function, name, description, strict))
     if not is_left_out(defer_loading):
         tool["defer_loading"] = defer_loading
@@ -172,7 +172,7 @@ def responses_function_tool(
 def _define(
     function: Callable[..., Any], name: str | None, description: str | None, strict: bool
 ) -> tuple[dict[str, Any], type[msgspec.Struct]]:
-    """A function's definition as the API wants it, and the type of its arguments."""
+    """Returns the definition of a function in the form of the API, and the type of its arguments."""
     if name is None:
         name = getattr(function, "__name__", None)
         if not isinstance(name, str) or not name.isidentifier():
@@ -180,7 +180,7 @@ def _define(
     model = _arguments(function, name)
     parameters = to_strict_json_schema(model) if strict else plain_schema(model)
     for keyword in ("title", "description"):
-        # The model's, which repeat what the definition says.
+        # Those of the type repeat the name and the description of the tool.
         parameters.pop(keyword, None)
     definition: dict[str, Any] = {"name": name, "strict": strict, "parameters": parameters}
     if description is None:
@@ -211,32 +211,32 @@ def _arguments(function: Callable[..., Any], name: str) -> type[msgspec.Struct]:
 def _default(value: Any) -> Any:
     if type(value) in _CONSTANTS:
         return value
-    # msgspec would copy it, or refuse what it cannot copy; a function gets the very object.
+    # msgspec would copy the default, or refuse it. The function gets the same object at each call.
     return msgspec.field(default_factory=lambda: value)
 
 
 def pydantic_function_tool(
     model: type[Any], *, name: str | None = None, description: str | None = None
 ) -> ChatCompletionFunctionToolParam:
-    """A strict tool of the chat API whose arguments are of the type `model`: of pydantic's, or a Struct, dataclass ...
+    """Returns a strict tool of the chat API with arguments of a type: a pydantic model, Struct, dataclass ...
 
-    It is called what the class is called, and described by its docstring. Raises TypeError for other types.
+    Its name is that of the class, its description the docstring. Raises TypeError for other types.
     """
-    function = PydanticFunctionTool(_typed(model, name, description), model)
+    function = PydanticFunctionTool(_definition_of(model, name, description), model)
     return cast("ChatCompletionFunctionToolParam", {"type": "function", "function": function})
 
 
 def pydantic_responses_function_tool(
     model: type[Any], *, name: str | None = None, description: str | None = None, defer_loading: bool | Omit = omit
 ) -> FunctionToolParam:
-    """`pydantic_function_tool` for the responses API. `defer_loading` leaves it to a tool search to find the tool."""
-    tool = ResponsesPydanticFunctionTool({"type": "function", **_typed(model, name, description)}, model)
+    """Returns `pydantic_function_tool` for the responses API. With `defer_loading` a tool search finds it."""
+    tool = ResponsesPydanticFunctionTool({"type": "function", **_definition_of(model, name, description)}, model)
     if not is_left_out(defer_loading):
         tool["defer_loading"] = defer_loading
     return cast("FunctionToolParam", tool)
 
 
-def _typed(model: Any, name: str | None, description: str | None) -> dict[str, Any]:
+def _definition_of(model: Any, name: str | None, description: str | None) -> dict[str, Any]:
     parameters = to_strict_json_schema(model)
     definition: dict[str, Any] = {"name": name or schema_name(model), "strict": True, "parameters": parameters}
     if description is None:
@@ -248,5 +248,5 @@ def _typed(model: Any, name: str | None, description: str | None) -> dict[str, A
 
 def _doc(cls: type[Any]) -> str | None:
     doc = cls.__doc__
-    # What `dataclass` writes where nobody has.
+    # `dataclass` writes a docstring where there is none.
     return None if doc is not None and doc.startswith(f"{cls.__name__}(") else doc

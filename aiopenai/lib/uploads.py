@@ -1,7 +1,7 @@
 """Large files in parts: `uploads.create`, one `uploads.parts.create` after the other, `uploads.complete`.
 
-A part is a slice of the file that is read while it is sent, and read again for another attempt; what is in memory is
-one piece of it (`multipart.PIECE_BYTES`), however large file and parts are.
+A part is a slice of the file, read while it is sent, and read again for another attempt. However large the parts are,
+one piece of `multipart.PIECE_BYTES` is in memory.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
     from aiopenai.types.shared import FilePurpose
     from aiopenai.types.uploads import Upload, UploadPart
 
-__all__ = ["DEFAULT_PART_SIZE", "Progress", "upload_file_chunked"]
+__all__ = ["DEFAULT_PART_SIZE", "UploadProgress", "upload_file_chunked"]
 
 log = logging.getLogger("aiopenai")
 
 DEFAULT_PART_SIZE = 64 * 1024 * 1024
-"""The API's limit for one part, in bytes."""
+"""The limit of the API for one part, in bytes."""
 
-Progress = Callable[[int, int], object]
-"""Told how many bytes have been sent, and how many there are; fewer than before when a part has to be sent again."""
+UploadProgress = Callable[[int, int], object]
+"""A callback with the bytes sent so far and the bytes in all. A part that is sent again lowers the first number."""
 
 
 async def upload_file_chunked(
@@ -46,18 +46,19 @@ async def upload_file_chunked(
     bytes: int | None = None,
     part_size: int | None = None,
     md5: str | Omit = omit,
-    progress: Progress | None = None,
+    progress: UploadProgress | None = None,
     **options: Any,
 ) -> Upload:
-    """`uploads.upload_file_chunked`: upload a file in parts of `part_size` bytes (64 MB).
+    """`uploads.upload_file_chunked`: uploads a file in parts of `part_size` bytes (64 MB).
 
-    `file` is a path, the bytes themselves (then `filename` and `bytes`, their number, must be given) or an open binary
-    file, which is sent whole, from its start, and stays open. Of one that cannot be rewound `bytes` must be given, and
-    one part at a time is in memory. What `progress` raises ends the upload and is raised here.
+    file: a path, an open binary file, or the bytes. An open file is sent whole, from its start, and stays open.
+    filename, bytes: needed for bytes, which have no name. `bytes` is needed for a file that cannot be rewound too;
+        one part of it at a time is in memory.
+    progress: a callback. Its exception ends the upload, and is raised here.
 
-    Raises TypeError for what is missing or no file, ValueError for a `part_size` below 1, OSError for a path that
-    cannot be read; the error of a part that failed has a note that names the upload, which is left as it is: it
-    expires by itself, or `uploads.cancel` ends it.
+    Raises TypeError for a missing argument and for an object that is no file, ValueError for a `part_size` below 1, and
+    OSError for an unreadable path. The error of a failed part has a note that names the upload. The upload expires by
+    itself, or `uploads.cancel` ends it.
     """
     if part_size is None:
         part_size = DEFAULT_PART_SIZE
@@ -74,7 +75,7 @@ async def upload_file_chunked(
     size = await source.measure()
     announced = size if bytes is None else bytes
     if announced is None:
-        raise TypeError("The `bytes` argument must be given for a stream whose size cannot be known")
+        raise TypeError("The `bytes` argument must be given for a stream of unknown size")
 
     upload: Upload = await resource.create(
         bytes=announced, filename=filename, mime_type=mime_type, purpose=purpose, **options
@@ -104,10 +105,10 @@ async def _send(
     length: int,
     before: int,
     total: int,
-    progress: Progress | None,
+    progress: UploadProgress | None,
     options: dict[str, Any],
 ) -> UploadPart:
-    """Send one part. An error of `progress` stops it at once, where raising it below would only be one more attempt."""
+    """Sends one part. An exception of `progress` cancels it: raised below, it would only start another attempt."""
     if progress is None:
         plain: UploadPart = await resource.parts.create(upload_id=upload_id, data=part, **options)
         return plain
@@ -138,7 +139,7 @@ async def _send(
 
 
 async def _parts(source: Source, size: int | None, part_size: int) -> AsyncGenerator[tuple[Source, int], None]:
-    """The parts of a source with their lengths, one after the other."""
+    """Yields the parts of a source with their lengths."""
     if size is not None:
         for start in range(0, size, part_size):
             length = min(part_size, size - start)
@@ -150,7 +151,7 @@ async def _parts(source: Source, size: int | None, part_size: int) -> AsyncGener
 
 
 async def _fill(read: Callable[[int], Any], part_size: int) -> builtins.bytes:
-    """The next part of a stream, whose reads may give less than they are asked for."""
+    """Returns the next part of a stream. A read may return fewer bytes than requested."""
     pieces: list[builtins.bytes] = []
     left = part_size
     while left:

@@ -1,8 +1,8 @@
-"""Webhooks: whether a delivery comes from the API, and what it says.
+"""Webhooks: the signature of a delivery, and its event.
 
-The signatures are those of Standard Webhooks: an HMAC-SHA256 over `id.timestamp.payload`, several of them separated by
-spaces while a secret is being replaced. All that a delivery can be wrong in raises `InvalidWebhookSignatureError`, so
-that whoever receives one has one error to answer.
+Signatures follow Standard Webhooks: an HMAC-SHA256 over `id.timestamp.payload`. A delivery has several, separated by
+spaces, while a secret is being replaced. Every fault of a delivery raises `InvalidWebhookSignatureError`, so receivers
+have one error to handle.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _SIGNATURE, _TIMESTAMP, _ID = _NAMES = ("webhook-signature", "webhook-timestamp"
 
 
 class _HasItems(Protocol):
-    """The headers of frameworks that are no mapping: those of `http.server`, say."""
+    """Headers with `items`, which need not be a mapping, such as those of `http.server`."""
 
     def items(self) -> Iterable[tuple[str, str]]: ...
 
 
 class _HasGet(Protocol):
-    """Headers that can only be asked for by name, in any case."""
+    """Headers with `get` only, which takes names in any case."""
 
     def get(self, name: str, /) -> str | None: ...
 
@@ -47,9 +47,9 @@ HeadersLike: TypeAlias = Mapping[str, str] | _HasItems | _HasGet | Iterable[tupl
 def unwrap(
     resource: Any, /, payload: str | bytes, headers: HeadersLike, *, secret: str | None = None
 ) -> UnwrapWebhookEvent:
-    """`webhooks.unwrap`: verify a delivery and decode its event; one of an unknown type is an open object.
+    """`webhooks.unwrap`: verifies a delivery and decodes its event. An event of an unknown type is an open object.
 
-    Raises as `verify_signature`, and ValueError for a payload that is signed but not JSON.
+    Raises as `verify_signature`, and ValueError for a signed payload that is not JSON.
     """
     verify_signature(resource, payload, headers, secret=secret)
     from aiopenai.types.webhooks import UnwrapWebhookEvent
@@ -70,17 +70,19 @@ def verify_signature(
     secret: str | None = None,
     tolerance: int = 300,
 ) -> None:
-    """`webhooks.verify_signature`: check that the API has sent this, `tolerance` seconds ago or less.
+    """`webhooks.verify_signature`: checks that the API signed a payload.
 
-    `payload` is the request's body as it came; `headers` are a mapping, names in any case, or pairs, or have at least
-    a `get` that takes any case. `secret` is the client's `webhook_secret` unless given; after `whsec_` it is base64.
+    payload: the body of the request as received.
+    headers: a mapping with names in any case, pairs, or an object with a `get` that takes any case.
+    secret: by default the `webhook_secret` of the client; after `whsec_` it is base64.
+    tolerance: the allowed age in seconds, and the allowed clock difference.
 
-    Raises InvalidWebhookSignatureError, ValueError where there is no secret, TypeError for a parsed payload.
+    Raises InvalidWebhookSignatureError, ValueError without a secret, TypeError for a parsed payload.
     """
     if secret is None:
         secret = resource._client.webhook_secret
     if not secret:
-        # An empty one too: anybody can sign with that.
+        # An empty secret is refused too: it protects nothing.
         raise ValueError(
             "No webhook secret: pass `secret`, or `webhook_secret` to the client, or set OPENAI_WEBHOOK_SECRET."
         )
@@ -97,7 +99,7 @@ def verify_signature(
         raise InvalidWebhookSignatureError("The webhook's timestamp is too new.")
     signed = b".".join((_encoded(delivery), _encoded(timestamp), body))
     expected = base64.b64encode(hmac.new(_key(secret), signed, hashlib.sha256).digest())
-    # Each is compared in constant time, as bytes: text that is not ASCII cannot be compared so.
+    # Compared in constant time, as bytes, because `compare_digest` refuses text outside of ASCII.
     if not any(hmac.compare_digest(expected, _encoded(each.removeprefix("v1,"))) for each in signatures.split()):
         raise InvalidWebhookSignatureError("The webhook's signature does not match its content.")
 
@@ -111,12 +113,12 @@ def _raw(payload: object) -> bytes:
 
 
 def _encoded(text: str) -> bytes:
-    # Half a surrogate pair is no reason for another error than that of a wrong signature.
+    # An unpaired surrogate must not raise another error than that of a wrong signature.
     return text.encode("utf-8", "surrogatepass")
 
 
 def _key(secret: str) -> bytes:
-    """The key of the HMAC. Raises ValueError, in which the secret is not."""
+    """Returns the key of the HMAC. Raises ValueError; its message does not contain the secret."""
     if not secret.startswith(_PREFIX):
         return secret.encode()
     try:
@@ -129,7 +131,7 @@ def _key(secret: str) -> bytes:
 
 
 class _Headers:
-    """Headers by lower-case name, whatever they come in: the mappings of web frameworks, or pairs."""
+    """Headers by lower-case name, from the mapping of a web framework, or from pairs."""
 
     def __init__(self, headers: Any) -> None:
         items: Any = getattr(headers, "items", None)
@@ -152,5 +154,5 @@ class _Headers:
 
 
 def _text(value: Any) -> str:
-    # ASGI has bytes.
+    # ASGI headers are bytes.
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)

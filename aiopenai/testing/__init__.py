@@ -1,10 +1,10 @@
 """A local server that speaks the OpenAI API, to test your code with.
 
-No key, no network, no mocks: your code talks HTTP to a real server on the loopback interface, whichever client it
-uses. Replies are deterministic, streams come token by token, errors are those of the API, and whatever can go wrong on
-a network goes wrong on demand.
+Code under test sends HTTP to a real server on the loopback interface, with any client, without a key or a network.
+Replies are deterministic, streams send token by token, and errors are those of the API. Every failure of a network is
+available on demand.
 
-In a pytest suite, ask for the fixture that this package brings:
+A pytest suite uses the fixture of this package:
 
     def test_summary(openai_server):
         openai_server.answer = "Short and sweet."
@@ -13,46 +13,47 @@ In a pytest suite, ask for the fixture that this package brings:
         (request,) = openai_server.requests_for("/chat/completions")
         assert request.json()["model"] == "gpt-4o-mini"
 
-The fixture's server runs in a thread of its own, so it serves synchronous and asynchronous tests alike and needs no
-plugin for asyncio. Code that makes its own client finds the server through the environment:
+The server of the fixture runs in a thread of its own, so it serves synchronous and asynchronous tests alike. No plugin
+for asyncio is needed. Code that makes its own client finds the server through the environment:
 
     @pytest.fixture(autouse=True)
     def use_local_server(openai_server, monkeypatch):
         monkeypatch.setenv("OPENAI_BASE_URL", openai_server.base_url)
         monkeypatch.setenv("OPENAI_API_KEY", "test")
 
-Without pytest, `async with Server() as server:` runs it in the running loop and `with Server() as server:` in a
-thread; from a shell, `python -m aiopenai serve --port 8000`.
+Without pytest, `async with Server() as server:` runs it in the running loop, and `with Server() as server:` in a
+thread. In a shell, `python -m aiopenai serve --port 8000` does.
 
-What it serves, below `base_url`: chat completions (stored ones too), responses (background ones too), conversations,
+The endpoints below `base_url`: chat completions (stored ones too), responses (background ones too), conversations,
 completions, embeddings, models, files, uploads, batches, vector stores, containers, images, audio, videos, moderations,
-and the assistants of the beta with threads and runs. It keeps what the API keeps, in memory and within bounds.
+and the assistants of the beta with threads and runs. Objects are kept in memory and within bounds.
 
-What models say: by default they repeat the user's last message; `server.answer` is a string, or a function from that
-message to the answer. With tools they call every function whose name the message holds, else the first, and answer in
-words after a tool's result; arguments and structured outputs are examples that fit the schema. Usage counts tokens by a
-simple rule: up to eight letters or digits, or one other character, each with the white space before it.
+Models: any name is accepted, unless `Server(models=[...])` lists the known ones. By default a model repeats the last
+message of the user. `server.answer` is a string, or a function from that message to the answer. With tools it calls
+every function that the message names, else the first one, and answers in words after the result of a tool. Arguments
+and structured outputs are examples that fit the schema. A strict schema that the API refuses is refused with 400, in
+the words of the API. Usage counts tokens by a simple rule: up to eight letters or digits, or one other character, each
+with the white space before it.
 
-Speech is a tone of a third of a second a word with the text in the file's comment, which a transcription reads again.
-Images are tiny, and what was sent is told from its head. What takes time with the API (batches, runs, files of vector
-stores, videos, background responses) makes progress when it is looked at, and ends at the second look; the header
-`openai-poll-after-ms` says when to look. A batch really runs its lines. A webhook is `webhook_event(type, data)` with
-the headers of `sign_webhook(payload, secret)`.
+Speech is a tone of a third of a second for each word, with the text in the comment of the file, which a transcription
+reads. Images are tiny, and remarks about sent images come from their heads. Batches, runs, files of vector stores,
+videos and background responses move on at each retrieval, and end at the second one. The header `openai-poll-after-ms`
+names the time of the next poll. A batch really runs its lines. A webhook is `webhook_event(type, data)` with the
+headers of `sign_webhook(payload, secret)`.
 
-What goes wrong, each for a number of requests (`times`) and for some requests only (`match`):
+Failures, each for a number of requests (`times`) and for some requests only (`match`):
 
     server.fault(status=429, headers={"retry-after": "1"}, times=2)
     server.fault(delay=5, match="/embeddings")
-    server.fault(cut_after=700)                                      # ends the connection in the middle of the reply
-    server.fault(stall_after=700)                                    # or goes silent there
+    server.fault(cut_after=700)                                      # closes the connection in the middle of the reply
+    server.fault(stall_after=700)                                    # or sends no more bytes there
     server.fault(body="<html>Log in</html>", content_type="text/html")
 
-How busy it is: `Server(limits=RateLimits(rpm=500, tpm=20_000))` keeps token buckets, sends what is left in its headers
-and refuses with 429 and Retry-After; `Server(latency=slow_tail(0.1))` lets one request in a hundred take 20 times as
-long.
+Load: `Server(limits=RateLimits(rpm=500, tpm=20_000))` keeps token buckets, sends the rest in its headers, and refuses
+with 429 and Retry-After. `Server(latency=slow_tail(0.1))` makes one request in a hundred take 20 times as long.
 
-What your code has sent: `server.journal`, `server.requests_for(path)`, `server.connections`. What it gets, to the
-byte: `server.reply_with(path, body, content_type="text/event-stream", chunk_size=7)`.
+Requests: `server.journal`, `server.requests_for(path)`, `server.connections`. Replies to the byte:
+`server.reply_with(path, body, content_type="text/event-stream", chunk_size=7)`.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ __all__ = [
     "webhook_event",
 ]
 
-# Resolved at first use: pytest imports this package at every start for its fixture's sake.
+# Resolved at first use, because pytest imports this package at every start for its fixture.
 _HOMES = {
     "Fault": "engine.received",
     "Part": "engine.multipart",

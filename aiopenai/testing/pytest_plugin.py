@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def openai_server() -> Iterator[Server]:
     """A running `aiopenai.testing.Server` on a free port, in a thread of its own; a new one for each test."""
-    # Imported here: pytest loads plugins at every start, and most runs have no use for the server.
+    # Imported here, because pytest loads plugins at every start, and most runs do not use the server.
     from aiopenai.testing.server import Server
 
     with Server() as server:

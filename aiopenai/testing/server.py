@@ -1,4 +1,4 @@
-"""The server as tests see it: start and end, faults and prepared replies, the journal."""
+"""The interface of the server for tests: start and end, faults and prepared replies, the journal."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ _logger = logging.getLogger("aiopenai.testing")
 class Server:
     """A local server that speaks the OpenAI API, for tests and demonstrations.
 
-    Start it with `async with` (it runs in the running loop) or with `with` (it runs in a thread and loop of its own);
-    then point a client at `base_url`. See the documentation of `aiopenai.testing` for examples.
+    `async with` runs it in the running loop, `with` in a thread and loop of its own. Clients take its `base_url`. See
+    the documentation of `aiopenai.testing` for examples.
 
-    api_key: the key that requests must bring; None takes any.
-    host, port: where to listen; port 0 takes a free one.
+    api_key: the key that requests must have; None accepts any.
+    host, port: the address to listen on; port 0 selects a free one.
     ssl: a server-side context, to serve https.
-    answer: what models say: None repeats the user's text, a string is said each time, a function gets the user's text
-        and returns the answer. May be set at any time.
-    models: the names of models to know instead of the built-in list.
-    latency: seconds to wait before every reply, or a function that gives them, such as `slow_tail(0.1)`.
-    token_delay: seconds between the events of a stream; 0 only lets other tasks run in between.
+    answer: the answer of models. None repeats the text of the user; a string is always the answer; a function returns
+        the answer to the text of the user. It may be set at any time.
+    models: the only models that requests may name. None has a built-in list, and accepts every name.
+    latency: the seconds before every reply, or a function that returns them, such as `slow_tail(0.1)`.
+    token_delay: the seconds between the events of a stream; 0 only lets other tasks run in between.
     journal: whether to record requests.
-    max_journal_entries, max_journal_bytes: the journal keeps the newest requests within these bounds.
-    max_body_bytes: bigger requests are answered 413.
-    max_stored, max_stored_bytes: how many objects of a kind, and bytes of files, are kept; the oldest go first.
-    backlog: connections that may wait to be accepted.
-    limits: rate limits to enforce, `RateLimits(rpm=..., tpm=...)`.
-    clock: what `created` comes from, in seconds; by default a constant, so that replies are always the same.
-    poll_after_ms: when unfinished work asks to be looked at again, in the header `openai-poll-after-ms`.
+    max_journal_entries, max_journal_bytes: the bounds of the journal, which drops the oldest requests.
+    max_body_bytes: the size of a request above which the reply is a 413.
+    max_stored, max_stored_bytes: the numbers of objects of a kind, and of bytes of files, to keep. The oldest go first.
+    backlog: the number of connections that may wait to be accepted.
+    limits: the rate limits to enforce, `RateLimits(rpm=..., tpm=...)`.
+    clock: returns the time of `created` in seconds. By default it is a constant, so that replies are repeatable.
+    poll_after_ms: the value of the header `openai-poll-after-ms` in replies about unfinished work.
     """
 
     def __init__(
@@ -113,17 +113,17 @@ class Server:
         self._port: int | None = None
         self._thread: ServerThread | None = None
 
-    # Life
+    # Start and end
 
     async def start(self) -> None:
-        """Listen in the running loop. Raises `OSError` if the address is taken, `RuntimeError` if already started."""
+        """Listens in the running loop. Raises `OSError` for an occupied address, `RuntimeError` if already started."""
         if self._server is not None:
             raise RuntimeError("the server is already running")
         listener = Listener(self._service.handle)
         loop = asyncio.get_running_loop()
         server = await loop.create_server(listener, self._host, self._wanted_port, ssl=self._ssl, backlog=_ACCEPT_BATCH)
-        # asyncio takes its `backlog` as the number of connections to accept in one turn too, and out of file
-        # descriptors it logs an error that many times a second. So the long queue is set behind its back.
+        # asyncio also accepts up to `backlog` connections in one turn, and without free file descriptors it logs an
+        # error as many times a second. So the long queue is set on a duplicate of the socket.
         for listening in server.sockets:
             with socket.fromfd(listening.fileno(), listening.family, listening.type) as duplicate:
                 duplicate.listen(self._backlog)
@@ -132,13 +132,13 @@ class Server:
         self._port = int(self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
-        """Stop listening and close all connections, streams in progress included. Closing twice does no harm."""
+        """Stops listening and closes all connections, streams in progress included. A second call has no effect."""
         server, listener = self._server, self._listener
         if server is None or listener is None:
             return
         self._server = None
         server.close()
-        # A turn for connections that were being accepted.
+        # One turn of the loop for connections that are being accepted.
         await asyncio.sleep(0)
         for connection in listener.connections:
             if isinstance(connection, Connection):
@@ -146,9 +146,9 @@ class Server:
         # Every wait of a handler ends with its connection, so this takes a few turns of the loop.
         await _at_most(_CLOSE_TIME, self._service.idle())
         await listener.shutdown(0.25)
-        # Since Python 3.12 this waits for the connections too, and one in the middle of a TLS handshake takes long.
+        # Since Python 3.12 this waits for connections too, and a TLS handshake may take long.
         await _at_most(_CLOSE_TIME, server.wait_closed())
-        # A turn for the transports to report their end, and one for the tasks that wait for it.
+        # One turn for the transports to report their end, and one for the tasks that wait for it.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
 
@@ -180,18 +180,18 @@ class Server:
         where = self.base_url if self._server is not None else "not running"
         return f"<aiopenai.testing.Server {where}>"
 
-    # Where it is and who came
+    # Address, connections, requests
 
     @property
     def port(self) -> int:
-        """The port; after closing, the last one. Raises `RuntimeError` before the first start."""
+        """The port; the last one after closing. Raises `RuntimeError` before the first start."""
         if self._port is None:
             raise RuntimeError("the server has not been started")
         return self._port
 
     @property
     def base_url(self) -> str:
-        """What a client takes as `base_url`, for example `http://127.0.0.1:8000/v1`."""
+        """The `base_url` for clients, for example `http://127.0.0.1:8000/v1`."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(self._host, self._host)
         if ":" in host:
             host = f"[{host}]"
@@ -199,26 +199,26 @@ class Server:
 
     @property
     def connections(self) -> int:
-        """How many connections were accepted since the start."""
+        """The number of connections accepted since the start."""
         return 0 if self._listener is None else self._listener.accepted
 
     @property
     def open_connections(self) -> int:
-        """How many connections are open now."""
+        """The number of connections that are open."""
         return 0 if self._listener is None else self._listener.open
 
     @property
     def request_count(self) -> int:
-        """How many requests arrived, counted without the journal too."""
+        """The number of requests that arrived, with or without a journal."""
         return self._service.served
 
     @property
     def journal(self) -> list[ReceivedRequest]:
-        """A copy of the list of received requests, oldest first; empty with `journal=False`."""
+        """A copy of the list of received requests, oldest first. It is empty with `journal=False`."""
         return [] if self._journal is None else self._journal.snapshot()
 
     def requests_for(self, path: str, method: str | None = None) -> list[ReceivedRequest]:
-        """The received requests for a path relative to the base URL (`/chat/completions`), perhaps of one verb."""
+        """Returns the received requests for a path relative to the base URL (`/files`), of all verbs or of one."""
         full = PREFIX + path
         return [
             request
@@ -226,7 +226,7 @@ class Server:
             if request.path == full and (method is None or request.method == method.upper())
         ]
 
-    # What a test sets
+    # Settings of a test
 
     @property
     def latency(self) -> float | Callable[[], float]:
@@ -248,7 +248,7 @@ class Server:
 
     @property
     def answer(self) -> Answer:
-        """What models say; see the class."""
+        """The answer of models; see the class."""
         return self._state.answer
 
     @answer.setter
@@ -269,21 +269,21 @@ class Server:
         times: int | None = 1,
         match: Match = None,
     ) -> Fault:
-        """Let something go wrong with coming requests. Each request takes the first fault, in order, that fits it.
+        """Adds a fault for coming requests. Each request gets the first fault, in order, that matches it.
 
-        status: answer with it, and with `body` or else with the API's usual error body for it.
-        headers: further headers, such as `retry-after`; they replace the server's own.
-        body: answer with this (bytes, text, or a value sent as JSON) instead of the endpoint's reply.
-        content_type: of that body; JSON by default.
-        delay: seconds to wait before the reply.
-        cut_after: end the connection after so many bytes of the reply, head and chunk framing included; 0 sends none.
-        stall_after: stop sending after so many bytes and keep the connection open.
-        reset: cut by a reset (RST) where the connection would be ended in order; bytes under way may get lost.
-        times: how many requests have it; None for ever.
-        match: only requests whose path holds this text, or for which this function is true.
+        status: the status of the reply, with `body`, or else the usual error body of the API.
+        headers: further headers, such as `retry-after`; they replace those of the server.
+        body: the body in place of the endpoint's (bytes, text, or a value sent as JSON).
+        content_type: the content type of `body`; JSON by default.
+        delay: the seconds before the reply.
+        cut_after: the bytes of the reply after which the connection closes, head and chunk framing included.
+        stall_after: the bytes after which the server sends no more and keeps the connection open.
+        reset: whether to close by a reset (RST); bytes on their way may get lost.
+        times: the number of requests that get the fault; None has no end.
+        match: a text in the path of the request, or a function that accepts the request.
 
         Without `status` and `body` the endpoint answers as usual, delayed, cut or stalled.
-        Returns the fault: `.applied` counts its requests. Raises `ValueError` for values that make no sense.
+        Returns the fault; its `applied` counts requests. Raises `ValueError` for invalid values.
         """
         fault = Fault(
             status=status,
@@ -291,7 +291,7 @@ class Server:
             body=None if body is None else as_bytes(body),
             content_type=content_type or "application/json",
             delay=delay,
-            # A reset without a place for it comes before the first byte.
+            # A reset without `cut_after` comes before the first byte.
             cut_after=0 if reset and cut_after is None else cut_after,
             stall_after=stall_after,
             reset=reset,
@@ -302,7 +302,7 @@ class Server:
         return fault
 
     def clear_faults(self) -> None:
-        """Forget all faults that are not used up."""
+        """Drops all faults that are not used up."""
         self._rules.clear_faults()
 
     def reply_with(
@@ -316,36 +316,34 @@ class Server:
         chunk_size: int | None = None,
         times: int | None = None,
     ) -> Prepared:
-        """Answer requests for a path with a prepared reply, whatever they ask.
+        """Adds a prepared reply for all requests to a path. Replies for one path are used in order.
 
-        path: relative to the base URL, for example `/chat/completions`; it need not be one that the server knows.
+        path: a path relative to the base URL, for example `/chat/completions`. The server need not know it.
         body: bytes, text, or a value sent as JSON.
-        chunk_size: send HTTP chunks of so many bytes, each in a write of its own; None sends the body whole.
-        times: how many requests get it; None until another reply is given for the path. Replies queue up in order.
+        chunk_size: the size of HTTP chunks in bytes, each in a write of its own; None sends the body whole.
+        times: the number of requests that get it; None lasts until another reply is added for the path.
 
-        Returns the reply: `.applied` counts its requests. Raises `ValueError` for values that make no sense.
+        Returns the reply; its `applied` counts requests. Raises `ValueError` for invalid values.
         """
         prepared = Prepared(path, as_bytes(body), status, dict(headers or {}), content_type, chunk_size, times)
         self._rules.add_prepared(prepared)
         return prepared
 
     def clear_replies(self) -> None:
-        """Forget all prepared replies."""
+        """Drops all prepared replies."""
         self._rules.clear_prepared()
 
     def clear(self) -> None:
-        """Forget the journal, faults, prepared replies and stored objects; connections and counts of them stay."""
+        """Drops the journal, faults, prepared replies and stored objects. Connections and counts stay."""
         if self._journal is not None:
             self._journal.clear()
         self._rules.clear_faults()
         self._rules.clear_prepared()
         self._state.clear()
 
-    # One request
-
 
 async def _at_most(seconds: float, awaited: Awaitable[Any]) -> None:
-    """Wait for something, but not longer than this."""
+    """Waits for an awaitable, up to a time limit."""
     # Unlike `wait_for`, `wait` never loses a cancellation on Python 3.10 and 3.11.
     task = asyncio.ensure_future(awaited)
     await asyncio.wait([task], timeout=seconds)
@@ -363,10 +361,10 @@ async def serve_forever(
     on_ready: Callable[[Server], None] | None = None,
     **options: Any,
 ) -> None:
-    """Run a server until cancelled.
+    """Runs a server until cancelled, by default without a journal. Raises `OSError` for an occupied address.
 
-    on_ready: called once it listens, for example to print `base_url`. options: further arguments of `Server`.
-    Keeps no journal unless told to. Raises `OSError` if the address is taken.
+    on_ready: called when the server listens, for example to print `base_url`.
+    options: further arguments of `Server`.
     """
     options.setdefault("journal", False)
     async with Server(host=host, port=port, **options) as server:

@@ -387,5 +387,5 @@ def test_a_schema_that_is_none(types: Any) -> None:
     with pytest.raises(ValueError, match=r"Made refers to '#/\$defs/Nobody'"):
         to_strict_json_schema(Made)
     wrong = True
-    with pytest.raises(TypeError, match="Made has True in the place of a schema"):
+    with pytest.raises(TypeError, match="Made has True where a schema is due"):
         to_strict_json_schema(Made)

@@ -1,4 +1,4 @@
-"""The text of a model's answer, in the output format that the request names."""
+"""The text of an answer, in the output format of the request."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def format_of(given: object, where: str, *, nested: bool) -> OutputFormat:
     if schema is not None and not is_object(schema):
         raise wrong_type(f"{where}.schema", "an object", schema)
     if definition.get("strict") is True:
-        # The two endpoints name the same error by different fields.
+        # The two endpoints report the same error with different fields.
         param, code = ("response_format", None) if nested else (f"{where}.schema", "invalid_json_schema")
         check_strict_schema(schema, f"response_format '{name}'", param=param, code=code)
     return OutputFormat(kind, schema)
@@ -64,8 +64,8 @@ def format_of(given: object, where: str, *, nested: bool) -> OutputFormat:
 def formatted_answer(call: Call, wanted: OutputFormat, prompt: str, images: str) -> str:
     """Returns the answer to `prompt` in a format.
 
-    An answer that the test set is returned as it is where it looks like JSON. Otherwise a `json_object` wraps the
-    text, and a `json_schema` gets an example that fits the schema.
+    An answer of the test that looks like JSON is returned unchanged. Otherwise a `json_object` wraps the text, and a
+    `json_schema` gets an example that fits the schema.
     """
     if wanted.type == "text":
         return call.state.reply_text(prompt, images)

@@ -1,11 +1,11 @@
-"""The names of models that the server knows by default."""
+"""The names in the model list of a server without a list of its own."""
 
 from __future__ import annotations
 
 __all__ = ["MODELS"]
 
-# The fine-tuned one at the end is there to be deleted: the API deletes no other models.
-_NAMES = """
+# The last one is fine-tuned, because the API deletes no other models.
+_MODEL_NAMES = """
     gpt-6-astra gpt-6.1-sol gpt-6.1-terra gpt-6-sol gpt-6-luna gpt-6-cyber gpt-6-rosalind gpt-rosalind-research
     gpt-5.6-sol gpt-5.6-terra gpt-5.6-luna gpt-5.6-cyber gpt-5.5 gpt-5.5-2026-04-23 gpt-5.5-pro
     gpt-5.5-pro-2026-04-23 gpt-5.4 gpt-5.4-mini gpt-5.4-nano gpt-5.4-mini-2026-03-17 gpt-5.4-nano-2026-03-17
@@ -34,4 +34,4 @@ _NAMES = """
     ft:gpt-4o-mini-2024-07-18:local::test
 """
 
-MODELS: tuple[str, ...] = tuple(_NAMES.split())
+MODELS: tuple[str, ...] = tuple(_MODEL_NAMES.split())

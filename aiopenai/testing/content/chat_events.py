@@ -13,7 +13,7 @@ __all__ = ["chat_events"]
 
 
 def chat_events(completion: Object, *, include_usage: bool) -> Iterator[bytes]:
-    """The server-sent events of a completion: choices take turns, a token an event."""
+    """Yields the server-sent events of a completion. Choices alternate, and each event has one token."""
     base: Object = {
         "id": completion["id"],
         "object": "chat.completion.chunk",

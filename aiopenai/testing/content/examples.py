@@ -1,4 +1,4 @@
-"""Values that fit a JSON schema, always the same for the same schema."""
+"""Example values for JSON schemas. The same schema always has the same example."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from aiopenai.testing.engine.values import is_array, is_object
 
 __all__ = ["example"]
 
-# Deep enough for what people write; beyond it optional properties are left out and recursion takes its shortest way.
+# Beyond this depth optional properties are left out, and recursion takes its shortest way.
 _DEPTH = 4
 _HARD_DEPTH = 32
 
-_FORMATS = {
+_STRING_EXAMPLES = {
     "date-time": "2025-06-15T15:06:40Z",
     "date": "2025-06-15",
     "time": "15:06:40Z",
@@ -27,7 +27,7 @@ _FORMATS = {
     "uri": "https://example.com/",
 }
 
-# A general pattern cannot be inverted in a few lines; these fit the ones that schemas usually have.
+# Strings for patterns. A general pattern cannot be inverted in a few lines, but common ones fit one of these.
 _CANDIDATES = (
     "string",
     "a",
@@ -47,16 +47,16 @@ _CANDIDATES = (
     "+15551234567",
     "555-123-4567",
     "12:30",
-    *_FORMATS.values(),
+    *_STRING_EXAMPLES.values(),
 )
 
 
 def example(schema: object, text: str = "string") -> Any:
-    """A value that fits `schema`; free strings are `text`.
+    """Returns a value that fits `schema`. Free strings are `text`.
 
-    Understands type (lists too), enum, const, default, properties, items, prefixItems, anyOf, oneOf, allOf, local
-    `$ref`s, bounds of numbers, lengths, formats and common patterns. Raises `ApiError` 400 for a schema that can only
-    be filled by endless nesting or that refers to what is not there.
+    Supports type (lists too), enum, const, default, properties, items, prefixItems, anyOf, oneOf, allOf, local `$ref`s,
+    bounds of numbers, lengths, formats and common patterns. Raises `ApiError` 400 for a schema that only endless
+    nesting fits, and for a reference to a missing definition.
     """
     return _example(schema, schema, text, 0)
 
@@ -65,7 +65,7 @@ def _example(schema: object, root: object, text: str, depth: int) -> Any:
     if not is_object(schema):
         return text
     if depth > _HARD_DEPTH:
-        raise ApiError(400, "Invalid schema: it nests without end.", code="invalid_schema")
+        raise ApiError(400, "Invalid schema: only endless nesting fits it.", code="invalid_schema")
     if "const" in schema:
         return schema["const"]
     for name in ("enum", "examples"):
@@ -75,38 +75,38 @@ def _example(schema: object, root: object, text: str, depth: int) -> Any:
     if "default" in schema:
         return schema["default"]
     if "$ref" in schema:
-        return _example(_resolve(schema["$ref"], root), root, text, depth + 1)
+        return _example(_reference_target(schema["$ref"], root), root, text, depth + 1)
     for name in ("anyOf", "oneOf"):
         options = schema.get(name)
         if is_array(options) and options:
             return _example(_choose(options, depth), root, text, depth + 1)
     parts = schema.get("allOf")
     if is_array(parts) and parts:
-        return _example(_merge(schema, parts, root), root, text, depth + 1)
-    return _typed(schema, root, text, depth)
+        return _example(_merged_schema(schema, parts, root), root, text, depth + 1)
+    return _example_by_type(schema, root, text, depth)
 
 
-def _typed(schema: dict[str, Any], root: object, text: str, depth: int) -> Any:
+def _example_by_type(schema: dict[str, Any], root: object, text: str, depth: int) -> Any:
     kind = schema.get("type")
     if is_array(kind):
-        # ["string", "null"]: the value rather than the null, unless that is the way out of a recursion.
+        # ["string", "null"] gives the string, and the null only to end a recursion.
         kind = "null" if depth > _DEPTH and "null" in kind else next((item for item in kind if item != "null"), "null")
     if kind is None:
         kind = "object" if "properties" in schema else "array" if "items" in schema else "string"
     if kind == "object":
-        return _object(schema, root, text, depth)
+        return _example_object(schema, root, text, depth)
     if kind == "array":
-        return _array(schema, root, text, depth)
+        return _example_array(schema, root, text, depth)
     if kind in ("integer", "number"):
-        return _number(schema, whole=kind == "integer")
+        return _example_number(schema, whole=kind == "integer")
     if kind == "boolean":
         return True
     if kind == "null":
         return None
-    return _string(schema, text)
+    return _example_string(schema, text)
 
 
-def _object(schema: dict[str, Any], root: object, text: str, depth: int) -> dict[str, Any]:
+def _example_object(schema: dict[str, Any], root: object, text: str, depth: int) -> dict[str, Any]:
     properties = schema.get("properties")
     if not is_object(properties):
         return {}
@@ -119,7 +119,7 @@ def _object(schema: dict[str, Any], root: object, text: str, depth: int) -> dict
     }
 
 
-def _array(schema: dict[str, Any], root: object, text: str, depth: int) -> list[Any]:
+def _example_array(schema: dict[str, Any], root: object, text: str, depth: int) -> list[Any]:
     least = schema.get("minItems")
     least = least if type(least) is int else 0
     prefix = schema.get("prefixItems")
@@ -132,7 +132,7 @@ def _array(schema: dict[str, Any], root: object, text: str, depth: int) -> list[
     return values
 
 
-def _number(schema: dict[str, Any], *, whole: bool) -> int | float:
+def _example_number(schema: dict[str, Any], *, whole: bool) -> int | float:
     def bound(name: str) -> int | float | None:
         value = schema.get(name)
         return value if type(value) in (int, float) else None
@@ -144,7 +144,7 @@ def _number(schema: dict[str, Any], *, whole: bool) -> int | float:
     floor = low if above is None else above
     ceiling = high if below is None else below
     if floor is not None and (value < floor or (value == floor and above is not None)):
-        # The first multiple of the step that is not too small.
+        # The first multiple of the step above the lower bound.
         value = -(-floor // step) * step
         if value == above:
             value += step
@@ -153,21 +153,21 @@ def _number(schema: dict[str, Any], *, whole: bool) -> int | float:
         if value == below:
             value -= step
         if floor is not None and (value < floor or value == above):
-            # No multiple of our own step fits between close bounds: their middle does.
+            # Close bounds have no multiple of the step between them, but their middle fits.
             value = (floor + ceiling) / 2
     return int(value) if whole else float(value)
 
 
-def _string(schema: dict[str, Any], text: str) -> str:
+def _example_string(schema: dict[str, Any], text: str) -> str:
     named = schema.get("format")
-    if isinstance(named, str) and named in _FORMATS:
-        return _FORMATS[named]
+    if isinstance(named, str) and named in _STRING_EXAMPLES:
+        return _STRING_EXAMPLES[named]
     pattern = schema.get("pattern")
     if isinstance(pattern, str):
         try:
             search = re.compile(pattern).search
         except re.error:
-            # JSON schemas hold ECMAScript patterns; what Python does not understand is not checked.
+            # JSON schemas hold ECMAScript patterns. A pattern that Python cannot compile is ignored.
             return text
         return next((candidate for candidate in (text, *_CANDIDATES) if search(candidate)), text)
     least, most = schema.get("minLength"), schema.get("maxLength")
@@ -177,7 +177,7 @@ def _string(schema: dict[str, Any], text: str) -> str:
 
 
 def _choose(options: list[Any], depth: int) -> Any:
-    """The option to take: the first that is not null; deep down null or a plain one, so that recursion ends."""
+    """Returns the first option that is not null. In the depth it prefers null or a plain type, which ends recursion."""
 
     def is_null(option: Any) -> bool:
         return is_object(option) and option.get("type") == "null"
@@ -189,11 +189,11 @@ def _choose(options: list[Any], depth: int) -> Any:
     return next((option for option in options if not is_null(option)), options[0])
 
 
-def _merge(schema: dict[str, Any], parts: list[Any], root: object) -> dict[str, Any]:
+def _merged_schema(schema: dict[str, Any], parts: list[Any], root: object) -> dict[str, Any]:
     merged = {name: value for name, value in schema.items() if name != "allOf"}
     for part in parts:
         while is_object(part) and "$ref" in part:
-            part = _resolve(part["$ref"], root)
+            part = _reference_target(part["$ref"], root)
         if not is_object(part):
             continue
         for name, value in part.items():
@@ -207,8 +207,8 @@ def _merge(schema: dict[str, Any], parts: list[Any], root: object) -> dict[str, 
     return merged
 
 
-def _resolve(reference: object, root: object) -> object:
-    """What a local reference (`#/$defs/name`, or `#`) points to."""
+def _reference_target(reference: object, root: object) -> object:
+    """Returns the target of a local reference: `#/$defs/name`, or `#`."""
     target = root
     if isinstance(reference, str) and reference.startswith("#"):
         for step in reference[1:].split("/")[1:]:
@@ -218,4 +218,4 @@ def _resolve(reference: object, root: object) -> object:
             target = target[key]
         else:
             return target
-    raise ApiError(400, f"Invalid schema: reference {reference!r} leads nowhere.", code="invalid_schema")
+    raise ApiError(400, f"Invalid schema: reference {reference!r} has no target.", code="invalid_schema")

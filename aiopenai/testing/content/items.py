@@ -1,4 +1,4 @@
-"""The items that responses are made from, and conversations made of."""
+"""The items of responses and conversations."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _PREFIXES = {
 
 
 def as_items(call: Call, given: object, where: str = "input") -> list[Object]:
-    """Input items as the API keeps them: every item with its type and an id, contents as lists of parts.
+    """Returns input items as the API keeps them: each has its type and an id, and contents are lists of parts.
 
-    where: the parameter that they come from. Raises `ApiError` 400 for what is no item.
+    where: the parameter that holds them. Raises `ApiError` 400 for a value that is no item.
     """
     if given is None:
         return []
@@ -65,7 +65,7 @@ def _message(call: Call, item: Object, where: str) -> Object:
             content = [{"type": "input_text", "text": content}]
     elif not is_array(content):
         raise wrong_type(f"{where}.content", "one of a string or an array of objects", content)
-    # Raises for images that the API would not take.
+    # Raises for an image that the API refuses.
     seen(content, f"{where}.content")
     return {
         **item,

@@ -44,7 +44,10 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 
 def passes_filter(wanted: Any, attributes: Object) -> bool:
-    """Whether a file's attributes pass a filter of the API's: comparisons, and `and` and `or` of them."""
+    """Returns whether the attributes of a file pass a filter: a comparison, or `and` and `or` of several.
+
+    Raises `ApiError` 400 for an unknown filter, and for one that compares different types.
+    """
     if wanted is None:
         return True
     kind: Any = wanted.get("type") if is_object(wanted) else None

@@ -1,4 +1,4 @@
-"""Small pictures in the formats of the API, and what can be told of a picture that was sent."""
+"""Small pictures in the formats of the API, and remarks about the pictures in a request."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from aiopenai.testing.engine.values import is_array, is_object
 __all__ = ["SIDE", "picture", "seen"]
 
 SIDE = 16
-"""Width and height of the pictures that are made, whatever size was asked for."""
+"""The width and height of all pictures that the server makes."""
 
 # A grey block of 8 x 8 (ITU T.81, annex B): quantization by 1, one component, Huffman tables of one code each for "no
-# difference" and "end of block", and the two bits that say these.
+# difference" and "end of block", and the two bits of these codes.
 _JPEG = (
     b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00"
     + (b"\xff\xdb\x00\x43\x00" + b"\x01" * 64)
@@ -26,7 +26,7 @@ _JPEG = (
     + (b"\xff\xc4\x00\x14\x10\x01" + bytes(16))
     + b"\xff\xda\x00\x08\x01\x01\x00\x00\x3f\x00\x3f\xff\xd9"
 )
-# Of one pixel.
+# A picture of one pixel.
 _WEBP = b64decode("UklGRiIAAABXRUJQVlA4IBYAAAAwAQCdASoBAAEADsD+JaQAA3AAAAAA")
 _GIF = b64decode("R0lGODlhAQABAIAAAAAAAP///ywAAAAAAQABAAACAUwAOw==")
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -34,7 +34,7 @@ _KINDS = {"png": _SIGNATURE, "jpeg": b"\xff\xd8\xff", "gif": b"GIF8", "webp": b"
 
 
 def picture(text: str, kind: str = "png") -> bytes:
-    """A picture of a kind that the API has (png, jpeg, webp, gif, svg). PNG and SVG have a colour for each text."""
+    """Returns a picture: png, jpeg, webp, gif or svg. PNG and SVG have a colour for each text."""
     number = crc32(text.encode())
     colour = bytes((number >> 16 & 255, number >> 8 & 255, number & 255))
     if kind == "svg":
@@ -44,9 +44,9 @@ def picture(text: str, kind: str = "png") -> bytes:
 
 
 def seen(content: object, where: str) -> str:
-    """What a model sees in the images among a message's parts, as a remark; empty where there are none.
+    """Returns a remark about the images among the parts of a message, empty where there are none.
 
-    Understands the parts of chat (`image_url`), assistants and responses (`input_image`).
+    Supports the parts of chat (`image_url`), assistants and responses (`input_image`).
     Raises `ApiError` 400 for an image that is neither at a URL nor valid base64.
     """
     remarks: list[str] = []
@@ -84,7 +84,7 @@ def _look(url: str, where: str) -> str:
 
 
 def _png(colour: bytes) -> bytes:
-    """A square of one colour (PNG specification, 5)."""
+    """Returns a square of one colour (PNG specification, 5)."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc32(kind + data))

@@ -11,7 +11,7 @@ __all__ = ["response_events", "unfinished_response"]
 
 
 def unfinished_response(response: Object, status: str) -> Object:
-    """The response as it was before it had any output."""
+    """Returns the response as it was before it had output."""
     return {
         **response,
         "status": status,
@@ -23,7 +23,7 @@ def unfinished_response(response: Object, status: str) -> Object:
 
 
 def response_events(response: Object) -> Iterator[Object]:
-    """All events of a response, from its final form, with their sequence numbers from 0."""
+    """Yields all events of a response with their sequence numbers, which start at 0."""
     for number, event in enumerate(_unnumbered_events(response)):
         event["sequence_number"] = number
         yield event

@@ -1,7 +1,6 @@
-"""Small sounds in the formats of the API, which say what they stand for.
+"""Small sounds in the formats of the API, with their text in the comment of the file.
 
-What is heard is a quiet tone or silence, a third of a second for each word. The text is in the file's own place for
-comments, so that a transcription gives back what speech was made from.
+A sound is a quiet tone or silence, a third of a second for each word. A transcription reads the text from the comment.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from array import array
 from urllib.parse import quote, unquote
 from zlib import crc32
 
-__all__ = ["CONTENT_TYPES", "duration", "said", "sound"]
+__all__ = ["CONTENT_TYPES", "said", "sound", "spoken_seconds"]
 
 CONTENT_TYPES = {
     "mp3": "audio/mpeg",
@@ -40,21 +39,21 @@ _OPUS_FRAME = b"\xf8\xff\xfe"
 _OPUS_SECONDS = 0.02
 
 
-def duration(text: str) -> float:
-    """How many seconds it takes to say a text."""
+def spoken_seconds(text: str) -> float:
+    """Returns the seconds that it takes to say a text."""
     return min(max(1, len(text.split())) * _SECONDS_A_WORD, _MAX_SECONDS)
 
 
 def said(data: bytes) -> str | None:
-    """The text that a sound of this server stands for; None for any other."""
+    """Returns the text of a sound of this server; None for other sounds."""
     found = _comment(data)
     return None if found is None else unquote(found[1].decode("latin-1"))
 
 
 def sound(text: str, kind: str) -> bytes:
-    """A sound file of a kind that `CONTENT_TYPES` lists. Raw PCM (24 kHz, 16 bit) has no place for the text."""
+    """Returns a sound file of a kind in `CONTENT_TYPES`. Raw PCM (24 kHz, 16 bit) has no place for the text."""
     comment = f"said={quote(text, safe=' ')};".encode()
-    seconds = duration(text)
+    seconds = spoken_seconds(text)
     if kind == "pcm":
         return _samples(text, seconds)
     if kind == "wav":
@@ -69,7 +68,7 @@ def sound(text: str, kind: str) -> bytes:
 
 
 def _samples(text: str, seconds: float) -> bytes:
-    """A tone of its own for each text."""
+    """Returns the samples of a tone, one for each text."""
     period = 40 + crc32(text.encode()) % 80
     cycle = array("h", (round(2000 * math.sin(2 * math.pi * step / period)) for step in range(period)))
     count = int(seconds * _RATE)
@@ -92,7 +91,7 @@ def _wav(samples: bytes, comment: bytes) -> bytes:
 
 
 def _id3(comment: bytes) -> bytes:
-    """An ID3v2.4 tag with a title. Its sizes have 7 bits a byte."""
+    """Returns an ID3v2.4 tag with a title. Its sizes have 7 bits a byte."""
 
     def size(number: int) -> bytes:
         return bytes(number >> shift & 0x7F for shift in (21, 14, 7, 0))
@@ -107,7 +106,7 @@ def _vorbis_comment(comment: bytes) -> bytes:
 
 
 def _flac(comment: bytes) -> bytes:
-    """The head of a stream without frames: 24 kHz, one channel, 16 bit (RFC 9639, 8.2)."""
+    """Returns the head of a stream without frames: 24 kHz, one channel, 16 bit (RFC 9639, 8.2)."""
     packed = _RATE << 44 | 15 << 36
     info = struct.pack(">HH6xQ16x", 4096, 4096, packed)
     tags = _vorbis_comment(comment)
@@ -115,9 +114,9 @@ def _flac(comment: bytes) -> bytes:
 
 
 def _opus(comment: bytes, frames: int) -> bytes:
-    """Ogg pages: head, tags (RFC 7845), then up to 255 packets of silence a page."""
+    """Returns Ogg pages: head, tags (RFC 7845), then up to 255 packets of silence a page."""
     head = b"OpusHead" + struct.pack("<BBHIhB", 1, 1, 0, _RATE, 0, 0)
-    # A page has room for 65,025 bytes: the longest text of 4,096 characters has 49,152 when it is quoted.
+    # A page has room for 65,025 bytes. The longest text, 4,096 characters, has 49,152 bytes when quoted.
     pages = [_page(2, 0, 0, [head]), _page(0, 0, 1, [b"OpusTags" + _vorbis_comment(comment)])]
     done = 0
     while done < frames:

@@ -1,7 +1,7 @@
-"""The check of strict schemas: refuses a JSON schema that the API refuses, in the API's words.
+"""The check of strict schemas: it refuses the JSON schemas that the API refuses, with the API's messages.
 
-It covers the schemas of structured outputs and of strict function tools. The rules are those of the guide "Structured
-Outputs", section "Supported schemas".
+It applies to structured outputs and to strict function tools. The rules are those of the guide "Structured Outputs",
+section "Supported schemas".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_LEVELS = 10
 MAX_PROPERTIES = 5_000
 MAX_STRINGS = 120_000
 MAX_ENUM_VALUES = 1_000
-# An enum of more values than the first number may have as many characters as the second.
+# The values of an enum with more values than the first number have at most the second number of characters.
 LARGE_ENUM, MAX_LARGE_ENUM_STRINGS = 250, 15_000
 
 _FORMATS = frozenset({"date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"})
@@ -43,7 +43,7 @@ _Path: TypeAlias = "tuple[str, ...]"
 def check_strict_schema(schema: object, subject: str, *, param: str, code: str | None) -> None:
     """Raises `ApiError` 400 for a schema that strict mode refuses.
 
-    subject: the owner of the schema in the message, such as `function 'lookup'`.
+    subject: the owner of the schema in messages, such as `function 'lookup'`.
     """
     try:
         _check_root(schema)
@@ -56,7 +56,7 @@ def check_strict_schema(schema: object, subject: str, *, param: str, code: str |
 
 
 class _RefusedError(Exception):
-    """A rule that the schema breaks; the message is the API's."""
+    """A rule that the schema breaks, in the words of the API."""
 
 
 def _refused_at(path: _Path, problem: str) -> _RefusedError:
@@ -75,7 +75,7 @@ def _check_root(root: object) -> None:
 
 
 def _schemas(root: Object) -> Iterator[tuple[_Path, object]]:
-    """Yields all schemas of a document with their paths. A stack of its own, as documents may nest deeply."""
+    """Yields all schemas of a document with their paths. It does not recurse, because documents may nest deeply."""
     todo: list[tuple[_Path, object]] = [((), root)]
     while todo:
         path, schema = todo.pop()
@@ -145,7 +145,7 @@ def _check_reference(path: _Path, schema: Object, root: Object) -> None:
 
 
 def _target(reference: object, root: Object) -> object:
-    """Returns the schema that a reference names: the root, or a definition at the top level; None without one."""
+    """Returns the target of a reference: the root, or a definition at the top level; None for other references."""
     if reference == "#":
         return root
     if type(reference) is not str:
@@ -222,9 +222,9 @@ def _check_limit(count: int, unit: str, limit: int) -> None:
 
 
 def _check_levels(root: Object) -> None:
-    """Refuses a schema whose values nest too deeply. An object or array is one level more than its contents.
+    """Refuses a schema that nests too deeply. Each object and each array around a value is a level.
 
-    References count as the schema that they name. A recursive reference adds no level.
+    A reference counts as its target. A recursive reference adds no level.
     """
     deepest = 0
     reached: dict[str, int] = {}

@@ -1,9 +1,8 @@
 """Tokens, log probabilities and the cutting of texts.
 
-The tokeniser is a simple one that needs no vocabulary: a token is up to eight letters, digits or underscores, or one
-other character, each together with the white space before it; white space at the very end is a token of its own.
-Tokens joined give the text back. Texts of more than `COUNT_LIMIT` characters are not split for counting: they count
-one token for every four characters.
+The tokeniser needs no vocabulary. A token is up to eight letters, digits or underscores, or one other character, each
+with the white space before it. White space at the end of the text is a token of its own. The joined tokens are the
+text. Texts of more than `COUNT_LIMIT` characters count one token for every four characters.
 """
 
 from __future__ import annotations
@@ -19,18 +18,18 @@ __all__ = ["count_tokens", "cut", "token_logprobs", "tokenize"]
 COUNT_LIMIT = 16_384
 
 tokenize = re.compile(r"\s*(?:\w{1,8}|[^\w\s])|\s+").findall
-"""Split a text into its tokens."""
+"""Splits a text into its tokens."""
 
 
 def count_tokens(text: str) -> int:
-    """The number of tokens of a text (see the module's documentation)."""
+    """Returns the number of tokens of a text; see the documentation of the module."""
     if len(text) > COUNT_LIMIT:
         return -(-len(text) // 4)
     return len(tokenize(text))
 
 
 def cut(text: str, stop: object, limit: int | None) -> tuple[list[str], str]:
-    """Cut a model's text at the first stop sequence and at the limit of tokens.
+    """Cuts a text at the first stop sequence and at the token limit.
 
     Returns the tokens and the finish reason: `stop` or `length`.
     """
@@ -45,12 +44,12 @@ def cut(text: str, stop: object, limit: int | None) -> tuple[list[str], str]:
 
 
 def token_logprob(token: str) -> float:
-    """A probability for a token, always the same: between -0.9999 and 0."""
+    """Returns the log probability of a token, between -0.9999 and 0. It is always the same."""
     return -(crc32(token.encode()) % 10_000) / 10_000
 
 
 def token_logprobs(tokens: list[str], top: int) -> list[dict[str, Any]]:
-    """Log probabilities of tokens as chat and responses give them, with `top` alternatives for each."""
+    """Returns the log probabilities of tokens as in chat and responses, with `top` alternatives for each."""
     return [
         {
             "token": token,
@@ -66,5 +65,5 @@ def token_logprobs(tokens: list[str], top: int) -> list[dict[str, Any]]:
 
 
 def alternatives(token: str, top: int) -> list[str]:
-    """The token and others that a model might have chosen, `top` of them."""
+    """Returns `top` tokens that a model might have chosen, the given one first."""
     return [token if rank == 0 else f"{token}{rank}" for rank in range(top)]

@@ -1,8 +1,8 @@
-"""Which tools a model calls, and with what.
+"""The tool calls of models.
 
-Without a word from the caller (`tool_choice` absent or `auto`) the model calls every function whose name occurs in
-the user's text (only the first of them when `parallel_tool_calls` is false), else the first one; after a tool's
-result it answers with text, so that a loop of calls ends. Arguments are an example of the function's schema.
+With `tool_choice` absent or `auto`, a model calls every function that the text of the user names, else the first one.
+It calls only one of them if `parallel_tool_calls` is false. After the result of a tool it answers with text, so that a
+loop of calls ends. The arguments are an example of the schema.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Tool(NamedTuple):
 
 
 class ToolUse(NamedTuple):
-    """A call of a tool; `payload` is JSON for functions and text for custom tools."""
+    """A call of a tool. `payload` is JSON for functions and text for custom tools."""
 
     name: str
     custom: bool
@@ -48,7 +48,7 @@ def named_tools(tools: object, *, nested: bool, hosted: bool, where: str = "tool
             raise wrong_type(f"{where}[{number}]", "an object", tool)
         kind = tool.get("type")
         if kind == "namespace" and hosted:
-            # Models of this server call no tool of a namespace, but its definitions are checked.
+            # The models of this server call no tool of a namespace, but its definitions are checked.
             named_tools(tool.get("tools"), nested=nested, hosted=hosted, where=f"{where}[{number}].tools")
         if kind not in ("function", "custom"):
             if not hosted:
@@ -72,9 +72,9 @@ def named_tools(tools: object, *, nested: bool, hosted: bool, where: str = "tool
 
 
 def choose_tools(tools: list[Tool], choice: object, *, text: str, after_result: bool, parallel: bool) -> list[ToolUse]:
-    """The calls that the model makes, or nothing if it answers with text.
+    """Returns the calls that the model makes; none if it answers with text.
 
-    choice: the request's `tool_choice`. Raises `ApiError` 400 for a choice that names no known tool.
+    choice: the `tool_choice` of the request. Raises `ApiError` 400 for a choice that names no known tool.
     """
     if choice == "none":
         return []
@@ -82,10 +82,10 @@ def choose_tools(tools: list[Tool], choice: object, *, text: str, after_result: 
     if is_object(choice):
         allowed = choice.get("allowed_tools", choice) if choice.get("type") == "allowed_tools" else None
         if is_object(allowed):
-            names = {_name(tool) for tool in allowed.get("tools") or ()}
+            names = {_chosen_name(tool) for tool in allowed.get("tools") or ()}
             tools = [tool for tool in tools if tool.name in names]
             forced = allowed.get("mode") == "required"
-        elif (name := _name(choice)) is not None:
+        elif (name := _chosen_name(choice)) is not None:
             named = [tool for tool in tools if tool.name == name]
             if not named:
                 message = f"Invalid value for 'tool_choice': no tool is named '{name}'."
@@ -102,8 +102,8 @@ def choose_tools(tools: list[Tool], choice: object, *, text: str, after_result: 
     return [_use(tool) for tool in (wanted if parallel else wanted[:1])]
 
 
-def _name(choice: object) -> str | None:
-    """The name in a choice such as `{"type": "function", "function": {"name": ...}}`, or beside its type."""
+def _chosen_name(choice: object) -> str | None:
+    """Returns the name in a choice, below the key of its type or beside the type; None for others."""
     if not is_object(choice):
         return None
     kind = choice.get("type")

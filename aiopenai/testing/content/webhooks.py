@@ -1,7 +1,7 @@
-"""Webhooks as the API sends them, for the tests of what receives them.
+"""Webhooks as the API sends them, for tests of their receivers.
 
-Signed by the rules of Standard Webhooks (https://www.standardwebhooks.com): HMAC-SHA256 over `id.timestamp.payload`,
-with the secret's bytes, which `whsec_` and base64 stand for, as key.
+The signature follows Standard Webhooks (https://www.standardwebhooks.com): an HMAC-SHA256 over `id.timestamp.payload`.
+Its key is the secret, decoded from base64 after the prefix `whsec_`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["sign_webhook", "webhook_event"]
 
 
 def webhook_event(type: str = "response.completed", data: dict[str, Any] | None = None) -> bytes:
-    """The body of an event. data: what it is about; by default an id, as most events have it."""
+    """Returns the body of an event. data: the object of the event; by default an id, as in most events."""
     about = {"id": "resp_local"} if data is None else data
     return encode({"id": "evt_local", "object": "event", "created_at": EPOCH, "type": type, "data": about})
 
@@ -27,9 +27,10 @@ def webhook_event(type: str = "response.completed", data: dict[str, Any] | None 
 def sign_webhook(
     payload: bytes | str, secret: str, *, id: str = "wh_local", timestamp: int | None = None
 ) -> dict[str, str]:
-    """The headers with which the API sends a payload to the owner of `secret`.
+    """Returns the headers with which the API sends a payload to the owner of `secret`.
 
-    secret: with or without its prefix `whsec_`. timestamp: in seconds since the epoch, now by default.
+    secret: with or without its prefix `whsec_`.
+    timestamp: in seconds since the epoch; now by default.
     Raises `ValueError` for a secret that is not base64.
     """
     body = payload.encode() if isinstance(payload, str) else payload

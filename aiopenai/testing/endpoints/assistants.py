@@ -1,4 +1,4 @@
-"""`/assistants`."""
+"""The endpoints `/assistants`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PARAMS = {
     "tools": ARRAY,
     "top_p": NUMBER.within(0, 1),
 }
-_DEFAULTS: Object = {
+_ASSISTANT_DEFAULTS: Object = {
     "name": None,
     "description": None,
     "instructions": None,
@@ -42,8 +42,13 @@ def create(call: Call) -> WholeReply:
     """POST /assistants."""
     body = call.body()
     check(body, _PARAMS, ("model",))
-    assistant: Object = {"id": call.state.new_id("asst_"), "object": "assistant", "created_at": call.now(), **_DEFAULTS}
-    _change(call, assistant, body)
+    assistant: Object = {
+        "id": call.state.new_id("asst_"),
+        "object": "assistant",
+        "created_at": call.now(),
+        **_ASSISTANT_DEFAULTS,
+    }
+    _apply(call, assistant, body)
     call.state.assistants.put(assistant["id"], assistant)
     return WholeReply.json(assistant)
 
@@ -58,7 +63,7 @@ def update(call: Call) -> WholeReply:
     assistant = stored(call.state.assistants, call.ids[0], "assistant")
     body = call.body()
     check(body, _PARAMS)
-    _change(call, assistant, body)
+    _apply(call, assistant, body)
     return WholeReply.json(assistant)
 
 
@@ -74,7 +79,7 @@ def delete(call: Call) -> WholeReply:
     return WholeReply.json({"id": call.ids[0], "object": "assistant.deleted", "deleted": True})
 
 
-def _change(call: Call, assistant: Object, body: Object) -> None:
+def _apply(call: Call, assistant: Object, body: Object) -> None:
     check_metadata(body.get("metadata"))
     named_tools(body.get("tools"), nested=True, hosted=True)
     if is_object(wanted := body.get("response_format")):
@@ -82,6 +87,6 @@ def _change(call: Call, assistant: Object, body: Object) -> None:
     if body.get("model") is not None:
         check_model(body["model"], call.state)
         assistant["model"] = body["model"]
-    for name, default in _DEFAULTS.items():
+    for name, default in _ASSISTANT_DEFAULTS.items():
         if name in body:
             assistant[name] = default if body[name] is None else body[name]

@@ -1,7 +1,7 @@
-"""`/audio`: speech, transcriptions, translations, voices.
+"""The endpoints `/audio`: speech, transcriptions, translations, voices.
 
-Speech says its text in a file's comment, and a transcription of such a file gives that text back; of any other file it
-says what a model says to the name of the file.
+Speech writes its text into the comment of the file, and a transcription reads it from there. The transcription of any
+other file is the answer of a model to its name.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import wave
 from base64 import b64encode
 from collections.abc import Iterator
 
-from aiopenai.testing.content.sounds import CONTENT_TYPES, duration, said, sound
+from aiopenai.testing.content.sounds import CONTENT_TYPES, said, sound, spoken_seconds
 from aiopenai.testing.content.text import count_tokens, token_logprobs, tokenize
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.forms import Form, read_form
@@ -43,14 +43,14 @@ _SPEECH = {
     "stream_format": STRING.one_of("sse", "audio"),
     "voice": STRING | OBJECT,
 }
-_FORMATS = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
+_TRANSCRIPT_FORMATS = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
 _TRANSCRIPTION = {
     "chunking_strategy": STRING | OBJECT,
     "include": ARRAY,
     "language": STRING,
     "model": STRING,
     "prompt": STRING,
-    "response_format": STRING.one_of(*_FORMATS),
+    "response_format": STRING.one_of(*_TRANSCRIPT_FORMATS),
     "stream": BOOLEAN,
     "temperature": NUMBER.within(0, 1),
     "timestamp_granularities": ARRAY,
@@ -58,7 +58,7 @@ _TRANSCRIPTION = {
 _TRANSLATION = {
     "model": STRING,
     "prompt": STRING,
-    "response_format": STRING.one_of(*_FORMATS[:-1]),
+    "response_format": STRING.one_of(*_TRANSCRIPT_FORMATS[:-1]),
     "temperature": NUMBER.within(0, 1),
 }
 _VOICE = {"consent": STRING, "name": STRING, "prompt": STRING, "type": STRING}
@@ -69,7 +69,7 @@ _WORDS_A_SEGMENT = 8
 
 
 def speech(call: Call) -> Outcome:
-    """POST /audio/speech: a sound in pieces, or events with such pieces (`stream_format: sse`)."""
+    """POST /audio/speech: a sound in pieces, or events with the pieces (`stream_format: sse`)."""
     body = call.body()
     check(body, _SPEECH, ("input", "model", "voice"))
     check_model(body["model"], call.state)
@@ -79,7 +79,7 @@ def speech(call: Call) -> Outcome:
         raise ApiError(400, message, param="input", code="string_above_max_length" if text else "empty_string")
     kind: str = body.get("response_format") or "mp3"
     data = sound(text, kind)
-    read, made = count_tokens(text), int(duration(text) * _TOKENS_A_SECOND)
+    read, made = count_tokens(text), int(spoken_seconds(text) * _TOKENS_A_SECOND)
     if body.get("stream_format") == "sse":
         usage = {"input_tokens": read, "output_tokens": made, "total_tokens": read + made}
         return EventReply(_speech_events(data, usage), tokens=read + made)
@@ -92,14 +92,20 @@ def transcribe(call: Call) -> Outcome:
     model: str = form.fields["model"]
     kind = _format(call, form)
     diarizes = model.endswith("-diarize")
-    allowed = _FORMATS[:-1] if model == "whisper-1" else ("json", "text", *(("diarized_json",) if diarizes else ()))
+    allowed = (
+        _TRANSCRIPT_FORMATS[:-1]
+        if model == "whisper-1"
+        else ("json", "text", *(("diarized_json",) if diarizes else ()))
+    )
     if kind not in allowed:
         message = f"response_format '{kind}' is not compatible with model '{model}'."
         raise ApiError(400, message, param="response_format", code="unsupported_value")
     heard = _heard(call, form)
-    # What the API says of `whisper-1`: it takes `stream` and does not stream.
+    # As documented by the API, `whisper-1` accepts `stream` and does not stream.
     if form.fields.get("stream") and model != "whisper-1":
-        return EventReply(map(data_event, _events(heard, form, diarized=kind == "diarized_json")), tokens=heard.tokens)
+        return EventReply(
+            map(data_event, _transcript_events(heard, form, diarized=kind == "diarized_json")), tokens=heard.tokens
+        )
     granularities = strings(form.fields.get("timestamp_granularities")) or ["segment"]
     if kind == "json":
         value: Object = {"text": heard.text, "usage": heard.usage}
@@ -129,7 +135,7 @@ def transcribe(call: Call) -> Outcome:
 
 
 def translate(call: Call) -> WholeReply:
-    """POST /audio/translations: as transcriptions; what is said is taken for English already."""
+    """POST /audio/translations: as transcriptions. The text is returned untranslated."""
     form = read_form(call, _TRANSLATION, ("model",))
     kind = _format(call, form)
     heard = _heard(call, form)
@@ -141,7 +147,7 @@ def translate(call: Call) -> WholeReply:
 
 
 def create_voice(call: Call) -> WholeReply:
-    """POST /audio/voices: multipart with a name and either a sample with consent, or a prompt."""
+    """POST /audio/voices: multipart with a name, and a sample with consent or a prompt."""
     form = read_form(call, _VOICE, ("name",))
     prompt = form.fields.get("prompt")
     if prompt is None:
@@ -206,8 +212,8 @@ def delete_consent(call: Call) -> WholeReply:
     return WholeReply.json({"id": call.ids[0], "object": "audio.voice_consent", "deleted": True})
 
 
-class _Heard:
-    """What was understood: the text, how long it took to say, what it cost."""
+class _Transcript:
+    """The transcript of a sound: its text, seconds and usage."""
 
     def __init__(self, text: str, seconds: float) -> None:
         self.text = text
@@ -223,7 +229,7 @@ class _Heard:
         }
 
     def words(self) -> list[Object]:
-        """The words, evenly spaced."""
+        """Returns the words, evenly spaced."""
         words = self.text.split()
         step = self.seconds / (len(words) or 1)
         return [
@@ -232,20 +238,20 @@ class _Heard:
         ]
 
     def parts(self) -> Iterator[tuple[float, float, str]]:
-        """A few words at a time: start, end, text."""
+        """Yields a few words at a time: start, end, text."""
         words = self.words()
         for start in range(0, len(words), _WORDS_A_SEGMENT):
             some = words[start : start + _WORDS_A_SEGMENT]
             yield some[0]["start"], some[-1]["end"], " ".join(word["word"] for word in some)
 
     def speeches(self) -> Iterator[Object]:
-        """The parts as diarization gives them: all of one speaker."""
+        """Yields the parts as diarization lists them, all of one speaker."""
         for number, (start, end, text) in enumerate(self.parts()):
             head = {"type": "transcript.text.segment", "id": f"seg_{number:03}"}
             yield {**head, "start": start, "end": end, "speaker": "A", "text": text}
 
     def verbose(self, language: str | None) -> Object:
-        """What `verbose_json` has in both kinds of calls."""
+        """Returns the fields of `verbose_json` that transcriptions and translations share."""
         segments = [
             {
                 "id": number,
@@ -264,12 +270,15 @@ class _Heard:
         return {"language": language or "english", "duration": self.seconds, "text": self.text, "segments": segments}
 
     def plain(self, kind: str) -> WholeReply:
-        """As text, or as subtitles of either kind."""
+        """Returns a reply with plain text or subtitles."""
         if kind == "text":
             text = self.text + "\n"
         else:
             mark = "," if kind == "srt" else "."
-            cues = [f"{_clock(start, mark)} --> {_clock(end, mark)}\n{words}\n\n" for start, end, words in self.parts()]
+            cues = [
+                f"{_cue_time(start, mark)} --> {_cue_time(end, mark)}\n{words}\n\n"
+                for start, end, words in self.parts()
+            ]
             if kind == "srt":
                 text = "".join(f"{number}\n{cue}" for number, cue in enumerate(cues, 1))
             else:
@@ -283,26 +292,26 @@ def _format(call: Call, form: Form) -> str:
     return kind
 
 
-def _heard(call: Call, form: Form) -> _Heard:
+def _heard(call: Call, form: Form) -> _Transcript:
     file = form.file("file")
     if not file.data:
         raise ApiError(400, "Audio file is too short. Minimum audio length is 0.1 seconds.", param="file")
     text = said(file.data)
     if text is None or call.state.answer is not None:
         text = call.state.reply_text(text or file.filename or "")
-    return _Heard(text, _seconds(file, text))
+    return _Transcript(text, _sound_seconds(file, text))
 
 
-def _seconds(file: Part, text: str) -> float:
+def _sound_seconds(file: Part, text: str) -> float:
     try:
         with wave.open(io.BytesIO(file.data)) as reader:
             frames, rate = reader.getnframes(), reader.getframerate()
             return float(frames / rate)
     except (wave.Error, EOFError, ZeroDivisionError):
-        return duration(text)
+        return spoken_seconds(text)
 
 
-def _clock(seconds: float, mark: str) -> str:
+def _cue_time(seconds: float, mark: str) -> str:
     whole, thousandths = divmod(round(seconds * 1000), 1000)
     return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{mark}{thousandths:03}"
 
@@ -313,7 +322,7 @@ def _logprobs(text: str) -> list[Object]:
     ]
 
 
-def _events(heard: _Heard, form: Form, *, diarized: bool) -> Iterator[Object]:
+def _transcript_events(heard: _Transcript, form: Form, *, diarized: bool) -> Iterator[Object]:
     logprobs = _logprobs(heard.text) if "logprobs" in strings(form.fields.get("include")) else None
     if diarized:
         yield from heard.speeches()

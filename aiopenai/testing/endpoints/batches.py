@@ -1,7 +1,6 @@
-"""`/batches`: the lines of a file, answered by the server's own endpoints.
+"""The endpoints `/batches`: the lines of a file, answered by the endpoints of the server.
 
-A batch makes progress when it is looked at: `validating`, then `in_progress` (or `failed`, where the file is not as it
-should be), then `completed`.
+Each retrieval moves a batch on: from `validating` to `in_progress` (`failed` for an invalid file), then to `completed`.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _PARAMS = {
 }
 _DAY = 86_400
 _MAX_LINES = 50_000
-_UNFINISHED = ("validating", "in_progress", "finalizing", "cancelling")
+_UNFINISHED_STATUSES = ("validating", "in_progress", "finalizing", "cancelling")
 _TIMES = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
 
 
@@ -70,7 +69,7 @@ def create(call: Call) -> WholeReply:
         "expires_at": now + _DAY,
         **{f"{name}_at": None for name in _TIMES},
         "request_counts": {"total": 0, "completed": 0, "failed": 0},
-        "usage": _usage([]),
+        "usage": _batch_usage([]),
         "metadata": body.get("metadata"),
     }
     call.state.batches.put(batch["id"], StoredBatch(batch, body.get("output_expires_after")))
@@ -85,7 +84,7 @@ def retrieve(call: Call) -> WholeReply:
     if status == "cancelling":
         _enter(call, batch, "cancelled")
     elif status in ("validating", "in_progress"):
-        lines, errors = _read(call, batch)
+        lines, errors = _read_lines(call, batch)
         if errors:
             batch["errors"] = {"object": "list", "data": errors}
             _enter(call, batch, "failed")
@@ -94,14 +93,14 @@ def retrieve(call: Call) -> WholeReply:
             batch["model"] = lines[0]["body"].get("model")
             _enter(call, batch, "in_progress")
         else:
-            _run(call, kept, lines)
-    return call.polled(batch, unfinished=batch["status"] in _UNFINISHED)
+            _run_batch(call, kept, lines)
+    return call.polled(batch, unfinished=batch["status"] in _UNFINISHED_STATUSES)
 
 
 def cancel(call: Call) -> WholeReply:
-    """POST /batches/{batch_id}/cancel: the next look finds it cancelled."""
+    """POST /batches/{batch_id}/cancel: the next retrieval finds it cancelled."""
     batch = stored(call.state.batches, call.ids[0], "batch").batch
-    if batch["status"] not in _UNFINISHED:
+    if batch["status"] not in _UNFINISHED_STATUSES:
         message = f"Cannot cancel a batch with status '{batch['status']}'."
         raise ApiError(409, message, param="batch_id", code="conflict")
     if batch["status"] != "cancelling":
@@ -119,8 +118,8 @@ def _enter(call: Call, batch: Object, status: str) -> None:
     batch[f"{status}_at"] = call.now()
 
 
-def _read(call: Call, batch: Object) -> tuple[list[Object], list[Object]]:
-    """The lines of the input file, and what is wrong with them."""
+def _read_lines(call: Call, batch: Object) -> tuple[list[Object], list[Object]]:
+    """Returns the lines of the input file, and the errors in it."""
     lines: list[Object] = []
     errors: list[Object] = []
     seen: set[str] = set()
@@ -130,7 +129,7 @@ def _read(call: Call, batch: Object) -> tuple[list[Object], list[Object]]:
     for number, raw in enumerate(source.data.splitlines(), 1):
         if not raw.strip():
             continue
-        line, problem = _parse(raw, batch["endpoint"])
+        line, problem = _parse_line(raw, batch["endpoint"])
         if problem is None and line["custom_id"] in seen:
             message = f"The custom_id for this request is a duplicate of another request: {line['custom_id']}."
             problem = _error("duplicate_custom_id", message, "custom_id")
@@ -146,7 +145,7 @@ def _read(call: Call, batch: Object) -> tuple[list[Object], list[Object]]:
     return lines, errors
 
 
-def _parse(raw: bytes, endpoint: str) -> tuple[Object, Object | None]:
+def _parse_line(raw: bytes, endpoint: str) -> tuple[Object, Object | None]:
     try:
         line: Any = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -168,15 +167,15 @@ def _error(code: str, message: str, param: str | None) -> Object:
     return {"code": code, "message": message, "param": param, "line": None}
 
 
-def _run(call: Call, kept: StoredBatch, lines: list[Object]) -> None:
-    """Answer all lines; those that fail go to a file of their own."""
+def _run_batch(call: Call, kept: StoredBatch, lines: list[Object]) -> None:
+    """Answers all lines. The failed ones go to a file of their own."""
     batch = kept.batch
     done: list[bytes] = []
     failed: list[bytes] = []
     used: list[Object] = []
     for line in lines:
         request_id = call.state.new_id("req_")
-        reply = _answer(call, line, request_id)
+        reply = _answer_line(call, line, request_id)
         body: Object = msgspec.json.decode(reply.body)
         entry: Object = {
             "id": call.state.new_id("batch_req_"),
@@ -191,11 +190,11 @@ def _run(call: Call, kept: StoredBatch, lines: list[Object]) -> None:
     batch["output_file_id"] = _write(call, kept, "output", done)
     batch["error_file_id"] = _write(call, kept, "error", failed)
     batch["request_counts"] = {"total": len(lines), "completed": len(done), "failed": len(failed)}
-    batch["usage"] = _usage(used)
+    batch["usage"] = _batch_usage(used)
     _enter(call, batch, "completed")
 
 
-def _answer(call: Call, line: Object, request_id: str) -> WholeReply:
+def _answer_line(call: Call, line: Object, request_id: str) -> WholeReply:
     if line["body"].get("stream"):
         return ApiError(400, "Streaming is not supported in a batch.", param="stream", code="invalid_value").reply()
     request = ReceivedRequest(
@@ -220,10 +219,10 @@ def _write(call: Call, kept: StoredBatch, kind: str, lines: list[bytes]) -> str 
     return identity
 
 
-def _usage(used: list[Object]) -> Object:
-    """The tokens of all requests together; chat calls them otherwise than responses."""
-    read = sum(_number(usage, "input_tokens", "prompt_tokens") for usage in used)
-    made = sum(_number(usage, "output_tokens", "completion_tokens") for usage in used)
+def _batch_usage(used: list[Object]) -> Object:
+    """Returns the tokens of all requests together. Chat and responses have different names for them."""
+    read = sum(_tokens_of(usage, "input_tokens", "prompt_tokens") for usage in used)
+    made = sum(_tokens_of(usage, "output_tokens", "completion_tokens") for usage in used)
     return {
         "input_tokens": read,
         "input_tokens_details": {"cached_tokens": 0},
@@ -233,5 +232,5 @@ def _usage(used: list[Object]) -> Object:
     }
 
 
-def _number(usage: Object, *names: str) -> int:
+def _tokens_of(usage: Object, *names: str) -> int:
     return next((usage[name] for name in names if name in usage), 0)

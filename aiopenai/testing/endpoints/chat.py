@@ -1,4 +1,4 @@
-"""`/chat/completions`: created whole or as a stream, stored, listed, updated, deleted."""
+"""The endpoints `/chat/completions`: created whole or as a stream, stored, listed, updated, deleted."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def create(call: Call) -> Outcome:
         "system_fingerprint": FINGERPRINT,
     }
     if body.get("store"):
-        _store(call, body, completion)
+        _store_chat(call, body, completion)
     tokens = prompt_tokens + completion_tokens
     if body.get("stream"):
         options = section(body, "stream_options")
@@ -124,12 +124,12 @@ def create(call: Call) -> Outcome:
 
 def retrieve(call: Call) -> WholeReply:
     """GET /chat/completions/{completion_id}."""
-    return WholeReply.json(_stored(call).completion)
+    return WholeReply.json(_stored_chat(call).completion)
 
 
 def update(call: Call) -> WholeReply:
     """POST /chat/completions/{completion_id}: only the metadata can be changed."""
-    stored = _stored(call)
+    stored = _stored_chat(call)
     body = call.body()
     if "metadata" not in body:
         raise missing("metadata")
@@ -140,7 +140,7 @@ def update(call: Call) -> WholeReply:
 
 def delete(call: Call) -> WholeReply:
     """DELETE /chat/completions/{completion_id}."""
-    _stored(call)
+    _stored_chat(call)
     call.state.chats.pop(call.ids[0])
     return WholeReply.json({"object": "chat.completion.deleted", "id": call.ids[0], "deleted": True})
 
@@ -161,17 +161,17 @@ def list_(call: Call) -> WholeReply:
 
 def messages(call: Call) -> WholeReply:
     """GET /chat/completions/{completion_id}/messages."""
-    return page(_stored(call).messages, call.request.query, order="asc")
+    return page(_stored_chat(call).messages, call.request.query, order="asc")
 
 
-def _stored(call: Call) -> StoredChat:
+def _stored_chat(call: Call) -> StoredChat:
     stored = call.state.chats.get(call.ids[0])
     if stored is None:
         raise ApiError(404, f"Completion with id '{call.ids[0]}' not found.", param="id", code="not_found")
     return stored
 
 
-def _store(call: Call, body: Object, completion: Object) -> None:
+def _store_chat(call: Call, body: Object, completion: Object) -> None:
     identity = completion["id"]
     given: Object = {
         "request_id": call.request_id,
@@ -223,7 +223,7 @@ def _check_messages(messages: list[Any]) -> None:
                 raise missing(f"{where}.content") if "content" not in message else _bad_content(where, content)
         elif type(content) is not str and not is_array(content):
             raise _bad_content(where, content)
-        # Raises for images that the API would not take.
+        # Raises for an image that the API refuses.
         seen(content, f"{where}.content")
         if role == "tool" and type(message.get("tool_call_id")) is not str:
             raise missing(f"{where}.tool_call_id")
@@ -245,7 +245,7 @@ def _bad_content(where: str, content: object) -> ApiError:
 
 
 def _prompt_tokens(body: Object) -> int:
-    """Three tokens a message and three for the reply, as OpenAI counts, and the tokens of all texts."""
+    """Returns the prompt tokens: three for each message and for the reply, as OpenAI counts, and those of all texts."""
     total = 3
     for message in body["messages"]:
         content = message.get("content")
@@ -253,7 +253,7 @@ def _prompt_tokens(body: Object) -> int:
         if content:
             total += count_tokens(content if type(content) is str else text_of(content))
             if is_array(content):
-                # Images and audio: a flat price for every part without text, as for an image of low detail.
+                # Each part without text costs as much as an image of low detail.
                 total += sum(85 for part in content if is_object(part) and "text" not in part)
         calls = message.get("tool_calls")
         if calls:
@@ -279,7 +279,7 @@ def _choices(call: Call, body: Object, wanted: OutputFormat) -> tuple[list[Objec
         if uses:
             reason = "function_call" if legacy else "tool_calls"
             if is_object(body.get("tool_choice")) and body["tool_choice"].get("type") != "allowed_tools":
-                # The API says so itself when it was told which function to call.
+                # The API reports `stop` too when the request names the function to call.
                 reason = "stop"
             if legacy:
                 message["function_call"] = {"name": uses[0].name, "arguments": uses[0].payload}
@@ -300,7 +300,7 @@ def _choices(call: Call, body: Object, wanted: OutputFormat) -> tuple[list[Objec
 
 
 def _tool_uses(body: Object, prompt: str, *, after_result: bool) -> tuple[list[ToolUse], bool]:
-    """The calls to make, and whether they go by the older `functions`."""
+    """Returns the calls to make, and whether the request uses the older `functions`."""
     functions = body.get("functions")
     if not is_array(functions):
         tools = named_tools(body.get("tools"), nested=True, hosted=False)

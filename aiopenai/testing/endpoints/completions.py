@@ -1,4 +1,4 @@
-"""`/completions`, the older endpoint for plain prompts."""
+"""The endpoint `/completions`, the older one for plain prompts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from aiopenai.testing.engine.values import Object, is_array, section
 
 __all__ = ["create"]
 
-# The endpoint's own default; chat has none.
+# The default of the endpoint; chat has none.
 _MAX_TOKENS = 16
 
 _PARAMS = {
@@ -72,7 +72,7 @@ def create(call: Call) -> Outcome:
                 {
                     "text": "".join(tokens),
                     "index": len(choices),
-                    "logprobs": None if body.get("logprobs") is None else _logprobs(tokens, body["logprobs"], 0),
+                    "logprobs": None if body.get("logprobs") is None else _token_scores(tokens, body["logprobs"], 0),
                     "finish_reason": reason,
                 }
             )
@@ -91,13 +91,15 @@ def create(call: Call) -> Outcome:
     }
     if body.get("stream"):
         options = section(body, "stream_options")
-        blocks = _blocks(completion, body.get("logprobs"), include_usage=options.get("include_usage") is True)
+        blocks = _completion_events(
+            completion, body.get("logprobs"), include_usage=options.get("include_usage") is True
+        )
         return EventReply(blocks, tokens=prompt_tokens + completion_tokens)
     return WholeReply.json(completion, tokens=prompt_tokens + completion_tokens)
 
 
 def _prompts(prompt: object) -> list[tuple[str, int]]:
-    """Every prompt as text with its number of tokens. Token ids have no text here: they stand as `<id>`."""
+    """Returns every prompt as text with its number of tokens. Token ids have no text here, and become `<id>`."""
     if prompt is None:
         return [("", 0)]
     if type(prompt) is str:
@@ -116,7 +118,7 @@ def _prompts(prompt: object) -> list[tuple[str, int]]:
     return found
 
 
-def _logprobs(tokens: list[str], top: int, offset: int) -> Object:
+def _token_scores(tokens: list[str], top: int, offset: int) -> Object:
     offsets: list[int] = []
     for token in tokens:
         offsets.append(offset)
@@ -129,7 +131,7 @@ def _logprobs(tokens: list[str], top: int, offset: int) -> Object:
     return {"tokens": tokens, "token_logprobs": scores, "top_logprobs": ranked, "text_offset": offsets}
 
 
-def _blocks(completion: Object, logprobs: int | None, *, include_usage: bool) -> Iterator[bytes]:
+def _completion_events(completion: Object, logprobs: int | None, *, include_usage: bool) -> Iterator[bytes]:
     base = {name: value for name, value in completion.items() if name not in ("choices", "usage")}
     closing: Object = {"usage": None} if include_usage else {}
 
@@ -140,7 +142,7 @@ def _blocks(completion: Object, logprobs: int | None, *, include_usage: bool) ->
     for choice in completion["choices"]:
         offset = 0
         for token in tokenize(choice["text"]):
-            yield chunk(choice, token, None if logprobs is None else _logprobs([token], logprobs, offset), None)
+            yield chunk(choice, token, None if logprobs is None else _token_scores([token], logprobs, offset), None)
             offset += len(token)
         yield chunk(choice, "", None, choice["finish_reason"])
     if include_usage:

@@ -1,4 +1,4 @@
-"""`/containers`: places with files for code to run in."""
+"""The endpoints `/containers`: sandboxes for code, with files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def create(call: Call) -> WholeReply:
     }
     call.state.containers.put(container["id"], container)
     for file in files:
-        _add(call, container["id"], file.file["filename"], file.data)
+        _add_file(call, container["id"], file.file["filename"], file.data)
     return WholeReply.json(container)
 
 
@@ -84,16 +84,16 @@ def create_file(call: Call) -> WholeReply:
     identity = form.fields.get("file_id")
     if form.files.get("file"):
         part = form.file("file")
-        return WholeReply.json(_add(call, call.ids[0], part.filename or "file", part.data))
+        return WholeReply.json(_add_file(call, call.ids[0], part.filename or "file", part.data))
     if identity is None:
         raise missing("file")
     source = file_of(call, identity, "file_id")
-    return WholeReply.json(_add(call, call.ids[0], source.file["filename"], source.data))
+    return WholeReply.json(_add_file(call, call.ids[0], source.file["filename"], source.data))
 
 
 def retrieve_file(call: Call) -> WholeReply:
     """GET /containers/{container_id}/files/{file_id}."""
-    return WholeReply.json(_file(call).file)
+    return WholeReply.json(_container_file(call).file)
 
 
 def list_files(call: Call) -> WholeReply:
@@ -104,13 +104,13 @@ def list_files(call: Call) -> WholeReply:
 
 def file_content(call: Call) -> WholeReply:
     """GET /containers/{container_id}/files/{file_id}/content."""
-    found = _file(call)
+    found = _container_file(call)
     return attachment(found.file["path"].rpartition("/")[2], found.data)
 
 
 def delete_file(call: Call) -> WholeReply:
     """DELETE /containers/{container_id}/files/{file_id}."""
-    _file(call)
+    _container_file(call)
     call.state.container_files.pop(call.ids[1])
     return WholeReply.json({"id": call.ids[1], "object": "container.file.deleted", "deleted": True})
 
@@ -119,7 +119,7 @@ def _files(call: Call) -> list[Object]:
     return [one.file for one in call.state.container_files.values() if one.file["container_id"] == call.ids[0]]
 
 
-def _file(call: Call) -> StoredFile:
+def _container_file(call: Call) -> StoredFile:
     stored(call.state.containers, call.ids[0], "container")
     found = call.state.container_files.get(call.ids[1])
     if found is None or found.file["container_id"] != call.ids[0]:
@@ -127,7 +127,7 @@ def _file(call: Call) -> StoredFile:
     return found
 
 
-def _add(call: Call, container: str, filename: str, data: bytes) -> Object:
+def _add_file(call: Call, container: str, filename: str, data: bytes) -> Object:
     identity = call.state.new_id("cfile_")
     file: Object = {
         "id": identity,

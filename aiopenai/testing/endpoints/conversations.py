@@ -1,4 +1,4 @@
-"""`/conversations`: items that responses continue and add to."""
+"""The endpoints `/conversations`: lists of items that responses continue."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def create(call: Call) -> WholeReply:
         "metadata": body.get("metadata") or {},
     }
     kept = StoredConversation(conversation, Store(call.state.max_stored))
-    _add(call, kept, body)
+    _add_items(call, kept, body)
     call.state.conversations.put(conversation["id"], kept)
     return WholeReply.json(conversation)
 
@@ -72,7 +72,7 @@ def create_items(call: Call) -> WholeReply:
     kept = conversation_of(call, call.ids[0])
     body = call.body()
     check(body, _PARAMS, ("items",))
-    added = _add(call, kept, body)
+    added = _add_items(call, kept, body)
     ids = [item["id"] for item in added] or [""]
     return WholeReply.json({"object": "list", "data": added, "first_id": ids[0], "last_id": ids[-1], "has_more": False})
 
@@ -88,7 +88,7 @@ def list_items(call: Call) -> WholeReply:
 
 
 def delete_item(call: Call) -> WholeReply:
-    """DELETE /conversations/{conversation_id}/items/{item_id}: answers with the conversation."""
+    """DELETE /conversations/{conversation_id}/items/{item_id}: replies with the conversation."""
     kept = conversation_of(call, call.ids[0])
     stored(kept.items, call.ids[1], "item in this conversation")
     kept.items.pop(call.ids[1])
@@ -96,11 +96,11 @@ def delete_item(call: Call) -> WholeReply:
 
 
 def conversation_of(call: Call, identity: str) -> StoredConversation:
-    """The conversation with this id. Raises `ApiError` 404."""
+    """Returns the conversation with this id. Raises `ApiError` 404."""
     return stored(call.state.conversations, identity, "conversation")
 
 
-def _add(call: Call, kept: StoredConversation, body: Object) -> list[Object]:
+def _add_items(call: Call, kept: StoredConversation, body: Object) -> list[Object]:
     given: list[Object] = body.get("items") or []
     if len(given) > _MAX_ITEMS:
         message = f"Invalid 'items': expected at most {_MAX_ITEMS} items, but got {len(given)} instead."

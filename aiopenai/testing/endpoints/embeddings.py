@@ -1,4 +1,4 @@
-"""`/embeddings`: vectors that depend on the text and on nothing else."""
+"""The endpoint `/embeddings`: vectors that depend on nothing but the text."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def create(call: Call) -> WholeReply:
             {
                 "object": "embedding",
                 "index": index,
-                "embedding": _base64(vector) if as_text else vector.tolist(),
+                "embedding": _vector_base64(vector) if as_text else vector.tolist(),
             }
         )
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
@@ -64,7 +64,7 @@ def create(call: Call) -> WholeReply:
 
 
 def _inputs(given: Any) -> list[tuple[bytes, int]]:
-    """What to embed, as (bytes that stand for it, number of tokens)."""
+    """Returns the inputs as pairs: bytes that identify the text, and its number of tokens."""
     if type(given) is str or (is_array(given) and given and all(type(item) is int for item in given)):
         given = [given]
     if not given:
@@ -79,7 +79,7 @@ def _inputs(given: Any) -> list[tuple[bytes, int]]:
         if type(item) is str and item:
             found.append((item.encode(), count_tokens(item)))
         elif is_array(item) and item and all(type(token) is int for token in item):
-            # A prefix that no text begins with in UTF-8 keeps token arrays apart from texts.
+            # No text in UTF-8 begins with this byte, so token arrays and texts never collide.
             found.append((b"\xff" + repr(item).encode(), len(item)))
         elif item in ("", []):
             raise ApiError(400, "Invalid 'input': input cannot be empty.", param="input", code="empty_string")
@@ -90,9 +90,9 @@ def _inputs(given: Any) -> list[tuple[bytes, int]]:
 
 @lru_cache(maxsize=256)
 def _vector(key: bytes, size: int) -> array[float]:
-    """A unit vector of `size` single-precision floats, drawn from the hash of `key`.
+    """Returns a unit vector of `size` single-precision floats, drawn from the hash of `key`.
 
-    A shorter vector is the beginning of the longer one, scaled to length 1 again, as with the API's `dimensions`.
+    A shorter vector is the beginning of the longer one, scaled to length 1 again, as with `dimensions` of the API.
     """
     drawn = array("h")
     drawn.frombytes(hashlib.shake_128(key).digest(2 * size))
@@ -102,7 +102,7 @@ def _vector(key: bytes, size: int) -> array[float]:
     return array("f", [value / length for value in drawn])
 
 
-def _base64(vector: array[float]) -> str:
+def _vector_base64(vector: array[float]) -> str:
     if sys.byteorder == "big":
         vector = array("f", vector)
         vector.byteswap()

@@ -1,4 +1,4 @@
-"""`/files`: kept in memory."""
+"""The endpoints `/files`. Files are kept in memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PAGE = 10_000
 
 
 def create(call: Call) -> WholeReply:
-    """POST /files: multipart with `file`, `purpose` and perhaps `expires_after[anchor]` and `[seconds]`."""
+    """POST /files: multipart with `file`, `purpose`, and optional `expires_after[anchor]` and `[seconds]`."""
     form = read_form(call, _PARAMS, ("purpose",))
     upload = form.file("file")
     expires_at = expiry(form.fields.get("expires_after"), call.now())
@@ -26,7 +26,7 @@ def create(call: Call) -> WholeReply:
 
 
 def keep(call: Call, filename: str, data: bytes, purpose: str, expires_at: int | None = None) -> Object:
-    """Store a file, and return the object that describes it."""
+    """Stores a file, and returns the object that describes it."""
     identity = call.state.new_id("file-")
     file: Object = {
         "id": identity,
@@ -72,15 +72,15 @@ def content(call: Call) -> WholeReply:
 
 
 def attachment(filename: str, data: bytes) -> WholeReply:
-    """A reply that is a file to download."""
-    # A header cannot hold every file name: what is not plain ASCII is replaced.
+    """Returns a reply that is a file to download."""
+    # A header cannot hold every file name, so characters outside of plain ASCII are replaced.
     name = "".join(char if " " <= char <= "~" and char not in '"\\' else "_" for char in filename)
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return WholeReply(data, content_type="application/octet-stream", headers=headers)
 
 
 def file_of(call: Call, identity: str, param: str = "id") -> StoredFile:
-    """The file with this id. Raises `ApiError` 404."""
+    """Returns the file with this id. Raises `ApiError` 404."""
     stored = call.state.files.get(identity)
     if stored is None:
         raise ApiError(404, f"No such File object: {identity}", param=param)

@@ -1,4 +1,4 @@
-"""`/images`: small pictures, whole or as a stream with partial ones before."""
+"""The endpoints `/images`: small pictures, whole or as a stream that begins with partial ones."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ def generate(call: Call) -> Outcome:
     """POST /images/generations."""
     body = call.body()
     check(body, _PARAMS, ("prompt",))
-    return _made(call, body, body["prompt"], "image_generation", given=0)
+    return _image_reply(call, body, body["prompt"], "image_generation", given=0)
 
 
 def edit(call: Call) -> Outcome:
-    """POST /images/edits: multipart with one `image` or several, and perhaps a `mask`; or JSON with `images`."""
+    """POST /images/edits: multipart with one or several `image`, and an optional `mask`; or JSON with `images`."""
     form = read_form_or_json(call, _PARAMS, ("prompt",))
     images = form.fields.get("images")
-    given = len(images) if is_array(images) else len(_sent(form))
-    return _made(call, form.fields, form.fields["prompt"], "image_edit", given=given)
+    given = len(images) if is_array(images) else len(_sent_images(form))
+    return _image_reply(call, form.fields, form.fields["prompt"], "image_edit", given=given)
 
 
 def variation(call: Call) -> Outcome:
     """POST /images/variations: multipart with an `image`; dall-e-2 only."""
     form = read_form(call, _PARAMS)
-    _sent(form)
-    return _made(call, form.fields, "variation", "image_variation", given=1)
+    _sent_images(form)
+    return _image_reply(call, form.fields, "variation", "image_variation", given=1)
 
 
-def _sent(form: Form) -> list[bytes]:
+def _sent_images(form: Form) -> list[bytes]:
     images = [part.data for part in form.files.get("image", ())]
     if not images:
         raise missing("image")
@@ -65,7 +65,7 @@ def _sent(form: Form) -> list[bytes]:
     return images
 
 
-def _made(call: Call, body: Object, prompt: str, kind: str, *, given: int) -> Outcome:
+def _image_reply(call: Call, body: Object, prompt: str, kind: str, *, given: int) -> Outcome:
     model: str = body.get("model") or ("dall-e-2" if kind == "image_variation" else "gpt-image-1")
     check_model(model, call.state)
     if not prompt:
@@ -95,15 +95,15 @@ def _made(call: Call, body: Object, prompt: str, kind: str, *, given: int) -> Ou
         if count > 1:
             raise ApiError(400, "A stream has one image only.", param="n", code="invalid_value")
         head = {"created_at": call.now(), **settings}
-        events = _events(kind, head, prompt, file_type, body.get("partial_images") or 0, usage)
+        events = _image_events(kind, head, prompt, file_type, body.get("partial_images") or 0, usage)
         return EventReply(map(named_event, events), tokens=tokens)
     data: list[Object] = []
     for number in range(count):
-        image = _base64(f"{prompt} {number}" if number else prompt, file_type)
+        image = _picture_base64(f"{prompt} {number}" if number else prompt, file_type)
         if not older or body.get("response_format") == "b64_json":
             entry: Object = {"b64_json": image}
         else:
-            # A URL that holds the image: nothing has to be fetched from anywhere.
+            # A data URL holds the image, so that no download is needed.
             entry = {"url": f"data:{_MEDIA.get(file_type, f'image/{file_type}')};base64,{image}"}
         if model == "dall-e-3":
             entry["revised_prompt"] = f"A picture of this: {prompt}"
@@ -112,12 +112,14 @@ def _made(call: Call, body: Object, prompt: str, kind: str, *, given: int) -> Ou
     return WholeReply.json(reply if older else {**reply, **settings, "usage": usage}, tokens=tokens)
 
 
-def _base64(text: str, kind: str) -> str:
+def _picture_base64(text: str, kind: str) -> str:
     return b64encode(picture(text, kind)).decode()
 
 
-def _events(kind: str, head: Object, prompt: str, file_type: str, partial: int, usage: Object) -> Iterator[Object]:
+def _image_events(
+    kind: str, head: Object, prompt: str, file_type: str, partial: int, usage: Object
+) -> Iterator[Object]:
     for index in range(partial):
-        image = _base64(f"{prompt}, part {index + 1}", file_type)
+        image = _picture_base64(f"{prompt}, part {index + 1}", file_type)
         yield {"type": f"{kind}.partial_image", "b64_json": image, "partial_image_index": index, **head}
-    yield {"type": f"{kind}.completed", "b64_json": _base64(prompt, file_type), **head, "usage": usage}
+    yield {"type": f"{kind}.completed", "b64_json": _picture_base64(prompt, file_type), **head, "usage": usage}

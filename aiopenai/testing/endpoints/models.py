@@ -1,4 +1,4 @@
-"""`/models`."""
+"""The endpoints `/models`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def retrieve(call: Call) -> WholeReply:
 
 
 def delete(call: Call) -> WholeReply:
-    """DELETE /models/{model}: only fine-tuned models (`ft:...`) may go."""
+    """DELETE /models/{model}: only fine-tuned models (`ft:...`)."""
     name = _listed(call)
     if not name.startswith("ft:"):
         message = f"You have insufficient permissions for this operation: the model '{name}' is not yours."

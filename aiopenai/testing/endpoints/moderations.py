@@ -1,4 +1,4 @@
-"""`/moderations`: a text is flagged when it holds one of a few words."""
+"""The endpoint `/moderations`: a text is flagged when it contains one of a few words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["create"]
 
 _PARAMS = {"input": STRING | ARRAY, "model": STRING}
 
-# Category -> (the words that flag it, whether images can be judged by it).
+# Category -> (the words that flag a text, whether the category applies to images).
 _CATEGORIES: dict[str, tuple[tuple[str, ...], bool]] = {
     "harassment": (("harass", "idiot"), False),
     "harassment/threatening": (("i will hurt you",), False),

@@ -1,7 +1,7 @@
-"""`/responses`: created whole, as a stream or in the background; retrieved, cancelled, compacted, deleted.
+"""The endpoints `/responses`: created whole, streamed or in the background; retrieved, cancelled, compacted, deleted.
 
-Background responses make progress when they are looked at: the first retrieval finds `in_progress`, the next one
-`completed`. A response that is fetched as a stream is complete.
+Each retrieval moves a background response on: the first finds it `in_progress`, the next `completed`. A retrieval as a
+stream finds it complete.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def create(call: Call) -> Outcome:
     body = call.body()
     check(body, _PARAMS)
     if body.get("prompt") is None:
-        # A stored prompt may bring both of these with it.
+        # A stored prompt may contain both of these.
         check(body, _PARAMS, ("model", "input"))
     check_metadata(body.get("metadata"))
     model: str = body.get("model") or "gpt-4o"
@@ -112,7 +112,7 @@ def create(call: Call) -> Outcome:
 
 def retrieve(call: Call) -> Outcome:
     """GET /responses/{response_id}; with `stream=true` its events, those after `starting_after` only."""
-    stored = _stored(call)
+    stored = _stored_response(call)
     query = call.request.query
     if query_boolean(query, "stream"):
         stored.polls = 0
@@ -129,14 +129,14 @@ def retrieve(call: Call) -> Outcome:
 
 def delete(call: Call) -> WholeReply:
     """DELETE /responses/{response_id}."""
-    _stored(call)
+    _stored_response(call)
     call.state.responses.pop(call.ids[0])
     return WholeReply.json({"id": call.ids[0], "object": "response", "deleted": True})
 
 
 def cancel(call: Call) -> WholeReply:
     """POST /responses/{response_id}/cancel: only unfinished background responses; cancelling twice is no error."""
-    stored = _stored(call)
+    stored = _stored_response(call)
     response = stored.response
     if response["background"] is not True:
         raise ApiError(400, "Cannot cancel a synchronous response.", param="response_id")
@@ -150,7 +150,7 @@ def cancel(call: Call) -> WholeReply:
 
 def input_items(call: Call) -> WholeReply:
     """GET /responses/{response_id}/input_items: the newest first."""
-    return page(_stored(call).items, call.request.query, order="desc")
+    return page(_stored_response(call).items, call.request.query, order="desc")
 
 
 def input_tokens(call: Call) -> WholeReply:
@@ -160,12 +160,12 @@ def input_tokens(call: Call) -> WholeReply:
     if body.get("model") is not None:
         check_model(body["model"], call.state)
     items = [*_earlier(call, body), *as_items(call, body.get("input"))]
-    count = _count(items, body)
+    count = _count_items(items, body)
     return WholeReply.json({"object": "response.input_tokens", "input_tokens": count}, tokens=count)
 
 
 def compact(call: Call) -> WholeReply:
-    """POST /responses/compact: the user's messages stay, all the rest becomes one opaque item."""
+    """POST /responses/compact: the messages of the user stay, and all other items become one opaque item."""
     body = call.body()
     check(body, _PARAMS, ("model",))
     check_model(body["model"], call.state)
@@ -173,7 +173,7 @@ def compact(call: Call) -> WholeReply:
     kept = [item for item in items if item["type"] == "message" and item["role"] == "user"]
     rest = [item for item in items if item not in kept]
     summary = b64encode(encode(rest)).decode()
-    used = _count(items, body)
+    used = _count_items(items, body)
     made = count_tokens(summary)
     return WholeReply.json(
         {
@@ -181,13 +181,13 @@ def compact(call: Call) -> WholeReply:
             "object": "response.compaction",
             "created_at": call.now(),
             "output": [*kept, {"id": call.state.new_id("cmp_"), "type": "compaction", "encrypted_content": summary}],
-            "usage": _usage(used, made, 0),
+            "usage": _response_usage(used, made, 0),
         },
         tokens=used + made,
     )
 
 
-def _stored(call: Call) -> StoredResponse:
+def _stored_response(call: Call) -> StoredResponse:
     stored = call.state.responses.get(call.ids[0])
     if stored is None:
         raise ApiError(404, f"Response with id '{call.ids[0]}' not found.", param="response_id")
@@ -195,7 +195,7 @@ def _stored(call: Call) -> StoredResponse:
 
 
 def _earlier(call: Call, body: Object) -> list[Object]:
-    """The items that came before: those that `previous_response_id` or `conversation` continues."""
+    """Returns the earlier items, of the `previous_response_id` or the `conversation`."""
     identity = body.get("previous_response_id")
     conversation = _conversation(body)
     if identity is None:
@@ -211,13 +211,13 @@ def _earlier(call: Call, body: Object) -> list[Object]:
 
 
 def _conversation(body: Object) -> str | None:
-    """The id of the conversation that a response belongs to."""
+    """Returns the id of the conversation that a response belongs to, or None."""
     given = body.get("conversation")
     return given.get("id") if is_object(given) else given
 
 
-def _count(items: list[Object], body: Object) -> int:
-    """Three tokens an item and three for the reply, and the tokens of all texts, instructions and tools."""
+def _count_items(items: list[Object], body: Object) -> int:
+    """Returns the input tokens: three for each item and the reply, and those of texts, instructions and tools."""
     total = 3 + count_tokens(body.get("instructions") or "")
     for item in items:
         total += 3
@@ -230,7 +230,7 @@ def _count(items: list[Object], body: Object) -> int:
     return total
 
 
-def _usage(used: int, made: int, reasoning: int) -> Object:
+def _response_usage(used: int, made: int, reasoning: int) -> Object:
     return {
         "input_tokens": used,
         "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
@@ -289,7 +289,7 @@ def _response(
         "top_logprobs": body.get("top_logprobs") or 0,
         "top_p": _or(body.get("top_p"), 1.0),
         "truncation": body.get("truncation") or "disabled",
-        "usage": _usage(_count(items, body), made, reasoning),
+        "usage": _response_usage(_count_items(items, body), made, reasoning),
         "user": body.get("user"),
         "metadata": section(body, "metadata"),
     }

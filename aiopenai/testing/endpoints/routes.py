@@ -1,4 +1,4 @@
-"""Which endpoint answers which verb and path."""
+"""The routes: the endpoint of each path and verb."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from aiopenai.testing.memory.state import State
 
 __all__ = ["dispatch", "resolve"]
 
-_logger = logging.getLogger("aiopenai.testing")
+_route_logger = logging.getLogger("aiopenai.testing")
 
-# Some endpoints use several frames for each level, of the thousand that Python allows.
+# The nesting of a body that can exhaust the thousand frames of Python: an endpoint may use several for each level.
 _DEEP = 100
 
 # `{}` stands for one segment of the path.
@@ -139,15 +139,15 @@ _OPEN = [((PREFIX + path).split("/"), verbs) for path, verbs in _ROUTES.items() 
 
 
 def resolve(method: str, raw_path: str) -> tuple[Handler, tuple[str, ...]]:
-    """The endpoint for a verb and a path as it was sent (without the query), and the values of its parameters.
+    """Returns the endpoint for a verb and a path as sent (without the query), and the values of its parameters.
 
-    Raises `ApiError`: 404 for a path that nobody knows, 405 for a verb that its path does not take.
+    Raises `ApiError`: 404 for an unknown path, 405 for a verb that its path does not allow.
     """
     verbs = _FIXED.get(raw_path)
     if verbs is not None and (endpoint := verbs.get(method)) is not None:
         return endpoint, ()
     allowed = set(verbs or ())
-    # Percent-decoded after the split: an id may hold an encoded slash.
+    # Percent-decoded after the split, because an id may hold an encoded slash.
     steps = raw_path.split("/")
     for pattern, verbs in _OPEN:
         if len(pattern) != len(steps):
@@ -175,7 +175,7 @@ def dispatch(state: State, request: ReceivedRequest, request_id: str) -> Outcome
         if isinstance(exc, RecursionError) and _nests_deeply(request.body):
             return ApiError(400, "The body of your request nests too deeply.").reply()
         # The `answer` of a test may fail. The client under test sees the error that the API sends for its own failures.
-        _logger.exception("%s %s failed", request.method, request.path)
+        _route_logger.exception("%s %s failed", request.method, request.path)
         message = f"The server had an error while processing your request: {type(exc).__name__}."
         return ApiError(500, message, type="server_error").reply()
 

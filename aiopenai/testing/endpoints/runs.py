@@ -1,8 +1,8 @@
-"""`/threads/{thread_id}/runs`: how assistants answer.
+"""The endpoints `/threads/{thread_id}/runs`: the answers of assistants.
 
-A run makes progress when it is looked at: `queued`, `in_progress`, then `requires_action` where the assistant has
-functions to call, or `completed`. After the functions' outputs it is queued again. A run that is streamed comes to its
-end, or to the action that it requires, before its first event is sent.
+Each retrieval moves a run on: `queued`, `in_progress`, then `completed`, or `requires_action` where the assistant calls
+functions. Their outputs queue it again. A streamed run reaches its end, or its required action, before the server sends
+the first event.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ __all__ = [
     "update",
 ]
 
-_Event: TypeAlias = "tuple[str, Object]"
+_RunEvent: TypeAlias = "tuple[str, Object]"
 
 _PARAMS = {
     "additional_instructions": STRING,
@@ -68,7 +68,7 @@ _PARAMS = {
 }
 _OUTPUTS = {"stream": BOOLEAN, "tool_outputs": ARRAY}
 _TIME_LIMIT = 600
-_DONE = b"event: done\ndata: [DONE]\n\n"
+_DONE_EVENT = b"event: done\ndata: [DONE]\n\n"
 
 
 def create(call: Call) -> Outcome:
@@ -81,7 +81,7 @@ def create_with_thread(call: Call) -> Outcome:
     """POST /threads/runs."""
     body = call.body()
     check(body, _PARAMS, ("assistant_id",))
-    # Before there is a thread.
+    # Checked before there is a thread.
     stored(call.state.assistants, body["assistant_id"], "assistant")
     kept = new_thread(call, section(body, "thread"))
     return _start(call, kept, body, [("thread.created", kept.thread)])
@@ -89,15 +89,15 @@ def create_with_thread(call: Call) -> Outcome:
 
 def retrieve(call: Call) -> WholeReply:
     """GET /threads/{thread_id}/runs/{run_id}."""
-    kept = _run(call)
-    # The events are for streams only.
+    kept = _run_of(call)
+    # Only a stream sends the events.
     list(_advance(call, thread_of(call), kept))
     return _reply(call, kept)
 
 
 def update(call: Call) -> WholeReply:
     """POST /threads/{thread_id}/runs/{run_id}: only the metadata can be changed."""
-    kept = _run(call)
+    kept = _run_of(call)
     body = call.body()
     check_metadata(body.get("metadata"))
     if "metadata" in body:
@@ -111,8 +111,8 @@ def list_(call: Call) -> WholeReply:
 
 
 def cancel(call: Call) -> WholeReply:
-    """POST /threads/{thread_id}/runs/{run_id}/cancel: the next look finds it cancelled."""
-    kept = _run(call)
+    """POST /threads/{thread_id}/runs/{run_id}/cancel: the next retrieval finds it cancelled."""
+    kept = _run_of(call)
     if kept.run["status"] not in ACTIVE:
         raise ApiError(400, f"Cannot cancel run with status '{kept.run['status']}'.", param="run_id")
     kept.run["status"] = "cancelling"
@@ -120,8 +120,8 @@ def cancel(call: Call) -> WholeReply:
 
 
 def submit_tool_outputs(call: Call) -> Outcome:
-    """POST /threads/{thread_id}/runs/{run_id}/submit_tool_outputs: those of all calls that the run waits for."""
-    kept = _run(call)
+    """POST /threads/{thread_id}/runs/{run_id}/submit_tool_outputs: the outputs of all pending calls."""
+    kept = _run_of(call)
     body = call.body()
     check(body, _OUTPUTS, ("tool_outputs",))
     run = kept.run
@@ -142,24 +142,24 @@ def submit_tool_outputs(call: Call) -> Outcome:
     run.update(status="queued", required_action=None)
     kept.answered = True
     _end_step(call, step, {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0})
-    started: list[_Event] = [("thread.run.step.completed", step), ("thread.run.queued", run)]
+    started: list[_RunEvent] = [("thread.run.step.completed", step), ("thread.run.queued", run)]
     return _outcome(call, thread_of(call), kept, body, started)
 
 
 def list_steps(call: Call) -> WholeReply:
     """GET /threads/{thread_id}/runs/{run_id}/steps: the newest first."""
-    return page(_run(call).steps, call.request.query, order="desc")
+    return page(_run_of(call).steps, call.request.query, order="desc")
 
 
 def retrieve_step(call: Call) -> WholeReply:
     """GET /threads/{thread_id}/runs/{run_id}/steps/{step_id}."""
-    steps = {step["id"]: step for step in _run(call).steps}
+    steps = {step["id"]: step for step in _run_of(call).steps}
     if call.ids[2] not in steps:
         raise ApiError(404, f"No run step found with id '{call.ids[2]}'.", param="id", code="not_found")
     return WholeReply.json(steps[call.ids[2]])
 
 
-def _run(call: Call) -> StoredRun:
+def _run_of(call: Call) -> StoredRun:
     return stored(thread_of(call).runs, call.ids[1], "run in this thread")
 
 
@@ -167,7 +167,7 @@ def _reply(call: Call, kept: StoredRun) -> WholeReply:
     return call.polled(kept.run, unfinished=kept.run["status"] in ("queued", "in_progress", "cancelling"))
 
 
-def _start(call: Call, thread: StoredThread, body: Object, events: list[_Event]) -> Outcome:
+def _start(call: Call, thread: StoredThread, body: Object, events: list[_RunEvent]) -> Outcome:
     check(body, _PARAMS, ("assistant_id",))
     check_metadata(body.get("metadata"))
     assistant = stored(call.state.assistants, body["assistant_id"], "assistant")
@@ -180,7 +180,7 @@ def _start(call: Call, thread: StoredThread, body: Object, events: list[_Event])
     now = call.now()
 
     def chosen(name: str) -> Any:
-        """What the run says, or else its assistant."""
+        """Returns the setting of the run, or else of its assistant."""
         return assistant[name] if body.get(name) is None else body[name]
 
     check_model(chosen("model"), call.state)
@@ -219,27 +219,27 @@ def _start(call: Call, thread: StoredThread, body: Object, events: list[_Event])
     _wanted_format(run)
     kept = StoredRun(run)
     thread.runs.put(run["id"], kept)
-    started: list[_Event] = [*events, ("thread.run.created", run), ("thread.run.queued", run)]
+    started: list[_RunEvent] = [*events, ("thread.run.created", run), ("thread.run.queued", run)]
     return _outcome(call, thread, kept, body, started)
 
 
-def _outcome(call: Call, thread: StoredThread, kept: StoredRun, body: Object, started: list[_Event]) -> Outcome:
-    """The run as it is, or all that happens until it ends or needs something."""
+def _outcome(call: Call, thread: StoredThread, kept: StoredRun, body: Object, started: list[_RunEvent]) -> Outcome:
+    """Returns the run as it is, or the events until it ends or requires an action."""
     if not body.get("stream"):
         return _reply(call, kept)
     blocks = [_block(name, data) for name, data in started]
     while kept.run["status"] in ("queued", "in_progress"):
-        # Each is encoded before the next changes what it is about.
+        # Each event is encoded before the next changes its object.
         blocks += [_block(name, data) for name, data in _advance(call, thread, kept)]
-    return EventReply([*blocks, _DONE])
+    return EventReply([*blocks, _DONE_EVENT])
 
 
 def _block(name: str, data: Object) -> bytes:
     return b"event: " + name.encode() + b"\ndata: " + encode(data) + b"\n\n"
 
 
-def _advance(call: Call, thread: StoredThread, kept: StoredRun) -> Iterator[_Event]:
-    """Bring a run one step on, and tell what happens; nothing does where it has ended or waits."""
+def _advance(call: Call, thread: StoredThread, kept: StoredRun) -> Iterator[_RunEvent]:
+    """Moves a run one step on, and yields the events. A run that has ended or waits stays as it is."""
     run = kept.run
     if run["status"] == "queued":
         run.update(status="in_progress", started_at=call.now())
@@ -253,7 +253,7 @@ def _advance(call: Call, thread: StoredThread, kept: StoredRun) -> Iterator[_Eve
     elif run["status"] == "in_progress":
         messages = thread.messages.values()
         asked = next((one["content"] for one in reversed(messages) if one["role"] == "user"), list[Object]())
-        prompt = _text(asked)
+        prompt = _thread_text(asked)
         uses = choose_tools(
             _tools(run),
             run["tool_choice"],
@@ -265,7 +265,7 @@ def _advance(call: Call, thread: StoredThread, kept: StoredRun) -> Iterator[_Eve
             calls = [{"name": use.name, "arguments": use.payload} for use in uses]
             yield from _ask(call, kept, calls)
         else:
-            texts = [run["instructions"], *(_text(one["content"]) for one in messages)]
+            texts = [run["instructions"], *(_thread_text(one["content"]) for one in messages)]
             read = 3 * len(texts) + sum(map(count_tokens, texts))
             answer = formatted_answer(call, _wanted_format(run), prompt, seen(asked, "content"))
             yield from _say(call, thread, kept, answer, read)
@@ -276,7 +276,7 @@ def _tools(run: Object) -> list[Tool]:
     return named_tools(run["tools"], nested=True, hosted=True)
 
 
-def _text(content: list[Object]) -> str:
+def _thread_text(content: list[Object]) -> str:
     return "\n".join(part["text"]["value"] for part in content if part["type"] == "text")
 
 
@@ -286,7 +286,7 @@ def _wanted_format(run: Object) -> OutputFormat:
 
 
 def _step(call: Call, kept: StoredRun, details: Object) -> Object:
-    """Begin a step of a run."""
+    """Begins a step of a run."""
     run = kept.run
     step: Object = {
         "id": call.state.new_id("step_"),
@@ -314,8 +314,8 @@ def _end_step(call: Call, step: Object, usage: Object) -> None:
     step.update(status="completed", completed_at=call.now(), usage=usage)
 
 
-def _ask(call: Call, kept: StoredRun, functions: list[Object]) -> Iterator[_Event]:
-    """A step in which functions are called; the run waits for what they give."""
+def _ask(call: Call, kept: StoredRun, functions: list[Object]) -> Iterator[_RunEvent]:
+    """Adds a step that calls functions, and yields its events. The run waits for the outputs."""
     run = kept.run
     step = _step(call, kept, {"type": "tool_calls", "tool_calls": []})
     yield "thread.run.step.created", step
@@ -330,7 +330,7 @@ def _ask(call: Call, kept: StoredRun, functions: list[Object]) -> Iterator[_Even
         for token in tokens:
             yield _step_delta(step, {"index": index, "type": "function", "function": {"arguments": token}})
         made.append({"id": identity, "type": "function", "function": function})
-    # Without the outputs, which only the step has.
+    # The required action has no outputs; the step has them.
     step["step_details"]["tool_calls"] = [
         {**tool_call, "function": {**tool_call["function"], "output": None}} for tool_call in made
     ]
@@ -341,14 +341,14 @@ def _ask(call: Call, kept: StoredRun, functions: list[Object]) -> Iterator[_Even
     yield "thread.run.requires_action", run
 
 
-def _step_delta(step: Object, tool_call: Object) -> _Event:
+def _step_delta(step: Object, tool_call: Object) -> _RunEvent:
     details = {"type": "tool_calls", "tool_calls": [tool_call]}
     delta = {"id": step["id"], "object": "thread.run.step.delta", "delta": {"step_details": details}}
     return "thread.run.step.delta", delta
 
 
-def _say(call: Call, thread: StoredThread, kept: StoredRun, answer: str, read: int) -> Iterator[_Event]:
-    """A step in which the assistant writes its message; it is the run's last one."""
+def _say(call: Call, thread: StoredThread, kept: StoredRun, answer: str, read: int) -> Iterator[_RunEvent]:
+    """Adds the last step of a run, in which the assistant writes its message, and yields its events."""
     run = kept.run
     identity = call.state.new_id("msg_")
     step = _step(call, kept, {"type": "message_creation", "message_creation": {"message_id": identity}})

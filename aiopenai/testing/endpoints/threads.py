@@ -1,4 +1,4 @@
-"""`/threads` and their messages."""
+"""The endpoints `/threads`, with their messages."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def create(call: Call) -> WholeReply:
 
 
 def new_thread(call: Call, body: Object) -> StoredThread:
-    """Make and keep a thread from the parameters of `POST /threads`. Raises `ApiError` 400 for bad ones."""
+    """Makes and stores a thread from the parameters of `POST /threads`. Raises `ApiError` 400 for invalid ones."""
     check(body, _PARAMS)
     check_metadata(body.get("metadata"))
     thread: Object = {
@@ -97,7 +97,7 @@ def create_message(call: Call) -> WholeReply:
 
 
 def add_message(call: Call, kept: StoredThread, given: object) -> Object:
-    """Put a message into a thread, from the parameters of its endpoint. Raises `ApiError` 400 for bad ones."""
+    """Adds a message to a thread, from the parameters of its endpoint. Raises `ApiError` 400 for invalid ones."""
     if not is_object(given):
         raise wrong_type("messages", "an array of objects", given)
     check(given, _MESSAGE, ("role", "content"))
@@ -112,7 +112,7 @@ def add_message(call: Call, kept: StoredThread, given: object) -> Object:
         "completed_at": call.now(),
         "incomplete_at": None,
         "role": given["role"],
-        "content": _content(given["content"]),
+        "content": _content_parts(given["content"]),
         "assistant_id": None,
         "run_id": None,
         "attachments": given.get("attachments") or [],
@@ -124,12 +124,12 @@ def add_message(call: Call, kept: StoredThread, given: object) -> Object:
 
 def retrieve_message(call: Call) -> WholeReply:
     """GET /threads/{thread_id}/messages/{message_id}."""
-    return WholeReply.json(_message(call))
+    return WholeReply.json(_thread_message(call))
 
 
 def update_message(call: Call) -> WholeReply:
     """POST /threads/{thread_id}/messages/{message_id}: only the metadata can be changed."""
-    message = _message(call)
+    message = _thread_message(call)
     body = call.body()
     check_metadata(body.get("metadata"))
     if "metadata" in body:
@@ -147,27 +147,27 @@ def list_messages(call: Call) -> WholeReply:
 
 def delete_message(call: Call) -> WholeReply:
     """DELETE /threads/{thread_id}/messages/{message_id}."""
-    _message(call)
+    _thread_message(call)
     thread_of(call).messages.pop(call.ids[1])
     return WholeReply.json({"id": call.ids[1], "object": "thread.message.deleted", "deleted": True})
 
 
 def thread_of(call: Call) -> StoredThread:
-    """The thread that the path names. Raises `ApiError` 404."""
+    """Returns the thread that the path names. Raises `ApiError` 404."""
     return stored(call.state.threads, call.ids[0], "thread")
 
 
-def _message(call: Call) -> Object:
+def _thread_message(call: Call) -> Object:
     return stored(thread_of(call).messages, call.ids[1], "message in this thread")
 
 
-def _content(given: Any) -> list[Object]:
-    """The parts of a message: texts with room for annotations, images as they are."""
+def _content_parts(given: Any) -> list[Object]:
+    """Returns the parts of a message: texts with a list of annotations, images unchanged."""
     if not given:
         raise ApiError(400, "Message content must be non-empty.", param="content", code="empty_array")
     if type(given) is str:
         given = [{"type": "text", "text": given}]
-    # Raises for images that the API would not take.
+    # Raises for an image that the API refuses.
     seen(given, "content")
     parts: list[Object] = []
     for number, part in enumerate(given if is_array(given) else ()):

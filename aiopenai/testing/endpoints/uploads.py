@@ -1,4 +1,4 @@
-"""`/uploads`: big files in parts. A completed upload is a file like any other."""
+"""The endpoints `/uploads`: big files in parts. A completed upload is a file like any other."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def create_part(call: Call) -> WholeReply:
     upload = _pending(call).upload
     data = read_form(call, {}).file("data").data
     if len(data) > _PART_LIMIT:
-        message = f"The part is too large: {len(data)} bytes, where at most {_PART_LIMIT} are allowed."
+        message = f"The part is too large: {len(data)} bytes, but at most {_PART_LIMIT} are allowed."
         raise ApiError(400, message, param="data", code="invalid_value")
     identity = call.state.new_id("part_")
     part: Object = {"id": identity, "object": "upload.part", "created_at": call.now(), "upload_id": upload["id"]}
@@ -60,7 +60,7 @@ def create_part(call: Call) -> WholeReply:
 
 
 def complete(call: Call) -> WholeReply:
-    """POST /uploads/{upload_id}/complete: the parts in the order of their ids; their bytes must be as many as said."""
+    """POST /uploads/{upload_id}/complete: the parts in the order of their ids, with the announced size."""
     kept = _pending(call)
     upload = kept.upload
     body = call.body()
@@ -73,10 +73,10 @@ def complete(call: Call) -> WholeReply:
         chosen.append(part.data)
     data = b"".join(chosen)
     if len(data) != upload["bytes"]:
-        message = f"The parts have {len(data)} bytes together, where {upload['bytes']} were announced."
+        message = f"The parts have {len(data)} bytes together, but {upload['bytes']} were announced."
         raise ApiError(400, message, param="part_ids", code="invalid_value")
     if (md5 := body.get("md5")) and hashlib.md5(data, usedforsecurity=False).hexdigest() != md5:
-        raise ApiError(400, "The checksum of the parts is another one.", param="md5", code="invalid_value")
+        raise ApiError(400, "The checksum of the parts does not match.", param="md5", code="invalid_value")
     expires_at = expiry(kept.expires_after, call.now())
     upload["file"] = keep(call, upload["filename"], data, upload["purpose"], expires_at)
     return _end(call, upload, "completed")

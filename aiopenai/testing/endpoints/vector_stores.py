@@ -1,7 +1,7 @@
-"""`/vector_stores`: files that can be searched by their words.
+"""The endpoints `/vector_stores`: files to search by their words.
 
-A file is read at the second look at it, or at its batch, or at the store: `in_progress`, then `completed` or, where it
-holds no text, `failed`.
+The second retrieval of a file, of its batch or of its store processes the file: it is `in_progress` before, and then
+`completed`, or `failed` without text.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ __all__ = [
     "update_file",
 ]
 
-# Two looks until a file is read: in_progress, in_progress, completed.
+# Two retrievals until a file is processed: in_progress, in_progress, completed.
 _POLLS = 2
 _PARAMS = {
     "chunking_strategy": OBJECT,
@@ -103,14 +103,14 @@ def create(call: Call) -> WholeReply:
 
 def retrieve(call: Call) -> WholeReply:
     """GET /vector_stores/{vector_store_id}."""
-    kept = _store(call)
-    _look_at(call, kept.files.values())
+    kept = _vector_store(call)
+    _process(call, kept.files.values())
     return _store_reply(call, kept)
 
 
 def update(call: Call) -> WholeReply:
     """POST /vector_stores/{vector_store_id}."""
-    kept = _store(call)
+    kept = _vector_store(call)
     body = call.body()
     check(body, _PARAMS)
     check_metadata(body.get("metadata"))
@@ -123,7 +123,7 @@ def update(call: Call) -> WholeReply:
 
 def delete(call: Call) -> WholeReply:
     """DELETE /vector_stores/{vector_store_id}: the files themselves stay."""
-    _store(call)
+    _vector_store(call)
     call.state.vector_stores.pop(call.ids[0])
     return WholeReply.json({"id": call.ids[0], "object": "vector_store.deleted", "deleted": True})
 
@@ -134,8 +134,8 @@ def list_(call: Call) -> WholeReply:
 
 
 def search(call: Call) -> WholeReply:
-    """POST /vector_stores/{vector_store_id}/search: by the share of the query's words in a paragraph."""
-    kept = _store(call)
+    """POST /vector_stores/{vector_store_id}/search: ranked by the share of the words of the query in a paragraph."""
+    kept = _vector_store(call)
     body = call.body()
     check(body, _SEARCH, ("query",))
     queries = [body["query"]] if type(body["query"]) is str else strings(body["query"])
@@ -174,7 +174,7 @@ def search(call: Call) -> WholeReply:
 
 def create_file(call: Call) -> WholeReply:
     """POST /vector_stores/{vector_store_id}/files."""
-    kept = _store(call)
+    kept = _vector_store(call)
     body = call.body()
     check(body, _FILE, ("file_id",))
     return call.polled(_attach(call, kept, body["file_id"], body).file, unfinished=True)
@@ -182,14 +182,14 @@ def create_file(call: Call) -> WholeReply:
 
 def retrieve_file(call: Call) -> WholeReply:
     """GET /vector_stores/{vector_store_id}/files/{file_id}."""
-    file = _file(call)
-    _look_at(call, [file])
+    file = _vector_file(call)
+    _process(call, [file])
     return call.polled(file.file, unfinished=file.file["status"] == "in_progress")
 
 
 def update_file(call: Call) -> WholeReply:
     """POST /vector_stores/{vector_store_id}/files/{file_id}: only the attributes can be changed."""
-    file = _file(call)
+    file = _vector_file(call)
     body = call.body()
     check(body, _FILE)
     if "attributes" not in body:
@@ -200,27 +200,27 @@ def update_file(call: Call) -> WholeReply:
 
 def delete_file(call: Call) -> WholeReply:
     """DELETE /vector_stores/{vector_store_id}/files/{file_id}: the file itself stays."""
-    _file(call)
-    _store(call).files.pop(call.ids[1])
+    _vector_file(call)
+    _vector_store(call).files.pop(call.ids[1])
     return WholeReply.json({"id": call.ids[1], "object": "vector_store.file.deleted", "deleted": True})
 
 
 def list_files(call: Call) -> WholeReply:
     """GET /vector_stores/{vector_store_id}/files: the newest first, by status (`filter`)."""
-    return _page_of_files(call, _store(call).files.values())
+    return _page_of_files(call, _vector_store(call).files.values())
 
 
 def file_content(call: Call) -> WholeReply:
     """GET /vector_stores/{vector_store_id}/files/{file_id}/content: the text, paragraph by paragraph."""
-    data = [{"type": "text", "text": text} for text in paragraphs(_file(call).text)]
+    data = [{"type": "text", "text": text} for text in paragraphs(_vector_file(call).text)]
     return WholeReply.json(
         {"object": "vector_store.file_content.page", "data": data, "has_more": False, "next_page": None}
     )
 
 
 def create_batch(call: Call) -> WholeReply:
-    """POST /vector_stores/{vector_store_id}/file_batches: `file_ids`, or `files` with attributes of their own."""
-    kept = _store(call)
+    """POST /vector_stores/{vector_store_id}/file_batches: `file_ids`, or `files` with their own attributes."""
+    kept = _vector_store(call)
     body = call.body()
     check(body, _BATCH)
     given: list[Object] = [{**body, "file_id": identity} for identity in strings(body.get("file_ids"))]
@@ -231,7 +231,7 @@ def create_batch(call: Call) -> WholeReply:
     if not given:
         raise missing("file_ids")
     for file in given:
-        # All of them before the first is attached: a call that fails changes nothing.
+        # All are checked before the first is attached, so that a failed call changes nothing.
         file_of(call, file["file_id"], "file_id")
     ids = [_attach(call, kept, file["file_id"], file).file["id"] for file in given]
     batch: Object = {
@@ -249,15 +249,15 @@ def create_batch(call: Call) -> WholeReply:
 
 def retrieve_batch(call: Call) -> WholeReply:
     """GET /vector_stores/{vector_store_id}/file_batches/{batch_id}."""
-    kept = _store(call)
+    kept = _vector_store(call)
     held = _batch(call, kept)
-    _look_at(call, _files_of(kept, held))
+    _process(call, _files_of(kept, held))
     return _batch_reply(call, kept, held)
 
 
 def cancel_batch(call: Call) -> WholeReply:
-    """POST /vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel: what is read already stays."""
-    kept = _store(call)
+    """POST /vector_stores/{vector_store_id}/file_batches/{batch_id}/cancel: processed files stay."""
+    kept = _vector_store(call)
     held = _batch(call, kept)
     for file in _files_of(kept, held):
         if file.file["status"] == "in_progress":
@@ -269,16 +269,16 @@ def cancel_batch(call: Call) -> WholeReply:
 
 def list_batch_files(call: Call) -> WholeReply:
     """GET /vector_stores/{vector_store_id}/file_batches/{batch_id}/files."""
-    kept = _store(call)
+    kept = _vector_store(call)
     return _page_of_files(call, _files_of(kept, _batch(call, kept)))
 
 
-def _store(call: Call) -> StoredVectorStore:
+def _vector_store(call: Call) -> StoredVectorStore:
     return stored(call.state.vector_stores, call.ids[0], "vector store")
 
 
-def _file(call: Call) -> StoredVectorFile:
-    return stored(_store(call).files, call.ids[1], "file in this vector store")
+def _vector_file(call: Call) -> StoredVectorFile:
+    return stored(_vector_store(call).files, call.ids[1], "file in this vector store")
 
 
 def _batch(call: Call, kept: StoredVectorStore) -> StoredFileBatch:
@@ -311,8 +311,8 @@ def _attach(call: Call, kept: StoredVectorStore, identity: str, asked: Object) -
     return attached
 
 
-def _look_at(call: Call, files: Iterable[StoredVectorFile]) -> None:
-    """Each look brings a file that is not read yet nearer to it."""
+def _process(call: Call, files: Iterable[StoredVectorFile]) -> None:
+    """Counts a retrieval of each unprocessed file, and processes those that have had enough."""
     for file in files:
         if file.file["status"] != "in_progress":
             continue
@@ -336,7 +336,7 @@ def _counts(files: Iterable[StoredVectorFile]) -> Object:
 
 
 def _counted(kept: StoredVectorStore) -> Object:
-    """The object of a store, with the files as they are now."""
+    """Returns the object of a store with the current counts of its files."""
     files = kept.files.values()
     counts = _counts(files)
     kept.store["file_counts"] = counts

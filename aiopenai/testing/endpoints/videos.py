@@ -1,4 +1,4 @@
-"""`/videos`: jobs that are done at the second look at them, and the clip that comes of it."""
+"""The endpoints `/videos`: jobs that complete at the second retrieval, and their clips."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
     "retrieve",
 ]
 
-# Two looks until a video is complete: queued -> in_progress -> completed.
+# Two retrievals until a video is complete: queued -> in_progress -> completed.
 _POLLS = 2
 _PARAMS = {
     "input_reference": OBJECT,
@@ -74,7 +74,7 @@ def delete(call: Call) -> WholeReply:
 
 def content(call: Call) -> WholeReply:
     """GET /videos/{video_id}/content: an MP4 file without a track, or a still picture (`variant`)."""
-    video = _completed(call, call.ids[0])
+    video = _completed_video(call, call.ids[0])
     variant = call.request.query.get("variant", "video")
     if variant == "thumbnail":
         return WholeReply(picture(video["prompt"], "webp"), content_type="image/webp")
@@ -85,19 +85,19 @@ def content(call: Call) -> WholeReply:
 
 def remix(call: Call) -> WholeReply:
     """POST /videos/{video_id}/remix."""
-    source = _completed(call, call.ids[0])
+    source = _completed_video(call, call.ids[0])
     fields = read_form_or_json(call, _PARAMS, ("prompt",)).fields
     return _queue(call, {**_like(source), "prompt": fields["prompt"]}, source["id"])
 
 
 def edit(call: Call) -> WholeReply:
     """POST /videos/edits: of a completed video (`video[id]`) or of a file."""
-    return _change(call, ("prompt",))
+    return _changed(call, ("prompt",))
 
 
 def extend(call: Call) -> WholeReply:
     """POST /videos/extensions: as edits, with `seconds`."""
-    return _change(call, ("prompt", "seconds"))
+    return _changed(call, ("prompt", "seconds"))
 
 
 def create_character(call: Call) -> WholeReply:
@@ -115,14 +115,14 @@ def character(call: Call) -> WholeReply:
     return WholeReply.json(stored(call.state.characters, call.ids[0], "character"))
 
 
-def _change(call: Call, required: tuple[str, ...]) -> WholeReply:
+def _changed(call: Call, required: tuple[str, ...]) -> WholeReply:
     form = read_form_or_json(call, _PARAMS, required)
     if form.files.get("video"):
         return _queue(call, form.fields)
     identity = section(form.fields, "video").get("id")
     if type(identity) is not str:
         raise missing("video")
-    return _queue(call, {**_like(_completed(call, identity)), **form.fields})
+    return _queue(call, {**_like(_completed_video(call, identity)), **form.fields})
 
 
 def _like(video: Object) -> Object:
@@ -149,7 +149,7 @@ def _queue(call: Call, fields: Object, remixed_from: str | None = None) -> Whole
     return call.polled(video, unfinished=True)
 
 
-def _completed(call: Call, identity: str) -> Object:
+def _completed_video(call: Call, identity: str) -> Object:
     video = stored(call.state.videos, identity, "video").video
     if video["status"] != "completed":
         message = f"Video is not ready yet, use GET /v1/videos/{identity} to check its status."
@@ -158,7 +158,7 @@ def _completed(call: Call, identity: str) -> Object:
 
 
 def _clip(prompt: str) -> bytes:
-    """An ISO base media file of a type, free space (with the prompt in it) and nothing to play."""
+    """Returns an ISO base media file: its type, free space with the prompt in it, and no track."""
 
     def box(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data) + 8) + kind + data

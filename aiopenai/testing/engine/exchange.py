@@ -41,7 +41,7 @@ class Call:
         self.dispatch = dispatch
 
     def body(self) -> Object:
-        """The JSON object that was sent; raises `ApiError` 400 for anything else. An empty body is an empty object."""
+        """Returns the JSON object in the body. An empty body is an empty object. Raises `ApiError` 400 for others."""
         raw = self.request.body
         if not raw:
             return {}
@@ -59,11 +59,11 @@ class Call:
         return value
 
     def now(self) -> int:
-        """Seconds since the epoch, by the server's clock."""
+        """Returns the seconds since the epoch, by the clock of the server."""
         return int(self.state.clock())
 
     def polled(self, value: Object, *, unfinished: bool) -> WholeReply:
-        """A reply about work that goes on on the server; while it is unfinished it says when to look again."""
+        """Returns a reply about a job of the server. An unfinished one has a header with the time of the next poll."""
         headers = {"openai-poll-after-ms": str(self.state.poll_after_ms)} if unfinished else None
         return WholeReply.json(value, headers=headers)
 

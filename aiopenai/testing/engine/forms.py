@@ -1,4 +1,4 @@
-"""The fields and files of `multipart/form-data` requests, as values that can be checked like JSON."""
+"""The fields and files of `multipart/form-data` requests, as values to check like JSON."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["Form", "read_form", "read_form_or_json"]
 
 
 class Form(NamedTuple):
-    """A request's fields (`name[]` makes an array, `name[key]` an object) and its files by their field's name."""
+    """The fields of a request (`name[]` is an array, `name[key]` an object), and its files by field name."""
 
     fields: Object
     files: dict[str, list[Part]]
 
     def file(self, name: str) -> Part:
-        """The one file of a field. Raises `ApiError` 400 where none was sent, or text in its place."""
+        """Returns the file of a field. Raises `ApiError` 400 for a field without a file, or with text in its place."""
         if found := self.files.get(name):
             return found[0]
         if name in self.fields:
@@ -31,7 +31,10 @@ class Form(NamedTuple):
 
 
 def read_form(call: Call, params: Mapping[str, Param], required: tuple[str, ...] = ()) -> Form:
-    """Read a form; its texts become what `params` say. Raises `ApiError` 400 for what is no form, or a bad field."""
+    """Reads a form, and converts its texts to the types in `params`.
+
+    Raises `ApiError` 400 for a body that is no form, and for an invalid field.
+    """
     try:
         parts = call.request.multipart()
     except ValueError as exc:
@@ -56,7 +59,7 @@ def read_form(call: Call, params: Mapping[str, Param], required: tuple[str, ...]
 
 
 def read_form_or_json(call: Call, params: Mapping[str, Param], required: tuple[str, ...] = ()) -> Form:
-    """The same for endpoints that take JSON too, which has no files in it."""
+    """Reads a form, or a JSON body, which has no files."""
     if call.request.headers.get("content-type", "").startswith("multipart/"):
         return read_form(call, params, required)
     body = call.body()
@@ -65,7 +68,7 @@ def read_form_or_json(call: Call, params: Mapping[str, Param], required: tuple[s
 
 
 def _value(text: str, param: Param | None) -> Any:
-    """A field's text as the JSON value that it stands for; as it is where it stands for none."""
+    """Returns the text of a field as the JSON value that it writes, or unchanged where it writes none."""
     if param is None or str in param.kinds:
         return text
     try:

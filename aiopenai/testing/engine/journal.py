@@ -13,12 +13,12 @@ __all__ = ["Journal"]
 class Journal:
     """The last requests, oldest first, bounded by number and by the bytes of their bodies.
 
-    The newest request is kept whatever its size. Safe to read from any thread.
+    The newest request is always kept. Any thread may read the journal.
     """
 
     def __init__(self, max_entries: int, max_bytes: int) -> None:
         if max_entries < 1 or max_bytes < 0:
-            raise ValueError("a journal needs room for at least one request")
+            raise ValueError("max_journal_entries must be at least 1, and max_journal_bytes not negative")
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._entries: deque[ReceivedRequest] = deque()
@@ -26,7 +26,7 @@ class Journal:
         self._lock = threading.Lock()
 
     def add(self, request: ReceivedRequest) -> None:
-        """Record a request, dropping the oldest ones beyond the bounds."""
+        """Records a request, and drops the oldest ones beyond the bounds."""
         with self._lock:
             entries = self._entries
             entries.append(request)
@@ -35,12 +35,12 @@ class Journal:
                 self._bytes -= len(entries.popleft().body)
 
     def snapshot(self) -> list[ReceivedRequest]:
-        """A copy of the list."""
+        """Returns a copy of the list."""
         with self._lock:
             return list(self._entries)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drops all requests."""
         with self._lock:
             self._entries.clear()
             self._bytes = 0

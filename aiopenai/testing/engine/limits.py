@@ -1,4 +1,4 @@
-"""What a busy API does: rate limits in token buckets, and latencies with a slow tail."""
+"""The behaviour of a busy API: rate limits in token buckets, and latencies with a slow tail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from aiopenai.testing.engine.replies import ApiError
 
 __all__ = ["RateLimits", "slow_tail"]
 
-# What costs tokens; all else, files and lists and what is stored, is not limited.
+# Only endpoints that cost tokens are limited.
 _LIMITED = ("/chat/completions", "/completions", "/embeddings", "/responses", "/moderations", "/audio/", "/images/")
 
 
@@ -28,7 +28,7 @@ _caps = msgspec.json.Decoder(_Caps).decode
 
 
 class _Bucket:
-    """Fills by `per_minute`, up to `capacity`."""
+    """A token bucket. It fills by `per_minute`, up to the capacity for `burst` seconds."""
 
     def __init__(self, per_minute: float, burst: float) -> None:
         self.limit = per_minute
@@ -39,11 +39,11 @@ class _Bucket:
         self.level = min(self.capacity, self.level + seconds * self.rate)
 
     def missing(self, cost: float) -> float:
-        """Seconds until there is enough; what never fits needs a full bucket."""
+        """Returns the seconds until the level reaches `cost`. A cost above the capacity needs a full bucket."""
         return max(0.0, min(cost, self.capacity) - self.level) / self.rate
 
     def headers(self, name: str) -> str:
-        """Limit, what is left, and the time until nothing is missing."""
+        """Returns the header lines of the limit, the rest, and the time until the bucket is full."""
         reset = _duration((self.capacity - self.level) / self.rate)
         return (
             f"x-ratelimit-limit-{name}: {self.limit:.0f}\r\n"
@@ -53,14 +53,14 @@ class _Bucket:
 
 
 class RateLimits:
-    """Requests and tokens a minute that a server allows; None is no limit. For `Server(limits=...)`.
+    """The requests and tokens a minute that a server allows, for `Server(limits=...)`. None is no limit.
 
-    burst: how many seconds' worth may come at once after a pause; buckets are full at the start.
-    clock: what time it is, in seconds.
+    burst: the seconds of the limit that may be used at once after a pause. Buckets are full at the start.
+    clock: returns the time in seconds.
 
-    A request is let in when there is room for what it might cost, a token for every four bytes and the answer's limit
-    if that is more; it is charged what its reply's `usage` says. Who is refused is told when to come back, and is
-    charged nothing. `admitted` and `refused` count requests, `charged` tokens.
+    A request is admitted when the buckets hold its estimated cost: a token for every four bytes, or the token limit of
+    its answer if that is more. It is charged the `usage` of its reply. A refused request is charged nothing, and its
+    reply has a Retry-After. `admitted` and `refused` count requests, `charged` counts tokens.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class RateLimits:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if any(limit is not None and limit <= 0 for limit in (rpm, tpm, burst)):
-            raise ValueError("limits must be positive numbers")
+            raise ValueError("rpm, tpm and burst must be positive numbers")
         self._requests = None if rpm is None else _Bucket(rpm, burst)
         self._tokens = None if tpm is None else _Bucket(tpm, burst)
         self._clock = clock
@@ -82,7 +82,7 @@ class RateLimits:
         self.charged = 0
 
     def admit(self, request: ReceivedRequest, path: str) -> ApiError | None:
-        """Let a request in, or say why not."""
+        """Admits a request, or returns the error that refuses it."""
         if request.method != "POST" or not path.startswith(_LIMITED):
             return None
         self._fill()
@@ -97,13 +97,13 @@ class RateLimits:
         return None
 
     def charge(self, tokens: int) -> None:
-        """Take what a reply has cost."""
+        """Takes the tokens that a reply has cost."""
         self.charged += tokens
         if self._tokens is not None:
             self._tokens.level -= tokens
 
     def headers(self) -> str:
-        """The header lines of a reply."""
+        """Returns the header lines of a reply."""
         self._fill()
         return "".join(
             bucket.headers(name)
@@ -144,7 +144,7 @@ def _refusal(bucket: _Bucket, name: str, wanted: float, seconds: float) -> ApiEr
 
 
 def _duration(seconds: float) -> str:
-    """As the API writes it: `12ms`, `1.5s`, `6m0s`; rounded up, so that nobody comes too early."""
+    """Returns a time as the API writes it: `12ms`, `1.5s`, `6m0s`. It is rounded up, so that no retry is too early."""
     millis = math.ceil(seconds * 1e3)
     if millis < 1_000:
         return f"{millis}ms"
@@ -156,8 +156,10 @@ def _duration(seconds: float) -> str:
 def slow_tail(
     seconds: float, *, share: float = 0.01, factor: float = 20.0, spread: float = 0.1, seed: int = 0
 ) -> Callable[[], float]:
-    """Latencies for `Server(latency=...)`: about `seconds`, give or take `spread` of it, and `factor` times as long for
-    a `share` of all requests. The same ones in each run.
+    """Returns a function that makes latencies, for `Server(latency=...)`. They are the same in each run.
+
+    seconds, spread: the usual latency, and the share of it by which it varies up and down.
+    share, factor: the share of slow requests, and the factor of their latency.
     """
     chance = random.Random(seed)
 

@@ -9,7 +9,7 @@ __all__ = ["Part", "parse_multipart"]
 
 
 class Part(NamedTuple):
-    """One part: `filename` and `content_type` are None where the part does not name them."""
+    """One part. `filename` and `content_type` are None where the part does not name them."""
 
     name: str
     data: bytes
@@ -19,14 +19,14 @@ class Part(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The data as UTF-8 text."""
+        """The data as text, decoded from UTF-8."""
         return self.data.decode()
 
 
 def parse_multipart(content_type: str, body: bytes) -> list[Part]:
-    """Split a body into its parts, in order.
+    """Splits a body into its parts, in order.
 
-    content_type: the request's header, with the boundary.
+    content_type: the header of the request, with the boundary.
     Raises `ValueError` for another content type, a missing boundary or a body that breaks the framing.
     """
     header = Message()
@@ -71,10 +71,10 @@ def _part(head: bytes, data: bytes) -> Part:
 
 
 def _parameters(value: str) -> dict[str, str]:
-    """The quoted parameters of a Content-Disposition header.
+    """Returns the parameters of a Content-Disposition header without their quotes.
 
-    Browsers and clients percent-encode only the quote and line breaks in names (WHATWG HTML, multipart/form-data
-    encoding), older ones escape the quote by a backslash; both are undone here.
+    Browsers and clients percent-encode the quote and line breaks in names (WHATWG HTML, multipart/form-data encoding).
+    Older ones escape the quote by a backslash. Both are decoded here.
     """
     found: dict[str, str] = {}
     position = value.find(";")

@@ -1,4 +1,4 @@
-"""Cursor paging: `after`, `before`, `limit` and `order` as the list endpoints take them."""
+"""Cursor paging: the query parameters `after`, `before`, `limit` and `order` of the list endpoints."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ def page(
     limit: int = 20,
     max_limit: int = 100,
 ) -> WholeReply:
-    """One page of `items` (oldest first), from behind the id `after`, or up to the id `before`.
+    """Returns one page of `items`, which are given oldest first: those behind the id `after`, or up to the id `before`.
 
-    order: what the endpoint takes as default, `asc` or `desc`. Raises `ApiError` 400 for a bad cursor, limit or order.
+    order: the default of the endpoint, `asc` or `desc`.
+    Raises `ApiError` 400 for a bad cursor, limit or order.
     """
     limit = query_integer(query, "limit", limit, 1, max_limit)
     order = query.get("order", order)
@@ -44,7 +45,7 @@ def page(
                 400, f"Invalid 'before': no object with id '{before}'.", param="before", code="invalid_value"
             )
         ordered = ordered[:end]
-        # The page that ends right before the cursor.
+        # The page ends right before the cursor.
         data = ordered[-limit:]
     return WholeReply.json(
         {

@@ -36,9 +36,10 @@ T = TypeVar("T")
 
 
 class Param(NamedTuple):
-    """What a parameter may be. Null always passes here: required parameters are checked by `check`.
+    """The types and values that a parameter allows. Null always passes: `check` looks after required parameters.
 
-    low and high bound numbers, choices lists the allowed strings.
+    low, high: the bounds of a number.
+    choices: the allowed strings.
     """
 
     kinds: frozenset[type]
@@ -48,11 +49,11 @@ class Param(NamedTuple):
     choices: tuple[str, ...] | None = None
 
     def within(self, low: float | None = None, high: float | None = None) -> Param:
-        """The same parameter with bounds."""
+        """Returns the same parameter with bounds."""
         return self._replace(low=low, high=high)
 
     def one_of(self, *choices: str) -> Param:
-        """The same parameter with a list of values."""
+        """Returns the same parameter with a list of values."""
         return self._replace(choices=choices)
 
     def __or__(self, other: Param) -> Param:
@@ -66,7 +67,7 @@ BOOLEAN = Param(frozenset({bool}), "a boolean")
 OBJECT = Param(frozenset({dict}), "an object")
 ARRAY = Param(frozenset({list}), "an array")
 
-_NAMES: dict[type, str] = {
+_TYPE_NAMES: dict[type, str] = {
     str: "a string",
     int: "an integer",
     float: "a decimal",
@@ -78,28 +79,28 @@ _NAMES: dict[type, str] = {
 
 
 def missing(param: str) -> ApiError:
-    """The error for a required parameter that was not given."""
+    """Returns the error for a required parameter that was not given."""
     return ApiError(400, f"Missing required parameter: '{param}'.", param=param, code="missing_required_parameter")
 
 
 def wrong_type(param: str, expected: str, value: object) -> ApiError:
-    """The error for a value of the wrong JSON type."""
-    got = _NAMES.get(type(value), "something else")
+    """Returns the error for a value of the wrong JSON type."""
+    got = _TYPE_NAMES.get(type(value), "something else")
     message = f"Invalid type for '{param}': expected {expected}, but got {got} instead."
     return ApiError(400, message, param=param, code="invalid_type")
 
 
 def invalid_value(param: str, value: object, choices: tuple[str, ...]) -> ApiError:
-    """The error for a string that is not one of a list."""
+    """Returns the error for a string that is not in a list."""
     listed = ", ".join(f"'{choice}'" for choice in choices)
     message = f"Invalid value: '{value}'. Supported values are: {listed}."
     return ApiError(400, message, param=param, code="invalid_value")
 
 
 def check(body: Mapping[str, Any], params: Mapping[str, Param], required: tuple[str, ...] = ()) -> None:
-    """Check the parameters of a call; raises `ApiError` 400 for the first bad one.
+    """Checks the parameters of a call. Raises `ApiError` 400 for the first invalid one.
 
-    Names that `params` does not list pass: compatible servers take parameters of their own.
+    Names outside of `params` pass, because compatible servers have parameters of their own.
     """
     for name in required:
         if name not in body:
@@ -112,7 +113,7 @@ def check(body: Mapping[str, Any], params: Mapping[str, Param], required: tuple[
 
 
 def _check_one(name: str, value: Any, param: Param) -> None:
-    # By exact type: a bool is an int to isinstance, but not to the API.
+    # By exact type: a bool is an int to `isinstance`, but not to the API.
     if type(value) not in param.kinds:
         raise wrong_type(name, param.label, value)
     if isinstance(value, int | float):
@@ -140,7 +141,7 @@ def unknown_model(model: str) -> ApiError:
 
 
 def check_metadata(metadata: object) -> None:
-    """Metadata are up to 16 pairs of strings: keys of up to 64 characters, values of up to 512."""
+    """Checks metadata: up to 16 pairs of strings, with keys of up to 64 characters and values of up to 512."""
     if metadata is None:
         return
     if not is_object(metadata):
@@ -157,7 +158,7 @@ def check_metadata(metadata: object) -> None:
 
 
 def query_integer(query: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    """An integer of the query string; raises `ApiError` 400 for anything else or out of bounds."""
+    """Returns an integer of the query string. Raises `ApiError` 400 for other values and outside of the bounds."""
     raw = query.get(name)
     if raw is None:
         return default
@@ -170,28 +171,28 @@ def query_integer(query: Mapping[str, str], name: str, default: int, low: int, h
 
 
 def query_boolean(query: Mapping[str, str], name: str) -> bool:
-    """A boolean of the query string, false when absent; raises `ApiError` 400 for anything else."""
+    """Returns a boolean of the query string, false when absent. Raises `ApiError` 400 for other values."""
     raw = query.get(name, "false")
     if raw not in ("true", "false"):
         raise wrong_type(name, "a boolean", raw)
     return raw == "true"
 
 
-def stored(store: Store[T], identity: str, what: str) -> T:
-    """The object with this id; raises `ApiError` 404 that says `what` was not found."""
+def stored(store: Store[T], identity: str, noun: str) -> T:
+    """Returns the object with this id. Raises `ApiError` 404, whose message calls the object a `noun`."""
     found = store.get(identity)
     if found is None:
-        raise not_found(identity, what)
+        raise not_found(identity, noun)
     return found
 
 
-def not_found(identity: str, what: str) -> ApiError:
-    """The error for an id that nothing has."""
-    return ApiError(404, f"No {what} found with id '{identity}'.", param="id", code="not_found")
+def not_found(identity: str, noun: str) -> ApiError:
+    """Returns the error for an id that no object has."""
+    return ApiError(404, f"No {noun} found with id '{identity}'.", param="id", code="not_found")
 
 
 def expiry(given: Any, created: int, default: int | None = None) -> int | None:
-    """When what was created at a time goes, by its `expires_after` of an anchor and seconds (numbers or digits).
+    """Returns the time at which an object expires, by its `expires_after` with an anchor and seconds.
 
     Raises `ApiError` 400 for another anchor than `created_at`, or for less than an hour or more than 30 days.
     """

@@ -23,14 +23,14 @@ __all__ = ["Fault", "Match", "ReceivedRequest", "check_headers"]
 class ReceivedRequest:
     """One request as it arrived.
 
-    method: verb, upper case.
-    path: path without the query, percent-decoded, for example `/v1/chat/completions`.
+    method: the verb in upper case.
+    path: the path without the query, percent-decoded, for example `/v1/chat/completions`.
     raw_path: path and query exactly as sent.
-    headers: case-insensitive, repeated headers kept (`headers.getall(name)`).
-    body: the raw bytes; empty when there were none.
-    arrived: `time.monotonic()` when the request's headers had been read.
-    connection: number of the connection it came on; the server counts from 1.
-    fault: the fault that was applied to it, if any.
+    headers: case-insensitive; repeated headers are kept (`headers.getall(name)`).
+    body: the raw bytes; empty for a request without a body.
+    arrived: the `time.monotonic()` at which the headers had been read.
+    connection: the number of the connection; the server counts from 1.
+    fault: the fault that was applied to the request, or None.
     """
 
     __slots__ = ("arrived", "body", "connection", "fault", "headers", "method", "path", "raw_path")
@@ -57,12 +57,12 @@ class ReceivedRequest:
 
     @property
     def query_list(self) -> list[tuple[str, str]]:
-        """The query's pairs in the order in which they were sent."""
+        """The pairs of the query in the order in which they were sent."""
         return parse_qsl(self.raw_path.partition("?")[2], keep_blank_values=True)
 
     @property
     def query(self) -> dict[str, str]:
-        """The query as a dict; of repeated names the last one counts (see `query_list`)."""
+        """The query as a dict. The last one of repeated names counts (see `query_list`)."""
         return dict(self.query_list)
 
     def json(self) -> Any:
@@ -73,18 +73,18 @@ class ReceivedRequest:
             raise ValueError("the body nests too deeply to be decoded") from None
 
     def multipart(self) -> list[Part]:
-        """The parts of a multipart body in order; raises `ValueError` if it is not one."""
+        """Returns the parts of a multipart body in order. Raises `ValueError` for other bodies."""
         return parse_multipart(self.headers.get("content-type", ""), self.body)
 
     def __repr__(self) -> str:
-        # Headers stay out: they hold the key.
+        # Headers stay out, because they hold the key.
         return f"<ReceivedRequest {self.method} {self.path}, {len(self.body)} bytes, connection {self.connection}>"
 
 
 Match: TypeAlias = "str | Callable[[ReceivedRequest], bool] | None"
 
 
-# What the API calls its errors: status -> (type, code, message).
+# The errors of the API: status -> (type, code, message).
 _ERRORS: dict[int, tuple[str, str | None, str]] = {
     400: ("invalid_request_error", None, "The request was invalid."),
     401: ("invalid_request_error", "invalid_api_key", "Incorrect API key provided."),
@@ -100,7 +100,7 @@ _ERRORS: dict[int, tuple[str, str | None, str]] = {
 def check_headers(headers: Mapping[str, str]) -> None:
     for name, value in headers.items():
         if not name or any(char in name + value for char in "\r\n\0"):
-            raise ValueError(f"not a header: {name!r}")
+            raise ValueError(f"not a valid header: {name!r}")
 
 
 def _matches(match: Match, request: ReceivedRequest) -> bool:
@@ -113,7 +113,7 @@ def _matches(match: Match, request: ReceivedRequest) -> bool:
 
 @dataclass(slots=True, eq=False)
 class Fault:
-    """Something that goes wrong with a request. Made by `Server.fault`, which says what each field means.
+    """A failure to apply to requests. `Server.fault` makes it, and explains the fields.
 
     `applied` counts the requests that had it.
     """
@@ -134,22 +134,22 @@ class Fault:
         if self.status is not None and not 200 <= self.status <= 599:
             raise ValueError("status must be between 200 and 599")
         if self.times is not None and self.times < 1:
-            raise ValueError("times must be at least 1, or None for ever")
+            raise ValueError("times must be at least 1, or None for no end")
         if self.delay < 0:
             raise ValueError("delay must not be negative")
         if self.cut_after is not None and self.stall_after is not None:
-            raise ValueError("a reply is either cut or stalled: give one of cut_after and stall_after")
+            raise ValueError("give one of cut_after and stall_after: a reply is either cut or stalled")
         for limit in (self.cut_after, self.stall_after):
             if limit is not None and limit < 0:
-                raise ValueError("cut_after and stall_after count bytes from 0")
+                raise ValueError("cut_after and stall_after are numbers of bytes, and must not be negative")
         check_headers(self.headers)
 
     def takes(self, request: ReceivedRequest) -> bool:
-        """Whether the fault applies to the request and is not used up."""
+        """Returns whether the fault applies to the request and is not used up."""
         return (self.times is None or self.applied < self.times) and _matches(self.match, request)
 
     def replacement(self) -> bytes | None:
-        """The body to send in place of the endpoint's, or None to let the endpoint answer."""
+        """Returns the body that replaces the one of the endpoint, or None to let the endpoint answer."""
         if self.body is not None:
             return self.body
         if self.status is None:

@@ -13,9 +13,10 @@ DONE = b"data: [DONE]\n\n"
 
 
 class WholeReply:
-    """A whole reply. `tokens` feeds the rate-limit headers.
+    """A whole reply.
 
-    chunk_size: send it in HTTP chunks of so many bytes; None sends it whole.
+    tokens: the tokens that it costs, for the rate-limit headers.
+    chunk_size: the size of its HTTP chunks in bytes; None sends it without chunks.
     """
 
     __slots__ = ("body", "chunk_size", "content_type", "headers", "status", "tokens")
@@ -39,12 +40,12 @@ class WholeReply:
 
     @classmethod
     def json(cls, value: Object, *, tokens: int = 0, headers: Mapping[str, str] | None = None) -> WholeReply:
-        """A 200 reply with `value` as JSON."""
+        """Returns a 200 reply with `value` as JSON."""
         return cls(encode(value), tokens=tokens, headers=headers)
 
 
 class EventReply:
-    """A streamed reply: every item of `blocks` is one complete server-sent event, sent as a chunk of its own."""
+    """A streamed reply. Every item of `blocks` is one complete server-sent event, and a chunk of its own."""
 
     __slots__ = ("blocks", "tokens")
 
@@ -57,7 +58,7 @@ Outcome: TypeAlias = "WholeReply | EventReply"
 
 
 class ApiError(Exception):
-    """An error reply of the API. Raised by endpoints, never seen by users of the server."""
+    """An error reply of the API. Endpoints raise it; it never leaves the server as an exception."""
 
     def __init__(
         self,
@@ -78,17 +79,17 @@ class ApiError(Exception):
         self.headers = headers
 
     def reply(self) -> WholeReply:
-        """The reply that carries this error in the API's envelope."""
+        """Returns the reply that carries this error in the envelope of the API."""
         body = error_body(self.message, type=self.type, param=self.param, code=self.code)
         return WholeReply(body, status=self.status, headers=self.headers)
 
 
 def data_event(value: Object) -> bytes:
-    """A server-sent event without a name, as chat and completions send them."""
+    """Returns a server-sent event without a name, as in chat and completions."""
     return b"data: " + encode(value) + b"\n\n"
 
 
 def named_event(value: Object) -> bytes:
-    """A server-sent event named by its `type`, as responses send them."""
+    """Returns a server-sent event named by its `type`, as in responses."""
     name: str = value["type"]
     return b"event: " + name.encode() + b"\ndata: " + encode(value) + b"\n\n"

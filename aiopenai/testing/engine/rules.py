@@ -15,7 +15,7 @@ __all__ = ["Prepared", "Rules", "as_bytes"]
 
 @dataclass(slots=True, eq=False)
 class Prepared:
-    """A reply prepared by a test. Made by `Server.reply_with`."""
+    """A reply that a test prepared. `Server.reply_with` makes it."""
 
     path: str
     body: bytes
@@ -32,14 +32,14 @@ class Prepared:
         if self.chunk_size is not None and self.chunk_size < 1:
             raise ValueError("chunk_size must be at least 1")
         if self.times is not None and self.times < 1:
-            raise ValueError("times must be at least 1, or None for ever")
+            raise ValueError("times must be at least 1, or None for no end")
         check_headers(self.headers)
 
 
 class Rules:
-    """The faults and the prepared replies of a server, in the order in which they were asked for.
+    """The faults and the prepared replies of a server, in the order in which a test added them.
 
-    Tests change them from any thread while the server serves.
+    Any thread may change them while the server runs.
     """
 
     def __init__(self) -> None:
@@ -48,28 +48,28 @@ class Rules:
         self._lock = threading.Lock()
 
     def add_fault(self, fault: Fault) -> None:
-        """Queue a fault."""
+        """Adds a fault at the end."""
         with self._lock:
             self._faults.append(fault)
 
     def add_prepared(self, prepared: Prepared) -> None:
-        """Queue a prepared reply; one that is served for ever gives way to later ones for its path."""
+        """Adds a prepared reply at the end. It replaces a reply for its path that has no end."""
         with self._lock:
             self._prepared = [old for old in self._prepared if old.path != prepared.path or old.times is not None]
             self._prepared.append(prepared)
 
     def clear_faults(self) -> None:
-        """Forget all faults."""
+        """Drops all faults."""
         with self._lock:
             self._faults.clear()
 
     def clear_prepared(self) -> None:
-        """Forget all prepared replies."""
+        """Drops all prepared replies."""
         with self._lock:
             self._prepared.clear()
 
     def fault_for(self, request: ReceivedRequest) -> Fault | None:
-        """Take the first fault that applies to the request."""
+        """Returns the first fault that applies to the request, and counts its use."""
         if not self._faults:
             return None
         with self._lock:
@@ -82,7 +82,7 @@ class Rules:
         return None
 
     def prepared_for(self, path: str) -> Prepared | None:
-        """Take the first prepared reply for a path (relative to the base URL)."""
+        """Returns the first prepared reply for a path (relative to the base URL), and counts its use."""
         if not self._prepared:
             return None
         with self._lock:
@@ -96,7 +96,7 @@ class Rules:
 
 
 def as_bytes(body: bytes | str | Mapping[str, Any] | list[Any]) -> bytes:
-    """A body given by a test: bytes as they are, text as UTF-8, anything else as JSON."""
+    """Returns the bytes of a body: text is encoded as UTF-8, other values as JSON."""
     if isinstance(body, bytes):
         return body
     return body.encode() if isinstance(body, str) else encode(body)

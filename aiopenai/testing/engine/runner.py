@@ -25,7 +25,7 @@ class ServerThread:
         self._thread = threading.Thread(target=self._run, name="aiopenai-testing-server", daemon=True)
 
     def begin(self) -> None:
-        """Start the thread and wait until the server listens. Raises the error of a failed start."""
+        """Starts the thread and waits until the server listens. Raises the error of a failed start."""
         self._thread.start()
         self._started.wait()
         if self._error is not None:
@@ -33,7 +33,7 @@ class ServerThread:
             raise self._error
 
     def end(self) -> None:
-        """Stop the server and wait for the thread."""
+        """Stops the server and waits for the thread."""
         if self._loop is not None and self._ended is not None:
             self._loop.call_soon_threadsafe(self._ended.set)
         self._thread.join()

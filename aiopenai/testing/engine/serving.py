@@ -68,7 +68,7 @@ class Service:
         self._idle: asyncio.Future[None] | None = None
 
     async def idle(self) -> None:
-        """Wait until no request is being served."""
+        """Waits until no request is being served."""
         if self._active:
             self._idle = asyncio.get_running_loop().create_future()
             try:
@@ -77,7 +77,7 @@ class Service:
                 self._idle = None
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Serve one request. aiohttp calls this for each request that it has read the head of."""
+        """Serves one request. aiohttp calls this after it has read the head of a request."""
         connection = request.protocol
         assert isinstance(connection, Connection)
         self._active += 1
@@ -92,7 +92,7 @@ class Service:
                 self._idle.set_result(None)
 
     async def _serve(self, request: web.BaseRequest, connection: Connection) -> bool:
-        """Serve one request and return whether the connection stays open."""
+        """Serves one request, and returns whether the connection stays open."""
         started = time.monotonic()
         self.served += 1
         request_id = f"req_{self.served:032x}"
@@ -110,7 +110,7 @@ class Service:
         fault = received.fault = self._rules.fault_for(received)
         if self._journal is not None:
             self._journal.add(received)
-        # The rest of a body that was not read to its end would be taken for the next request.
+        # The rest of an unread body would be taken for the next request, so the connection closes.
         unread = refusal is not None
         limits = self._limits
         if limits is not None and refusal is None:
@@ -139,7 +139,7 @@ class Service:
         return not close
 
     async def _read(self, request: web.BaseRequest) -> tuple[bytes, ApiError | None]:
-        """Return the body and no error, or no body and the error to reply with."""
+        """Returns the body and None, or no body and the error to reply with."""
         try:
             return await read_body(request, self._max_body_bytes), None
         except BodyTooLargeError:
@@ -184,16 +184,16 @@ class Service:
             if self.token_delay:
                 await connection.sleep(self.token_delay)
             else:
-                # Tokens come one by one for a client in the same loop too.
+                # A client in the same loop receives the events one by one too.
                 await asyncio.sleep(0)
         if chunked:
             await writer.send(b"0\r\n\r\n")
 
 
 def _header_lines(request_id: str, started: float, tokens: int, limits: RateLimits | None) -> str:
-    """The headers that the API sends with every reply.
+    """Returns the header lines that the API sends with every reply.
 
-    Where no rate limits are enforced, they are those of a bucket that is full again between calls.
+    Without rate limits, they are those of a bucket that is full again between calls.
     """
     own = f"x-request-id: {request_id}\r\nopenai-processing-ms: {int((time.monotonic() - started) * 1000)}\r\n"
     if limits is not None:
@@ -209,7 +209,7 @@ def _header_lines(request_id: str, started: float, tokens: int, limits: RateLimi
 
 
 def _says_close(outcome: WholeReply | EventReply, extra: Mapping[str, str] | None) -> bool:
-    """Whether a prepared reply or a fault has a header that ends the connection."""
+    """Returns whether a prepared reply or a fault has a header that ends the connection."""
     headers: dict[str, str] = {}
     for given in (outcome.headers if isinstance(outcome, WholeReply) else None, extra):
         headers.update(given or {})
@@ -225,7 +225,7 @@ async def _send_whole(
     length = None if bare else len(reply.body)
     head = response_head(reply.status, reply.content_type, lines, headers, length=length, chunked=False, close=close)
     if len(body) <= 65_536:
-        # One packet where possible.
+        # Head and body go out in one packet where possible.
         await writer.send(head + body)
     else:
         await writer.send(head)

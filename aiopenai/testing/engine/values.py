@@ -15,27 +15,27 @@ encode = msgspec.json.encode
 
 
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a decoded JSON value is an object."""
+    """Returns whether a decoded JSON value is an object."""
     return type(value) is dict
 
 
 def is_array(value: object) -> TypeGuard[list[Any]]:
-    """Whether a decoded JSON value is an array."""
+    """Returns whether a decoded JSON value is an array."""
     return type(value) is list
 
 
 def section(body: Object, name: str) -> Object:
-    """An object inside a request's body, empty when it is absent or null."""
+    """Returns an object inside the body of a request, empty when it is absent or null."""
     return body.get(name) or {}
 
 
 def strings(value: object) -> list[str]:
-    """The strings of an array, or nothing."""
+    """Returns the strings of an array; none for other values."""
     return [item for item in value if type(item) is str] if is_array(value) else []
 
 
 def text_of(content: object) -> str:
-    """The text of a message's content: a string, or the texts of its parts joined by newlines."""
+    """Returns the content of a message as text: a string, or the texts of its parts joined by newlines."""
     if type(content) is str:
         return content
     if not is_array(content):
@@ -50,5 +50,5 @@ def text_of(content: object) -> str:
 
 
 def error_body(message: str, *, type: str, param: str | None = None, code: str | None = None) -> bytes:
-    """The API's error envelope: `{"error": {"message", "type", "param", "code"}}`."""
+    """Returns the error envelope of the API: `{"error": {"message", "type", "param", "code"}}`."""
     return encode({"error": {"message": message, "type": type, "param": param, "code": code}})

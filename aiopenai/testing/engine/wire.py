@@ -1,7 +1,7 @@
-"""HTTP/1.1 on the server's side: reading a body within a bound, and writing replies byte by byte.
+"""HTTP/1.1 on the side of the server: reading a body within a bound, and writing replies byte by byte.
 
-Replies are written to the transport here and not by aiohttp's response classes, so that a fault can cut or stall any
-reply at any byte, its status line, headers and chunk framing included, and so that a reply costs little.
+Replies are written to the transport here, and not by aiohttp's response classes. So a fault can cut or stall a reply at
+any byte of its status line, headers and chunk framing, and a reply costs little.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ __all__ = [
     "response_head",
 ]
 
-# Bigger writes go out in slices: asyncio copies what the socket does not take at once.
+# Bigger writes go out in slices: asyncio copies the rest that the socket does not take at once.
 _SLICE = 256 * 1024
 _HEADER_LIMIT = 64 * 1024
 
 
 class GoneError(ConnectionResetError):
-    """The client or the server has closed the connection."""
+    """The connection was closed by the client or the server."""
 
 
 class BodyTooLargeError(Exception):
-    """A request's body has more bytes than the server takes."""
+    """The body of a request has more bytes than the server allows."""
 
 
 class Connection(web.RequestHandler):
-    """aiohttp's server protocol, with a number, backpressure and waits that end when the connection does."""
+    """aiohttp's server protocol, with a number, backpressure, and waits that end with the connection."""
 
     __slots__ = ("_listener", "_wake", "gone", "number", "paused")
 
@@ -57,8 +57,8 @@ class Connection(web.RequestHandler):
         *,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
-        # None turns the access log off, which aiohttp's annotation does not say. Header fields may be as long as
-        # clients of the API send them, and connections stay open for long.
+        # None turns the access log off, though the annotation of aiohttp does not allow it. Clients of the API send
+        # long header fields, and keep connections open for long.
         super().__init__(
             manager,
             loop=loop,
@@ -74,32 +74,32 @@ class Connection(web.RequestHandler):
         self._listener = manager
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the loop: count the connection."""
+        """Counts the connection. The loop calls this."""
         self._listener.accepted += 1
         self._listener.open += 1
         self.number = self._listener.accepted
         super().connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """Called by the loop: end all waits."""
+        """Ends all waits. The loop calls this."""
         self.gone = True
         self._notify()
         self._listener.open -= 1
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """Called by the loop: the client reads more slowly than we write."""
+        """Notes that the client reads more slowly than the server writes. The loop calls this."""
         self.paused = True
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """Called by the loop: there is room again."""
+        """Notes that the transport has room again. The loop calls this."""
         self.paused = False
         self._notify()
         super().resume_writing()
 
     def drop(self) -> None:
-        """Close at once, whatever is still to be sent."""
+        """Closes at once, and drops unsent bytes."""
         self.gone = True
         self._notify()
         if self.transport is not None:
@@ -111,7 +111,7 @@ class Connection(web.RequestHandler):
             wake.set_result(None)
 
     async def sleep(self, seconds: float | None) -> None:
-        """Wait, for ever if None; raises `GoneError` as soon as the connection is."""
+        """Waits so many seconds, or without end for None. Raises `GoneError` when the connection closes."""
         loop = asyncio.get_running_loop()
         end = None if seconds is None else loop.time() + seconds
         while not self.gone:
@@ -122,14 +122,14 @@ class Connection(web.RequestHandler):
         raise GoneError("the connection is closed")
 
     async def drain(self) -> None:
-        """Wait until the transport takes more; raises `GoneError` when the connection is closed."""
+        """Waits until the transport takes more. Raises `GoneError` when the connection closes."""
         while self.paused and not self.gone:
             await self._wait(None)
         if self.gone:
             raise GoneError("the connection is closed")
 
     async def _wait(self, seconds: float | None) -> None:
-        # One request is served at a time on a connection, so there is never more than one waiter.
+        # A connection serves one request at a time, so there is at most one waiter.
         loop = asyncio.get_running_loop()
         self._wake = loop.create_future()
         timer = None if seconds is None else loop.call_later(seconds, self._notify)
@@ -142,7 +142,7 @@ class Connection(web.RequestHandler):
 
 
 class Listener(web.Server):
-    """aiohttp's low-level server, making and counting our connections."""
+    """aiohttp's low-level server, which makes and counts connections."""
 
     def __init__(self, handler: Callable[[web.BaseRequest], Any]) -> None:
         super().__init__(handler)
@@ -150,12 +150,12 @@ class Listener(web.Server):
         self.open = 0
 
     def __call__(self) -> web.RequestHandler:
-        """Called by the loop for each new connection."""
+        """Makes the protocol of a new connection. The loop calls this."""
         return Connection(self, loop=asyncio.get_running_loop())
 
 
 class Handled(web.StreamResponse):
-    """What aiohttp is told after a reply has been written here: nothing more to send."""
+    """The response that aiohttp gets after a reply has been written here: it sends nothing."""
 
     def __init__(self, *, keep: bool) -> None:
         super().__init__()
@@ -163,24 +163,24 @@ class Handled(web.StreamResponse):
 
     @property
     def keep_alive(self) -> bool | None:
-        """Whether the connection takes another request."""
+        """Returns whether the connection stays open."""
         return self._keep
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter | None:
-        """Nothing: the head is out."""
+        """Does nothing: the head is sent."""
         return None
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """Nothing: the body is out."""
+        """Does nothing: the body is sent."""
 
 
-# Stateless, so two of them serve all requests.
+# They have no state, so two objects serve all requests.
 KEEP = Handled(keep=True)
 CLOSE = Handled(keep=False)
 
 
 async def read_body(request: web.BaseRequest, limit: int) -> bytes:
-    """The whole body; raises `BodyTooLargeError` beyond `limit` bytes."""
+    """Returns the whole body. Raises `BodyTooLargeError` beyond `limit` bytes."""
     read = request.content.readany
     first = await read()
     if not first:
@@ -216,15 +216,16 @@ def response_head(
     chunked: bool,
     close: bool,
 ) -> bytes:
-    """The head of a reply.
+    """Returns the head of a reply.
 
-    lines: header lines of this reply, each with its line end. headers: more of them; they replace all others with the
-    same name, those of the framing too. length: None leaves it out.
+    lines: header lines of this reply, each with its line end.
+    headers: further headers, which replace all others with the same name, those of the framing too.
+    length: the content length; None leaves it out.
     """
     text = _fixed_head(status, content_type) + lines
     if headers:
         names = {name.lower() for name in headers}
-        # A test may lie about the framing, that is what the client under test has to survive.
+        # A test may send a wrong framing, to see that the client survives it.
         chunked = chunked and "transfer-encoding" not in names
         length = None if "content-length" in names or "transfer-encoding" in names else length
         close = close and "connection" not in names
@@ -241,7 +242,7 @@ def response_head(
 
 
 class Writer:
-    """Writes one reply. With a fault it counts bytes and cuts or stalls the reply where the fault says."""
+    """The writer of one reply. With a fault it counts bytes, and cuts or stalls the reply at the chosen byte."""
 
     __slots__ = ("_connection", "_left", "_reset", "_stall", "_transport")
 
@@ -259,7 +260,7 @@ class Writer:
             self._reset = fault.reset
 
     async def send(self, data: bytes) -> None:
-        """Write; returns when the transport takes more. Raises `GoneError` once the reply is cut or the client away."""
+        """Writes, and waits until the transport takes more. Raises `GoneError` when the connection ends."""
         if self._left is not None:
             await self._send_counted(data)
             return
@@ -292,11 +293,11 @@ class Writer:
 
     def _cut(self) -> None:
         if not self._reset:
-            # Sends what was written, then ends: the client gets exactly the bytes that were asked for.
+            # Flushes the written bytes and closes: the client gets exactly the bytes that the fault allows.
             self._transport.close()
             return
         found = self._transport.get_extra_info("socket")
         if found is not None:
-            # Lingering for 0 seconds makes the kernel end the connection by RST.
+            # Lingering for 0 seconds makes the kernel close the connection by RST.
             found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._transport.abort()

@@ -1,4 +1,4 @@
-"""What the server remembers between requests: stores of objects, counters, the clock."""
+"""The memory of the server between requests: stores of objects, counters, the clock."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["EPOCH", "Answer", "State"]
 
 Answer: TypeAlias = "str | Callable[[str], str] | None"
 
-# Replies carry this time unless the server is given a clock, so that the same input gives the same output.
+# The time in replies of a server without a clock of its own. A constant makes replies repeatable.
 EPOCH = 1_750_000_000
 
 
@@ -67,16 +67,19 @@ class State:
         self._serial = 0
 
     def new_id(self, prefix: str) -> str:
-        """An id that no other object of this server has; the numbers run on from 1."""
+        """Returns an id that no other object of this server has. The numbers start at 1."""
         self._serial += 1
         return f"{prefix}{self._serial:024x}"
 
     def knows_model(self, name: str) -> bool:
-        """Returns whether requests may name this model: a listed one, or any name but that of a deleted one."""
+        """Returns whether a request may name this model.
+
+        A server with a list of its own knows the listed models only. Others know every name but that of a deleted one.
+        """
         return name in self.models or (self._any_model and name not in self._models)
 
     def reply_text(self, prompt: str, seen: str = "") -> str:
-        """The text that a model gives to `prompt` (the last thing the user said), and to the images `seen` with it."""
+        """Returns the answer of a model to `prompt`, the last message of the user, and to the images `seen` with it."""
         answer = self.answer
         if answer is None:
             prompt = prompt.strip()[:2000] + seen
@@ -86,7 +89,7 @@ class State:
         return answer(prompt)
 
     def clear(self) -> None:
-        """Forget stored objects, bring back deleted models, and count ids from 1 again."""
+        """Drops stored objects, restores deleted models, and counts ids from 1 again."""
         self.models = dict.fromkeys(self._models)
         stores: list[Any] = [value for value in vars(self).values() if isinstance(value, Store)]
         for store in stores:

@@ -1,4 +1,4 @@
-"""A bounded store: how the server keeps whatever the API keeps."""
+"""The bounded store in which the server keeps objects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Store(Generic[T]):
-    """Objects by id, oldest first. Beyond `limit` objects, or `max_bytes` of them, the oldest are dropped."""
+    """Objects by id, oldest first. The oldest are dropped beyond `limit` objects, or beyond `max_bytes` bytes."""
 
     __slots__ = ("_items", "_sizes", "_total", "limit", "max_bytes")
 
@@ -22,7 +22,7 @@ class Store(Generic[T]):
         self._total = 0
 
     def put(self, key: str, value: T, size: int = 0) -> None:
-        """Add or replace an object of `size` bytes; the newest one is always kept."""
+        """Adds or replaces an object of `size` bytes. The newest object is always kept."""
         self.pop(key)
         self._items[key] = value
         if self.max_bytes is not None:
@@ -34,20 +34,20 @@ class Store(Generic[T]):
             self.pop(next(iter(self._items)))
 
     def get(self, key: str) -> T | None:
-        """The object, or None."""
+        """Returns the object, or None."""
         return self._items.get(key)
 
     def pop(self, key: str) -> T | None:
-        """Remove the object and return it, or None."""
+        """Removes the object and returns it, or None."""
         self._total -= self._sizes.pop(key, 0)
         return self._items.pop(key, None)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Drops all objects."""
         self._items.clear()
         self._sizes.clear()
         self._total = 0
 
     def values(self) -> list[T]:
-        """The objects, oldest first."""
+        """Returns the objects, oldest first."""
         return list(self._items.values())

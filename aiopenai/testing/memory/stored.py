@@ -36,7 +36,7 @@ class StoredChat:
 class StoredResponse:
     """A response in its final form, and the input items of its whole conversation.
 
-    polls: for background responses, how many retrievals still find it unfinished.
+    polls: the number of retrievals that still find a background response unfinished.
     """
 
     response: dict[str, Any]
@@ -46,7 +46,7 @@ class StoredResponse:
 
 @dataclass(slots=True)
 class StoredFile:
-    """A file and what `GET /files/{id}` says about it."""
+    """A file: its bytes, and the object that describes it."""
 
     file: dict[str, Any]
     data: bytes
@@ -54,7 +54,7 @@ class StoredFile:
 
 @dataclass(slots=True)
 class StoredBatch:
-    """A batch, and how long its files are to be kept."""
+    """A batch, and the expiry of its output files."""
 
     batch: dict[str, Any]
     expires_after: dict[str, Any] | None
@@ -62,7 +62,7 @@ class StoredBatch:
 
 @dataclass(slots=True)
 class StoredUpload:
-    """An upload, and how long the file that it becomes is to be kept."""
+    """An upload, and the expiry of the file that it becomes."""
 
     upload: dict[str, Any]
     expires_after: dict[str, Any] | None
@@ -86,7 +86,7 @@ class StoredConversation:
 
 @dataclass(slots=True)
 class StoredVideo:
-    """A video job. polls: how many retrievals still find it unfinished."""
+    """A video job. polls: the number of retrievals that still find it unfinished."""
 
     video: dict[str, Any]
     polls: int
@@ -94,7 +94,11 @@ class StoredVideo:
 
 @dataclass(slots=True)
 class StoredVectorFile:
-    """A file in a vector store. text: what was read from it; polls: how many retrievals still find it unfinished."""
+    """A file in a vector store.
+
+    polls: the number of retrievals that still find it unfinished.
+    text: the text of the file, once it is read.
+    """
 
     file: dict[str, Any]
     polls: int
@@ -103,7 +107,7 @@ class StoredVectorFile:
 
 @dataclass(slots=True)
 class StoredFileBatch:
-    """Files that were put into a vector store together."""
+    """Files that one request attached to a vector store."""
 
     batch: dict[str, Any]
     file_ids: list[str]
@@ -120,7 +124,7 @@ class StoredVectorStore:
 
 @dataclass(slots=True)
 class StoredRun:
-    """A run of an assistant. answered: whether the outputs of the tools that it called have come."""
+    """A run of an assistant. answered: whether the outputs of its tool calls have arrived."""
 
     run: dict[str, Any]
     steps: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
