@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from aiopenai._calls.watching import Hooks as Hooks
     from aiopenai._client.azure import AsyncAzureOpenAI as AsyncAzureOpenAI
     from aiopenai._client.azure import AzureOpenAI as AzureOpenAI
+    from aiopenai._client.bedrock import AsyncBedrockOpenAI as AsyncBedrockOpenAI
+    from aiopenai._client.bedrock import BedrockOpenAI as BedrockOpenAI
     from aiopenai._client.blocking import Client as Client
     from aiopenai._client.blocking import OpenAI as OpenAI
     from aiopenai._client.client import AsyncClient as AsyncClient
@@ -184,6 +186,7 @@ NoneType = type(None)
 
 # Where the public names are; the imports above tell type checkers the same, and a test holds the two together.
 _NAMES = {
+    "_client.bedrock": "AsyncBedrockOpenAI BedrockOpenAI",
     "_client.blocking": "Client OpenAI",
     "_client.client": "AsyncClient AsyncOpenAI",
     "errors": (

@@ -20,7 +20,7 @@ DATA = {*BASE, "_data"}
 HTTP = {*DATA, "errors", "_http"}
 CALLS = {*HTTP, "retry", "_calls", "types"}
 LIB = {*CALLS, "lib"}
-CLIENT = {*LIB, "resources", "_client"}
+CLIENT = {*LIB, "resources", "providers", "_client"}
 JOBS = {*CLIENT, "_jobs"}
 ARROWS: dict[str, set[str]] = {
     "version": set(),
@@ -34,6 +34,7 @@ ARROWS: dict[str, set[str]] = {
     "lib": LIB,
     "resources": {*LIB, "resources"},
     "auth": {*HTTP, "retry", "auth"},
+    "providers": {*CALLS, "providers"},
     "_client": CLIENT,
     "_jobs": JOBS,
     "_cli": {*JOBS, "__init__", "_cli"},

@@ -37,6 +37,10 @@ PUBLISHED = {
     "aiopenai.resources": "",
     "aiopenai.resources.chat": "Chat Completions",
     "aiopenai.resources.responses": "Responses",
+    "aiopenai.auth": "WorkloadIdentityAuth x509_workload_identity k8s_service_account_token_provider",
+    "aiopenai.providers": "bedrock vertex",
+    "aiopenai.lib.azure": "AzureOpenAI AsyncAzureOpenAI MutuallyExclusiveAuthError",
+    "aiopenai.lib.bedrock": "BedrockOpenAI AsyncBedrockOpenAI",
     "aiopenai.lib.embeddings": "",
     "aiopenai.lib.parsing": "",
     "aiopenai.lib.polling": "",
@@ -51,7 +55,8 @@ PUBLISHED = {
 }
 ROOT_NAMES = (
     "APIConnectionError APIError APIResponse APIResponseValidationError APIStatusError APITimeoutError "
-    "AssistantEventHandler AsyncAPIResponse AsyncAssistantEventHandler AsyncClient AsyncOpenAI AsyncStream "
+    "AssistantEventHandler AsyncAPIResponse AsyncAssistantEventHandler AsyncBedrockOpenAI AsyncClient AsyncOpenAI "
+    "AsyncStream BedrockOpenAI "
     "AuthenticationError BadRequestError BaseModel CallInfo Client ConflictError ContentFilterFinishReasonError "
     "DEFAULT_MAX_RETRIES DEFAULT_TIMEOUT FunctionTool HedgePolicy Hooks HttpxBinaryResponseContent "
     "InternalServerError InvalidWebhookSignatureError LengthFinishReasonError Limiter NOT_GIVEN NoneType NotFoundError "

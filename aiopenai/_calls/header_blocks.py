@@ -12,6 +12,7 @@ from aiopenai._calls.preparation import PreparedCall
 from aiopenai._calls.provider import Attempt, Provider
 from aiopenai._calls.request import Endpoint
 from aiopenai._calls.shared_sessions import SharedSessions
+from aiopenai.errors import OpenAIError
 
 __all__ = ["HeaderBlocks"]
 
@@ -64,7 +65,12 @@ class HeaderBlocks:
         endpoint = call.request.endpoint
         found = self._blocks.get((endpoint.header_kind, call.body is None, call.timeout.read)) or self._make(call)
         attempt = Attempt(endpoint, call.url, self._own(call, taken, found), call.body, self._all_chosen(call))
-        if not self._elsewhere(call):
+        if self._elsewhere(call):
+            if self._provider.own_origin_only:
+                raise OpenAIError(
+                    "The URL has another origin than the base URL: the credentials are for that one only."
+                )
+        else:
             await self._provider.authorize(attempt)
             if not self._has_credential(call, attempt.headers):
                 self._provider.require(endpoint)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from aiopenai._calls.request import Endpoint, Request
 
-__all__ = ["Attempt", "Provider"]
+__all__ = ["Attempt", "Provider", "Service"]
 
 
 class Attempt:
@@ -39,6 +39,8 @@ class Provider(ABC):
     """The lower-case names of the headers that hold credentials. A request needs one of them."""
     follows_redirects: bool = True
     """Whether redirects are followed; a redirect is an error otherwise."""
+    own_origin_only: bool = False
+    """Whether absolute URLs of other origins are refused. They are sent without credentials otherwise."""
     authorizes: bool = False
     """Whether `authorize` is called for each attempt. A provider whose headers never change leaves it False."""
 
@@ -64,3 +66,22 @@ class Provider(ABC):
         If so, the attempt is made once more at once, outside of `max_retries`.
         """
         return False
+
+
+class Service(ABC):
+    """The `provider` option, or a workload identity. Each configuration of a client gets a provider made by it."""
+
+    is_cloud: bool = True
+    """Whether it is a cloud, with URLs of its own, and not another way into OpenAI's API."""
+    base_url: str | None = None
+    """The base URL that goes with the service; None if the client's own options decide."""
+
+    regions: Mapping[str, str] | None = None
+    """The base URLs by `data_residency`; None if they are those of the API."""
+
+    needs_https: bool = False
+    """Whether only https base URLs are allowed."""
+
+    @abstractmethod
+    def provider(self, configuration: Any, wiring: Mapping[str, Any]) -> Provider:
+        """Returns the provider of a client's configuration. `wiring` has the client's TLS and proxy options."""

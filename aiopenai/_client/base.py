@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     import aiohttp
     from tenacity import BaseRetrying
 
-    from aiopenai._client.service import Service
+    from aiopenai._calls.provider import Service
     from aiopenai.auth import WorkloadIdentity
 
 __all__ = ["BaseClient"]

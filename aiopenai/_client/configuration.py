@@ -22,7 +22,7 @@ from aiopenai._calls.preparation import (
     checked_policy,
     checked_retries,
 )
-from aiopenai._client.service import Service
+from aiopenai._calls.provider import Service
 from aiopenai._data.sse import MAX_EVENT_BYTES
 from aiopenai.errors import OpenAIError
 

@@ -9,9 +9,8 @@ from typing_extensions import override
 
 from aiopenai._base.headers import drop
 from aiopenai._base.secret import Secret
-from aiopenai._calls.provider import Attempt, Provider
+from aiopenai._calls.provider import Attempt, Provider, Service
 from aiopenai._client.provider import OpenAIProvider
-from aiopenai._client.service import Service
 from aiopenai.errors import OpenAIError
 
 if TYPE_CHECKING:
