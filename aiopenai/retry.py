@@ -1,9 +1,10 @@
-"""When to try again, and how long to wait before: the rules, and tenacity policies made of them.
+"""Retry rules, and the tenacity policies made of them.
 
-Connection errors, timeouts and the statuses 408, 409, 429 and >= 500 are worth another attempt unless the server says
-otherwise (`x-should-retry`), the quota is used up (more attempts cannot help), the server wants more patience than two
-minutes, or the body cannot be sent twice. The wait is what the server says, else 0.5 s doubling to 8 s; jitter is
-always added and never taken off, so that nobody comes back before the time that the server named.
+Another attempt is made after connection errors, timeouts and the statuses 408, 409, 429 and >= 500, with these
+exceptions: the server forbids it (`x-should-retry: false`), the quota is used up, the request exceeds a limit as a
+whole, the server asks for a wait of more than two minutes, the body cannot be sent twice, or the error's `retryable` is
+False. The wait is the one that the server asks for, or 0.5 s doubling to 8 s. Jitter is added and never taken off, so
+that no attempt comes before the time that the server named.
 
 The parts compose with tenacity's own: `retry_if_worthwhile() & mine`, `wait_as_told() + wait_random(0, 1)`,
 `stop_after_retries(5) | stop_after_delay(60)`.
@@ -14,6 +15,7 @@ from __future__ import annotations
 import email.utils
 import math
 import random
+import re
 import time
 from collections.abc import Mapping
 from typing import Any, cast
@@ -30,7 +32,9 @@ __all__ = [
     "INITIAL_DELAY",
     "MAX_DELAY",
     "MAX_RETRY_AFTER",
+    "never_fits",
     "policy",
+    "quota_used_up",
     "retry_after",
     "retry_if_worthwhile",
     "stop_after_retries",
@@ -42,12 +46,33 @@ INITIAL_DELAY = 0.5
 MAX_DELAY = 8.0
 MAX_RETRY_AFTER = 120.0
 _JITTER = 0.25
-# What a server asks for is kept closely: a tenth more is enough to spread the crowd.
+# A wait that the server asks for is kept closely: a tenth more is enough to spread the clients.
 _TOLD_JITTER = 0.1
+# A number of seconds beyond this is a Unix time: some gateways send one. It is the year 2001.
+_UNIX_TIMES = 1e9
+# Codes and types of a quota or a balance that is used up: waiting does not fill it.
+_USED_UP = frozenset(
+    {
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "exceeded_current_quota_error",
+        "insufficient_balance",
+        "insufficient_credits",
+        "insufficient_quota",
+        "quota_exceeded",
+    }
+)
+# "Limit 30000, Requested 40123" in the message of a rate limit.
+_LIMIT_AND_REQUESTED = re.compile(
+    r"\blimit:?\s+(\d[\d,]*).{0,200}?\brequested:?\s+(\d[\d,]*)", re.IGNORECASE | re.DOTALL
+)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds from `retry-after-ms` or `Retry-After` (seconds or a date); None if neither says something sensible."""
+    """Returns the wait in seconds from `retry-after-ms` or `Retry-After`, which may be seconds, a date or a Unix time.
+
+    Returns None if neither holds a usable value.
+    """
     for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         value = headers.get(name)
         if value is None:
@@ -58,7 +83,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
             continue
         if math.isnan(seconds) or seconds < 0:
             return None
-        return seconds
+        return max(0.0, seconds - time.time()) if _UNIX_TIMES <= seconds < math.inf else seconds
     value = headers.get("retry-after")
     if value is None:
         return None
@@ -68,15 +93,35 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         return None
 
 
+def quota_used_up(error: BaseException | None) -> bool:
+    """Returns whether an error says that the account's quota or balance is used up."""
+    return isinstance(error, APIError) and (error.code in _USED_UP or error.type in _USED_UP)
+
+
+def never_fits(error: BaseException | None) -> bool:
+    """Returns whether a rate limit refused a request that exceeds the whole limit, so that it never fits."""
+    if not isinstance(error, APIStatusError) or error.status_code != 429:
+        return False
+    if error.code == "request_too_large" or "request too large" in error.message.lower():
+        return True
+    found = _LIMIT_AND_REQUESTED.search(error.message)
+    return found is not None and _number(found[2]) > _number(found[1])
+
+
+def _number(digits: str) -> int:
+    return int(digits.replace(",", ""))
+
+
 def worth_retrying(error: BaseException | None) -> bool:
-    """Whether another attempt can be expected to end better."""
-    if not isinstance(error, APIError) or not error.replayable:
+    """Returns whether another attempt may end better.
+
+    An APIResponseValidationError is never retried: the server has answered, and was paid for it.
+    """
+    if not isinstance(error, APIError) or not (error.replayable and error.retryable):
         return False
     if isinstance(error, APIConnectionError):
         return True
-    if not isinstance(error, APIStatusError):
-        return False
-    if "insufficient_quota" in (error.code, error.type):
+    if not isinstance(error, APIStatusError) or quota_used_up(error) or never_fits(error):
         return False
     if error.retry_after is not None and error.retry_after > MAX_RETRY_AFTER:
         return False
@@ -87,7 +132,7 @@ def worth_retrying(error: BaseException | None) -> bool:
 
 
 def delay(error: BaseException | None, failures: int) -> float:
-    """Seconds to wait after the `failures`-th failed attempt, jitter included."""
+    """Returns the seconds to wait after the `failures`-th failed attempt, jitter included."""
     told = error.retry_after if isinstance(error, APIStatusError) else None
     if told:
         return told * (1 + _TOLD_JITTER * random.random())
@@ -96,7 +141,7 @@ def delay(error: BaseException | None, failures: int) -> float:
 
 
 class retry_if_worthwhile(retry_base):  # noqa: N801 - named as tenacity's own are
-    """Try again after the errors of `worth_retrying`."""
+    """Retries after the errors of `worth_retrying`."""
 
     @override
     def __call__(self, retry_state: tenacity.RetryCallState) -> bool:
@@ -105,7 +150,7 @@ class retry_if_worthwhile(retry_base):  # noqa: N801 - named as tenacity's own a
 
 
 class wait_as_told(wait_base):  # noqa: N801
-    """Wait as the server says, else exponentially, with positive jitter."""
+    """Waits as long as the server asks, or else exponentially, with positive jitter."""
 
     @override
     def __call__(self, retry_state: tenacity.RetryCallState) -> float:
@@ -114,7 +159,7 @@ class wait_as_told(wait_base):  # noqa: N801
 
 
 class stop_after_retries(stop_base):  # noqa: N801
-    """Stop when `retries` further attempts were made after the first."""
+    """Stops after `retries` attempts beyond the first."""
 
     def __init__(self, retries: int) -> None:
         self.retries = retries
@@ -124,15 +169,15 @@ class stop_after_retries(stop_base):  # noqa: N801
         return retry_state.attempt_number > self.retries
 
 
-# Its two kinds of policies have default objects of their own.
+# Each kind of policy has its own objects as defaults.
 _tenacity_defaults = tenacity.AsyncRetrying(), tenacity.Retrying()
 
 
 def policy(max_retries: int, own: Any = None) -> tenacity.AsyncRetrying:
-    """The policy of one call, made afresh because a policy keeps state while it runs.
+    """Returns the policy of one call; it is new for each call, because it keeps state while it runs.
 
-    `own` is a tenacity policy of the user's (`AsyncRetrying(...)` or `Retrying(...)`). What it sets is taken from it,
-    and what it leaves at tenacity's default from here: a policy that only has a `stop` still retries what is worth it.
+    `own` is a tenacity policy of the program, `AsyncRetrying(...)` or `Retrying(...)`. The parts that it sets are taken
+    from it, and the parts that it leaves at tenacity's default from here: a policy with only a `stop` retries as usual.
     """
     parts: dict[str, Any] = {
         "stop": stop_after_retries(max_retries),

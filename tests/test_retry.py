@@ -73,6 +73,9 @@ class TestRetryAfter:
             ({"retry-after": "soon"}, None),
             ({"retry-after": ""}, None),
             ({"retry-after": "86400"}, 86400),
+            ({"retry-after": "inf"}, float("inf")),
+            ({"retry-after": "1000000000"}, 0),
+            ({"retry-after-ms": "1000000000000"}, 0),
             ({"retry-after-ms": "1500"}, 1.5),
             ({"retry-after-ms": "1500", "retry-after": "9"}, 1.5),
             ({"retry-after-ms": "?", "retry-after": "9"}, 9),
@@ -83,6 +86,11 @@ class TestRetryAfter:
     )
     def test_values(self, headers: dict[str, str], seconds: float | None) -> None:
         assert retry.retry_after(headers) == seconds
+
+    def test_a_unix_time(self) -> None:
+        found = retry.retry_after({"retry-after": str(int(time.time()) + 60)})
+        assert found is not None
+        assert 57 < found <= 60
 
     def test_a_date(self) -> None:
         date = email.utils.formatdate(time.time() + 60, usegmt=True)
@@ -115,6 +123,16 @@ class TestWorthRetrying:
             (error(429, b'{"error": {"type": "insufficient_quota"}}'), False),
             (error(429, b'{"error": {"code": "insufficient_quota"}}', x_should_retry="true"), False),
             (error(429, b'{"error": {"code": "rate_limit_exceeded"}}'), True),
+            (error(429, b'{"error": {"type": "insufficient_balance"}}'), False),
+            (error(429, b'{"error": {"code": "billing_hard_limit_reached"}}'), False),
+            (error(503, b'{"error": {"code": "insufficient_quota"}}'), False),
+            (error(429, b'{"error": {"message": "Request too large for gpt-4o in organization org-1"}}'), False),
+            (error(429, b'{"error": {"message": "TPM: Limit 10,000, Used 0, Requested 10,001. Visit"}}'), False),
+            (error(429, b'{"error": {"message": "TPM: Limit 10000, Used 9000, Requested 10000. Visit"}}'), True),
+            (error(429, b'{"error": {"message": "limit: 8000 requested: 9000"}}', x_should_retry="true"), False),
+            (error(429, b'{"error": {"code": "request_too_large"}}'), False),
+            (error(500, b'{"error": {"message": "Limit 1, Requested 2"}}'), True),
+            (APIConnectionError(request=REQUEST, retryable=False), False),
             (APIConnectionError(request=REQUEST), True),
             (APITimeoutError(REQUEST), True),
             (APIError("", REQUEST, body=None), False),
@@ -125,6 +143,12 @@ class TestWorthRetrying:
     )
     def test_rules(self, failure: BaseException | None, worth: bool) -> None:
         assert retry.worth_retrying(failure) is worth
+
+    def test_a_quota_is_told_from_a_rate(self) -> None:
+        assert retry.quota_used_up(error(429, b'{"error": {"code": "insufficient_quota"}}'))
+        assert not retry.quota_used_up(error(429, b'{"error": {"code": "rate_limit_exceeded"}}'))
+        assert not retry.quota_used_up(ValueError())
+        assert not retry.never_fits(ValueError())
 
     def test_a_body_that_cannot_be_sent_again(self) -> None:
         failure = error(500)

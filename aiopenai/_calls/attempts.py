@@ -16,7 +16,7 @@ from aiopenai._base.secret import Secret
 from aiopenai._calls.header_blocks import HeaderBlocks
 from aiopenai._calls.preparation import PreparedCall
 from aiopenai._calls.provider import Provider
-from aiopenai._calls.redirects import follow, is_redirect, unusable_redirect
+from aiopenai._calls.redirects import follow, is_redirect
 from aiopenai._calls.replies import status_error
 from aiopenai._calls.request import shown_path
 from aiopenai._calls.shared_sessions import SharedSessions
@@ -70,6 +70,9 @@ class Attempts:
         # Outside the `except` block: errors of retries would otherwise have this one as their context.
         try:
             return await self.again(call, read, failure, taken)
+        except APIError as error:
+            # Without the frames of the attempts, which are the same for each call.
+            raise error.with_traceback(None)  # noqa: B904 - it is the same error
         finally:
             del failure
 
@@ -98,6 +101,8 @@ class Attempts:
             )
             if reply.status >= 300:
                 reply = await self._settled(session, call, reply, taken, own)
+                if reply.status >= 300:
+                    raise await status_error(request, reply, taken)
             raw: bytes | None = None
             if read:
                 raw = reply.whole()
@@ -129,7 +134,7 @@ class Attempts:
         taken: int,
         own: Secret[Mapping[str, str]] | None,
     ) -> Reply:
-        """Follows redirects, and renews credentials. Raises the error of a status that is no success.
+        """Returns the reply after redirects were followed, and credentials were renewed.
 
         `own` are the headers of an attempt that the provider authorized.
         """
@@ -141,11 +146,7 @@ class Attempts:
         if is_redirect(reply) and self._provider.follows_redirects:
             headers = Secret(self._blocks.of(call, taken)) if own is None else own
             reply = await follow(session, call, reply, headers, self._sessions.block)
-        if reply.status < 300:
-            return reply
-        if reply.status < 400:
-            raise unusable_redirect(reply, await reply.read())
-        raise await status_error(call.request, reply, taken)
+        return reply
 
     async def again(self, call: PreparedCall, read: bool, failure: APIError, taken: int) -> Answer:
         """Returns the reply of the attempts after one that failed, by the call's policy."""

@@ -9,13 +9,13 @@ from aiopenai._base.headers import OWN_HEADERS, drop
 from aiopenai._base.secret import Secret
 from aiopenai._base.urls import redirected, same_origin
 from aiopenai._calls.preparation import PreparedCall
-from aiopenai._calls.replies import response_of, sent_request
-from aiopenai.errors import APIConnectionError, APIResponseValidationError
+from aiopenai._calls.replies import sent_request
+from aiopenai.errors import APIConnectionError
 
 if TYPE_CHECKING:
     from aiopenai._http.interface import Reply, Session
 
-__all__ = ["follow", "is_redirect", "unusable_redirect"]
+__all__ = ["follow", "is_redirect"]
 
 MAX_REDIRECTS = 20
 _STATUSES = frozenset({301, 302, 303, 307, 308})
@@ -58,12 +58,6 @@ async def follow(
         url = target
         reply = await session.send(method, url, headers.value, body, call.timeout)
     return reply
-
-
-def unusable_redirect(reply: Reply, content: bytes) -> APIResponseValidationError:
-    """Returns the error of a 3xx reply that names no location, or the last one of too many."""
-    message = f"The reply is a redirect that cannot be followed (status {reply.status})."
-    return APIResponseValidationError(response_of(reply, content), None, message=message)
 
 
 def _redirected_headers(headers: Secret[Mapping[str, str]], bodiless: bool, same: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from aiopenai._calls.request import Request, shown_path
 from aiopenai._calls.unexpected import carried_error, unexpected_reply
 from aiopenai._data.codec import Decoder, Node, decode_json
 from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse, charset_of
-from aiopenai.errors import APIStatusError, error_from_response
+from aiopenai.errors import APIError, APIResponseValidationError, error_from_response
 
 if TYPE_CHECKING:
     from aiopenai._http.interface import Reply
@@ -49,11 +49,11 @@ def parse(client: Any, request: Request[Any], reply: Reply, raw: bytes, kind: An
         _set_request_id(value, reply.headers.get("x-request-id"))
         if request.endpoint.page is not None:
             link(value, client, request)
-    elif is_node:
-        if request.endpoint.page is None or not isinstance(value, list):
-            raise unexpected_reply(response_of(reply, raw))
+    elif request.endpoint.page is not None and isinstance(value, list):
         # Some servers answer a list method with the bare array of its items.
         return parse(client, request, reply, b'{"data":%b}' % raw, kind, strict=strict)
+    elif is_node or request.endpoint.page is not None:
+        raise unexpected_reply(response_of(reply, raw))
     elif (carried := carried_error(raw, value)) is not None:
         raise unexpected_reply(response_of(reply, raw), body=carried)
     if request.finish is not None and kind is request.endpoint.reply:
@@ -98,9 +98,15 @@ def response_of(reply: Reply, content: bytes, taken: int = 0) -> HTTPResponse:
     )
 
 
-async def status_error(request: Request[Any], reply: Reply, taken: int) -> APIStatusError:
-    """Returns the error of a reply with a status of 400 or above, its body read."""
+async def status_error(request: Request[Any], reply: Reply, taken: int) -> APIError:
+    """Reads the body of a reply whose status is no success, and returns its error.
+
+    A 3xx reply gets here if it names no location, or is the last of too many.
+    """
     response = response_of(reply, await reply.read(), taken)
+    if reply.status < 400:
+        message = f"The reply is a redirect that cannot be followed (status {reply.status})."
+        return APIResponseValidationError(response, None, message=message)
     log.debug("%s %s -> %s", request.endpoint.method, shown_path(request.path), reply.status)
     retry = await import_in_thread("aiopenai.retry")
     return error_from_response(response, retry_after=retry.retry_after(response.headers))

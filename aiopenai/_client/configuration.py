@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast, overload
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit, urlunsplit
 
 import msgspec
 from typing_extensions import Self, override
@@ -26,7 +27,16 @@ from aiopenai._calls.provider import Service
 from aiopenai._data.sse import MAX_EVENT_BYTES
 from aiopenai.errors import OpenAIError
 
-__all__ = ["ApiKey", "BaseURL", "Configuration", "DataResidency", "Option", "checked_key"]
+__all__ = [
+    "ApiKey",
+    "BaseURL",
+    "Configuration",
+    "DataResidency",
+    "Option",
+    "basic_authorization",
+    "checked_key",
+    "checked_secret",
+]
 
 T = TypeVar("T")
 
@@ -215,6 +225,11 @@ def checked_secret(name: str, value: Any) -> Secret[str] | None:
         cure = "pass its get_secret_value()" if kind == "SecretStr" else "pass a str"
         raise TypeError(f"{name} must be a str, not {kind}: {cure}")
     return Secret(value)
+
+
+def basic_authorization(login: str) -> str:
+    """Returns the Authorization header for the percent-encoded `user:password` of a URL."""
+    return f"Basic {b64encode(unquote_to_bytes(login)).decode()}"
 
 
 def _service(

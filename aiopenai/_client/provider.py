@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from base64 import b64encode
 from typing import Any
-from urllib.parse import unquote_to_bytes
 
 from typing_extensions import override
 
 from aiopenai._base.secret import Secret
 from aiopenai._calls.provider import Attempt, Provider
 from aiopenai._calls.request import Endpoint, Request
-from aiopenai._client.configuration import Configuration
+from aiopenai._client.configuration import Configuration, basic_authorization
 from aiopenai.errors import OpenAIError
 
 __all__ = ["OpenAIProvider"]
@@ -45,7 +43,7 @@ class OpenAIProvider(Provider):
     @override
     def headers(self, endpoint: Endpoint) -> dict[str, str]:
         if self._login.value:
-            return {"Authorization": f"Basic {b64encode(unquote_to_bytes(self._login.value)).decode()}"}
+            return {"Authorization": basic_authorization(self._login.value)}
         # A key of a function is added by `authorize`.
         key = self.key if self._takes_key(endpoint) and not self.authorizes else None
         if (key is None or not key.value) and endpoint.security in ("admin", "any"):

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, TypeVar, cast, get_args, get_origin, overload
+from urllib.parse import urlsplit, urlunsplit
 
+import msgspec
 from typing_extensions import Unpack
 
 from aiopenai._base.aliases import Body, RequestFiles, is_mapping
+from aiopenai._base.headers import has
+from aiopenai._base.secret import Secret
 from aiopenai._calls.arguments import OPTIONS, CallOptions, add_options
+from aiopenai._calls.binary import HttpxBinaryResponseContent
 from aiopenai._calls.methods import Async, Blocking, M, Resource
 from aiopenai._calls.request import Endpoint, Request
 from aiopenai._calls.streaming import AsyncStream, Stream
+from aiopenai._client.configuration import basic_authorization
+from aiopenai._data.codec import Node
+from aiopenai._http.messages import HTTPResponse
 
 if TYPE_CHECKING:
     from aiopenai._calls.methods import Helper
@@ -297,7 +305,10 @@ def _request(
 ) -> Any:
     """The request; for type checkers anything, as its method has the reply's type."""
     if content is not None and (body is not None or files is not None):
-        raise TypeError("content cannot be given together with body or files")
+        raise TypeError("content cannot be given together with body or files: pass only one of them")
+    if not stream:
+        _check_cast(cast_to)
+    path, authorization = _without_login(path)
     endpoint = Endpoint(
         method=method,
         path=path,
@@ -315,7 +326,32 @@ def _request(
         stream=stream,
     )
     _apply(request, options, more)
+    if authorization and not has(request.headers or {}, "authorization"):
+        request.headers = {**(request.headers or {}), "Authorization": authorization.value}
     return request
+
+
+def _without_login(path: str) -> tuple[str, Secret[str] | None]:
+    """Returns a path, or an absolute URL without its user and password, and the header that these become."""
+    if path[:1] == "/" or "@" not in path:
+        return path, None
+    parts = urlsplit(path)
+    login, separator, host = parts.netloc.rpartition("@")
+    if not separator:
+        return path, None
+    return urlunsplit(parts._replace(netloc=host)), Secret(basic_authorization(login))
+
+
+def _check_cast(kind: Any) -> None:
+    """Raises TypeError for a class to which no reply can be converted. A msgspec decoder returns a dict for it."""
+    if not isinstance(kind, type) or issubclass(kind, (Node, HTTPResponse, HttpxBinaryResponseContent)):
+        return
+    if hasattr(kind, "model_validate") or hasattr(kind, "next_page_info"):
+        return
+    if kind is not object and isinstance(msgspec.inspect.type_info(kind), msgspec.inspect.CustomType):
+        name = f"{kind.__module__}.{kind.__qualname__}"
+        cure = "aiopenai.response.HTTPResponse" if kind.__name__ == "Response" else "a reply type, dict, str or bytes"
+        raise TypeError(f"cast_to={name} is no type to which a reply can be converted: pass {cure}")
 
 
 def _apply(request: Request[Any], options: Mapping[str, Any] | None, more: dict[str, Any]) -> None:

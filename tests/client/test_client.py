@@ -547,6 +547,16 @@ class TestLowLevel:
                 await client.get(f"{other.base_url}/models", cast_to=object)
             assert "authorization" not in sent(other)
 
+    async def test_a_login_in_an_absolute_url(self, client: AsyncOpenAI, server: Server) -> None:
+        url = server.base_url.replace("http://", "http://us%40er:hunter2@") + "/models"
+        with pytest.raises(aiopenai.AuthenticationError) as caught:
+            await client.get(url, cast_to=object)
+        assert sent(server)["authorization"] == "Basic dXNAZXI6aHVudGVyMg=="
+        assert "hunter2" not in f"{caught.value}{caught.value.request}{caught.value.request.url}"
+        await client.get(url, cast_to=object, extra_headers={"Authorization": "Bearer mine"})
+        assert sent(server)["authorization"] == "Bearer mine"
+        assert "hunter2" not in repr(client.get)
+
     async def test_cast_to(self, client: AsyncOpenAI, server: Server) -> None:
         server.reply_with("/x", {"id": "m", "object": "model", "created": 1, "owned_by": "me"})
         plain = {"id": "m", "object": "model", "created": 1, "owned_by": "me"}
@@ -731,3 +741,47 @@ class TestLogging:
             env={**os.environ, "OPENAI_LOG": level},
         )
         assert done.stdout.split() == [str(expected), "1" if expected else "0"]
+
+
+class TestCasts:
+    """Types to which a reply can be converted, and others, which are refused before anything is sent."""
+
+    async def test_a_response_of_another_library(self, client: AsyncOpenAI, server: Server) -> None:
+        class Response:
+            """As httpx, httpx2 and requests have one."""
+
+        for verb in (client.get, client.post, client.put, client.patch, client.delete):
+            with pytest.raises(TypeError, match=r"Response.*pass aiopenai.response.HTTPResponse"):
+                await verb("/models", cast_to=Response)  # type: ignore[operator]
+        with pytest.raises(TypeError, match="dict, str or bytes"):
+            await client.get("/models", cast_to=Server)
+        assert server.request_count == 0
+
+    async def test_types_of_programs(self, client: AsyncOpenAI, server: Server) -> None:
+        import dataclasses
+        from typing import NamedTuple
+
+        import msgspec
+        from typing_extensions import TypedDict
+
+        @dataclasses.dataclass
+        class Data:
+            id: str
+
+        class Tuple(NamedTuple):
+            id: str
+
+        class Dict(TypedDict):
+            id: str
+
+        class Struct(msgspec.Struct):
+            id: str
+
+        server.reply_with("/x", {"id": "m"})
+        assert await client.get("/x", cast_to=Data) == Data("m")
+        assert await client.get("/x", cast_to=Dict) == {"id": "m"}
+        assert await client.get("/x", cast_to=Struct) == Struct("m")
+        server.reply_with("/y", ["m"])
+        assert await client.get("/y", cast_to=Tuple) == Tuple("m")
+        assert await client.get("/y", cast_to=list) == ["m"]
+        assert await client.get("/y", cast_to=set) == {"m"}

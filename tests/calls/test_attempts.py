@@ -1,0 +1,218 @@
+"""Attempts: retries under a policy, closed clients, tracebacks, the log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import traceback
+import warnings
+import weakref
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import tenacity
+
+import aiopenai
+from aiopenai import APIConnectionError, APIError, APITimeoutError, AsyncOpenAI, HedgePolicy, OpenAI
+from aiopenai._calls.attempts import retried
+from aiopenai._http.messages import HTTPRequest
+from aiopenai.testing import Server
+from tests.conftest import CHAT
+
+PACKAGE = str(Path(aiopenai.__file__).parent)
+FAST = {"retry-after-ms": "1"}
+
+
+def our_frames(error: BaseException) -> list[str]:
+    return [frame.name for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(PACKAGE)]
+
+
+def failure(number: int) -> APIConnectionError:
+    return APIConnectionError(message=str(number), request=HTTPRequest("GET", "http://h"))
+
+
+class TestRetried:
+    async def test_the_failure_is_the_first_attempt(self) -> None:
+        made: list[int] = []
+
+        async def attempt() -> str:
+            made.append(1)
+            if len(made) < 3:
+                raise failure(len(made))
+            return "reply"
+
+        policy = tenacity.AsyncRetrying(stop=tenacity.stop_after_attempt(4), reraise=True)
+        assert await retried(policy, failure(0), attempt) == "reply"
+        assert len(made) == 3
+
+    async def test_the_last_error_leaves_without_tenacitys_frames(self) -> None:
+        async def attempt() -> None:
+            raise failure(1)
+
+        policy = tenacity.AsyncRetrying(stop=tenacity.stop_after_attempt(2), reraise=True)
+        with pytest.raises(APIConnectionError, match="1") as caught:
+            await retried(policy, failure(0), attempt)
+        assert our_frames(caught.value) == ["retried"]
+
+    async def test_other_errors_pass(self) -> None:
+        async def attempt() -> None:
+            raise ValueError("own")
+
+        policy = tenacity.AsyncRetrying(stop=tenacity.stop_after_attempt(2), reraise=True)
+        with pytest.raises(ValueError, match="own"):
+            await retried(policy, failure(0), attempt)
+
+
+@pytest.mark.usefixtures("transport")
+class TestClosed:
+    async def test_it_fails_at_once(self, server: Server) -> None:
+        client = AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=5)
+        await client.models.list()
+        copy = client.with_options(timeout=3)
+        await client.close()
+        waits: list[Any] = []
+        for closed in (client, copy):
+            closed.on_retry(waits.append)
+            with pytest.raises(APIConnectionError, match="the client is closed") as caught:
+                await closed.models.list()
+            assert not caught.value.retryable
+            with pytest.raises(APIConnectionError, match="the client is closed"):
+                await closed.chat.completions.create(**CHAT, stream=True)
+        assert not waits
+        assert server.request_count == 1
+
+    async def test_a_session_of_the_program(self, server: Server) -> None:
+        async with aiohttp.ClientSession() as session:
+            client = AsyncOpenAI(api_key="k", base_url=server.base_url, http_client=session, max_retries=5)
+            await client.models.list()
+        waits: list[Any] = []
+        client.on_retry(waits.append)
+        with pytest.raises(APIConnectionError, match="http_client is closed"):
+            await client.models.list()
+        assert not waits
+
+    def test_the_blocking_client(self, server: Server) -> None:
+        with Server() as server:
+            client = OpenAI(api_key="k", base_url=server.base_url, max_retries=5)
+            client.models.list()
+            client.close()
+            waits: list[Any] = []
+            client.on_retry(waits.append)
+            for call in (client.models.list, lambda: client.chat.completions.create(**CHAT, stream=True)):
+                with pytest.raises(APIConnectionError, match="the client is closed"):
+                    call()
+            assert not waits
+
+
+@pytest.mark.usefixtures("transport")
+class TestTracebacks:
+    """At most six frames of the package in the asynchronous client, eight in the blocking one."""
+
+    @pytest.mark.parametrize("retries", [0, 2])
+    @pytest.mark.parametrize("options", [{}, {"deadline": 30}, {"hedge": HedgePolicy(after=20)}], ids=str)
+    async def test_async(self, retries: int, options: Any, client: AsyncOpenAI, server: Server) -> None:
+        server.fault(status=500, headers=FAST, times=None)
+        create = client.chat.completions.create
+        for call in (
+            create(**CHAT, max_retries=retries, **options),
+            create(**CHAT, max_retries=retries, stream=True, **options),
+            client.chat.completions.with_raw_response.create(**CHAT, max_retries=retries, **options),
+        ):
+            with pytest.raises(APIError) as caught:
+                await call
+            assert len(our_frames(caught.value)) <= 6, our_frames(caught.value)
+            assert "tenacity" not in "".join(traceback.format_tb(caught.value.__traceback__))
+            assert caught.value.__context__ is None
+
+    @pytest.mark.parametrize("retries", [0, 2])
+    def test_blocking(self, retries: int) -> None:
+        with Server() as server, OpenAI(api_key="k", base_url=server.base_url, max_retries=retries) as client:
+            server.fault(status=500, headers=FAST, times=None)
+            create = client.chat.completions.create
+            for call in (
+                lambda: create(**CHAT),
+                lambda: create(**CHAT, stream=True),
+                lambda: client.chat.completions.with_raw_response.create(**CHAT),
+                lambda: list(client.models.list()),
+                lambda: client.post("/x", cast_to=object),
+            ):
+                with pytest.raises(APIError) as caught:
+                    call()
+                assert len(our_frames(caught.value)) <= 8, our_frames(caught.value)
+
+    async def test_no_cycle_keeps_an_error(self, client: AsyncOpenAI, server: Server) -> None:
+        class Marked(str):
+            """A value that only the call refers to."""
+
+        server.fault(status=500, headers=FAST, times=None)
+        gc.collect()
+        gc.disable()
+        try:
+            for retries in (0, 1):
+                content = Marked("x")
+                seen = weakref.ref(content)
+                with contextlib.suppress(APIError):
+                    await client.chat.completions.create(
+                        model="m", messages=[{"role": "user", "content": content}], max_retries=retries
+                    )
+                del content
+                await asyncio.sleep(0)
+                assert seen() is None
+        finally:
+            gc.enable()
+
+
+class TestForgottenAwait:
+    async def test_the_warning_names_the_method(self, client: AsyncOpenAI) -> None:
+        for make in (
+            lambda: client.chat.completions.create(**CHAT),
+            lambda: client.chat.completions.with_raw_response.create(**CHAT),
+        ):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                make()
+                gc.collect()
+            (warning,) = caught
+            assert "perform" not in str(warning.message)
+            assert "chat" in str(warning.message)
+            assert "completions" in str(warning.message)
+
+
+class TestLog:
+    async def test_one_line_for_a_call(
+        self, client: AsyncOpenAI, server: Server, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, logger="aiopenai")
+        await client.chat.completions.create(**CHAT)
+        (record,) = caplog.records
+        assert record.levelno == logging.INFO
+        assert record.getMessage().startswith("POST /chat/completions -> 200 in 0.")
+        caplog.clear()
+        assert len([chunk async for chunk in await client.chat.completions.create(**CHAT, stream=True)]) > 1
+        assert len(caplog.records) == 1
+        caplog.clear()
+        url = server.base_url.replace("http://", "http://user:hunter2@")
+        key = {"Authorization": "Bearer sk-test"}
+        await client.get(f"{url}/models?api-key=hunter3", cast_to=object, extra_headers=key)
+        assert "/models -> 200" in caplog.text
+        assert "hunter" not in caplog.text
+
+    async def test_retries(self, client: AsyncOpenAI, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO, logger="aiopenai")
+        server.fault(status=503, headers=FAST)
+        await client.models.list()
+        assert [record.getMessage().partition(" in ")[0] for record in caplog.records] == [
+            "Attempt 2 of GET /models",
+            "GET /models -> 200",
+        ]
+
+
+async def test_a_deadline_counts_all_attempts(client: AsyncOpenAI, server: Server) -> None:
+    server.fault(status=500, headers={"retry-after-ms": "100"}, times=None)
+    with pytest.raises(APITimeoutError, match=r"deadline of 0\.05 s"):
+        await client.models.list(deadline=0.05, max_retries=100)
+    assert server.request_count == 1
