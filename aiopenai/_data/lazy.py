@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
 
 import typing_extensions
 
-from aiopenai._data.lenient import OneOf
+from aiopenai._data.unions import OneOf
 
 if TYPE_CHECKING:
     # At run time it costs more than all that is done here.

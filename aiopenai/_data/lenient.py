@@ -1,29 +1,31 @@
 """The lenient path: fit plain JSON values into types as far as they go.
 
 msgspec is strict and servers are not. When the strict decoder refuses a reply, `fit` builds the same types from the
-plain values: what fits becomes typed, what does not stays the plain value that was received, and nothing raises.
-What there is to do for a type is worked out once and kept as a function from value to value.
+plain values. Values that fit become typed, others stay the plain values that were received, and nothing raises.
+The work for a type is determined once and kept as a function from value to value.
 
-What a node class must offer (models.py does): a `_source` slot that takes the JSON object it was built from, and
-`__open_type__`, the class for objects whose tag nobody knows.
+A reply class (model.py) offers a `_source` slot for the JSON object that an object was built from, `__required__`, the
+names of its required fields, and `__open_type__`, the class of objects with an unknown tag.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import types
+from base64 import b64decode
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
 
 from aiopenai._base.aliases import is_list
+from aiopenai._data.unions import OneOf
 
-__all__ = ["OneOf", "fit", "fitter", "one_of"]
+__all__ = ["fit", "fitter"]
 
 Fitter = Callable[[Any], Any]
 
-# What each JSON type looks like in Python; bool before int, because bool is an int.
+# The Python types of each JSON type; bool before int, because bool is an int.
 _SCALARS: dict[Any, tuple[type, ...]] = {
     bool: (bool,),
     int: (int,),
@@ -33,42 +35,19 @@ _SCALARS: dict[Any, tuple[type, ...]] = {
 }
 
 
-# Whole numbers up to here are floats without loss.
+# Integers up to here become floats without loss.
 _EXACT = 2**53
 
 
-class _OneOfMeta(type):
-    """Makes any value an instance: msgspec checks what a decoding hook returns with isinstance."""
-
-    def __instancecheck__(cls, instance: object) -> bool:
-        return True
-
-
-class OneOf(metaclass=_OneOfMeta):
-    """A union that msgspec cannot express; the decoder's hook resolves it through `fit`."""
-
-    variants: tuple[Any, ...] = ()
-    discriminator: str | None = None
-
-
-def one_of(name: str, variants: tuple[Any, ...], discriminator: str | None = None) -> type[OneOf]:
-    """Make the run-time stand-in for the union `variants`.
-
-    With `discriminator`, the class whose Literal has the value received is chosen; without, the one that fits best.
-    """
-    made: Any = _OneOfMeta(name, (OneOf,), {"variants": variants, "discriminator": discriminator})
-    return cast("type[OneOf]", made)
-
-
 def fit(value: Any, kind: Any) -> Any:
-    """Build `kind` from the plain JSON `value` as far as it fits; never raises for JSON values and reply types."""
+    """Builds `kind` from the plain JSON `value` as far as it fits; never raises for JSON values and reply types."""
     return fitter(kind)(value)
 
 
 def fitter(kind: Any) -> Fitter:
-    """The function that fits plain values into `kind`.
+    """Returns the function that fits plain values into `kind`.
 
-    Classes keep what was worked out for them: it goes when they go, however many of them a program makes.
+    Classes keep their functions, so that these go when the classes go, however many a program makes.
     """
     if not _is(kind, OneOf):
         return _make(kind)
@@ -83,9 +62,9 @@ def _make(kind: Any) -> Fitter:
     if origin is Annotated:
         return fitter(get_args(kind)[0])
     if origin is Union or origin is types.UnionType:
-        # `X | None` is told by what X is told by.
-        told = {arg.discriminator for arg in get_args(kind) if _is(arg, OneOf)}
-        return _union(get_args(kind), told.pop() if len(told) == 1 else None)
+        # `X | None` has the discriminator of X.
+        discriminators = {arg.discriminator for arg in get_args(kind) if _is(arg, OneOf)}
+        return _union(get_args(kind), discriminators.pop() if len(discriminators) == 1 else None)
     if _is(kind, OneOf):
         return _union(kind.variants, kind.discriminator)
     struct = origin if origin is not None else kind
@@ -113,23 +92,38 @@ def _keep(value: Any) -> Any:
 
 
 def _strictly(kind: Any) -> Fitter:
-    """Classes of the user's own are made whole or not at all; raises `msgspec.ValidationError`."""
+    """Makes classes of the user, whole or not at all; the function raises `msgspec.ValidationError`."""
     return lambda value: msgspec.convert(value, kind)
 
 
 def _number(value: Any) -> Any:
-    # JSON has one kind of number: 1 where a float is due is 1.0, unless that would lose digits.
+    # JSON has one kind of number: 1 in place of a float becomes 1.0, unless that would lose digits.
     if type(value) is int and -_EXACT <= value <= _EXACT:
         return float(value)
     return value
 
 
 def _decoded(value: Any) -> Any:
-    # JSON has no bytes: they come as base64.
-    try:
-        return msgspec.convert(value, bytes) if type(value) is str else value
-    except msgspec.ValidationError:
+    """Returns the bytes of a base64 string, or the value itself.
+
+    Base64 with line breaks, without padding or with the URL-safe alphabet becomes bytes only if these can be 32-bit
+    floats (vectors.py): short words are base64 in this wide sense too, and are given back as received.
+    """
+    if type(value) is not str:
         return value
+    try:
+        return b64decode(value, validate=True)
+    except ValueError:
+        pass
+    packed = "".join(value.split()).rstrip("=").translate(_STANDARD_ALPHABET)
+    try:
+        raw = b64decode(packed + "=" * (-len(packed) % 4), validate=True)
+    except ValueError:
+        return value
+    return raw if raw and len(raw) % 4 == 0 else value
+
+
+_STANDARD_ALPHABET = str.maketrans("-_", "+/")
 
 
 def _sequence(args: tuple[Any, ...]) -> Fitter:
@@ -138,7 +132,7 @@ def _sequence(args: tuple[Any, ...]) -> Fitter:
         return _keep
 
     def build(value: Any) -> Any:
-        # The same list where nothing has to change: an embedding's floats are not copied.
+        # The same list if nothing has to change: the floats of an embedding are not copied.
         if not is_list(value) or (item is _number and int not in map(type, value)):
             return value
         return [item(entry) for entry in value]
@@ -159,18 +153,18 @@ def _mapping(args: tuple[Any, ...]) -> Fitter:
     return build
 
 
-class _Field(NamedTuple):
+class _Known(NamedTuple):
     wire: str
     kind: Any
     required: bool
 
 
-# Of one field: its name, setter, fitter (None keeps the value), default, and what makes the default.
+# Of one field: its name, setter, fitter (None keeps the value), default, and the factory of the default.
 _Step = tuple[str, Callable[[Any, Any], None], Fitter | None, Any, Callable[[], Any] | None]
 
 
-class _Node:
-    """How objects of one Struct class are built from JSON objects."""
+class _Builder:
+    """Builds objects of one Struct class from JSON objects."""
 
     def __init__(self, kind: Any) -> None:
         cls: Any = get_origin(kind) or kind
@@ -181,8 +175,9 @@ class _Node:
         self.make: Callable[[Any], Any] = cls.__new__
         self.remember: Callable[[Any, Any], None] = cls._source.__set__
         self.infos = msgspec.structs.fields(kind)
-        self.fields = [_Field(info.encode_name, info.type, info.required) for info in self.infos]
-        # Worked out when the first object is built: a class may contain itself.
+        required: frozenset[str] = cls.__required__
+        self.fields = [_Known(info.encode_name, info.type, info.name in required) for info in self.infos]
+        # Made when the first object is built: a class may contain itself.
         self.steps: list[_Step] | None = None
 
     def _prepare(self) -> list[_Step]:
@@ -203,8 +198,8 @@ class _Node:
         if self.tag_field is not None:
             tag = plain.get(self.tag_field)
             if tag is not None and tag != self.tag:
-                # Never the wrong class: the class's own constant would hide the value that was received.
-                return _Node.open(self.cls, plain)
+                # Not this class: its constant would hide the tag that was received.
+                return _Builder.open(self.cls, plain)
         node: Any = self.make(self.cls)
         for name, assign, fit_field, default, factory in self.steps or self._prepare():
             if name in plain:
@@ -217,11 +212,11 @@ class _Node:
 
     @staticmethod
     def open(like: Any, plain: dict[str, Any]) -> Any:
-        """An object of no known class: everything received can be read as an attribute."""
+        """Builds an object of no known class: every received field is readable as an attribute."""
         return _node(like.__open_type__).build(plain)
 
     def tags(self, discriminator: str | None) -> tuple[str, ...]:
-        """The values of the discriminator that mean this class."""
+        """Returns the values of the discriminator that mean this class."""
         if discriminator is None or discriminator == self.tag_field:
             return (self.tag,) if self.tag is not None else ()
         for field in self.fields:
@@ -230,7 +225,7 @@ class _Node:
         return ()
 
     def score(self, plain: dict[str, Any]) -> tuple[int, int, int]:
-        """How well an untagged object fits: required fields present, values that can be, names in common."""
+        """Rates an untagged object: required fields present, possible values, names in common."""
         missing = wrong = known = 0
         if self.tag_field is not None and plain.get(self.tag_field, self.tag) != self.tag:
             wrong += 1
@@ -243,18 +238,18 @@ class _Node:
         return (-missing, -wrong, known)
 
 
-def _node(kind: Any) -> _Node:
+def _node(kind: Any) -> _Builder:
     if not isinstance(kind, type):
-        return _Node(kind)  # a class with parameters
+        return _Builder(kind)  # a class with parameters
     cls: Any = kind
-    found: _Node | None = cls.__dict__.get("__node__")
+    found: _Builder | None = cls.__dict__.get("__node__")
     if found is None:
-        cls.__node__ = found = _Node(cls)
+        cls.__node__ = found = _Builder(cls)
     return found
 
 
 def _union(args: Iterable[Any], discriminator: str | None) -> Fitter:
-    nodes: list[_Node] = []
+    nodes: list[_Builder] = []
     lists: list[tuple[Any, Fitter]] = []
     mapping: Fitter | None = None
     number = encoded = False
@@ -271,18 +266,18 @@ def _union(args: Iterable[Any], discriminator: str | None) -> Fitter:
         elif arg is bytes:
             encoded = True
     field = discriminator or next((node.tag_field for node in nodes if node.tag_field), None)
-    by_tag: dict[str, list[_Node]] = {}
+    by_tag: dict[str, list[_Builder]] = {}
     for node in nodes:
         for tag in node.tags(field):
             by_tag.setdefault(tag, []).append(node)
-    # A class that has the field without naming its values (or lacks it) can stand for any tag.
+    # A class that has the field without naming its values (or lacks it) fits any tag.
     rest = [node for node in nodes if not node.tags(field)]
 
     def build_object(plain: dict[str, Any]) -> Any:
         if not nodes:
             return (mapping or _keep)(plain)
         candidates = nodes
-        untold = False
+        untagged = False
         if field is not None:
             tag = plain.get(field)
             known = by_tag.get(tag) if isinstance(tag, str) else None
@@ -291,13 +286,13 @@ def _union(args: Iterable[Any], discriminator: str | None) -> Fitter:
             elif tag is not None:
                 candidates = rest
             else:
-                untold = True
-        if len(candidates) == 1 and not untold:
-            best: _Node | None = candidates[0]
+                untagged = True
+        if len(candidates) == 1 and not untagged:
+            best: _Builder | None = candidates[0]
         else:
-            best = _best(candidates, plain, untold)
+            best = _best(candidates, plain, untagged)
         if best is None or (mapping is not None and best.score(plain)[0] < 0):
-            return mapping(plain) if mapping is not None else _Node.open(nodes[0].cls, plain)
+            return mapping(plain) if mapping is not None else _Builder.open(nodes[0].cls, plain)
         return best.build(plain)
 
     def build(value: Any) -> Any:
@@ -312,13 +307,13 @@ def _union(args: Iterable[Any], discriminator: str | None) -> Fitter:
     return build
 
 
-def _best(nodes: list[_Node], plain: dict[str, Any], untold: bool) -> _Node | None:
-    """The class that fits an object best; where the object should say what it is and does not, only if it is clear."""
+def _best(nodes: list[_Builder], plain: dict[str, Any], untagged: bool) -> _Builder | None:
+    """Returns the class that fits an object best; for one without its tag, None unless a class is clearly best."""
     scores = [node.score(plain) for node in nodes]
     if not scores:
         return None
     best = max(scores)
-    if untold and (not best[2] or scores.count(best) > 1):
+    if untagged and (not best[2] or scores.count(best) > 1):
         return None
     return nodes[scores.index(best)]
 
@@ -341,11 +336,11 @@ def _literals(kind: Any) -> tuple[Any, ...]:
 
 
 def _possible(value: Any, kind: Any) -> bool:
-    """Whether `value` could be of `kind`, judged by its JSON type and, for lists, by its first item."""
+    """Returns whether `value` could be of `kind`, judged by its JSON type and, for lists, by its first item."""
     for arg in _flatten((kind,)):
         origin = get_origin(arg)
         struct = origin or arg
-        # A type variable that nobody gave a type stands for anything.
+        # A type variable without an argument is any type.
         if arg is Any or arg is object or isinstance(arg, TypeVar):
             return True
         if origin is Literal:

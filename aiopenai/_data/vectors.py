@@ -1,8 +1,8 @@
-"""Embeddings: lists of floats for whoever looks at them, one block of memory until then.
+"""Embeddings: one block of memory, turned into a list of floats at the first access.
 
 The API sends a vector as base64 of 32-bit floats (little-endian), five times shorter than as decimal numbers. msgspec
-decodes the base64 while it decodes the reply, so what a reply holds are the bytes themselves. A list of Python floats,
-which is six times as large and takes longer to make than all the rest, is made when somebody asks for one.
+decodes the base64 with the rest, so that a reply holds the bytes themselves. A list of Python floats is six times as
+large and takes longer to make than the rest of the reply. The attribute `embedding` makes it at its first access.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from array import array
 from binascii import b2a_base64
 from typing import Any, cast
 
-from aiopenai._data.structs import Model
+from aiopenai._data.model import Model
 
 __all__ = ["Vector", "encoded"]
 
@@ -20,10 +20,10 @@ _ITEM = array("f").itemsize
 
 
 class _Floats:
-    """The attribute `embedding`, before the Struct's own.
+    """The attribute `embedding`, in front of the field of the Struct.
 
-    The Struct keeps what came, as bytes, then a view of the array that was made of them, or the list that was; never
-    two of them. All of it is something that msgspec can encode.
+    The Struct keeps one form only: the received bytes, then a view of the array or the list made of them. msgspec can
+    encode all three.
     """
 
     def __init__(self, slot: Any) -> None:
@@ -58,11 +58,11 @@ class Vector(Model):
             own.__annotations__ = {**own.__annotations__, "embedding": list[float] | bytes}
 
     def as_array(self) -> array[float]:
-        """The vector as an array of 32-bit floats, the same one each time and without a list being made.
+        """Returns the vector as an array of 32-bit floats, the same array each time, without making a list.
 
-        `numpy.asarray(...)` of it is a view. What is changed in it shows in `embedding` until that is first looked
-        at: from then on the list is the vector, and arrays are copies of it. Raises TypeError where there are no
-        floats: the base64 that was asked for.
+        `numpy.asarray(...)` of it is a view. A change of the array shows in `embedding` until the first access to
+        that: from then on the list is the vector, and arrays are copies of it. Raises TypeError for a vector
+        without floats, such as the base64 of `encoding_format="base64"`.
         """
         slot = _slot(self)
         value = slot.__get__(self)
@@ -74,12 +74,12 @@ class Vector(Model):
             slot.__set__(self, memoryview(made))
             return made
         if not isinstance(value, list):
-            raise TypeError("the embedding is not floats; without an encoding_format it will be")
+            raise TypeError("the embedding is not floats: call embeddings.create without encoding_format")
         return array("f", cast("list[float]", value))
 
 
 def encoded(node: Vector) -> None:
-    """Have `embedding` be base64, for whoever asked for that."""
+    """Turns `embedding` into base64, for calls that ask for it."""
     slot = _slot(node)
     value = slot.__get__(node)
     if value.__class__ is bytes:
@@ -87,12 +87,12 @@ def encoded(node: Vector) -> None:
 
 
 def _slot(node: Vector) -> Any:
-    """The Struct's own descriptor of the field."""
+    """Returns the descriptor of the field that the Struct has itself."""
     return cast("Any", type(node)).embedding.slot
 
 
 def _is_floats(raw: bytes) -> bool:
-    """What cannot be floats stays the text that it was."""
+    """Returns whether bytes can be floats; others stay the text that was received."""
     return bool(raw) and len(raw) % _ITEM == 0
 
 

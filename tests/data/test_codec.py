@@ -347,39 +347,49 @@ assert out == [("ResponseCompletedEvent", 7, "Response", "response.completed")] 
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
 
 
-@pytest.mark.skipif(not hasattr(__import__("os"), "fork") or sys.version_info >= (3, 12), reason="forks with threads")
-def test_fork_while_another_thread_decodes() -> None:
-    script = """
-import os, threading
-from aiopenai._data import codec
-from aiopenai.types.chat import ChatCompletion
-codec.Decoder.of(ChatCompletion)(b'{"id": "a"}')
-held, done = threading.Event(), threading.Event()
-def hold():
-    with codec._turn:
-        held.set(), done.wait()
-thread = threading.Thread(target=hold)
-thread.start()
-held.wait()
-child = os.fork()
-if child == 0:
-    os._exit(0 if codec.Decoder.of(ChatCompletion)(b'{"id": "a"}').id == "a" else 1)
-done.set()
-thread.join()
-assert os.waitpid(child, 0)[1] == 0
-"""
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
-
-
-def test_objects_made_by_msgspec_itself_are_no_burden() -> None:
-    from aiopenai._data import codec
-
+def test_objects_made_by_msgspec_itself_are_not_kept() -> None:
     value = {"role": "assistant", "content": "a", "lost": 1}
-    for _ in range(100):
-        msgspec.convert(value, ChatCompletionMessage)
+    made = msgspec.convert(value, ChatCompletionMessage)
+    references = sys.getrefcount(made)
     reply: Any = Decoder.of(ChatCompletionChunk)(chunk("a"))
     assert reply.choices[0].delta.reasoning == "a!"
-    assert codec._made == []
+    assert sys.getrefcount(made) == references == 2
+    assert made.to_dict() == {"role": "assistant", "content": "a"}
+
+
+def test_objects_made_by_msgspec_in_other_threads_keep_out_of_replies() -> None:
+    """Each decode knows its own objects, whatever other threads make meanwhile."""
+    stop = threading.Event()
+    value = {"role": "assistant", "content": "other", "tool_calls": [{"type": "function", "id": "i", "function": {}}]}
+    failures: list[Any] = []
+
+    def convert() -> None:
+        while not stop.is_set():
+            made = msgspec.convert(value, ChatCompletionMessage)
+            if made.to_dict().keys() != value.keys():
+                failures.append(made)
+
+    raw = chunk("mine", owner={"a": None}) + b" " * 64
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    threads = [threading.Thread(target=convert) for _ in range(2)]
+    try:
+        for thread in threads:
+            thread.start()
+        for turn in range(1500):
+            replies = (
+                Decoder.of(ChatCompletionChunk).many([raw] * 3)[0]
+                if turn % 3
+                else [Decoder.of(ChatCompletionChunk)(raw)]
+            )
+            for reply in replies:
+                assert reply.to_dict() == json.loads(raw)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+        sys.setswitchinterval(interval)
+    assert not failures
 
 
 # Encoding

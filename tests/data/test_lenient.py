@@ -10,8 +10,9 @@ import msgspec
 import pytest
 from msgspec import field
 
-from aiopenai._data.lenient import OneOf, fit, fitter, one_of
+from aiopenai._data.lenient import fit, fitter
 from aiopenai._data.structs import Model, OpenObject
+from aiopenai._data.unions import OneOf, one_of
 
 
 class Cat(Model, tag_field="type", tag="cat"):

@@ -279,7 +279,7 @@ def _fields(theirs: Any, ours: type[Model]) -> list[str]:
     """What is not the same: the names in Python and on the wire, their order, and which of them are required."""
     config = ours.__struct_config__
     # In the order of the reference, where a tag may be anywhere.
-    own = {field.name: (field.encode_name, field.required) for field in msgspec.structs.fields(ours)}
+    own = {field.name: (field.encode_name, field.name in ours.__required__) for field in msgspec.structs.fields(ours)}
     due = {
         name: (field.alias or name, field.is_required())
         for name, field in theirs.model_fields.items()
