@@ -162,6 +162,75 @@ class TestForms:
         assert "was there before" in answers[3]["error"]["message"]
 
 
+class TestForeignCharacters:
+    """Files with characters at which text readers cut lines, and with byte order marks."""
+
+    TEXT = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg"
+
+    def lines(self) -> list[str]:
+        bodies = [line(number) for number in range(3)]
+        for body in bodies:
+            body["body"]["messages"][0]["content"] += self.TEXT
+        return [json.dumps(body, ensure_ascii=False) for body in bodies]
+
+    @pytest.mark.parametrize("bom", ["", "\ufeff"])
+    def test_whole_files(self, start: Start, bom: str) -> None:
+        """As Ray's `read_binary_files` has them."""
+        content = (bom + "\r\n".join(self.lines()) + "\n\n").encode()
+        table = start()({"bytes": [content, bom.encode() + json.dumps(line("last")).encode()], "path": ["a", "b"]})
+        assert table["custom_id"] == ["r-0", "r-1", "r-2", "r-last"]
+        assert [said(each) for each in table["text"][:3]] == [f"You said: number {n};{self.TEXT}" for n in range(3)]
+
+    def test_whole_files_of_prompts(self, start: Start) -> None:
+        table = start(model="gpt-4o")({"bytes": [b"\xef\xbb\xbfone;\ntwo;\n"]})
+        assert [said(each) for each in table["text"]] == ["You said: one;", "You said: two;"]
+
+    @pytest.mark.parametrize("kind", [str, str.encode], ids=["text", "bytes"])
+    def test_lines(self, start: Start, kind: Any) -> None:
+        first, *others = self.lines()
+        answers = start()([kind("\ufeff" + first), *map(kind, others)])
+        assert [said(json.loads(each)) for each in answers] == [f"You said: number {n};{self.TEXT}" for n in range(3)]
+
+    def test_a_column_of_texts(self, start: Start) -> None:
+        first, *others = self.lines()
+        table = start()({"text": ["\ufeff" + first, *others]})
+        assert table["custom_id"] == ["r-0", "r-1", "r-2"]
+
+    def test_dask_reads_them_whole(self, tmp_path: Path) -> None:
+        bag = pytest.importorskip("dask.bag")
+        path = tmp_path / "in.jsonl"
+        path.write_text("\ufeff" + "\n".join(self.lines()) + "\n", encoding="utf-8")
+        assert len(bag.read_text(str(path)).compute(scheduler="sync")) == 3
+
+
+class TestMixedTexts:
+    def test_one_request_makes_all_texts_requests(self, start: Start, server: Server) -> None:
+        answers = [json.loads(each) for each in start(model="gpt-4o")(["{", '{"messages": []}', *texts(1)])]
+        assert [each["error"] and each["error"]["code"] for each in answers] == ["bad_line", "bad_line", None]
+        assert server.request_count == 1
+
+
+class TestBrokenDisk:
+    @pytest.mark.parametrize("name", ["write", "fsync"])
+    def test_is_one_clear_error(self, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        worker = start()
+        with monkeypatch.context() as patch:
+
+            def fail(*_: Any) -> Any:
+                raise OSError(28, "No space left on device")
+
+            patch.setattr(f"aiopenai._jobs.outputs.os.{name}", fail)
+            with pytest.raises(FilesError, match="No space left on device") as caught:
+                worker(texts(1, 2))
+            assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+        assert len(worker(texts(1, 2))) == 2
+
+    def test_a_folder_that_cannot_be_made(self, start: Start, tmp_path: Path) -> None:
+        (tmp_path / "job").write_text("a file")
+        with pytest.raises(FilesError, match="File exists"):
+            start()(texts(1))
+
+
 class TestOptions:
     @pytest.mark.parametrize(
         ("options", "error"),

@@ -84,7 +84,7 @@ class BatchJournal:
                 try:
                     self._replay(_decode_entry(raw))
                 except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                    self.close()
+                    self._log.close()
                     raise FilesError(f"{path}: line {number} is not an entry of a journal: {error}") from error
 
     def begin(self, name: str, lines: list[tuple[int, int]], keys: list[str]) -> None:

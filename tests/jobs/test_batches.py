@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from aiopenai import AsyncOpenAI
+from aiopenai import APIStatusError, AsyncOpenAI, BadRequestError, InternalServerError
 from aiopenai.__main__ import main
 from aiopenai._jobs import batches as engines
 from aiopenai._jobs.batches import BatchEngine
-from aiopenai._jobs.failures import JobError
+from aiopenai._jobs.failures import FilesError, JobError, UsageError
 from aiopenai._jobs.inputs import opened_source
+from aiopenai._jobs.journal import BatchJournal
 from aiopenai._jobs.progress import JobProgress, Prices
 from aiopenai._jobs.state import JobFiles
 from aiopenai.testing import Server
@@ -40,7 +41,7 @@ def line(number: int, *, url: str = "/v1/chat/completions", **body: Any) -> dict
 
 
 def write(path: Path, *lines: Any) -> Path:
-    path.write_text("".join(json.dumps(each) + "\n" for each in lines))
+    path.write_text("".join((each if isinstance(each, str) else json.dumps(each)) + "\n" for each in lines))
     return path
 
 
@@ -55,15 +56,16 @@ def names(path: Path) -> list[str]:
 class Run:
     """One run of a process: the files are opened, worked on and closed."""
 
-    def __init__(self, tmp_path: Path, **limits: int) -> None:
+    def __init__(self, tmp_path: Path, ask_changed: bool = False, **limits: int) -> None:
         self.output = tmp_path / "out.jsonl"
         self.errors = tmp_path / "out.errors.jsonl"
         self.journal = tmp_path / "out.batches.jsonl"
         with opened_source(tmp_path / "in.jsonl") as source:
-            self.job = JobFiles(source, self.output)
+            self.job = JobFiles(source, self.output, ask_changed=ask_changed)
         self.progress = JobProgress(self.job.total, Prices(), done=self.job.done, failed=self.job.failed)
         self.progress.begin()
-        self.batches = BatchEngine(self.job, **limits)
+        self.said: list[str] = []
+        self.batches = BatchEngine(self.job, ask_changed=ask_changed, say=self.said.append, **limits)
 
     async def __call__(self, client: AsyncOpenAI) -> Run:
         try:
@@ -214,3 +216,366 @@ class TestInterrupted:
             assert main(arguments) == 2
             assert server.request_count == 0
         assert "--batch collects them" in capsys.readouterr().err
+
+
+class Results:
+    """Answers of the API's own making: the batch, and the lines of its results."""
+
+    def __init__(self, server: Server, lines: list[bytes], **batch: Any) -> None:
+        whole = {
+            "id": "batch_1",
+            "object": "batch",
+            "endpoint": "/v1/chat/completions",
+            "completion_window": "24h",
+            "created_at": 1,
+            "input_file_id": "file_in",
+            "status": "completed",
+            "output_file_id": "file_out",
+            **batch,
+        }
+        server.reply_with("/batches/batch_1", whole)
+        server.reply_with("/batches", whole)
+        server.reply_with("/files/file_out/content", b"\n".join(lines), content_type="application/jsonl")
+
+
+def result(number: int, **more: Any) -> bytes:
+    body = {
+        "id": "x",
+        "object": "chat.completion",
+        "choices": [],
+        "usage": {"prompt_tokens": 3, "completion_tokens": 4},
+    }
+    response = {"status_code": 200, "request_id": "req_1", "body": {**body, **more}}
+    return json.dumps(
+        {"id": f"batch_req_{number}", "custom_id": f"r-{number}", "response": response, "error": None}
+    ).encode()
+
+
+class TestTornResults:
+    """A line that cannot be read costs its own request and no other one."""
+
+    @pytest.mark.parametrize(
+        "torn",
+        [
+            result(1)[:-20],
+            b"\x00" * 50,
+            b"<html>",
+            b"[]",
+            b'{"custom_id": 1}',
+            b"{}",
+            b'{"id": "x"}',
+        ],
+        ids=["torn", "zeros", "html", "array", "number", "empty", "no-id"],
+    )
+    @pytest.mark.parametrize("place", [0, 1, 2])
+    async def test_one(self, server: Server, client: AsyncOpenAI, tmp_path: Path, torn: bytes, place: int) -> None:
+        write(tmp_path / "in.jsonl", *map(line, range(3)))
+        lines = [result(0), result(2)]
+        lines.insert(place, torn)
+        Results(server, lines)
+        run = await Run(tmp_path)(client)
+        assert ids(run.output) == {"r-0": 1, "r-2": 1}
+        assert ids(run.errors) == {"r-1": 1}
+        (failed,) = map(json.loads, run.errors.read_text().splitlines())
+        assert failed["error"]["message"] == "its result in the batch batch_1 cannot be read"
+        assert run.said == ["1 line of the results of the batch batch_1 cannot be read; their requests count as failed"]
+        assert not run.journal.exists()
+        assert (run.progress.read, run.progress.written) == (6, 8)
+
+    @pytest.mark.parametrize(
+        ("raw", "value"),
+        [
+            (result(1, x=float("nan")), None),
+            (result(1, x="caf").replace(b'"caf"', b'"caf\xe9"'), "caf\ufffd"),
+            (result(1, x="half").replace(b'"half"', b'"half \\ud83d"'), "half \ufffd"),
+        ],
+        ids=["nan", "latin1", "surrogate"],
+    )
+    async def test_badly_encoded(
+        self, server: Server, client: AsyncOpenAI, tmp_path: Path, raw: bytes, value: Any
+    ) -> None:
+        write(tmp_path / "in.jsonl", *map(line, range(2)))
+        Results(server, [b"\xef\xbb\xbf" + result(0), b"", raw])
+        run = await Run(tmp_path)(client)
+        assert ids(run.output) == {"r-0": 1, "r-1": 1}
+        last = json.loads(run.output.read_text().splitlines()[-1])
+        assert last["response"]["body"]["x"] == value
+        assert run.progress.written == 8
+        assert run.said == []
+
+    async def test_usage_of_any_form(self, server: Server, client: AsyncOpenAI, tmp_path: Path) -> None:
+        write(tmp_path / "in.jsonl", line(0), line(1))
+        Results(server, [result(0, usage={"prompt_tokens": "3", "completion_tokens": 4.0}), result(1, usage=None)])
+        run = await Run(tmp_path)(client)
+        assert (run.progress.read, run.progress.written) == (3, 4)
+
+    async def test_results_of_other_requests_are_left_out(
+        self, server: Server, client: AsyncOpenAI, tmp_path: Path
+    ) -> None:
+        write(tmp_path / "in.jsonl", line(0))
+        Results(server, [result(7), result(0), result(0)])
+        run = await Run(tmp_path)(client)
+        assert ids(run.output) == {"r-0": 1}
+
+    async def test_failed_lines(self, server: Server, client: AsyncOpenAI, tmp_path: Path) -> None:
+        write(tmp_path / "in.jsonl", line(0), line(1))
+        refused = json.dumps({"custom_id": "r-0", "response": {"status_code": 400, "body": {"error": "no"}}}).encode()
+        expired = json.dumps({"custom_id": "r-1", "response": None, "error": {"code": "batch_expired"}}).encode()
+        Results(server, [refused, expired])
+        run = await Run(tmp_path)(client)
+        assert ids(run.errors) == {"r-0": 1, "r-1": 1}
+        assert run.progress.failures()[0].startswith("1 x status 400: ")
+
+
+class TestNoRoom:
+    """Lines that exceed the limit of enqueued tokens are left, and sent when another batch has ended."""
+
+    REFUSED = "Enqueued token limit reached for gpt-4o in organization org-1. Limit: 90,000 enqueued tokens."
+
+    @pytest.fixture(autouse=True)
+    def _soon(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(engines, "FIRST_RETRY", 0.02)
+        monkeypatch.setattr(engines, "LAST_RETRY", 0.05)
+
+    def failed(self, **error: Any) -> dict[str, Any]:
+        return {
+            "id": "batch_no",
+            "object": "batch",
+            "endpoint": "/v1/chat/completions",
+            "completion_window": "24h",
+            "created_at": 1,
+            "input_file_id": "file_in",
+            "status": "failed",
+            "errors": {"object": "list", "data": [error]},
+        }
+
+    @pytest.mark.parametrize(
+        "error",
+        [{"code": "token_limit_exceeded", "message": "too many"}, {"message": REFUSED}],
+        ids=["code", "message"],
+    )
+    async def test_later(self, server: Server, client: AsyncOpenAI, tmp_path: Path, error: Any) -> None:
+        """The second and the third batch are refused once each."""
+        write(tmp_path / "in.jsonl", *map(line, range(6)))
+        made = [0]
+
+        def refused(request: Any) -> bool:
+            made[0] += request.method == "POST" and request.path == "/v1/batches"
+            return request.method == "POST" and request.path == "/v1/batches" and made[0] in (2, 3)
+
+        server.fault(status=200, body=self.failed(**error), times=2, match=refused)
+        server.reply_with("/batches/batch_no", self.failed(**error))
+        run = await Run(tmp_path, max_lines=2)(client)
+        assert ids(run.output) == {f"r-{number}": 1 for number in range(6)}
+        assert not run.errors.exists()
+        assert not run.journal.exists()
+
+    async def test_when_made(self, server: Server, client: AsyncOpenAI, tmp_path: Path) -> None:
+        write(tmp_path / "in.jsonl", *map(line, range(6)))
+        body = {"error": {"code": "token_limit_exceeded", "message": self.REFUSED}}
+        server.fault(
+            status=400, body=body, times=2, match=lambda request: request.method == "POST" and "batches" in request.path
+        )
+        run = await Run(tmp_path)(client)
+        assert ids(run.output) == {f"r-{number}": 1 for number in range(6)}
+        # Refused alone, a batch is cut in halves.
+        assert max(batch.request_counts.total for batch in await batches_of(client)) <= 3
+
+    async def test_never(
+        self, server: Server, client: AsyncOpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(engines, "MAX_REFUSALS", 3)
+        write(tmp_path / "in.jsonl", line(1))
+        server.fault(
+            status=400,
+            body={"error": {"message": self.REFUSED}},
+            times=None,
+            match=lambda request: request.method == "POST" and "batches" in request.path,
+        )
+        run = Run(tmp_path)
+        with pytest.raises(JobError, match=r"had no room for a batch 3 times in a row: .*Enqueued token limit"):
+            await run(client)
+        server.clear_faults()
+        assert ids((await Run(tmp_path)(client)).output) == {"r-1": 1}
+
+    async def test_other_refusals(self, server: Server, client: AsyncOpenAI, tmp_path: Path) -> None:
+        write(tmp_path / "in.jsonl", line(1))
+        server.fault(status=400, match=lambda request: request.method == "POST" and "batches" in request.path)
+        with pytest.raises(BadRequestError):
+            await Run(tmp_path)(client)
+        # Its part is looked for, and its lines are sent again.
+        assert ids((await Run(tmp_path)(client)).output) == {"r-1": 1}
+
+    async def test_is_shown(
+        self, server: Server, client: AsyncOpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(engines, "FIRST_RETRY", 30.0)
+        write(tmp_path / "in.jsonl", line(1))
+        server.fault(
+            status=400,
+            body={"error": {"message": self.REFUSED}},
+            match=lambda request: request.method == "POST" and "batches" in request.path,
+        )
+        run = Run(tmp_path)
+        task = asyncio.ensure_future(run(client))
+        while "limit of enqueued tokens" not in run.progress.facts():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        assert "others wait for 30 s" in run.progress.facts()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+class TestLooking:
+    @pytest.mark.parametrize(
+        "fault",
+        [{"status": 500}, {"status": 503}, {"status": 429, "headers": {"retry-after-ms": "1"}}, {"reset": True}],
+        ids=["500", "503", "429", "reset"],
+    )
+    @pytest.mark.parametrize("path", ["/batches/", "/content"])
+    async def test_a_server_that_fails_for_a_while(
+        self, server: Server, client: AsyncOpenAI, tmp_path: Path, fault: Any, path: str
+    ) -> None:
+        write(tmp_path / "in.jsonl", *map(line, range(4)))
+        found = server.fault(times=5, match=lambda request: request.method == "GET" and path in request.path, **fault)
+        run = Run(tmp_path)
+        troubles: list[str] = []
+
+        async def watch() -> None:
+            while True:
+                troubles.append(run.progress.trouble)
+                await asyncio.sleep(0)
+
+        watching = asyncio.ensure_future(watch())
+        await run(client.with_options(max_retries=0))
+        watching.cancel()
+        assert ids(run.output) == {f"r-{number}": 1 for number in range(4)}
+        assert found.applied == 5
+        assert any(troubles)
+        assert run.progress.trouble == ""
+
+    async def test_but_not_for_ever(
+        self, server: Server, client: AsyncOpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(engines, "MAX_FAILED_LOOKS", 3)
+        write(tmp_path / "in.jsonl", line(1))
+        server.fault(status=500, times=None, match=lambda request: request.method == "GET")
+        with pytest.raises(InternalServerError):
+            await Run(tmp_path)(client.with_options(max_retries=0))
+        server.clear_faults()
+        assert ids((await Run(tmp_path)(client)).output) == {"r-1": 1}
+
+    @pytest.mark.parametrize(
+        "fault", [{"status": 401}, {"status": 429, "headers": {"retry-after": "9999"}}], ids=["401", "hours"]
+    )
+    async def test_a_refusal(self, server: Server, client: AsyncOpenAI, tmp_path: Path, fault: Any) -> None:
+        write(tmp_path / "in.jsonl", line(1))
+        server.fault(times=None, match=lambda request: request.method == "GET", **fault)
+        with pytest.raises(APIStatusError):
+            await Run(tmp_path)(client.with_options(max_retries=0))
+
+    async def test_an_unknown_status(
+        self, server: Server, client: AsyncOpenAI, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write(tmp_path / "in.jsonl", line(0))
+        Results(server, [result(0)], status="paused")
+        run = Run(tmp_path)
+        task = asyncio.ensure_future(run(client))
+        while "1 with the unknown status 'paused'" not in run.progress.facts():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        assert run.said == ["the batch batch_1 has the unknown status 'paused'; its end is waited for"]
+        server.clear_replies()
+        Results(server, [result(0)])
+        await task
+        assert ids(run.output) == {"r-0": 1}
+        # A batch that never ends is given up some day.
+        monkeypatch.setattr(engines, "MAX_WAIT_SECONDS", 0.0)
+        write(tmp_path / "in.jsonl", line(0), line(1))
+        server.clear_replies()
+        Results(server, [], status="paused")
+        with pytest.raises(JobError, match="have not ended within"):
+            await Run(tmp_path)(client)
+
+
+class TestChanged:
+    """Lines that are under way are sent once, and their results are not taken for those of other requests."""
+
+    async def under_way(self, client: AsyncOpenAI, tmp_path: Path) -> None:
+        run = Run(tmp_path)
+        task = asyncio.ensure_future(run(client))
+        while not [part for part in run.batches._journal.parts.values() if part.batch]:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert run.journal.exists()
+
+    @pytest.mark.parametrize("how", ["on top", "in place", "removed"])
+    async def test_lines(self, client: AsyncOpenAI, tmp_path: Path, how: str) -> None:
+        write(tmp_path / "in.jsonl", *map(line, range(3)))
+        await self.under_way(client, tmp_path)
+        lines = {
+            "on top": [line(9), *map(line, range(3))],
+            "in place": [line(0), line(1, model="gpt-4o-mini"), line(2)],
+            "removed": [line(0), line(2)],
+        }[how]
+        write(tmp_path / "in.jsonl", *lines)
+        with pytest.raises(UsageError, match="under way in a batch have changed; restore them"):
+            await Run(tmp_path)(client)
+        run = await Run(tmp_path, ask_changed=True)(client)
+        assert ids(run.output) == {each["custom_id"]: 1 for each in lines}
+        assert not run.journal.exists()
+
+    async def test_lines_that_are_added(self, client: AsyncOpenAI, tmp_path: Path) -> None:
+        write(tmp_path / "in.jsonl", *map(line, range(3)))
+        await self.under_way(client, tmp_path)
+        write(tmp_path / "in.jsonl", *map(line, range(5)))
+        run = await Run(tmp_path)(client)
+        assert ids(run.output) == {f"r-{number}": 1 for number in range(5)}
+        assert sum(batch.request_counts.total for batch in await batches_of(client)) == 5
+
+    async def test_meanwhile(self, client: AsyncOpenAI, tmp_path: Path) -> None:
+        write(tmp_path / "in.jsonl", *map(line, range(3)))
+        run = Run(tmp_path)
+        task = asyncio.ensure_future(run(client))
+        while not [part for part in run.batches._journal.parts.values() if part.batch]:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        write(tmp_path / "in.jsonl", line(9), *map(line, range(3)))
+        with pytest.raises(JobError, match="has changed while its lines were under way"):
+            await task
+        assert not run.output.read_bytes()
+
+    async def test_results_are_tied_to_their_requests(self, client: AsyncOpenAI, tmp_path: Path) -> None:
+        write(tmp_path / "in.jsonl", line(0))
+        run = await Run(tmp_path)(client)
+        assert len(json.loads(run.output.read_text())["request_hash"]) == 32
+        write(tmp_path / "in.jsonl", line(0, model="gpt-4o-mini"))
+        with pytest.raises(UsageError, match="another content or model"):
+            Run(tmp_path)
+
+
+class TestJournal:
+    def test_of_an_earlier_release(self, tmp_path: Path) -> None:
+        """Parts without keys are known by their line numbers."""
+        write(tmp_path / "in.jsonl", line(1), line(2))
+        path = write(tmp_path / "j.jsonl", {"custom_id": "p", "lines": [[2, 2]]}, {"custom_id": "p", "batch": "b"})
+        journal = BatchJournal(path)
+        assert journal.parts["p"].batch == "b"
+        assert journal.parts["p"].size == 1
+        assert journal.parts["p"].key_list() == []
+        journal.over("p")
+        journal.close()
+        assert not path.exists()
+
+    @pytest.mark.parametrize("content", ["dear diary\n", '{"custom_id": 1}\n', "[]\n"])
+    def test_a_file_of_something_else(self, tmp_path: Path, content: str) -> None:
+        path = tmp_path / "j.jsonl"
+        path.write_text(content)
+        with pytest.raises(FilesError, match="line 1 is not an entry of a journal"):
+            BatchJournal(path)
+        assert path.read_text() == content
+
+    def test_blank_lines(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "j.jsonl", "", {"custom_id": "p", "lines": [[2, 2]]}, "")
+        journal = BatchJournal(path)
+        assert set(journal.parts) == {"p"}
+        journal.close()
+        assert path.exists()

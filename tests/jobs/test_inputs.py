@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiopenai._jobs.failures import FilesError, UsageError
-from aiopenai._jobs.inputs import RequestFile
+from aiopenai._jobs.inputs import RequestFile, opened_source
 from aiopenai._jobs.lines import BadLine, RequestLine
 
 
@@ -95,3 +96,145 @@ class TestRequestFile:
                 continue
             for each in file:
                 assert isinstance(each, (RequestLine, BadLine))
+
+
+GOOD = [json.dumps(line(f"r-{number}")) for number in range(3)]
+WHOLE = json.dumps(line("bad"))
+
+
+class TestKinds:
+    """A file in which any line looks like a request holds requests, and no line of it is sent as a prompt."""
+
+    @pytest.mark.parametrize(
+        "broken",
+        [
+            json.dumps({"url": "/v1/chat/completions", "body": line()["body"]}),
+            json.dumps({"model": "m", "messages": []}),
+            json.dumps({"custom_id": "x"}),
+            WHOLE[:-1],
+            WHOLE[: len(WHOLE) // 2],
+            WHOLE[len(WHOLE) // 2 :],
+            "{",
+            "# requests of May",
+            "custom_id,url,body",
+            '"a string"',
+            "null",
+            "\x00\x00",
+        ],
+        ids=[
+            "no-id",
+            "body",
+            "no-body",
+            "torn",
+            "half",
+            "tail",
+            "brace",
+            "comment",
+            "header",
+            "string",
+            "null",
+            "zeros",
+        ],
+    )
+    @pytest.mark.parametrize("place", [0, 1, 3])
+    def test_one_bad_line_is_one_bad_line(self, tmp_path: Path, broken: str, place: int) -> None:
+        lines = [*GOOD[:place], broken, *GOOD[place:]]
+        found = list(RequestFile(write(tmp_path / "in.jsonl", *lines), "gpt-4o"))
+        assert [each.number for each in found if isinstance(each, BadLine)] == [place + 1]
+        assert [each.custom_id for each in found if isinstance(each, RequestLine)] == ["r-0", "r-1", "r-2"]
+
+    @pytest.mark.parametrize(
+        "only",
+        [
+            WHOLE[:-1],
+            WHOLE[:60],
+            json.dumps({"model": "m", "messages": []}),
+            json.dumps({"url": "/v1/embeddings", "body": {}}),
+        ],
+        ids=["torn", "half", "body", "no-id"],
+    )
+    def test_a_file_of_one_broken_request(self, tmp_path: Path, only: str) -> None:
+        (found,) = RequestFile(write(tmp_path / "in.jsonl", only), "gpt-4o")
+        assert isinstance(found, BadLine)
+
+    @pytest.mark.parametrize(
+        "prompt",
+        [
+            '"Hello," she said.',
+            '"Hello"',
+            '"',
+            '""quoted" twice"',
+            '"open',
+            '{"name": "Ada", "born": 1815}',
+            "{{ template }}",
+            "[1, 2, 3]",
+            'What does "custom_id": mean?',
+            "a\u2028b\x0bc\x85d",
+            "\ufeffnot at the beginning of the file",
+        ],
+    )
+    def test_prompts(self, tmp_path: Path, prompt: str) -> None:
+        path = write(tmp_path / "in.txt", "first", prompt, "last")
+        found = list(RequestFile(path, "gpt-4o"))
+        texts = [json.loads(each.content)["messages"][0]["content"] for each in found if isinstance(each, RequestLine)]
+        assert texts == ["first", "Hello" if prompt == '"Hello"' else prompt, "last"]
+
+    @pytest.mark.parametrize("lines", [["One?"], ["One?", '"Two?"'], ['"Two?"'], ["", "One?"]])
+    def test_prompts_without_a_model(self, tmp_path: Path, lines: list[str]) -> None:
+        with pytest.raises(UsageError, match=r"in\.txt has prompts and no requests: --model"):
+            RequestFile(write(tmp_path / "in.txt", *lines))
+
+    def test_broken_objects_without_a_model(self, tmp_path: Path) -> None:
+        found = list(RequestFile(write(tmp_path / "in.txt", "{", "text")))
+        assert [type(each) for each in found] == [BadLine, BadLine]
+
+    @pytest.mark.parametrize("where", ["content", "key", "custom_id"])
+    def test_bytes_that_are_not_utf8(self, tmp_path: Path, where: str) -> None:
+        raw = json.dumps(
+            line("caf\u00e9", body={"model": "m", "caf\u00e9": "x", "input": "caf\u00e9"}), ensure_ascii=False
+        )
+        path = tmp_path / "in.jsonl"
+        path.write_bytes(GOOD[0].encode() + b"\n" + raw.encode("latin-1") + b"\n" + GOOD[1].encode())
+        found = list(RequestFile(path))
+        assert [type(each) for each in found] == [RequestLine, BadLine, RequestLine]
+        assert "utf-8" in str(found[1])
+
+    def test_a_line_without_an_end(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("aiopenai._jobs.inputs.MAX_LINE_BYTES", 100)
+        with pytest.raises(FilesError, match="line 2 is longer than 100 bytes"):
+            RequestFile(write(tmp_path / "in.txt", "x", "y" * 200), "m")
+
+    def test_ranges_of_lines(self, tmp_path: Path) -> None:
+        lines = [json.dumps(line(f"r-{number}")) for number in range(1, 11)]
+        lines[4] = "{"
+        file = RequestFile(write(tmp_path / "in.jsonl", *lines))
+        numbers = [each.number for each in file.lines_in([(2, 3), (5, 6), (9, 9)])]
+        assert numbers == [2, 3, 6, 9]
+        assert [each.number for each in file.lines_in([(10, 20)])] == [10]
+        assert list(file.lines_in([])) == []
+
+
+class TestSource:
+    def test_a_file(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "in.jsonl", "x")
+        (tmp_path / "link").hardlink_to(path)
+        with opened_source(path) as source:
+            assert source.path == path
+            assert source.is_same_file(tmp_path / "link")
+            assert not source.is_same_file(tmp_path / "none")
+
+    @pytest.mark.parametrize("name", ["none", "."])
+    def test_no_file(self, tmp_path: Path, name: str) -> None:
+        with pytest.raises(UsageError, match="is not a file"), opened_source(tmp_path / name):
+            pass
+
+    def test_standard_input(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"One?\nTwo?\n")))
+        with opened_source("-") as source:
+            assert source.name == "standard input"
+            assert source.path.read_bytes() == b"One?\nTwo?\n"
+            assert not source.is_same_file(source.path)
+        assert not source.path.exists()
+        monkeypatch.setattr("sys.stdin", None)
+        with pytest.raises(UsageError, match="standard input is closed"), opened_source("-"):
+            pass
