@@ -73,8 +73,14 @@ def _bar(progress: JobProgress, stream: TextIO) -> Generator[Callable[[], None],
         with _text_lines(progress, stream) as show_line:
             yield show_line
         return
+
+    class ReportConsole(Console):
+        def on_broken_pipe(self) -> None:
+            # The method of `rich` ends the process, and closes standard output.
+            raise BrokenPipeError
+
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[facts]}", markup=False))
-    with Progress(*columns, console=Console(file=stream), auto_refresh=False) as bar:
+    with Progress(*columns, console=ReportConsole(file=stream), auto_refresh=False) as bar:
         task = bar.add_task("", total=progress.total, facts="")
 
         def show() -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from aiopenai._jobs import outputs
 from aiopenai._jobs.failures import FilesError
 from aiopenai._jobs.lines import finished_line
-from aiopenai._jobs.outputs import ResultFile
+from aiopenai._jobs.outputs import ResultFile, ResultStream, beside, is_stream
 
 
 def write(path: Path, *lines: Any) -> Path:
@@ -67,3 +71,143 @@ class TestResultFile:
     def test_where_nothing_can_be_written(self, tmp_path: Path) -> None:
         with pytest.raises(FilesError):
             ResultFile(tmp_path)
+
+    @pytest.mark.parametrize("name", ["write", "fsync", "close"])
+    def test_takes_nothing_after_an_error(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+        path = tmp_path / "out.jsonl"
+        log = ResultFile(path)
+        log.append(finished_line("a", 200, None, b"{}"))
+        log.sync()
+        before = path.read_bytes()
+        real = getattr(os, name)
+
+        def fail(fd: int, *rest: Any) -> Any:
+            if name == "close":
+                real(fd)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, name, fail)
+            if name == "close":
+                with pytest.raises(FilesError, match="No space left"):
+                    log.close()
+                return
+
+            def use() -> None:
+                log.append(finished_line("b", 200, None, b"{}"))
+                log.sync()
+
+            with pytest.raises(FilesError, match="No space left"):
+                use()
+        for again in (lambda: log.append(b"{}"), log.sync):
+            with pytest.raises(FilesError, match="No space left"):
+                again()
+        # The error was raised before: the end is silent.
+        log.close()
+        assert path.read_bytes().startswith(before)
+
+    @pytest.mark.parametrize("written", [0, 1, 20])
+    def test_a_line_that_was_written_in_part_is_taken_back(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+    ) -> None:
+        path = tmp_path / "out.jsonl"
+        log = ResultFile(path)
+        log.append(finished_line("a", 200, None, b"{}"))
+        before = path.read_bytes()
+        real = os.write
+        calls = 0
+
+        def fail(fd: int, data: bytes) -> int:
+            nonlocal calls
+            calls += 1
+            if calls == 1 and written:
+                return real(fd, data[:written])
+            raise OSError(errno.EIO, "Input/output error")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "write", fail)
+            with pytest.raises(FilesError):
+                log.append(finished_line("b", 200, None, b"{}"))
+        log.close()
+        assert path.read_bytes() == before
+
+    def test_a_file_that_was_replaced_before_the_lock(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "out.jsonl"
+        path.write_bytes(finished_line("old", 200, None, b"{}"))
+        real = outputs._lock_file
+        calls = 0
+
+        def lock(fd: int, name: Path) -> None:
+            nonlocal calls
+            calls += 1
+            if calls == 1:
+                new = tmp_path / "new"
+                new.write_bytes(finished_line("new", 200, None, b"{}"))
+                new.replace(path)
+            real(fd, name)
+
+        monkeypatch.setattr(outputs, "_lock_file", lock)
+        log = ResultFile(path)
+        assert ids(log) == ["new"]
+        log.append(finished_line("more", 200, None, b"{}"))
+        assert ids(log) == ["new", "more"]
+        log.close()
+        assert calls == 2
+
+    def test_a_file_system_without_locks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        fcntl = pytest.importorskip("fcntl")
+
+        def fail(*_: Any) -> None:
+            raise OSError(errno.ENOLCK, "No locks available")
+
+        monkeypatch.setattr(fcntl, "flock", fail)
+        with pytest.raises(FilesError, match="it cannot be locked: No locks available"):
+            ResultFile(tmp_path / "out.jsonl")
+
+    def test_a_system_without_locks(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "fcntl", None)
+        first, second = ResultFile(tmp_path / "out.jsonl"), ResultFile(tmp_path / "out.jsonl")
+        first.close()
+        second.close()
+
+    @pytest.mark.parametrize("raw", [b"[1]", b'{"custom_id": 5}', b'{"x": "y"}'])
+    def test_whole_lines_that_are_no_results(self, tmp_path: Path, raw: bytes) -> None:
+        path = tmp_path / "out.jsonl"
+        path.write_bytes(raw + b"\n")
+        log = ResultFile(path)
+        with pytest.raises(FilesError, match="line 1 is not a result"):
+            ids(log)
+        log.close()
+        assert path.read_bytes() == raw + b"\n"
+
+
+class TestStreams:
+    def test_names(self, tmp_path: Path) -> None:
+        for name in ("-", "/dev/stdout", "/dev/stderr", "/dev/fd/7", "/dev/null", "/proc/self/fd/1"):
+            assert is_stream(Path(name))
+        for path in (tmp_path, tmp_path / "none", Path("/dev/shm/none"), Path("./-x")):
+            assert not is_stream(path)
+
+    def test_writes(self, tmp_path: Path) -> None:
+        os.mkfifo(tmp_path / "pipe")
+        reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+        stream = ResultStream(tmp_path / "pipe")
+        stream.append(b"one\n")
+        stream.sync()
+        stream.close()
+        assert os.read(reader, 100) == b"one\n"
+        os.close(reader)
+
+    def test_errors(self) -> None:
+        with pytest.raises(FilesError, match="/dev/fd/999: Bad file descriptor"):
+            ResultStream(Path("/dev/fd/999"))
+        stream = ResultStream(Path("/dev/full"))
+        with pytest.raises(FilesError, match="/dev/full: No space left"):
+            stream.append(b"x")
+        stream.close()
+
+
+def test_names_beside() -> None:
+    assert beside(Path("a/out.jsonl"), "errors") == Path("a/out.errors.jsonl")
+    assert beside(Path("out"), "errors") == Path("out.errors.jsonl")
+    assert beside(Path("out.v1.txt"), "new") == Path("out.v1.new.txt")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from aiopenai._jobs.usage import Tokens
+import pytest
+
+from aiopenai._jobs.usage import Tokens, tokens_of
 
 
 def test_tokens_by_any_name() -> None:
@@ -10,3 +12,29 @@ def test_tokens_by_any_name() -> None:
     assert Tokens(input_tokens=3, output_tokens=4).written == 4
     assert Tokens(total_tokens=9).read == 9
     assert Tokens().read == Tokens().written == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "read", "written"),
+    [
+        (b'{"usage": {"prompt_tokens": 3, "completion_tokens": 4}}', 3, 4),
+        (b'{"usage": {"prompt_tokens": 3.0, "completion_tokens": "4"}}', 3, 4),
+        (b'{"usage": {"prompt_tokens": 3.5, "completion_tokens": 4}}', 3, 4),
+        (b'\xef\xbb\xbf{"usage": {"input_tokens": 3, "output_tokens": 4}}', 3, 4),
+        (b'{"x": NaN, "usage": {"prompt_tokens": "3.0", "completion_tokens": null}}', 3, 0),
+        (b'{"x": "\\ud800", "usage": {"total_tokens": 9}}', 9, 0),
+        (b'{"x": "\xe9", "usage": {"prompt_tokens": 3, "completion_tokens": {}}}', 3, 0),
+        (b'{"usage": {"prompt_tokens": -3, "completion_tokens": "many", "total_tokens": true}}', 1, 0),
+    ],
+)
+def test_of_a_reply(content: bytes, read: int, written: int) -> None:
+    tokens = tokens_of(content)
+    assert tokens is not None
+    assert (max(tokens.read, 0), tokens.written) == (read, written)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"usage": null}', b'{"usage": 3}', b'{"usage": []}', b"<html>", b"[" * 5_000]
+)
+def test_of_a_reply_without_any(content: bytes) -> None:
+    assert tokens_of(content) is None
