@@ -181,6 +181,7 @@ api_version: str | None = _os.environ.get("OPENAI_API_VERSION")
 azure_endpoint: str | None = _os.environ.get("AZURE_OPENAI_ENDPOINT")
 azure_ad_token: str | None = None
 azure_ad_token_provider: _Callable[[], str] | None = None
+bedrock_token_provider: _Callable[[], str] | None = None
 
 NoneType = type(None)
 
@@ -236,6 +237,9 @@ if not TYPE_CHECKING:
         if name == "__all__":
             return ["VERSION", "NoneType", "__version__", "types", *_WHERE]
         value: object
+        if name in ("_load_client", "_reset_client"):
+            module = import_module("aiopenai._client.module")
+            return module.load if name == "_load_client" else module.reset
         if name in _NAMESPACES:
             value = import_module("aiopenai._client.module").Namespace(name)
         elif name in _DEFAULTS:

@@ -1,8 +1,7 @@
-"""The client behind `aiopenai.chat`, `aiopenai.responses` and so on, for programs without one of their own.
+"""The client behind `aiopenai.chat`, `aiopenai.responses` and so on, for programs that make no client.
 
-It is blocking, is made when it is first needed, and is configured by the attributes of the package: what these are set
-to counts from the next call on. What is absent is taken from the environment, as by every client, and can be read from
-the attributes then.
+It is blocking and made on first use. The attributes of the package configure it, and a changed attribute takes effect
+with the next call. Attributes that are None come from the environment, and can be read after the first use.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Iterable
 from typing import Any
 
 from typing_extensions import override
@@ -22,7 +22,7 @@ from aiopenai._client.blocking import OpenAI
 from aiopenai._client.configuration import BaseURL, checked_key, checked_secret
 from aiopenai.errors import OpenAIError
 
-__all__ = ["Namespace", "load"]
+__all__ = ["AmbiguousServiceError", "Namespace", "current", "load", "reset"]
 
 _package: Any = sys.modules["aiopenai"]
 _SETTINGS = (
@@ -39,17 +39,27 @@ _SETTINGS = (
     "http_client",
 )
 _FROM_ENVIRONMENT = _SETTINGS[:5]
-_AZURE_SETTINGS = ("azure_endpoint", "azure_ad_token", "azure_ad_token_provider")
-_AZURE_VARIABLES = ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_ENDPOINT", "AZURE_OPENAI_AD_TOKEN")
+_AZURE_SETTINGS = ("azure_ad_token", "azure_ad_token_provider")
+_AZURE_VARIABLES = ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN")
 
-_client: _ModuleClient | None = None
+_client: OpenAI | None = None
 _lock = threading.Lock()
 
 
-def load() -> OpenAI:
-    """The client, made now if it is not there, with the package's attributes as they are now.
+class AmbiguousServiceError(OpenAIError):
+    """The environment has a key of OpenAI's and settings of Azure, and `api_type` chooses neither."""
 
-    Raises OpenAIError where these ask for a service that it cannot talk to.
+    def __init__(self) -> None:
+        super().__init__(
+            "The environment has OPENAI_API_KEY and settings of Azure: set aiopenai.api_type (or the environment "
+            "variable OPENAI_API_TYPE) to 'openai' or 'azure'."
+        )
+
+
+def load() -> OpenAI:
+    """Returns the client, made now if there is none, with the package's attributes as they are now.
+
+    Raises OpenAIError if these contradict each other.
     """
     global _client  # noqa: PLW0603
     client = _client
@@ -57,15 +67,47 @@ def load() -> OpenAI:
         with _lock:
             client = _client
             if client is None:
-                _check_service()
-                client = _client = _ModuleClient()
-    client.follow()
+                client = _client = _made()
+    follow: Any = getattr(client, "follow")  # noqa: B009 - a method of the classes below
+    follow()
     return client
+
+
+def reset() -> None:
+    """Drops the client: the next use makes another one. Its connections are closed."""
+    global _client
+    with _lock:
+        client, _client = _client, None
+    if client is not None:
+        client.close()
+
+
+def _made() -> OpenAI:
+    kind = _package.api_type
+    if kind is None and _is_azure():
+        if os.environ.get("OPENAI_API_KEY"):
+            raise AmbiguousServiceError
+        kind = _package.api_type = "azure"
+    if kind in ("azure", "amazon-bedrock"):
+        from aiopenai._client import module_clouds
+
+        return module_clouds.make(kind)
+    return _ModuleClient()
+
+
+def _is_azure() -> bool:
+    if _package.azure_endpoint is None:
+        _package.azure_endpoint = os.environ.get("AZURE_OPENAI_ENDPOINT")
+    return (
+        _package.azure_endpoint is not None
+        or any(getattr(_package, name) is not None for name in _AZURE_SETTINGS)
+        or any(os.environ.get(name) for name in _AZURE_VARIABLES)
+    )
 
 
 class _ModuleClient(OpenAI):
     def __init__(self) -> None:
-        settings = _current()
+        settings = current(_SETTINGS)
         super().__init__(**settings, _enforce_credentials=False)
         # A program that only checks webhooks needs no key. A call without a key raises.
         self._reconfigure(enforce_credentials=True)
@@ -77,7 +119,7 @@ class _ModuleClient(OpenAI):
 
     def follow(self) -> None:
         """Takes the package's attributes over, if one of them has changed."""
-        settings = _current()
+        settings = current(_SETTINGS)
         if settings == self._followed:
             return
         self._check_wiring(settings["http_client"], None)
@@ -102,41 +144,25 @@ class _ModuleClient(OpenAI):
         return super()._prepare(request, once=once)
 
 
-def _current() -> dict[str, Any]:
-    settings = {name: getattr(_package, name) for name in _SETTINGS}
+def current(names: Iterable[str]) -> dict[str, Any]:
+    """Returns the present values of the package's attributes."""
+    settings = {name: getattr(_package, name) for name in names}
     for name in ("default_headers", "default_query"):
-        # Copies, so that what is changed in the program's own dict is seen.
+        # Copies, so that a later change of the program's own dict is seen.
         if settings[name] is not None:
             settings[name] = dict(settings[name])
     return settings
 
 
-def _check_service() -> None:
-    kind = _package.api_type
-    if kind is None:
-        azure = [f"aiopenai.{name}" for name in _AZURE_SETTINGS if getattr(_package, name) is not None]
-        azure += [name for name in _AZURE_VARIABLES if os.environ.get(name)]
-        if azure:
-            raise OpenAIError(
-                f"{azure[0]} is set, but the module's client talks to OpenAI only. "
-                "If that is meant, set aiopenai.api_type (or OPENAI_API_TYPE) to 'openai'."
-            )
-    elif kind in ("azure", "amazon-bedrock"):
-        raise OpenAIError(
-            f"aiopenai.api_type is {kind!r}, but the module's client talks to OpenAI only ('openai'): "
-            "make a client of your own, with base_url and credentials of that service."
-        )
-
-
 class Namespace:
-    """One of the client's resources, looked up whenever it is used: importing its name makes no client."""
+    """A resource of the client, looked up at each use: importing its name makes no client."""
 
     def __init__(self, name: str) -> None:
         self._name = name
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
-            # What Python looks for by itself, to copy it say.
+            # Python looks for such names by itself, to copy an object for example.
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
         return getattr(self._load(), name)
 

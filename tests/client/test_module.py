@@ -17,7 +17,8 @@ from aiopenai.resources import Resources
 from aiopenai.testing import Server
 
 AZURE = ("azure_endpoint", "azure_ad_token", "azure_ad_token_provider")
-ATTRIBUTES = (*module_client._SETTINGS, *AZURE, "api_type", "api_version")
+ATTRIBUTES = (*module_client._SETTINGS, *AZURE, "api_type", "api_version", "bedrock_token_provider")
+VARIABLES = ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN", "AZURE_OPENAI_ENDPOINT", "AWS_BEARER_TOKEN_BEDROCK")
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +26,7 @@ def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No client yet, and the attributes as after an import; afterwards as before."""
     for name in ATTRIBUTES:
         monkeypatch.setattr(aiopenai, name, getattr(aiopenai, name))
-    for name in module_client._AZURE_VARIABLES:
+    for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(module_client, "_client", None)
     yield
@@ -196,26 +197,68 @@ class TestSettings:
 
 
 class TestServices:
-    @pytest.mark.parametrize("kind", ["azure", "amazon-bedrock"])
-    def test_others(self, kind: str) -> None:
-        aiopenai.api_type = kind
-        aiopenai.api_key = "k"
-        with pytest.raises(OpenAIError, match=f"api_type is '{kind}'"):
-            aiopenai.models.list()
-        aiopenai.api_type = "openai"
-        assert isinstance(module_client.load(), OpenAI)
+    def test_azure(self, server: Server, chat: dict[str, Any]) -> None:
+        server.fault(status=200, body=b'{"choices": []}', times=None)
+        aiopenai.base_url = None
+        aiopenai.api_type = "azure"
+        aiopenai.api_version = "v-1"
+        aiopenai.azure_endpoint = server.base_url.removesuffix("/v1")
+        aiopenai.chat.completions.create(**chat)
+        assert isinstance(module_client.load(), aiopenai.AzureOpenAI)
+        assert sent(server)["api-key"] == "sk-module"
+        assert server.journal[-1].raw_path == "/openai/deployments/gpt-4o/chat/completions?api-version=v-1"
+        # Changed attributes take effect with the next call.
+        completions = aiopenai.chat.completions
+        aiopenai.api_key = None
+        aiopenai.azure_ad_token = "token"
+        aiopenai.api_version = "v-2"
+        completions.create(**chat)
+        assert sent(server)["authorization"] == "Bearer token"
+        assert server.journal[-1].raw_path.endswith("?api-version=v-2")
+        assert server.connections == 1
 
-    @pytest.mark.parametrize("name", [*AZURE, *module_client._AZURE_VARIABLES])
+    def test_bedrock(self, server: Server, chat: dict[str, Any]) -> None:
+        server.fault(status=200, body=b'{"choices": []}', times=None)
+        aiopenai.api_type = "amazon-bedrock"
+        aiopenai.api_key = None
+        aiopenai.bedrock_token_provider = lambda: "bearer"
+        aiopenai.chat.completions.create(**chat)
+        assert sent(server)["authorization"] == "Bearer bearer"
+        aiopenai.bedrock_token_provider = lambda: "another"
+        aiopenai.chat.completions.create(**chat)
+        assert sent(server)["authorization"] == "Bearer another"
+
+    @pytest.mark.parametrize("name", [*AZURE, *VARIABLES[:3]])
     def test_signs_of_azure(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        aiopenai.api_key = "k"
+        aiopenai.api_version = "v-1"
+        monkeypatch.delenv("OPENAI_API_KEY", raising=False)
         if name.isupper():
-            monkeypatch.setenv(name, "x")
+            monkeypatch.setenv(name, "https://x")
+        elif name == "azure_ad_token_provider":
+            aiopenai.azure_ad_token_provider = lambda: "t"
         else:
-            setattr(aiopenai, name, "x")
-        with pytest.raises(OpenAIError, match=f"{name} is set"):
-            aiopenai.models.list()
+            setattr(aiopenai, name, "https://x")
+        if name.lower().removeprefix("azure_openai_") not in ("azure_endpoint", "endpoint"):
+            aiopenai.azure_endpoint = "https://x"
+        else:
+            monkeypatch.setenv("AZURE_OPENAI_API_KEY", "k")
+        assert isinstance(module_client.load(), aiopenai.AzureOpenAI)
+        assert aiopenai.api_type == "azure"
+
+    def test_ambiguous(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "k")
+        monkeypatch.setenv("AZURE_OPENAI_API_KEY", "k")
+        with pytest.raises(OpenAIError, match="'openai' or 'azure'"):
+            module_client.load()
         aiopenai.api_type = "openai"
-        assert isinstance(module_client.load(), OpenAI)
+        assert type(module_client.load()).__mro__[1] is OpenAI
+
+    def test_unknown_kind_is_the_api(self) -> None:
+        aiopenai.api_type = "another"
+        aiopenai.api_key = "k"
+        assert isinstance(aiopenai._load_client(), OpenAI)
+        aiopenai._reset_client()
+        assert module_client._client is None
 
 
 def test_one_client_for_all_threads(server: Server, chat: dict[str, Any]) -> None:
