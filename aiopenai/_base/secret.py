@@ -1,4 +1,4 @@
-"""A wrapper that keeps a credential out of reprs."""
+"""Credentials in memory: a wrapper whose repr hides them, and exceptions without the frames that hold them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing_extensions import override
 
 from aiopenai._base.headers import REDACTED
 
-__all__ = ["Secret"]
+__all__ = ["Secret", "without_frames"]
 
 T = TypeVar("T")
+E = TypeVar("E", bound=BaseException)
 
 
 class Secret(Generic[T]):
@@ -36,3 +37,16 @@ class Secret(Generic[T]):
     @override
     def __hash__(self) -> int:
         return hash(self.value)
+
+
+def without_frames(error: E) -> E:
+    """Returns an exception after the tracebacks of it and of its causes are cleared: their frames may hold headers."""
+    seen: set[int] = set()
+    pending: list[BaseException | None] = [error]
+    while pending:
+        each = pending.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            each.__traceback__ = None
+            pending += (each.__cause__, each.__context__)
+    return error

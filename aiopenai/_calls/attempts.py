@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 from aiopenai._base.deadlines import within
 from aiopenai._base.imports import import_in_thread
-from aiopenai._base.secret import Secret
+from aiopenai._base.secret import Secret, without_frames
 from aiopenai._calls.header_blocks import HeaderBlocks
 from aiopenai._calls.preparation import PreparedCall
 from aiopenai._calls.provider import Provider
@@ -57,14 +57,15 @@ class Attempts:
         except asyncio.TimeoutError as error:
             request = HTTPRequest(call.request.endpoint.method, call.url)
             message = f"Request timed out: not done within the deadline of {deadline} s."
-            raise APITimeoutError(request, message=message) from error
+            # The frames of the cancelled attempt hold its headers.
+            raise APITimeoutError(request, message=message) from without_frames(error)
 
     async def _all(self, call: PreparedCall, read: bool, taken: int) -> Answer:
         try:
             return await self._hedged(call, read, taken)
         except APIError as error:
             # A policy of the program may retry anything; it cannot retry once the body is spent.
-            if not error.replayable or (not call.max_retries and call.retry is None):
+            if not (error.replayable and error.retryable) or (not call.max_retries and call.retry is None):
                 raise
             failure = error
         # Outside the `except` block: errors of retries would otherwise have this one as their context.
@@ -109,7 +110,7 @@ class Attempts:
                 if raw is None:
                     raw = await reply.read()
         except APIError as error:
-            error.replayable = call.rebuildable
+            error.replayable = error.replayable and call.rebuildable
             if session.closed and isinstance(error, APIConnectionError):
                 raise self._sessions.closed_error(method, call.url) from error
             raise

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiopenai._base.cache import BoundedCache
 from aiopenai._base.headers import OWN_HEADERS, drop, has, merged
+from aiopenai._base.secret import Secret
 from aiopenai._base.urls import same_origin
 from aiopenai._calls.preparation import PreparedCall
 from aiopenai._calls.provider import Attempt, Provider
@@ -17,12 +18,15 @@ from aiopenai.errors import OpenAIError
 __all__ = ["HeaderBlocks"]
 
 
-class _Block(NamedTuple):
-    """The headers of one kind of request, in the transport's form and as a dict."""
+class _Block:
+    """The headers of one kind of request, in the transport's form and as a dict. Its repr shows none of them."""
 
-    sent: Mapping[str, str]
-    plain: dict[str, Any]
-    authorized: bool
+    __slots__ = ("authorized", "plain", "sent")
+
+    def __init__(self, sent: Mapping[str, str], plain: Secret[dict[str, Any]], authorized: bool) -> None:
+        self.sent = sent
+        self.plain = plain
+        self.authorized = authorized
 
 
 class HeaderBlocks:
@@ -64,7 +68,8 @@ class HeaderBlocks:
         """Returns the headers of an attempt to which the provider adds credentials of its own."""
         endpoint = call.request.endpoint
         found = self._blocks.get((endpoint.header_kind, call.body is None, call.timeout.read)) or self._make(call)
-        attempt = Attempt(endpoint, call.url, self._own(call, taken, found), call.body, self._all_chosen(call))
+        headers = self._own(call, taken, found)
+        attempt = Attempt(endpoint, call.url, headers.value, call.body, self._all_chosen(call))
         if self._elsewhere(call):
             if self._provider.own_origin_only:
                 raise OpenAIError(
@@ -74,19 +79,21 @@ class HeaderBlocks:
             await self._provider.authorize(attempt)
             if not self._has_credential(call, attempt.headers):
                 self._provider.require(endpoint)
-        return self._sessions.block(attempt.headers)
+        return self._sessions.block(headers)
 
     def _make(self, call: PreparedCall) -> _Block:
         endpoint = call.request.endpoint
         plain = self._build(endpoint, call.timeout.read)
         if call.body is None:
-            drop(plain, "content-type")
-        authorized = any(has(plain, name) or has(self._defaults, name) for name in self._provider.credential_headers)
+            drop(plain.value, "content-type")
+        authorized = any(
+            has(plain.value, name) or has(self._defaults, name) for name in self._provider.credential_headers
+        )
         made = _Block(self._sessions.block(plain), plain, authorized)
         self._blocks[endpoint.header_kind, call.body is None, call.timeout.read] = made
         return made
 
-    def _build(self, endpoint: Endpoint, read_timeout: float | None) -> dict[str, Any]:
+    def _build(self, endpoint: Endpoint, read_timeout: float | None) -> Secret[dict[str, Any]]:
         headers: dict[str, Any] = dict(self._provider.headers(endpoint))
         # Retries count themselves in headers of their own.
         headers["x-stainless-retry-count"] = "0"
@@ -96,12 +103,12 @@ class HeaderBlocks:
         if endpoint.accept:
             drop(headers, "accept")
             headers["Accept"] = endpoint.accept
-        return merged(merged(headers, self._defaults), endpoint.headers)
+        return Secret(merged(merged(headers, self._defaults), endpoint.headers))
 
-    def _own(self, call: PreparedCall, taken: int, block: _Block) -> dict[str, Any]:
+    def _own(self, call: PreparedCall, taken: int, block: _Block) -> Secret[dict[str, Any]]:
         """Returns a dict of the headers of one attempt, with those that the call adds or omits."""
         given = call.request.headers or {}
-        own = merged(dict(block.plain), given)
+        own = merged(dict(block.plain.value), given)
         if call.idempotency_key and not has(own, "idempotency-key"):
             own["Idempotency-Key"] = call.idempotency_key
         if taken and not has(given, "x-stainless-retry-count"):
@@ -111,7 +118,7 @@ class HeaderBlocks:
             for name in OWN_HEADERS:
                 if not has(given, name):
                     drop(own, name)
-        return own
+        return Secret(own)
 
     def _elsewhere(self, call: PreparedCall) -> bool:
         """Returns whether the call goes to an absolute URL of another origin."""

@@ -31,7 +31,7 @@ async def follow(
     call: PreparedCall,
     reply: Reply,
     headers: Secret[Mapping[str, str]],
-    block: Callable[[Mapping[str, str]], Mapping[str, str]],
+    block: Callable[[Secret[dict[str, Any]]], Mapping[str, str]],
 ) -> Reply:
     """Returns the reply at the end of a chain of redirects; the last one if there are more than `MAX_REDIRECTS`.
 
@@ -60,14 +60,14 @@ async def follow(
     return reply
 
 
-def _redirected_headers(headers: Secret[Mapping[str, str]], bodiless: bool, same: bool) -> dict[str, Any]:
+def _redirected_headers(headers: Secret[Mapping[str, str]], bodiless: bool, same: bool) -> Secret[dict[str, Any]]:
     plain: dict[str, Any] = dict(headers.value.items())
     if bodiless:
         drop(plain, "content-type")
     if not same:
         for name in OWN_HEADERS:
             drop(plain, name)
-    return plain
+    return Secret(plain)
 
 
 def _shown_location(reply: Reply) -> str:

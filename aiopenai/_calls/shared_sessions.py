@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from aiopenai._base.imports import import_in_thread
+from aiopenai._base.secret import Secret, without_frames
 from aiopenai._http.messages import HTTPRequest
 from aiopenai.errors import APIConnectionError
 
@@ -55,10 +56,16 @@ class SharedSessions:
             message=f"Connection error: {why}.", request=HTTPRequest(method, url), retryable=False
         )
 
-    def block(self, headers: Mapping[str, str]) -> Mapping[str, str]:
-        """Returns headers in the form that the transport sends without conversion."""
+    def block(self, headers: Secret[dict[str, Any]]) -> Mapping[str, str]:
+        """Returns headers in the form that the transport sends without conversion.
+
+        Raises TypeError and ValueError for headers that cannot be sent.
+        """
         assert self._transport is not None
-        return cast("Mapping[str, str]", self._transport.header_block(headers))
+        try:
+            return cast("Mapping[str, str]", self._transport.header_block(headers.value))
+        except (TypeError, ValueError) as error:
+            raise without_frames(error)  # noqa: B904 - it is the same error
 
     async def close(self) -> None:
         """Closes all sessions of the package's own; further calls raise."""

@@ -154,8 +154,8 @@ class Sending(Hooked):
 
         async def reopen(error: APIError) -> Any:
             nonlocal taken
-            error.replayable = call.rebuildable
-            if call.max_retries <= taken or not error.replayable:
+            error.replayable = error.replayable and call.rebuildable
+            if call.max_retries <= taken or not (error.replayable and error.retryable):
                 raise error
             found, _, taken = await attempts.again(call, False, error, taken)
             return found

@@ -213,7 +213,9 @@ class DirectSession(Session):
         except FOREIGN as error:
             # Tracebacks show the locals of their frames, and these hold the key.
             data = lines = b""
-            raise from_below(error, *sent) from error
+            failure = from_below(error, *sent)
+            del headers, sent
+            raise failure from error
         kind = DirectReply if content.ended else OpenReply
         return kind(wire, token, message, content, sent, answered - started, self.settings.max_response_bytes)
 

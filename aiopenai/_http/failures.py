@@ -15,6 +15,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from aiopenai._base.redaction import redacted, redacted_url
+from aiopenai._base.secret import without_frames
 from aiopenai._http.messages import HTTPRequest
 from aiopenai._http.private.connector import connection_key_of, replace_connection_key
 from aiopenai._http.private.parser import HttpProcessingError
@@ -51,6 +52,8 @@ def translate(error: BaseException, request: HTTPRequest, via: str = "") -> APIE
     chain = _chain(error)
     for each in chain:
         _scrub(each)
+    # Error reporters print the local variables of frames, and the frames below hold the headers.
+    without_frames(error)
     timed_out = any(isinstance(each, (asyncio.TimeoutError, TimeoutError)) for each in chain)
     arrived = any(isinstance(each, HttpProcessingError) for each in chain) and CUT_SHORT not in str(error)
     if timed_out:
@@ -66,11 +69,9 @@ def translate(error: BaseException, request: HTTPRequest, via: str = "") -> APIE
         message = str(error) or type(error).__name__
         if arrived:
             message = f"the reply cannot be read as HTTP: {message}"
-    result = APIConnectionError(message=redacted(f"Connection error: {message}"), request=request)
-    if arrived or isinstance(error, UnsendableError):
-        # The server has done its work, or never will: another attempt would be billed again, or fail again.
-        result.replayable = False
-    return result
+    # The server has done its work, or never will: another attempt would be billed again, or fail again.
+    retryable = not (arrived or isinstance(error, UnsendableError))
+    return APIConnectionError(message=redacted(f"Connection error: {message}"), request=request, retryable=retryable)
 
 
 def _chain(error: BaseException) -> list[BaseException]:

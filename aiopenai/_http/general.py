@@ -292,7 +292,10 @@ class GeneralSession(Session):
             for clock in clocks:
                 clock.cancel()
             if isinstance(error, FOREIGN):
-                raise from_below(error, *sent, str(proxy or "")) from error
+                failure = from_below(error, *sent, str(proxy or ""))
+                # Error reporters print the local variables of frames.
+                del headers, sent
+                raise failure from error
             raise
         finally:
             if pool is not None:

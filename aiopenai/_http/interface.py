@@ -103,10 +103,12 @@ class Session(ABC):
 
     async def close(self) -> None:
         """Closes the connections of this session; borrowed ones stay open."""
-        if self._at_loop_end is not None:
-            await self._at_loop_end.aclose()
-        else:
-            await self.shut()
+        await self.shut()
+        # The generator has nothing left to await, and ends in one step: the end of the loop, which closes all
+        # generators, cannot come in between. If the loop runs it at this moment, it ends by itself.
+        generator: Any = self._at_loop_end
+        if generator is not None and not generator.ag_running:
+            await generator.aclose()
 
 
 class Reply(ABC):

@@ -345,6 +345,45 @@ class TestLife:
         await asyncio.to_thread(asyncio.run, client.close())
         await until(lambda: server.open_connections == 0)
 
+    @pytest.mark.parametrize("late", [False, True])
+    def test_collected_while_the_loop_ends(self, late: bool) -> None:
+        """The end of a loop and the finaliser of a client close the same session, in either order."""
+        program = """
+import asyncio, gc, sys
+from aiopenai import AsyncOpenAI
+
+async def left_open(client):
+    try:
+        yield 1
+    finally:
+        await asyncio.sleep(0)
+        del client
+        gc.collect()
+        await asyncio.sleep(0.001)
+
+async def main():
+    client = AsyncOpenAI(api_key="k", base_url=sys.argv[1])
+    await client.models.list()
+    client.itself = client
+    if sys.argv[2] == "True":
+        held.append(left_open(client))
+        await held[0].__anext__()
+    asyncio.get_running_loop().call_soon(gc.collect)
+
+held = []
+asyncio.run(main(), debug=False)
+gc.collect()
+"""
+        with Server() as own:
+            done = subprocess.run(
+                [sys.executable, "-W", "error", "-c", program, own.base_url, str(late)],
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=60,
+            )
+        assert (done.stdout, done.stderr) == ("", "")
+
     def test_nothing_is_imported_before_the_first_request(self) -> None:
         script = (
             "import sys, aiopenai; c = aiopenai.AsyncOpenAI(api_key='k')\n"
