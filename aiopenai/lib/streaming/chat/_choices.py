@@ -149,7 +149,8 @@ class GrowingChoice:
             self._taken.append((call, call_delta))
 
     def _take_any(self, moment: int, delta: dict[str, Any], typed: Any) -> None:
-        calls: Any = delta.pop("tool_calls", None)
+        # Null is kept with the other fields: it is sent back as it came.
+        calls: Any = delta.pop("tool_calls") if delta.get("tool_calls") is not None else None
         content = delta.get("content")
         if isinstance(content, str) or is_list(content):
             self._content_node()
