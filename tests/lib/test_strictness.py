@@ -335,6 +335,39 @@ def test_values_without_a_type_get_one() -> None:
     restate(True)
 
 
+def test_formats_of_other_dialects() -> None:
+    base64url = "^[A-Za-z0-9_-]*={0,2}$"
+    for schema, expected in (
+        ({"format": "base64url"}, {"pattern": base64url}),
+        ({"format": "base64", "pattern": "^x"}, {"pattern": "^x"}),
+        ({"format": "binary", "writeOnly": True}, {}),
+        ({"format": 5}, {"format": 5}),
+        ({"format": "ipv4"}, {"format": "ipv4"}),
+        ({"pattern": 5}, {"pattern": 5}),
+        ({"prefixItems": []}, {}),
+    ):
+        restate(schema)
+        assert schema == expected
+
+
+def test_references_that_lead_nowhere() -> None:
+    schema: Any = {"type": "object", "properties": {"a": {"$ref": 5, "description": "x"}}}
+    with pytest.raises(ValueError, match="Made refers to 5"):
+        tighten(schema, schema, "Made")
+    with pytest.raises(TypeError, match="Made has 5"):
+        tighten({"items": {"anyOf": [5]}}, {}, "Made")
+    again = {"$ref": "#/$defs/a", "description": "x"}
+    endless: Any = {"$defs": {"a": {"type": "object", "properties": {"a": again}}}}
+    with pytest.raises(TypeError, match="Made contains itself"):
+        tighten(endless, endless, "Made")
+
+
+def test_all_of_with_several_schemas_stays() -> None:
+    schema: Any = {"allOf": [{"type": "object", "properties": {}}, {"type": "object"}]}
+    tighten(schema, schema, "Made")
+    assert [each["additionalProperties"] for each in schema["allOf"]] == [False, False]
+
+
 def test_all_of_with_one_schema_is_merged() -> None:
     schema: Any = {
         "type": "object",

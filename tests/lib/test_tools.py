@@ -18,6 +18,7 @@ from aiopenai.lib.tools import (
     PydanticFunctionTool,
     ResponsesFunctionTool,
     ResponsesPydanticFunctionTool,
+    arguments_text,
     function_tool,
     pydantic_function_tool,
     pydantic_responses_function_tool,
@@ -243,6 +244,14 @@ def test_models_as_tools_equal_the_references() -> None:
             for more in (given, {**given, "defer_loading": True}):
                 expected = openai.pydantic_responses_function_tool(kind, **more)
                 assert pydantic_responses_function_tool(kind, **more) == expected
+
+
+def test_arguments_as_text() -> None:
+    assert [arguments_text(given) for given in ("", " ", "{}", '{"a": 1}', "x")] == ["{}", "{}", "{}", '{"a": 1}', "x"]
+    assert arguments_text({"a": [1]}) == '{"a":[1]}'
+    for given, text in ((None, "null"), ([], "of type list"), (1, "of type int")):
+        with pytest.raises(OutputValidationError, match=text):
+            arguments_text(given)
 
 
 def test_public_names() -> None:
