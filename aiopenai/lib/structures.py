@@ -231,5 +231,7 @@ def _class_name(cls: Any) -> str:
     if get_origin(cls) is None:
         name: str = cls.__name__
         return name
-    arguments = ", ".join(each.__name__ if isinstance(each, type) else repr(each) for each in cls.__args__)
-    return f"{cls.__origin__.__name__}[{arguments}]"
+    # On Python 3.10 `list[int]` is an instance of `type` too.
+    plain = [isinstance(each, type) and get_origin(each) is None for each in cls.__args__]
+    names = [each.__name__ if named else repr(each) for each, named in zip(cls.__args__, plain, strict=True)]
+    return f"{cls.__origin__.__name__}[{', '.join(names)}]"
