@@ -59,7 +59,7 @@ def _message_events(item: Object, at: Object) -> Iterator[Object]:
     yield _output_item_event("added", {**item, "status": "in_progress", "content": []}, at)
     for index, part in enumerate(item["content"]):
         here = {**at, "content_index": index}
-        logprobs: list[Object] = part["logprobs"]
+        logprobs = [_event_logprob(each) for each in part["logprobs"]]
         empty: Object = {**part, "text": "", "logprobs": []}
         yield {"type": "response.content_part.added", **here, "part": empty}
         for number, token in enumerate(tokenize(part["text"])):
@@ -72,6 +72,12 @@ def _message_events(item: Object, at: Object) -> Iterator[Object]:
         yield {"type": "response.output_text.done", **here, "text": part["text"], "logprobs": logprobs}
         yield {"type": "response.content_part.done", **here, "part": part}
     yield _output_item_event("done", item, at)
+
+
+def _event_logprob(logprob: Object) -> Object:
+    """Returns the log probability of a token as events have it: without the bytes of the tokens."""
+    top = [{"token": each["token"], "logprob": each["logprob"]} for each in logprob["top_logprobs"]]
+    return {"token": logprob["token"], "logprob": logprob["logprob"], "top_logprobs": top}
 
 
 def _reasoning_events(item: Object, at: Object) -> Iterator[Object]:
@@ -93,8 +99,5 @@ def _call_events(item: Object, at: Object, field: str, name: str) -> Iterator[Ob
     yield _output_item_event("added", start, at)
     for token in tokenize(item[field]):
         yield {"type": f"{name}.delta", **at, "delta": token}
-    done: Object = {"type": f"{name}.done", **at, field: item[field]}
-    if field == "arguments":
-        done["name"] = item["name"]
-    yield done
+    yield {"type": f"{name}.done", **at, field: item[field]}
     yield _output_item_event("done", item, at)

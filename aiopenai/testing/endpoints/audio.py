@@ -113,7 +113,6 @@ def transcribe(call: Call) -> Outcome:
             value["logprobs"] = _logprobs(heard.text)
     elif kind == "verbose_json":
         value = {
-            "task": "transcribe",
             **heard.verbose(form.fields.get("language")),
             "usage": {"type": "duration", "seconds": heard.seconds},
         }
@@ -142,7 +141,7 @@ def translate(call: Call) -> WholeReply:
     if kind == "json":
         return WholeReply.json({"text": heard.text}, tokens=heard.tokens)
     if kind == "verbose_json":
-        return WholeReply.json({"task": "translate", **heard.verbose("english")}, tokens=heard.tokens)
+        return WholeReply.json(heard.verbose("english"), tokens=heard.tokens)
     return heard.plain(kind)
 
 

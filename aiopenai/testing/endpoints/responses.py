@@ -94,7 +94,7 @@ def create(call: Call) -> Outcome:
     new = as_items(call, body.get("input"))
     items = [*_earlier(call, body), *new]
     wanted = _wanted_format(body, items)
-    response = _response(call, body, model, items, wanted, store=store, background=background)
+    response = _response(call, body, model, items, wanted, background=background)
     stream = body.get("stream") is True
     if store:
         polls = _POLLS if background and not stream else 0
@@ -249,7 +249,7 @@ def _wanted_format(body: Object, items: list[Object]) -> OutputFormat:
 
 
 def _response(
-    call: Call, body: Object, model: str, items: list[Object], wanted: OutputFormat, *, store: bool, background: bool
+    call: Call, body: Object, model: str, items: list[Object], wanted: OutputFormat, *, background: bool
 ) -> Object:
     identity = call.state.new_id("resp_")
     now = call.now()
@@ -281,7 +281,6 @@ def _response(
         "reasoning": {"effort": None, "summary": None, **section(body, "reasoning")},
         "safety_identifier": body.get("safety_identifier"),
         "service_tier": "default",
-        "store": store,
         "temperature": _or(body.get("temperature"), 1.0),
         "text": text,
         "tool_choice": _or(body.get("tool_choice"), "auto"),
@@ -292,6 +291,8 @@ def _response(
         "usage": _response_usage(_count_items(items, body), made, reasoning),
         "user": body.get("user"),
         "metadata": section(body, "metadata"),
+        # The types have no such field, so only a request that names it gets it back.
+        **{name: body[name] for name in ("store",) if name in body},
     }
 
 

@@ -84,7 +84,6 @@ def create(call: Call) -> WholeReply:
         "object": "vector_store",
         "created_at": now,
         "name": body.get("name") or "",
-        "description": body.get("description"),
         "usage_bytes": 0,
         "file_counts": _counts([]),
         "status": "completed",
@@ -92,6 +91,8 @@ def create(call: Call) -> WholeReply:
         "expires_at": _expires_at(body, now),
         "last_active_at": now,
         "metadata": body.get("metadata") or {},
+        # The type has no description, so only a request that gives one gets it back.
+        **{name: body[name] for name in ("description",) if name in body},
     }
     limit = call.state.max_stored
     kept = StoredVectorStore(store, Store(limit), Store(limit))
