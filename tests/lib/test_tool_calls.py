@@ -180,7 +180,7 @@ async def test_calls_of_the_responses_api(parse: Any) -> None:
     assert [each.parsed_arguments for each in reply.output] == [Place(), Place("Rome"), {}, Place(), None]
 
 
-@pytest.mark.parametrize("kind", [None, ...], ids=["null", "missing"])
+@pytest.mark.parametrize("kind", ["", None, ...], ids=["empty", "null", "missing"])
 async def test_a_call_without_a_type_is_one_of_a_function(parse: Any, kind: Any) -> None:
     reply = await parse("/chat/completions", called("Place", '{"city": "Rome"}', type=kind))
     (call,) = reply.choices[0].message.tool_calls
@@ -188,10 +188,13 @@ async def test_a_call_without_a_type_is_one_of_a_function(parse: Any, kind: Any)
 
 
 async def test_a_call_of_another_type_stays_as_it_came(parse: Any) -> None:
-    reply = await parse("/chat/completions", called("$web_search", "{}", type="builtin_function"))
+    function = {"name": "$web_search", "arguments": "{}", "hits": [{"page": {"url": "u"}}]}
+    reply = await parse("/chat/completions", called("x", "", type="builtin_function", function=function))
     (call,) = reply.choices[0].message.tool_calls
-    assert (call.type, call.id) == ("builtin_function", "call_1")
-    assert call.to_dict()["function"] == {"name": "$web_search", "arguments": "{}"}
+    assert (call.type, call.id, call.function.name) == ("builtin_function", "call_1", "$web_search")
+    assert call.function.hits[0].page.url == "u"
+    assert not hasattr(call.function, "parsed_arguments")
+    assert call.to_dict()["function"] == function
 
 
 # ---- content in parts

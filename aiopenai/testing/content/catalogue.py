@@ -27,7 +27,9 @@ _MODEL_NAMES = """
     gpt-3.5-turbo-0613 gpt-3.5-turbo-1106 gpt-3.5-turbo-0125 gpt-3.5-turbo-16k-0613 gpt-3.5-turbo-instruct
     davinci-002 babbage-002 text-embedding-ada-002 text-embedding-3-small text-embedding-3-large
     whisper-1 gpt-transcribe gpt-4o-transcribe gpt-4o-mini-transcribe gpt-4o-mini-transcribe-2025-12-15
-    gpt-4o-transcribe-diarize tts-1 tts-1-hd gpt-4o-mini-tts gpt-4o-mini-tts-2025-12-15 gpt-image-2 gpt-image-1.5
+    gpt-4o-transcribe-diarize tts-1 tts-1-hd gpt-4o-mini-tts gpt-4o-mini-tts-2025-12-15
+    gpt-image-2.6-sunburst gpt-image-2.6-flare gpt-image-2.5-sunburst gpt-image-2.5-sunburst-2026-09-08
+    gpt-image-2.5-flare gpt-image-2.5-flare-2026-09-08 gpt-image-2 gpt-image-2-2026-04-21 gpt-image-1.5
     gpt-image-1 gpt-image-1-mini chatgpt-image-latest dall-e-2 dall-e-3 sora-2 sora-2-pro sora-2-2025-10-06
     sora-2-pro-2025-10-06 sora-2-2025-12-08
     omni-moderation-latest omni-moderation-2024-09-26 text-moderation-latest text-moderation-stable
