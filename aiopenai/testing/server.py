@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from aiopenai.testing.content.catalogue import MODELS
+from aiopenai.testing.endpoints.azure import with_azure
 from aiopenai.testing.endpoints.routes import dispatch
 from aiopenai.testing.engine.exchange import PREFIX
 from aiopenai.testing.engine.journal import Journal
@@ -56,6 +57,8 @@ class Server:
     limits: the rate limits to enforce, `RateLimits(rpm=..., tpm=...)`.
     clock: returns the time of `created` in seconds. By default it is a constant, so that replies are repeatable.
     poll_after_ms: the value of the header `openai-poll-after-ms` in replies about unfinished work.
+    azure_deployments: the models by the name of their deployment, for the clients of Azure, which take the server's
+        `azure_endpoint`. None accepts every name, as that of a model.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Server:
         clock: Callable[[], float] | None = None,
         limits: RateLimits | None = None,
         poll_after_ms: int = 10,
+        azure_deployments: Mapping[str, str] | None = None,
     ) -> None:
         if token_delay < 0 or not (callable(latency) or latency >= 0):
             raise ValueError("latency and token_delay must not be negative")
@@ -98,7 +102,7 @@ class Server:
             poll_after_ms=poll_after_ms,
         )
         self._service = Service(
-            dispatch=dispatch,
+            dispatch=with_azure(dispatch, azure_deployments),
             state=self._state,
             rules=self._rules,
             journal=self._journal,
@@ -112,6 +116,11 @@ class Server:
         self._server: asyncio.Server | None = None
         self._port: int | None = None
         self._thread: ServerThread | None = None
+
+    @property
+    def azure_endpoint(self) -> str:
+        """The address for clients of Azure: their `azure_endpoint`."""
+        return self.base_url.removesuffix(PREFIX)
 
     # Start and end
 

@@ -31,6 +31,8 @@ _REQUEST_LIMIT = 10_000
 _TOKEN_LIMIT = 2_000_000
 _EVENT_STREAM = "text/event-stream; charset=utf-8"
 _NO_BODY = frozenset({204, 304})
+# Below this path a key may come in the header `api-key`.
+_AZURE_PREFIX = "/openai/"
 
 
 class Service:
@@ -172,6 +174,8 @@ class Service:
     def _authorize(self, request: ReceivedRequest) -> None:
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
         key = key.strip()
+        if not key and request.path.startswith(_AZURE_PREFIX):
+            scheme, key = "bearer", request.headers.get("api-key", "")
         if scheme.lower() != "bearer" or not key:
             message = "You didn't provide an API key. Send it in an Authorization header: 'Bearer YOUR_KEY'."
             raise ApiError(401, message, code="invalid_api_key")
