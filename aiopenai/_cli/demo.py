@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 from aiopenai._base.deadlines import within
 from aiopenai._base.timeouts import Timeout
 from aiopenai._base.urls import shown
+from aiopenai._calls.hedging import cancelled
 from aiopenai._cli.loop import run_async
 from aiopenai._cli.options import positive
 from aiopenai._cli.output import note, say
@@ -192,14 +193,12 @@ async def fan_out(
         started, cpu = time.perf_counter(), time.process_time()
         tasks = [asyncio.ensure_future(one(step)) for _ in range(calls)]
         try:
-            await within(seconds, asyncio.gather(*tasks))
-        except asyncio.TimeoutError:
-            pass
+            done, _ = await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION)
         finally:
             taken, cpu = time.perf_counter() - started, time.process_time() - cpu
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await cancelled(tasks)
+        for task in done:
+            task.result()
     return Figures(len(latencies), taken, latencies, cpu)
 
 

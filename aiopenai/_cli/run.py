@@ -46,6 +46,7 @@ def add_run(commands: Any) -> None:
         help="results, a line each, as the Batch API gives them; - is stdout, which then gets the failures too",
     )
     run.add_argument("--model", help="for prompts, and for lines that name none")
+    run.add_argument("--template", help="the prompt of each row of a CSV file: {name} is the value of a column")
     run.add_argument("--concurrency", type=positive, default=1_000, help="at most so many at a time (%(default)s)")
     run.add_argument("--rpm", type=positive_number, help="at most so many requests per minute")
     run.add_argument("--tpm", type=positive_number, help="at most so many tokens per minute")
@@ -91,6 +92,7 @@ def _run_source(arguments: argparse.Namespace, source: Source) -> int:
         source,
         arguments.output,
         model=arguments.model,
+        template=arguments.template,
         retry_failed=arguments.retry_failed,
         skip_bad=arguments.skip_bad,
         ask_changed=arguments.ask_changed,

@@ -12,6 +12,7 @@ from typing import IO, NamedTuple
 
 from aiopenai._jobs.failures import FilesError, UsageError, disk_errors
 from aiopenai._jobs.lines import BOM, BadLine, RequestLine, is_batch_line, prompt_line, request_line
+from aiopenai._jobs.tables import PromptTable
 
 __all__ = ["RequestFile", "Source", "opened_source"]
 
@@ -25,20 +26,35 @@ class RequestFile:
 
     A file in which any line looks like a request is a batch file: a broken line in it is reported and never sent as a
     prompt. A prompt is a text, or a JSON string if it has line breaks. Its `custom_id` is `line-` and its number.
-    `model` also goes into bodies without one. `name` is the file's name in messages.
+    `model` also goes into bodies without one. With `template` it is a CSV file, each row of which makes a prompt.
+    `name` is the file's name in messages.
 
     Raises FilesError for a file that cannot be read, and UsageError for prompts without a model.
     """
 
-    def __init__(self, path: str | os.PathLike[str], model: str | None = None, *, name: str | None = None) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        model: str | None = None,
+        *,
+        name: str | None = None,
+        template: str | None = None,
+    ) -> None:
         self.path = Path(path)
         self.name = name or str(path)
         self._model = model
-        self._prompts = self._has_prompts()
+        self._table: PromptTable | None = None
+        if template is None:
+            self._prompts = self._has_prompts()
+            return
+        if model is None:
+            raise UsageError("--template makes prompts: --model says which model answers them")
+        self._table = PromptTable(self.path, template, name=self.name)
+        self._prompts = not self._table.has_ids
 
     def _has_prompts(self) -> bool:
         texts = objects = 0
-        for _, raw in self._lines():
+        for _, raw in self._text_lines():
             if is_batch_line(raw):
                 return False
             if raw.startswith((b"{", b"[")):
@@ -69,7 +85,9 @@ class RequestFile:
             if number >= first and isinstance(line := self._parsed(number, raw), RequestLine):
                 yield line
 
-    def _parsed(self, number: int, raw: bytes) -> RequestLine | BadLine:
+    def _parsed(self, number: int, raw: bytes | BadLine) -> RequestLine | BadLine:
+        if isinstance(raw, BadLine):
+            return raw
         try:
             if self._prompts:
                 return prompt_line(raw, number, f"line-{number}", self._model)
@@ -77,7 +95,10 @@ class RequestFile:
         except (ValueError, RecursionError) as error:
             return BadLine(number, str(error))
 
-    def _lines(self) -> Iterator[tuple[int, bytes]]:
+    def _lines(self) -> Iterator[tuple[int, bytes | BadLine]]:
+        return self._text_lines() if self._table is None else self._table.lines()
+
+    def _text_lines(self) -> Iterator[tuple[int, bytes]]:
         with disk_errors(self.name), self.path.open("rb") as file:
             number = 0
             while raw := file.readline(MAX_LINE_BYTES):

@@ -12,7 +12,6 @@ from pathlib import Path
 import msgspec
 
 from aiopenai._jobs.failures import FilesError, disk_errors
-from aiopenai._jobs.idset import IdSet
 from aiopenai._jobs.lines import RequestLine
 from aiopenai._jobs.outputs import ResultFile
 
@@ -40,12 +39,6 @@ class Part(msgspec.Struct):
         """Returns the keys."""
         step = 2 * _KEY_BYTES
         return [self.keys[at : at + step] for at in range(0, len(self.keys), step)]
-
-    def holds(self, line: RequestLine, keys: IdSet) -> bool:
-        """Returns whether the line is in this part; `keys` has the part's keys."""
-        if self.keys:
-            return line_key(line) in keys
-        return any(first <= line.number <= last for first, last in self.lines)
 
 
 def line_key(line: RequestLine) -> str:

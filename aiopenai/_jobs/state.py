@@ -80,6 +80,7 @@ class JobFiles:
         output: Path,
         *,
         model: str | None = None,
+        template: str | None = None,
         retry_failed: bool = False,
         skip_bad: bool = False,
         ask_changed: bool = False,
@@ -96,7 +97,7 @@ class JobFiles:
             raise UsageError("--retry-failed needs an output file, not a stream")
         if not self.stream:
             _refuse_collisions(source, output)
-        self.input = RequestFile(source.path, model, name=source.name)
+        self.input = RequestFile(source.path, model, name=source.name, template=template)
         self.total = self.done = self.failed = self.left = self.bad = self.lines = 0
         self._ended = IdSet()
         self._only: IdSet | None = None

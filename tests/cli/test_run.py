@@ -91,6 +91,19 @@ class TestResults:
         assert main(["run", str(source), "-o", str(tmp_path / "out.jsonl"), "--model", "gpt-4o"]) == 0
         assert ids(tmp_path / "out.jsonl") == {"line-1": 1, "line-2": 1}
 
+    def test_of_a_table(self, server: Server, tmp_path: Path) -> None:
+        source = write(tmp_path / "in.csv", "custom_id,name,age", "a,Ada,36", "b,Bob,41")
+        arguments = ["-o", str(tmp_path / "out.jsonl"), "--model", "gpt-4o", "--template", "Greet {name}, {age};"]
+        assert main(["run", str(source), *arguments]) == 0
+        contents = {
+            each["custom_id"]: each["response"]["body"]["choices"][0]["message"]["content"]
+            for each in read(tmp_path / "out.jsonl")
+        }
+        assert contents == {"a": "You said: Greet Ada, 36;", "b": "You said: Greet Bob, 41;"}
+        # Another template is another request.
+        arguments[-1] = "Greet {name};"
+        assert main(["run", str(source), *arguments]) == 2
+
     def test_again_is_nothing(self, server: Server, tmp_path: Path) -> None:
         arguments = ["run", str(write(tmp_path / "in.jsonl", line(1), line(2))), "-o", str(tmp_path / "out.jsonl")]
         assert main(arguments) == 0
@@ -117,7 +130,7 @@ class TestResults:
             monkeypatch.setenv("OPENAI_API_KEY", "x")
             arguments = ["--base-url", server.base_url, "--rpm", "6000", "--tpm", "100000000"]
             assert main(["run", str(source), "-o", str(tmp_path / "out.jsonl"), *arguments]) == 0
-        assert limits.refused <= 1
+        assert limits.refused <= 3
 
 
 class TestFailures:

@@ -15,9 +15,8 @@ from aiopenai import APIStatusError, AsyncOpenAI, BadRequestError, InternalServe
 from aiopenai.__main__ import main
 from aiopenai._jobs import batches as engines
 from aiopenai._jobs.batches import BatchEngine
-from aiopenai._jobs.failures import FilesError, JobError, UsageError
+from aiopenai._jobs.failures import JobError, UsageError
 from aiopenai._jobs.inputs import opened_source
-from aiopenai._jobs.journal import BatchJournal
 from aiopenai._jobs.progress import JobProgress, Prices
 from aiopenai._jobs.state import JobFiles
 from aiopenai.testing import Server
@@ -550,32 +549,3 @@ class TestChanged:
         write(tmp_path / "in.jsonl", line(0, model="gpt-4o-mini"))
         with pytest.raises(UsageError, match="another content or model"):
             Run(tmp_path)
-
-
-class TestJournal:
-    def test_of_an_earlier_release(self, tmp_path: Path) -> None:
-        """Parts without keys are known by their line numbers."""
-        write(tmp_path / "in.jsonl", line(1), line(2))
-        path = write(tmp_path / "j.jsonl", {"custom_id": "p", "lines": [[2, 2]]}, {"custom_id": "p", "batch": "b"})
-        journal = BatchJournal(path)
-        assert journal.parts["p"].batch == "b"
-        assert journal.parts["p"].size == 1
-        assert journal.parts["p"].key_list() == []
-        journal.over("p")
-        journal.close()
-        assert not path.exists()
-
-    @pytest.mark.parametrize("content", ["dear diary\n", '{"custom_id": 1}\n', "[]\n"])
-    def test_a_file_of_something_else(self, tmp_path: Path, content: str) -> None:
-        path = tmp_path / "j.jsonl"
-        path.write_text(content)
-        with pytest.raises(FilesError, match="line 1 is not an entry of a journal"):
-            BatchJournal(path)
-        assert path.read_text() == content
-
-    def test_blank_lines(self, tmp_path: Path) -> None:
-        path = write(tmp_path / "j.jsonl", "", {"custom_id": "p", "lines": [[2, 2]]}, "")
-        journal = BatchJournal(path)
-        assert set(journal.parts) == {"p"}
-        journal.close()
-        assert path.exists()
