@@ -157,24 +157,26 @@ def _whole(response: LegacyAPIResponse[Any]) -> _Reply:
 
 def is_fatal(error: Exception) -> bool:
     """Returns whether all other requests will fail for the same reason."""
-    if isinstance(error, AuthenticationError):
+    # Imported after a failure: the rules need tenacity.
+    from aiopenai.retry import quota_used_up
+
+    if isinstance(error, AuthenticationError) or quota_used_up(error):
         return True
-    if isinstance(error, APIStatusError) and _is_closed(error):
-        return True
-    return isinstance(error, APIError) and "insufficient_quota" in (error.code, error.type)
+    return isinstance(error, APIStatusError) and _is_closed(error)
 
 
 def _is_closed(error: APIStatusError) -> bool:
     """Returns whether the server names a time for the next request that is too far away to wait for it."""
-    # Imported after a failure: the rules need tenacity.
     from aiopenai.retry import MAX_RETRY_AFTER
 
     return error.retry_after is not None and error.retry_after > MAX_RETRY_AFTER
 
 
 def _may_hold_for_all(error: Exception) -> bool:
+    from aiopenai.retry import never_fits
+
     if isinstance(error, APIStatusError):
-        return error.status_code not in _OWN_STATUSES
+        return error.status_code not in _OWN_STATUSES and not never_fits(error)
     return isinstance(error, (APIConnectionError, UnreadableReplyError))
 
 

@@ -153,11 +153,15 @@ class TestEarlyStops:
         [
             ({"status": 401}, "check the API key"),
             ({"status": 429, "body": {"error": {"code": "insufficient_quota", "message": "no"}}}, "insufficient_quota"),
+            (
+                {"status": 429, "body": {"error": {"type": "insufficient_balance", "message": "no"}}},
+                "insufficient_balance",
+            ),
             ({"status": 429, "headers": {"retry-after": "12000"}}, "the next request in 3.3 h"),
             ({"status": 429, "headers": {"retry-after": "600"}}, "the next request in 10 min"),
             ({"status": 503, "headers": {"retry-after": "86400"}}, "the next request in 24.0 h"),
         ],
-        ids=["key", "quota", "hours", "minutes", "maintenance"],
+        ids=["key", "quota", "balance", "hours", "minutes", "maintenance"],
     )
     async def test_at_the_first(
         self, server: Server, client: AsyncOpenAI, run: Callable[..., Run], fault: Any, reason: str
@@ -208,6 +212,23 @@ class TestLimits:
         last_large = max(index for index, model in enumerate(models) if model == "large")
         assert models[last_large:].count("small") > 10
         assert state["refused"] < 120
+
+    async def test_a_request_too_large_is_refused_alone(
+        self, server: Server, client: AsyncOpenAI, run: Callable[..., Run]
+    ) -> None:
+        message = "Request too large for gpt-4o on tokens per min (TPM): Limit 30000, Requested 61000."
+        body = {"error": {"code": "rate_limit_exceeded", "type": "tokens", "message": message}}
+        server.fault(
+            status=429,
+            body=body,
+            headers={"retry-after": "60"},
+            times=None,
+            match=lambda request: b"number 3;" in request.body,
+        )
+        job = run(*many(30))
+        await job(client, concurrency=1)
+        assert ids(job.errors) == {"r-3": 1}
+        assert server.request_count == 30
 
     async def test_a_reset_as_a_unix_time(self, server: Server, client: AsyncOpenAI, run: Callable[..., Run]) -> None:
         headers = {
