@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import textwrap
 from itertools import chain, count
-from typing import Any, get_origin
+from typing import Any, cast, get_origin
 
 import msgspec
 from msgspec import inspect as types
@@ -81,7 +81,8 @@ class _Writer:
         """Returns the schema of a type. refer: whether a class with a name becomes a reference."""
         extra: StructureSchema = {}
         while isinstance(node, types.Metadata):
-            extra = {**(node.extra_json_schema or {}), **extra}
+            own: StructureSchema | None = cast("Any", node).extra_json_schema
+            extra = {**(own or {}), **extra}
             node = node.type
         # Strict mode wants nothing beside a reference, so a class with a description of its own is written in place.
         if refer and not extra and hasattr(node, "cls") and not isinstance(node, types.CustomType):
@@ -103,10 +104,9 @@ class _Writer:
         """Returns the short name of a class, else its full one, else the full one with a number."""
         name = _class_name(cls)
         full = f"{cls.__module__}.{getattr(cls, '__qualname__', name)}"
-        for candidate in chain((name, full), (f"{full}_{number}" for number in count(2))):
-            if (free := _NOT_IN_DEFINITION_NAMES.sub("_", candidate)) not in self.definitions:
-                break
-        return free
+        candidates = chain((name, full), (f"{full}_{number}" for number in count(2)))
+        allowed = (_NOT_IN_DEFINITION_NAMES.sub("_", each) for each in candidates)
+        return next(each for each in allowed if each not in self.definitions)
 
     def _written(self, node: types.Type) -> StructureSchema:
         if (plain := _PLAIN.get(type(node))) is not None:

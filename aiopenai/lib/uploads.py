@@ -81,61 +81,72 @@ async def upload_file_chunked(
         bytes=announced, filename=filename, mime_type=mime_type, purpose=purpose, **options
     )
     options = further(options)
-    sent = 0
-    part_ids: list[str] = []
-    async with aclosing(_parts(source, size, part_size)) as parts:
-        async for part, length in parts:
-            try:
-                created = await _send(resource, upload.id, part, length, sent, announced, progress, options)
-            except Exception as error:
-                note(error, f"It was part {len(part_ids) + 1} of the upload {upload.id} that could not be sent.")
-                raise
-            log.info("Uploaded part %s for upload %s", created.id, upload.id)
-            part_ids.append(created.id)
-            sent += length
+    sender = _PartSender(resource, upload.id, announced, progress, options)
+    part_ids = await sender.send_all(source, size, part_size)
     checksum = {} if isinstance(md5, Omit) else {"md5": md5}
     completed: Upload = await resource.complete(upload_id=upload.id, part_ids=part_ids, **checksum, **options)
     return completed
 
 
-async def _send(
-    resource: Any,
-    upload_id: str,
-    part: Source,
-    length: int,
-    before: int,
-    total: int,
-    progress: UploadProgress | None,
-    options: dict[str, Any],
-) -> UploadPart:
-    """Sends one part. An exception of `progress` cancels it: raised below, it would only start another attempt."""
-    if progress is None:
-        plain: UploadPart = await resource.parts.create(upload_id=upload_id, data=part, **options)
-        return plain
-    failed: Exception | None = None
+class _PartSender:
+    """The transfer of the parts of one upload, one after the other."""
 
-    def taken(count: int) -> None:
-        nonlocal failed
-        if failed is None:
-            try:
-                progress(before + count, total)
-            except Exception as error:
-                failed = error
-                sending.cancel()
+    def __init__(
+        self, resource: Any, upload_id: str, total: int, progress: UploadProgress | None, options: dict[str, Any]
+    ) -> None:
+        self._resource = resource
+        self._upload_id = upload_id
+        self._total = total
+        self._progress = progress
+        self._options = options
+        self._sent = 0
 
-    data = part.slice(part.start, length, taken)
-    sending: asyncio.Future[UploadPart] = asyncio.ensure_future(
-        resource.parts.create(upload_id=upload_id, data=data, **options)
-    )
-    try:
-        created = await sending
-    except asyncio.CancelledError:
-        if failed is None:
-            raise
-        raise failed from None
-    if failed is not None:
-        raise failed
-    return created
+    async def send_all(self, source: Source, size: int | None, part_size: int) -> list[str]:
+        """Sends all parts and returns their ids in order."""
+        part_ids: list[str] = []
+        async with aclosing(_parts(source, size, part_size)) as parts:
+            async for part, length in parts:
+                try:
+                    created = await self._send(part, length)
+                except Exception as error:
+                    number = len(part_ids) + 1
+                    note(error, f"It was part {number} of the upload {self._upload_id} that could not be sent.")
+                    raise
+                log.info("Uploaded part %s for upload %s", created.id, self._upload_id)
+                part_ids.append(created.id)
+                self._sent += length
+        return part_ids
+
+    async def _send(self, part: Source, length: int) -> UploadPart:
+        """Sends one part. An exception of `progress` cancels it: raised below, it would only start another attempt."""
+        progress, before = self._progress, self._sent
+        if progress is None:
+            plain: UploadPart = await self._create(part)
+            return plain
+        failed: Exception | None = None
+
+        def taken(count: int) -> None:
+            nonlocal failed
+            if failed is None:
+                try:
+                    progress(before + count, self._total)
+                except Exception as error:
+                    failed = error
+                    sending.cancel()
+
+        sending: asyncio.Future[UploadPart] = asyncio.ensure_future(self._create(part.slice(part.start, length, taken)))
+        try:
+            created = await sending
+        except asyncio.CancelledError:
+            if failed is None:
+                raise
+            raise failed from None
+        if failed is not None:
+            raise failed
+        return created
+
+    def _create(self, data: Source) -> Any:
+        return self._resource.parts.create(upload_id=self._upload_id, data=data, **self._options)
 
 
 async def _parts(source: Source, size: int | None, part_size: int) -> AsyncGenerator[tuple[Source, int], None]:
