@@ -179,7 +179,7 @@ def query_boolean(query: Mapping[str, str], name: str) -> bool:
 
 
 def stored(store: Store[T], identity: str, noun: str) -> T:
-    """Returns the object with this id. Raises `ApiError` 404, whose message calls the object a `noun`."""
+    """Returns the object with this id. Raises `ApiError` 404; its message calls the object a `noun`."""
     found = store.get(identity)
     if found is None:
         raise not_found(identity, noun)
