@@ -19,6 +19,7 @@ from aiopenai._base.querystring import encode_path_segment
 from aiopenai._base.sentinels import NotGiven, Omit, omit
 from aiopenai._base.timeouts import TimeoutTypes
 from aiopenai._calls.request import Endpoint, Request
+from aiopenai._calls.unparsed import take_mark
 from aiopenai._data.codec import encode
 
 if TYPE_CHECKING:
@@ -42,11 +43,11 @@ class CallOptions(TypedDict, total=False):
     extra_query: Query | None
     extra_body: Body | None
     timeout: TimeoutTypes | NotGiven
-    max_retries: int
+    max_retries: int | NotGiven
     retry: BaseRetrying | None
     idempotency_key: str | None
-    deadline: float | None
-    hedge: HedgePolicy | None
+    deadline: float | NotGiven | None
+    hedge: HedgePolicy | NotGiven | None
 
 
 OPTIONS = frozenset(CallOptions.__annotations__)
@@ -293,7 +294,9 @@ def _is_file_tuple(value: Any) -> bool:
 def add_options(request: Request[Any], options: dict[str, Any]) -> None:
     """Put a call's options into its request. Raises TypeError for an `extra_body` that does not fit the body."""
     if (headers := options.pop("extra_headers", None)) is not None:
-        request.headers = {**(request.headers or {}), **headers}
+        headers, request.unparsed = take_mark(headers)
+        if headers or request.headers:
+            request.headers = {**(request.headers or {}), **headers}
     if (query := options.pop("extra_query", None)) is not None:
         request.query = {**(request.query or {}), **query}
     if (body := options.pop("extra_body", None)) is not None:

@@ -90,6 +90,7 @@ class Request(msgspec.Struct, Generic[T], eq=False, kw_only=True):
     headers: Mapping[str, Any] | None = None
     options: Mapping[str, Any] = _NO_OPTIONS
     stream: bool = False
+    unparsed: Literal["", "raw", "stream"] = ""
     finish: Callable[[Any], Any] | None = None
 
     @property

@@ -225,7 +225,7 @@ def _credentials(
     return api_key, token
 
 
-class BaseAzureClient(BaseClient[Any]):
+class BaseAzureClient(BaseClient):
     """The part that both Azure clients share: their options, which come from Azure's environment variables.
 
     - `azure_endpoint` (`AZURE_OPENAI_ENDPOINT`): the address of the resource, such as `https://NAME.openai.azure.com`.

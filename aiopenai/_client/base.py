@@ -21,9 +21,9 @@ from aiopenai._base.urls import shown
 from aiopenai._calls.attempts import Attempts
 from aiopenai._calls.header_blocks import HeaderBlocks
 from aiopenai._calls.hedging import HedgePolicy
-from aiopenai._calls.methods import Async, M, Mode
 from aiopenai._calls.preparation import checked_retries
 from aiopenai._calls.provider import Provider
+from aiopenai._calls.resources import Resource
 from aiopenai._calls.shared_sessions import SharedSessions
 from aiopenai._calls.watching import Hooks
 from aiopenai._client.configuration import (
@@ -38,9 +38,8 @@ from aiopenai._client.configuration import (
 )
 from aiopenai._client.provider import OpenAIProvider
 from aiopenai._client.sending import Sending
-from aiopenai._client.verbs import Verbs
 from aiopenai._data.sse import MAX_EVENT_BYTES
-from aiopenai.resources import Resources
+from aiopenai.resources import AsyncResources
 from aiopenai.version import __version__
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def _value_of(secret: Secret[str] | None) -> str | None:
     return None if secret is None else secret.value
 
 
-class BaseClient(Sending, Verbs[M], Resources[M]):
+class BaseClient(Sending, Resource):
     """A client of the OpenAI API. Options that are not given come from the environment variables in parentheses.
 
     - `api_key` (`OPENAI_API_KEY`): the key, or a function, plain or async, that returns it before each attempt.
@@ -88,7 +87,10 @@ class BaseClient(Sending, Verbs[M], Resources[M]):
     ValueError for options of a wrong type or value.
     """
 
-    mode: ClassVar[type[Mode]]
+    # Of no use to programs, so `dir` and tab completion leave these out.
+    _internal = frozenset(
+        {"attempt", "open_blocking", "open_response", "perform", "perform_raw", "resources", "run", "send_raw"}
+    )
     _sessions_type: ClassVar[type[SharedSessions]] = SharedSessions
 
     admin_api_key = Option["str | None"](lambda value: checked_secret("admin_api_key", value), _value_of)
@@ -164,7 +166,7 @@ class BaseClient(Sending, Verbs[M], Resources[M]):
         self._configure(configuration)
         if hooks is not None:
             self.add_hooks(hooks)
-        self._bind(self, self.mode)
+        self._bind(self)
 
     def _check_wiring(self, http_client: Any, connector: Any) -> None:
         """Raises TypeError for a session or a connector that this client cannot use."""
@@ -339,9 +341,9 @@ class BaseClient(Sending, Verbs[M], Resources[M]):
         )
 
     @property
-    def resources(self) -> Resources[Async]:
+    def resources(self) -> AsyncResources:
         """The resources whose methods are coroutines, in both clients: the ones that helpers call."""
-        return Resources[Async](self, Async)
+        return cast("AsyncResources", self._asynchronous())
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine to its end; only the blocking client can."""

@@ -40,7 +40,7 @@ _OPTIONS = {
 _CREDENTIALS = frozenset(_OPTIONS) - {"aws_region"}
 
 
-class BaseBedrockClient(BaseClient[Any]):
+class BaseBedrockClient(BaseClient):
     """The part that both Bedrock clients share.
 
     - `api_key` (`AWS_BEARER_TOKEN_BEDROCK`): a bearer key. `bedrock_token_provider`: a function that returns one for

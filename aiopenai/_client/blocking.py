@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_origin, overload
 
 from msgspec import structs
 from typing_extensions import Self, Unpack, override
 
-from aiopenai._calls.methods import Blocking, BlockingRaw, BlockingStreaming, Mode
 from aiopenai._calls.paging import blocking
 from aiopenai._calls.raw import APIResponse, LegacyAPIResponse
 from aiopenai._calls.request import Endpoint, Request
@@ -20,6 +18,7 @@ from aiopenai._client.base import BaseClient
 from aiopenai._client.loops import Lease, Runners
 from aiopenai._client.many import GatherOptions, Many, MapOptions
 from aiopenai._client.sending import is_stream_class
+from aiopenai._client.verbs import Verbs
 from aiopenai.resources import Resources
 
 if TYPE_CHECKING:
@@ -41,10 +40,9 @@ class _BlockingSessions(SharedSessions):
         super().__init__(wiring)
 
 
-class OpenAI(BaseClient[Blocking]):
+class OpenAI(BaseClient, Verbs, Resources):
     __doc__ = BaseClient.__doc__
 
-    mode = Blocking
     _sessions_type = _BlockingSessions
     _sessions: _BlockingSessions
 
@@ -56,25 +54,6 @@ class OpenAI(BaseClient[Blocking]):
                 f"{name} belongs to one event loop, and this client runs loops of its own: pass as connector a "
                 "function that returns one for each loop, or pass proxy, ssl and trust_env, or use AsyncOpenAI"
             )
-
-    @property
-    def with_raw_response(self) -> Resources[BlockingRaw]:
-        """The same resources, whose methods return the reply with its headers, a `LegacyAPIResponse`."""
-        return Resources[BlockingRaw](self, BlockingRaw)
-
-    @property
-    def with_streaming_response(self) -> Resources[BlockingStreaming]:
-        """The same resources, whose methods return an `APIResponse`, its body unread, as a context manager."""
-        return Resources[BlockingStreaming](self, BlockingStreaming)
-
-    @override
-    def caller(self, mode: type[Mode]) -> Callable[[Request[Any]], Any]:
-        callers: dict[type[Mode], Callable[[Request[Any]], Any]] = {
-            Blocking: self.send,
-            BlockingRaw: self._send_raw,
-            BlockingStreaming: self._send_streaming,
-        }
-        return callers.get(mode) or super().caller(mode)
 
     @override
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
@@ -93,16 +72,14 @@ class OpenAI(BaseClient[Blocking]):
             return _held(stream, lease)
         return self._runners.run(self._perform(request))
 
-    def _send_raw(self, request: Request[Any]) -> LegacyAPIResponse[Any]:
+    def send_raw(self, request: Request[Any]) -> LegacyAPIResponse[Any]:
+        """Sends a request and returns its reply with the headers."""
         request = _blocking_form(request)
         if not request.stream:
             return self._runners.run(self._perform_raw(request))
         response, lease = self._leased(self._perform_raw(request))
         response.change_parsed(lambda value: _held(value, lease))
         return response
-
-    def _send_streaming(self, request: Request[Any]) -> AbstractContextManager[APIResponse[Any]]:
-        return _UnreadBlockingReply(self, request)
 
     def open_blocking(self, request: Request[Any]) -> APIResponse[Any]:
         """Sends a request and returns its reply with the body unread."""
@@ -171,23 +148,6 @@ class OpenAI(BaseClient[Blocking]):
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-class _UnreadBlockingReply:
-    """The context manager of a reply whose body is unread."""
-
-    def __init__(self, client: OpenAI, request: Request[Any]) -> None:
-        self._client = client
-        self._request = request
-        self._response: APIResponse[Any] | None = None
-
-    def __enter__(self) -> APIResponse[Any]:
-        self._response = self._client.open_blocking(self._request)
-        return self._response
-
-    def __exit__(self, *_: object) -> None:
-        if self._response is not None:
-            self._response.close()
 
 
 def _blocking_form(request: Request[T]) -> Request[T]:

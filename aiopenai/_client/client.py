@@ -4,38 +4,21 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from typing_extensions import Self, override
+from typing_extensions import Self
 
-from aiopenai._calls.methods import Async, AsyncRaw, AsyncStreaming
 from aiopenai._calls.request import Request
 from aiopenai._client.base import BaseClient
 from aiopenai._client.many import Many
-from aiopenai.resources import Resources
+from aiopenai._client.verbs import AsyncVerbs
+from aiopenai.resources import AsyncResources
 
 __all__ = ["AsyncClient", "AsyncOpenAI"]
 
 T = TypeVar("T")
 
 
-class AsyncOpenAI(BaseClient[Async], Many):
+class AsyncOpenAI(BaseClient, AsyncVerbs, AsyncResources, Many):
     __doc__ = BaseClient.__doc__
-
-    mode = Async
-
-    @property
-    @override
-    def resources(self) -> Resources[Async]:
-        return self
-
-    @property
-    def with_raw_response(self) -> Resources[AsyncRaw]:
-        """The same resources, whose methods return the reply with its headers, a `LegacyAPIResponse`."""
-        return Resources[AsyncRaw](self, AsyncRaw)
-
-    @property
-    def with_streaming_response(self) -> Resources[AsyncStreaming]:
-        """The same resources, whose methods return an `AsyncAPIResponse`, its body unread, as a context manager."""
-        return Resources[AsyncStreaming](self, AsyncStreaming)
 
     async def send(self, request: Request[T]) -> T:
         """Sends a request that `resource.method.request(...)` made, and returns the reply as the method does."""

@@ -5,14 +5,12 @@ A call goes: resource method -> `Request` -> `prepare` -> `Attempts` -> transpor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
 from aiopenai._calls.attempts import Answer, Attempts
-from aiopenai._calls.methods import Async, AsyncRaw, AsyncStreaming, Mode
 from aiopenai._calls.preparation import PreparedCall, add_query, prepare
 from aiopenai._calls.provider import Provider
 from aiopenai._calls.raw import AsyncAPIResponse, LegacyAPIResponse
@@ -38,15 +36,6 @@ class Sending(Hooked):
     _configuration: Configuration
     _provider: Provider
     _attempts: Attempts
-
-    def caller(self, mode: type[Mode]) -> Callable[[Request[Any]], Any]:
-        """Returns the function that sends a request in the given mode."""
-        callers: dict[type[Mode], Callable[[Request[Any]], Any]] = {
-            Async: self.perform,
-            AsyncRaw: self.perform_raw,
-            AsyncStreaming: self._perform_streaming,
-        }
-        return callers[mode]
 
     def perform(self, request: Request[T]) -> Coroutine[Any, Any, T]:
         """Returns a coroutine that sends a request and returns its reply, on the running loop.
@@ -91,9 +80,6 @@ class Sending(Hooked):
         """
         call = self._prepare(request, once=True)
         return self._unparsed(call, *await self._answered(call, read=not request.stream, taken=taken))
-
-    def _perform_streaming(self, request: Request[Any]) -> AbstractAsyncContextManager[AsyncAPIResponse[Any]]:
-        return _UnreadReply(self, request)
 
     async def open_response(self, request: Request[Any]) -> AsyncAPIResponse[Any]:
         """Sends a request and returns its reply with the body unread."""
@@ -188,20 +174,3 @@ def _split(kind: Any) -> tuple[Any, Any]:
     if not is_stream_class(kind):
         return None, kind
     return kind if get_origin(kind) is None else get_origin(kind), next(iter(get_args(kind)), None)
-
-
-class _UnreadReply:
-    """The context manager of a reply whose body is unread."""
-
-    def __init__(self, client: Sending, request: Request[Any]) -> None:
-        self._client = client
-        self._request = request
-        self._response: AsyncAPIResponse[Any] | None = None
-
-    async def __aenter__(self) -> AsyncAPIResponse[Any]:
-        self._response = await self._client.open_response(self._request)
-        return self._response
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._response is not None:
-            await self._response.close()

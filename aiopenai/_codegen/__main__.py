@@ -11,6 +11,7 @@ from aiopenai._codegen.drift import drift
 from aiopenai._codegen.generate import generate
 from aiopenai._codegen.output import OutputError, read, write
 from aiopenai._codegen.source import SourceError, at, installed
+from aiopenai._codegen.words import Words, WordsError, read_words
 
 
 def main() -> int:
@@ -22,13 +23,12 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         source = at(arguments.reference) if arguments.reference else installed()
-        files = generate(source)
+        words = read_words()
+        files = generate(source, words=words)
         if arguments.check:
-            found = drift(read(arguments.out), files)
-            print("\n".join([*found, f"{len(found)} differences between {arguments.out.name} and {source.version}"]))
-            return 1 if found else 0
+            return _check(drift(read(arguments.out), files), words, f"{arguments.out.name} and {source.version}")
         write(files, arguments.out)
-    except (SourceError, OutputError) as error:
+    except (SourceError, OutputError, WordsError) as error:
         print(f"aiopenai._codegen: {error}", file=sys.stderr)
         return 1
     if source.version != PIN:
@@ -36,6 +36,17 @@ def main() -> int:
     lines = sum(text.count("\n") for text in files.values())
     print(f"{len(files)} files, {lines} lines from openai {source.version}")
     return 0
+
+
+def _check(found: list[str], words: Words, compared: str) -> int:
+    """Print the differences, the methods without words, and the words without a method; 1 for differences or errors."""
+    unknown = words.unknown()
+    for silent in sorted(words.silent):
+        print(f"no words: {silent}")
+    for key in unknown:
+        print(f"words for nothing: {key}")
+    print("\n".join([*found, f"{len(found)} differences between {compared}"]))
+    return 1 if found or unknown else 0
 
 
 if __name__ == "__main__":

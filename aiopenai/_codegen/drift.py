@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from aiopenai._codegen.facts import OPTION_NAMES
+
 
 @dataclass
 class Surface:
@@ -58,46 +60,59 @@ def _members(kind: str, part: str, old: dict[str, dict[str, str]], new: dict[str
 
 
 def surface(files: Mapping[str, str]) -> Surface:
-    """Read the interface out of generated files."""
+    """Read the interface out of generated files: calls from modules, parameters and types from stubs."""
     found = Surface()
     for path, text in files.items():
-        folder, *rest = path.removesuffix(".py").split("/")
-        if folder == "resources":
+        folder, *rest = path.split("/")
+        stem, _, kind = rest[-1].rpartition(".")
+        if folder == "resources" and kind != "txt":
             for node in ast.parse(text).body:
                 if isinstance(node, ast.ClassDef):
-                    _resource(node, found)
-        elif rest[-1] in ("replies", "params"):
+                    (_calls if kind == "py" else _signatures)(node, found)
+        elif kind == "py" and stem in ("replies", "params"):
             for node in ast.parse(text).body:
                 _type(".".join(rest[:-1]), node, found)
     return found
 
 
-def _resource(node: ast.ClassDef, found: Surface) -> None:
-    client = (ast.get_docstring(node) or "").strip("`").removeprefix("client.")
-    signatures = {item.name: item for item in node.body if isinstance(item, ast.FunctionDef)}
+def _client_path(node: ast.ClassDef) -> str:
+    return (ast.get_docstring(node) or "").strip("`").removeprefix("client.")
+
+
+def _calls(node: ast.ClassDef, found: Surface) -> None:
+    """The resources below one, and the calls that its methods make."""
+    client = _client_path(node)
     for item in node.body:
-        if isinstance(item, ast.FunctionDef) and not item.name.startswith("_"):
-            call = next((each for each in item.decorator_list if isinstance(each, ast.Call)), None)
-            if call is None:
-                found.resources.add(f"{client}.{item.name}")
-            else:
-                _method(f"{client}.{item.name}", call, [item], found)
-        elif isinstance(item, ast.Assign) and isinstance(item.value, ast.Call):
-            # A method made of several signatures.
-            used = [each.id for each in item.value.args if isinstance(each, ast.Name) and each.id in signatures]
-            name = ast.unparse(item.targets[0])
-            _method(f"{client}.{name}", item.value, [signatures[each] for each in dict.fromkeys(used)], found)
+        if isinstance(item, ast.FunctionDef):
+            call = next(each for each in item.decorator_list if isinstance(each, ast.Call))
+            found.methods.setdefault(f"{client}.{item.name}", {})["()"] = ast.unparse(call).removeprefix("api.")
+        elif isinstance(item, ast.Assign):
+            found.resources.add(f"{client}.{ast.unparse(item.targets[0])}")
 
 
-def _method(name: str, call: ast.Call, signatures: list[ast.FunctionDef], found: Surface) -> None:
-    kinds: dict[str, list[str]] = {"()": [ast.unparse(call)]}
-    for signature in signatures:
-        for each in (*signature.args.args[1:], *signature.args.kwonlyargs):
-            kind, literals = _known(each.annotation)
-            kinds.setdefault(each.arg, []).append(kind)
-            if literals:
-                found.values[f"{name}.{each.arg}"] = found.values.get(f"{name}.{each.arg}", set()) | literals
-    found.methods[name] = {part: " or ".join(dict.fromkeys(texts)) for part, texts in kinds.items()}
+def _signatures(node: ast.ClassDef, found: Surface) -> None:
+    """The parameters of the methods of an asynchronous class, with the types that its signatures give them."""
+    client = _client_path(node)
+    if not (node.name.startswith("Async") and node.bases):
+        return
+    kinds: dict[str, dict[str, list[str]]] = {}
+    for item in node.body:
+        if (
+            not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef))
+            or len(item.args.args + item.args.kwonlyargs) < 2
+        ):
+            continue
+        method = kinds.setdefault(f"{client}.{item.name}", {})
+        for each in (*item.args.args[1:], *item.args.kwonlyargs):
+            if each.arg not in OPTION_NAMES:
+                kind, literals = _known(each.annotation)
+                method.setdefault(each.arg, []).append(kind)
+                if literals:
+                    key = f"{client}.{item.name}.{each.arg}"
+                    found.values[key] = found.values.get(key, set()) | literals
+    for name, parameters in kinds.items():
+        texts = {part: " or ".join(dict.fromkeys(each)) for part, each in parameters.items()}
+        found.methods.setdefault(name, {}).update(texts)
 
 
 def _type(group: str, node: ast.stmt, found: Surface) -> None:

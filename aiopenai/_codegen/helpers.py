@@ -13,9 +13,10 @@ __all__ = ["HELPERS", "NAMES", "PREPARED", "Helper"]
 
 @dataclass(frozen=True)
 class Helper:
-    """A method by hand: `kind` is its decorator, `where` its body, `returns` what it is annotated to return.
+    """A method by hand: `kind` is its decorator, `where` its body, `returns` its annotation in the async client.
 
-    `types` replaces annotations of the reference's, `extra` adds parameters: annotation and default.
+    `types` replaces annotations of the reference's, `extra` adds parameters: annotation and default. The blocking
+    client has the same annotations without `Async`.
     """
 
     kind: Literal["helper", "managed", "plain", "post"]
@@ -27,10 +28,8 @@ class Helper:
 
 _RUN = "Run"
 _CHAT_FORMAT = {"response_format": "type[ResponseFormatT]"}
-_HANDLER = {"event_handler": "AsyncAssistantEventHandlerT | AssistantEventHandlerT | None"}
-_ASSISTANT = (
-    "Both[AsyncAssistantStreamManager[AsyncAssistantEventHandlerT], AssistantStreamManager[AssistantEventHandlerT]]"
-)
+_HANDLER = {"event_handler": "AsyncAssistantEventHandlerT | None"}
+_ASSISTANT = "AsyncAssistantStreamManager[AsyncAssistantEventHandlerT]"
 _POLLING = "aiopenai.lib.polling"
 
 HELPERS = {
@@ -40,7 +39,7 @@ HELPERS = {
     "chat.completions.stream": Helper(
         "managed",
         "aiopenai.lib.streaming.chat:stream",
-        "Both[AsyncChatCompletionStreamManager[ResponseFormatT], ChatCompletionStreamManager[ResponseFormatT]]",
+        "AsyncChatCompletionStreamManager[ResponseFormatT]",
         {"response_format": "CompletionCreateParamsResponseFormat | type[ResponseFormatT]"},
     ),
     "responses.parse": Helper(
@@ -52,7 +51,7 @@ HELPERS = {
     "responses.stream": Helper(
         "managed",
         "aiopenai.lib.streaming.responses:stream",
-        "Both[AsyncResponseStreamManager[TextFormatT], ResponseStreamManager[TextFormatT]]",
+        "AsyncResponseStreamManager[TextFormatT]",
         {"text_format": "type[TextFormatT]"},
     ),
     "beta.threads.create_and_run_poll": Helper("helper", f"{_POLLING}:create_thread_and_run_poll", _RUN),
@@ -121,7 +120,6 @@ NAMES = {
     "AsyncChatCompletionStreamManager": "aiopenai.lib.streaming.chat",
     "AsyncResponseStreamManager": "aiopenai.lib.streaming.responses",
     "BinaryIO": "typing",
-    "Both": "aiopenai._calls.methods",
     "Callable": "collections.abc",
     "ChatCompletionStreamManager": "aiopenai.lib.streaming.chat",
     "CompletionCreateParamsResponseFormat": "aiopenai.types.chat",

@@ -6,6 +6,8 @@ import shutil
 from pathlib import Path
 
 FOLDERS = ("types", "resources")
+# Modules, stubs, and tables.
+KINDS = frozenset({".py", ".pyi", ".txt"})
 
 
 class OutputError(Exception):
@@ -17,15 +19,20 @@ def read(package: Path) -> dict[str, str]:
     return {
         path.relative_to(package).as_posix(): path.read_text(encoding="utf-8")
         for folder in FOLDERS
-        for path in sorted((package / folder).rglob("*.py"))
+        for path in _files(package / folder)
     }
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix in KINDS and path.is_file())
 
 
 def write(files: dict[str, str], package: Path) -> None:
     """Replace the generated folders below `package`. Raises `OutputError` before anything is written."""
     for path, text in files.items():
         try:
-            compile(text, path, "exec")
+            if not path.endswith(".txt"):
+                compile(text, path, "exec")
         except SyntaxError as error:
             raise OutputError(f"{path}:{error.lineno}: {error.msg}") from error
     for path, text in files.items():
@@ -34,8 +41,8 @@ def write(files: dict[str, str], package: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
     for folder in FOLDERS:
-        for old in sorted((package / folder).rglob("*.py")):
+        for old in _files(package / folder):
             if old.relative_to(package).as_posix() not in files:
                 old.unlink()
-                if not any(old.parent.rglob("*.py")):
+                if not _files(old.parent):
                     shutil.rmtree(old.parent)

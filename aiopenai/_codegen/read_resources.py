@@ -117,7 +117,13 @@ def _by_hand(source: Source, owner: Name, path: str) -> Iterator[ByHand]:
             found.append(Parameter(argument.arg, type_, default is not None, own, "()" if text == "[]" else text))
         for extra, (annotation, text) in helper.extra.items():
             found.append(Parameter(extra, Text(annotation), True, False, text))
-        yield ByHand(name, tuple(found))
+        yield ByHand(name, tuple(found), _is_deprecated(node))
+
+
+def _is_deprecated(node: Function) -> bool:
+    """Whether a method is marked as deprecated; marks on a single overload do not count."""
+    calls = (each.func for each in node.decorator_list if isinstance(each, ast.Call))
+    return any(ast.unparse(each).rpartition(".")[2] == "deprecated" for each in calls)
 
 
 def _methods(source: Source, name: Name) -> Iterator[Method]:
@@ -235,6 +241,7 @@ class _Reader:
             self._needs({each.name for each in parameters if not each.optional}),
             chosen_by,
             variants,
+            _is_deprecated(self.node),
         )
 
     def _events(self, facts: dict[str | None, ast.expr]) -> Literal["", "bare", "named"]:

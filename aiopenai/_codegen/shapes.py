@@ -185,6 +185,7 @@ class Method:
     needs: tuple[tuple[str, ...], ...] = ()
     chosen_by: str | None = None
     variants: tuple[Variant, ...] = ()
+    deprecated: bool = False
 
 
 @dataclass(frozen=True)
@@ -193,6 +194,7 @@ class ByHand:
 
     name: str
     parameters: tuple[Parameter, ...]
+    deprecated: bool = False
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ class Imports:
 def _origin(module: str) -> int:
     """0 for the standard library, 1 for other packages, 2 for our own."""
     top = module.partition(".")[0]
-    return 2 if top == "aiopenai" else 1 if top in {"msgspec", "typing_extensions"} else 0
+    return 2 if top == "aiopenai" else 1 if top in {"msgspec", "tenacity", "typing_extensions"} else 0
 
 
 def import_line(module: str, names: Iterable[str], indent: str = "") -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import keyword
 import textwrap
-from collections import Counter
 from collections.abc import Iterable
 
-from aiopenai._codegen.layout import Layout, camel, is_main
+from aiopenai._codegen.layout import Layout
 from aiopenai._codegen.shapes import (
     NONE,
     OBJECT,
@@ -25,6 +24,7 @@ from aiopenai._codegen.shapes import (
 )
 from aiopenai._codegen.text import HEADER, WIDTH, Annotations, Imports, filled, grouped, import_line, in_order
 from aiopenai._codegen.unions import Unions, nested
+from aiopenai._codegen.words import Words
 
 # Fields that make up the bulk of a reply: their replies are not kept a second time as received.
 BULK = frozenset({"embedding", "b64_json"})
@@ -36,8 +36,9 @@ NARROWED_LIST = "  # type: ignore[assignment]"
 class TypesWriter:
     """The files of `aiopenai/types`, as text by relative path."""
 
-    def __init__(self, layout: Layout, resources: Iterable[Resource], version: str) -> None:
+    def __init__(self, layout: Layout, resources: Iterable[Resource], words: Words, version: str) -> None:
         self.layout = layout
+        self.words = words
         self.version = version
         methods = [method for resource in resources for node in resource.walk() for method in node.methods]
         replies = [rename(method.reply, layout.merged) for method in methods]
@@ -57,58 +58,8 @@ class TypesWriter:
             ""
         }
         for package in sorted(packages):
-            found[f"types/{package.replace('.', '/')}/__init__.py".replace("//", "/")] = self._package(package)
-        found["types/_modules.py"] = self._table()
-        return found
-
-    def _table(self) -> str:
-        """Where the reference's modules keep their types, for `aiopenai._data.lazy`: it says what is read how."""
-        packages: dict[str, dict[str, dict[str, list[Name]]]] = {}
-        for module, names in sorted(self._by_module().items()):
-            package = module.removeprefix("types.").rpartition(".")[0]
-            group = self.layout.place(self.layout.offered[names[0]]).group
-            packages.setdefault(package, {}).setdefault(group, {})[module.rpartition(".")[2]] = names
-        lines: list[str] = []
-        for package, groups in sorted(packages.items()):
-            words = [word for group, modules in sorted(groups.items()) for word in self._group(group, modules)]
-            text = textwrap.fill(" ".join(words), WIDTH, break_long_words=False, break_on_hyphens=False)
-            lines.append(f'    "{package}": """\n{text}\n""",\n')
-        return (
-            self._header("The reference's modules of types, and what they hold.")
-            + f"MODULES = {{\n{''.join(lines)}}}\n"
-        )
-
-    def _group(self, group: str, modules: dict[str, list[Name]]) -> list[str]:
-        """One group's modules: first what most of them mean by a name, then each with the names that need a word."""
-        special: dict[str, list[tuple[str, str]]] = {}
-        for stem, names in modules.items():
-            main = next((name.name for name in names if is_main(name)), None)
-            prefix = main or camel(stem)
-            found = special.setdefault(stem if main else f"{stem}:", [])
-            for each in names:
-                place = self.layout.place(self.layout.offered[each])
-                own = place.name if place.group == group else f"{place.group}:{place.name}"
-                # What follows from the module's name need not be said.
-                if own != (each.name if each.name.startswith(prefix) else prefix + each.name):
-                    found.append((each.name, own))
-        # What is asked and what is answered often has the same name.
-        marks = {stem: "~" if stem.rstrip(":").endswith(("_param", "_params")) else "" for stem in special}
-        targets = Counter((marks[stem], *pair) for stem, pairs in special.items() for pair in pairs)
-        usual: dict[str, str] = {}
-        for (mark, name, own), count in sorted(targets.items(), key=lambda item: -item[1]):
-            if count > 1 and name != own:
-                usual.setdefault(mark + name, own)
-        words = [f"@{group}", *(f"{name}={own}" for name, own in sorted(usual.items()))]
-        for stem, pairs in special.items():
-            words.append(stem)
-            words += (name if usual.get(marks[stem] + name, name) == own else f"{name}={own}" for name, own in pairs)
-        return words
-
-    def _by_module(self) -> dict[str, list[Name]]:
-        found: dict[str, list[Name]] = {}
-        for name in self.layout.offered:
-            if not name.name.startswith("_"):
-                found.setdefault(name.module, []).append(name)
+            file = f"types/{package.replace('.', '/')}/__init__".replace("//", "/")
+            found[f"{file}.py"], found[f"{file}.pyi"] = self._package(package)
         return found
 
     def _header(self, title: str) -> str:
@@ -136,12 +87,12 @@ class TypesWriter:
         title = f"{'Reply' if kind == 'replies' else 'Parameter'} types of `{group}`."
         return self._header(title) + writer.text()
 
-    def _package(self, package: str) -> str:
-        """A package's names: everything of its own modules, and what the reference exports there from elsewhere."""
+    def _package(self, package: str) -> tuple[str, str]:
+        """A package and its stub: the names of its own modules, and those that the reference exports from elsewhere."""
         kinds = sorted(self.layout.groups.get(package, ()), reverse=True)
         title = f"Types of `{package}`." if package else "The types of the API, in packages as the reference has them."
         homes: dict[str, list[str]] = {}
-        static = [f"    from aiopenai.types.{package}.{kind} import *  # noqa: F403\n" for kind in kinds]
+        static = [f"from aiopenai.types.{package}.{kind} import *\n" for kind in kinds]
         offered: dict[str, list[str]] = {}
         renamed: list[str] = []
         for name, target in sorted(self.layout.exports.get(package, {}).items()):
@@ -152,27 +103,27 @@ class TypesWriter:
                 own = f"{name}: TypeAlias = {place.name}"
                 renamed += [own] if name != place.name else []
                 offered.setdefault(place.package, []).append(f"{name} as {name}" if name == place.name else place.name)
-        static += [import_line(module, names, "    ") for module, names in sorted(offered.items())]
-        static += [f"    {line}\n" for line in renamed]
+        static += [import_line(module, names) for module, names in sorted(offered.items())]
+        static += [f"{line}\n" for line in renamed]
         if not static:
-            return self._header(title)
+            return self._header(title), self._header(title)
         modules = ", ".join(f'"{kind}"' for kind in kinds) + ("," if len(kinds) == 1 else "")
-        tables = "".join(f'        "{group}": {_wrapped(names)},\n' for group, names in sorted(homes.items()))
-        return (
+        tables = "".join(f'    "{group}": {_wrapped(names)},\n' for group, names in sorted(homes.items()))
+        runtime = (
             self._header(title)
-            + f"from typing import TYPE_CHECKING{', TypeAlias' if renamed else ''}\n\nif TYPE_CHECKING:\n"
-            + "".join(static)
-            + "else:\n    from aiopenai._data.lazy import lazily\n\n"
-            + f"    __getattr__, __dir__ = lazily(__name__, ({modules}), {{"
-            + (f"\n{tables}    }})\n" if tables else "})\n")
+            + "from aiopenai._data.lazy import lazily\n\n"
+            + f"__getattr__, __dir__ = lazily(__name__, ({modules}), {{"
+            + (f"\n{tables}}})\n" if tables else "})\n")
         )
+        alias = "from typing import TypeAlias\n\n" if renamed else ""
+        return runtime, self._header(title) + alias + "".join(static)
 
 
 def _wrapped(names: list[str]) -> str:
     """Names as one string, in lines."""
     lines: list[str] = [""]
     for name in names:
-        if len(lines[-1]) + len(name) > WIDTH - 17:
+        if len(lines[-1]) + len(name) > WIDTH - 13:
             lines.append("")
         lines[-1] += f"{name} "
     lines[-1] = lines[-1].rstrip()
@@ -180,7 +131,7 @@ def _wrapped(names: list[str]) -> str:
     return (
         quoted[0]
         if len(quoted) == 1 and len(quoted[0]) < WIDTH // 2
-        else "(\n" + "".join(f"            {line}\n" for line in quoted)[:-1] + ")"
+        else "(\n" + "".join(f"        {line}\n" for line in quoted)[:-1] + ")"
     )
 
 
@@ -194,6 +145,7 @@ class _Module:
         self.types = types
         self.layout = types.layout
         self.names = {name: self.layout.places[name].name for name in members}
+        self.group = self.layout.places[members[0]].group
         self.imports = Imports(self.names.values())
         self.annotations = Annotations(self.imports, self.refer)
         self.defined: set[Name] = set()
@@ -338,6 +290,7 @@ class _Replies(_Module):
             lists = any(isinstance(each, Generic) for each in nested(field.type))
             comment = (NARROWED_LIST if lists else NARROWED) if narrowed else ""
             lines.append(self._field(name, field, before, comment))
+            lines.append(self._doc(self.types.words.field(f"{self.group}.{name}.{field.name}")))
         self.annotations.shadowed = frozenset()
         if definition.variables:
             generic = self.imports.add("typing", "Generic")
@@ -345,7 +298,14 @@ class _Replies(_Module):
                 generic = self.imports.add("aiopenai._data.structs", "OutputParsed")
             bases += f", {generic}[{', '.join(map(self.annotations.text, definition.variables))}]"
         head = filled(f"class {name}({bases}{options}):")
-        return "".join(before) + head + "\n" + ("".join(lines) or "    pass\n")
+        doc = self._doc(self.types.words.type(f"{self.group}.{name}"))
+        return "".join(before) + head + "\n" + (doc + "".join(lines) or "    pass\n")
+
+    def _doc(self, words: str) -> str:
+        """A docstring, of a class or of the field above it."""
+        if not words:
+            return ""
+        return textwrap.fill(f'"""{words}"""', WIDTH, initial_indent="    ", subsequent_indent="    ") + "\n"
 
     def _field(self, owner: str, field: Field, before: list[str], comment: str) -> str:
         self.forward = False

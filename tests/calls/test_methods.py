@@ -8,15 +8,16 @@ import pytest
 
 from aiopenai import AsyncOpenAI, Request, omit
 from aiopenai._calls.arguments import OPTIONS
-from aiopenai._calls.methods import Async, Resource, delete, get, post
+from aiopenai._calls.methods import delete, get, post
 from aiopenai._calls.raw import AsyncAPIResponse, LegacyAPIResponse
+from aiopenai._calls.resources import AsyncAPIResource
 from aiopenai._calls.streaming import AsyncStream
 from aiopenai.testing import Server
 from aiopenai.types import Model
 from aiopenai.types.chat import ChatCompletion, ChatCompletionChunk
 
 
-class Things(Resource[Any]):
+class Things(AsyncAPIResource):
     """What the generated resources do not have, or not yet."""
 
     @post(
@@ -36,17 +37,16 @@ class Things(Resource[Any]):
         token: Any = omit,
         flag: Any = omit,
         note: Any = omit,
-        **_: Any,
     ) -> object: ...
 
     @delete("/things/{thing_id}", object, body=("reason",))
-    def drop(self, thing_id: str, *, reason: Any = omit, force: Any = omit, **_: Any) -> object: ...
+    def drop(self, thing_id: str, *, reason: Any = omit, force: Any = omit) -> object: ...
 
     @get("/things/{thing_id}/{part_id}", object, accept="application/octet-stream")
-    def part(self, part_id: str, *, thing_id: str, **_: Any) -> object: ...
+    def part(self, part_id: str, *, thing_id: str) -> object: ...
 
     @post("/things/uploads", object, files=("images[]", "mask"))
-    def upload(self, *, images: Any, mask: Any = omit, prompt: Any = omit, **_: Any) -> object: ...
+    def upload(self, *, images: Any, mask: Any = omit, prompt: Any = omit) -> object: ...
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ class TestSignatures:
         assert parameters["temperature"].default is omit
         assert next(iter(inspect.signature(client.models.retrieve).parameters)) == "model"
         assert client.chat.completions.create.__name__ == "create"
-        assert client.chat.completions.create.__qualname__ == "Completions.create"
+        assert client.chat.completions.create.__qualname__ == "AsyncCompletions.create"
         assert client.chat.completions.create.__doc__
         assert client.models.retrieve.__doc__
 
@@ -324,4 +324,4 @@ class TestModes:
 
     def test_resources_are_kept(self, client: AsyncOpenAI) -> None:
         assert client.chat.completions is client.chat.completions
-        assert client.chat.completions.messages._mode is Async
+        assert client.chat.completions.messages is client.chat.completions.messages

@@ -4,18 +4,35 @@ from __future__ import annotations
 
 from aiopenai._codegen.drift import drift
 
-RESOURCES = '''
-class Things(Resource[M]):
+MODULE = '''
+class Things(SyncAPIResource):
+    """`client.things`"""
+    parts = child("Parts")
+    @api.get("/things/{thing_id}", Thing)
+    def retrieve(self, thing_id, *, order=omit): ...
+    @api.streamed("POST", "/things", Thing, ThingEvent)
+    def create(self, *, name, stream=omit): ...
+    @api.helper("aiopenai.lib.polling:wait")
+    def wait(self, part_id, *, every=1.5): ...
+'''
+STUB = '''
+class Things(SyncAPIResource):
+    """`client.things`"""
+    def retrieve(self, thing_id: int, *, only_here: str) -> Thing: ...
+class AsyncThings(AsyncAPIResource):
     """`client.things`"""
     @cached_property
-    def parts(self) -> Parts[M]: ...
-    @get("/things/{thing_id}", Thing)
-    def retrieve(self, thing_id: str, *, order: Literal["asc", "desc"] | Omit = omit) -> Thing: ...
-    def _create(self, *, name: str) -> Thing: ...
-    def _create_streaming(self, *, name: str, stream: Literal[True]) -> ThingEvent: ...
-    @helper("aiopenai.lib.polling:wait")
-    def wait(self, part_id: str, *, every: float = 1.5, **options: Unpack[CallOptions]) -> Thing: ...
-    create = streamed("POST", "/things", Thing, ThingEvent, _create, _create_streaming)
+    def parts(self) -> AsyncParts: ...
+    async def retrieve(self, thing_id: str, *, order: Literal["asc", "desc"] | Omit = omit,
+        retry: X = None) -> Thing: ...
+    @overload
+    async def create(self, *, name: str) -> Thing: ...
+    @overload
+    async def create(self, *, name: str, stream: Literal[True]) -> AsyncStream[ThingEvent]: ...
+    async def wait(self, part_id: str, *, every: float = 1.5, timeout: X = y) -> Thing: ...
+class AsyncThingsWithRawResponse:
+    """`client.things`, with replies that have their headers."""
+    async def retrieve(self, thing_id: bytes) -> LegacyAPIResponse[Thing]: ...
 '''
 REPLIES = """
 Size: TypeAlias = Literal["small", "large"]
@@ -27,19 +44,22 @@ PARAMS = """
 Reserved = TypedDict("Reserved", {"async": bool, "from": str}, total=False)
 """
 BEFORE = {
-    "resources/things.py": RESOURCES,
+    "resources/things.py": MODULE,
+    "resources/things.pyi": STUB,
+    "resources/_modules.txt": "things things Things",
     "types/things/replies.py": REPLIES,
     "types/things/params.py": PARAMS,
     "types/things/__init__.py": "",
 }
 
 
-def changed(file: str, *edits: tuple[str, str]) -> list[str]:
-    text = BEFORE[file]
-    for before, after in edits:
-        assert before in text
-        text = text.replace(before, after)
-    return drift(BEFORE, {**BEFORE, file: text})
+def changed(*edits: tuple[str, str]) -> list[str]:
+    """The differences after edits, each in all files."""
+    after = dict(BEFORE)
+    for before, now in edits:
+        assert any(before in text for text in after.values())
+        after = {file: text.replace(before, now) for file, text in after.items()}
+    return drift(BEFORE, after)
 
 
 def test_nothing() -> None:
@@ -48,34 +68,32 @@ def test_nothing() -> None:
 
 def test_methods_and_parameters() -> None:
     found = changed(
-        "resources/things.py",
-        ("def parts", "def pieces"),
+        ('parts = child("Parts")', 'pieces = child("Parts")'),
         ('"desc"', '"none"'),
         ("thing_id: str, *,", "thing_id: str, *, after: str | Omit = omit,"),
         ("name: str", "name: int"),
         ('"POST"', '"PUT"'),
     )
-    rest = ", '/things', Thing, ThingEvent, _create, _create_streaming"
-    assert [line.replace(rest, ", *") for line in found] == [
+    assert found == [
         "- resource things.parts",
         "+ resource things.pieces",
-        "~ parameter things.create.(): streamed('POST', *) -> streamed('PUT', *)",
+        "~ parameter things.create.(): streamed('POST', {0}) -> streamed('PUT', {0})".format(
+            "'/things', Thing, ThingEvent"
+        ),
         "~ parameter things.create.name: str -> int",
         "+ parameter things.retrieve.after: str | Omit",
         "- value things.retrieve.order: 'desc'",
         "+ value things.retrieve.order: 'none'",
     ]
-    assert changed("resources/things.py", ("def retrieve", "def get")) == [
-        "+ method things.get",
-        "- method things.retrieve",
-    ]
+    assert changed(("def retrieve", "def get")) == ["+ method things.get", "- method things.retrieve"]
 
 
 def test_methods_by_hand() -> None:
-    """Those of which a release has no more, or other ones, show like all."""
-    wait = RESOURCES[RESOURCES.index("    @helper") : RESOURCES.index("    create")]
-    assert changed("resources/things.py", (wait, "")) == ["- method things.wait"]
-    assert changed("resources/things.py", ("every: float", "seconds: float"), ("lib.polling", "lib.waiting")) == [
+    """Those that a release no longer has, or has otherwise, show like all."""
+    wait = MODULE[MODULE.index("    @api.helper") :]
+    line = next(each for each in STUB.splitlines() if "def wait" in each)
+    assert changed((wait, ""), (line, "")) == ["- method things.wait"]
+    assert changed(("every: float", "seconds: float"), ("lib.polling", "lib.waiting")) == [
         "~ parameter things.wait.(): helper('aiopenai.lib.polling:wait') -> helper('aiopenai.lib.waiting:wait')",
         "- parameter things.wait.every",
         "+ parameter things.wait.seconds: float",
@@ -83,20 +101,18 @@ def test_methods_by_hand() -> None:
 
 
 def test_types_and_fields() -> None:
-    found = changed(
-        "types/things/replies.py", ("id: str", "key: str"), ("Thing | None", "Thing"), ('"large"', '"large", "huge"')
-    )
+    found = changed(("    id: str", "    key: str"), ("Thing | None", "Thing"), ('"large"', '"large", "huge"'))
     assert found == [
         "- field things.Thing.id",
         "+ field things.Thing.key: str",
         "~ field things.Thing.next: Thing | None -> Thing",
         "+ value things.Size: 'huge'",
     ]
-    assert changed("types/things/params.py", ('"from": str', '"to": str')) == [
+    assert changed(('"from": str', '"to": str')) == [
         "- field things.Reserved.from",
         "+ field things.Reserved.to: str",
     ]
-    assert changed("types/things/params.py", ("Reserved = ", "Other = ")) == [
+    assert changed(("Reserved = ", "Other = ")) == [
         "+ type things.Other",
         "- type things.Reserved",
     ]

@@ -10,6 +10,7 @@ import pytest
 from aiopenai._codegen.generate import generate
 from aiopenai._codegen.helpers import HELPERS, NAMES, PREPARED, Helper
 from aiopenai._codegen.source import Source, SourceError
+from aiopenai._codegen.words import Words
 
 CLIENT = """
 from __future__ import annotations
@@ -201,14 +202,21 @@ def files(reference: Path) -> dict[str, str]:
 def test_files(files: dict[str, str]) -> None:
     assert sorted(files) == [
         "resources/__init__.py",
+        "resources/__init__.pyi",
+        "resources/_modules.txt",
         "resources/things.py",
+        "resources/things.pyi",
         "types/__init__.py",
-        "types/_modules.py",
+        "types/__init__.pyi",
+        "types/_modules.txt",
         "types/things/__init__.py",
+        "types/things/__init__.pyi",
         "types/things/params.py",
         "types/things/replies.py",
     ]
     for path, text in files.items():
+        if path.endswith(".txt"):
+            continue
         compile(text, path, "exec")
         assert "from openai 1.2.3; do not edit." in text
 
@@ -241,7 +249,8 @@ def test_replies(files: dict[str, str], line: str) -> None:
 
 
 def test_names_that_a_module_has_from_another(files: dict[str, str]) -> None:
-    assert "parsed_event Side=ThingLeft " in files["types/_modules.py"].replace("\n", " ")
+    assert "parsed_event things Part=ParsedEventPart ParsedEvent Side=ThingLeft\n" in files["types/_modules.txt"]
+    assert files["resources/_modules.txt"] == ""
 
 
 @pytest.mark.parametrize(
@@ -260,21 +269,91 @@ def test_params(files: dict[str, str], line: str) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "def _create(self, *, parts: Iterable[PartParam], name: str, stream: Literal[False] | Omit = omit,",
-        "def _create_streaming(self, *, parts: Iterable[PartParam], name: str, stream: Literal[True],",
-        ") -> Thing | ThingEvent: ...",
-        'create = streamed("POST", "/things", Thing, ThingEvent, _create, _create_streaming, _create_either, ',
-        'header_params={"retries": "X-Retries"}, security="admin", wire={"name": "from"})',
-        '@cursor_page("/things/{thing_id}/all", Thing)\n    def list(self, thing_id: str, *, ',
-        "ids: builtins.list[str] | Omit = omit, **options: Unpack[CallOptions]) -> Thing: ...",
-        '@delete("/things/{thing_id}", None, body=("force",), accept="*/*")',
-        '@put("/things", Thing, files=("file[]",))',
+        (
+            '@api.streamed("POST", "/things", Thing, ThingEvent, header_params={"retries": "X-Retries"}, '
+            'security="admin", wire={"name": "from"}) def create(self, *, parts, name, stream=omit, retries=omit): ...'
+        ),
+        '@api.cursor_page("/things/{thing_id}/all", Thing) def list(self, thing_id, *, ids=omit): ...',
+        '@api.delete("/things/{thing_id}", None, body=("force",), accept="*/*")',
+        '@api.put("/things", Thing, files=("file[]",))',
+        "__getattr__, __dir__ = family(__name__)",
     ],
 )
 def test_resources(files: dict[str, str], line: str) -> None:
     # Wherever the lines are broken.
-    assert " ".join(line.split()) in " ".join(files["resources/things.py"].split())
+    assert line in " ".join(files["resources/things.py"].split())
     assert "def wait" not in files["resources/things.py"]
+
+
+OPTIONS = "extra_headers: Headers | None = None, "
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "class Things(SyncAPIResource):",
+        "class AsyncThings(AsyncAPIResource):",
+        "class AsyncThingsWithStreamingResponse:",
+        (
+            "@overload async def create(self, *, parts: Iterable[PartParam], name: str, "
+            f"stream: Literal[False] | Omit = omit, retries: int | Omit = omit, {OPTIONS}"
+        ),
+        "@overload def create(self, *, parts: Iterable[PartParam], name: str, stream: Literal[True], ",
+        "-> Thing | AsyncStream[ThingEvent]:",
+        "-> Thing | Stream[ThingEvent]:",
+        "-> LegacyAPIResponse[Thing | Stream[ThingEvent]]:",
+        "-> AsyncResponseContextManager[Thing | AsyncStream[ThingEvent]]:",
+        f"def list(self, thing_id: str, *, ids: builtins.list[str] | Omit = omit, {OPTIONS}",
+        "-> AsyncPaginator[Thing, AsyncCursorPage[Thing]]:",
+        "-> SyncCursorPage[Thing]:",
+        "-> LegacyAPIResponse[AsyncCursorPage[Thing]]:",
+        "def with_raw_response(self) -> AsyncThingsWithRawResponse: ...",
+    ],
+)
+def test_stubs(files: dict[str, str], line: str) -> None:
+    assert line in " ".join(files["resources/things.pyi"].split())
+
+
+def test_words(reference: Path) -> None:
+    words = Words(
+        methods={"things.create": "Creates a thing.", "things.gone": "Gone."},
+        parameters={"things.create.name": "The thing's name."},
+        dictionary={"name": "Another name.", "thing_id": "The thing's id.", "nobody": "Of no method."},
+        types={"things.Thing": "A thing."},
+        fields={"things.Thing.shape": "Round or not."},
+    )
+    files = generate(Source(reference), None, words)
+    stub = files["resources/things.pyi"]
+    full = """        \"\"\"Creates a thing.
+
+        `POST /things`
+
+        Args:
+            name: The thing's name.
+        \"\"\"
+"""
+    # In both clients, with each of the three signatures; views have the sentence alone.
+    assert stub.count(full) == 6
+    assert stub.count('        """Creates a thing."""\n') == 18
+    assert stub.count("            thing_id: The thing's id.\n") == 4
+    assert '        """Creates a thing."""\n' in files["resources/things.py"]
+    replies = files["types/things/replies.py"]
+    assert 'bulk=True):\n    """A thing."""\n' in replies
+    assert '    shape: ThingShape\n    """Round or not."""\n' in replies
+    assert words.unknown() == ["methods.txt: things.gone"]
+    assert words.silent == {"things.delete", "things.list", "things.upload"}
+
+
+def test_deprecated_methods(reference: Path) -> None:
+    path = reference / "resources/things.py"
+    text = path.read_text().replace(
+        "    async def upload", '    @typing_extensions.deprecated("Gone")\n    async def upload'
+    )
+    path.write_text(text)
+    files = generate(Source(reference), None)
+    stub = files["resources/things.pyi"]
+    assert stub.count('    @deprecated("This method is deprecated.")\n') == 8
+    assert "Deprecated: This method is deprecated." in stub
 
 
 WAIT = "    async def wait(self, thing_id: str) -> Thing:\n"
@@ -284,8 +363,9 @@ BY_HAND: dict[str, tuple[str, Helper, tuple[str, ...]]] = {
         "async def wait(self, thing_id: str, *, every: float = 1.5, parts: Iterable[PartParam] | Omit = omit) -> X:",
         Helper("helper", "aiopenai.lib.polling:wait", "Thing"),
         (
-            '@helper("aiopenai.lib.polling:wait") def wait(self, thing_id: str, *, every: float = 1.5, ',
-            "parts: Iterable[PartParam] | Omit = omit, **options: Unpack[CallOptions]) -> Thing: ...",
+            '@api.helper("aiopenai.lib.polling:wait") def wait(self, thing_id, *, every=1.5, parts=omit): ...',
+            "async def wait(self, thing_id: str, *, every: float = 1.5, parts: Iterable[PartParam] | Omit = omit, ",
+            "def wait(self, thing_id: str, *, every: float = 1.5, ",
         ),
     ),
     "other types and more": (
@@ -293,32 +373,40 @@ BY_HAND: dict[str, tuple[str, Helper, tuple[str, ...]]] = {
         Helper(
             "managed",
             "aiopenai.lib.streaming:wait",
-            "Both[Thing, str]",
+            "AsyncThing",
             {"thing": "PathLike[str] | Thing"},
             {"seen": ("Callable[[int], object] | None", "None")},
         ),
         (
-            '@managed("aiopenai.lib.streaming:wait") def wait(self, *, thing: PathLike[str] | Thing, ',
-            "ids: builtins.list[str] = (), seen: Callable[[int], object] | None = None, ",
-            "**options: Unpack[CallOptions]) -> Both[Thing, str]: ...",
+            '@api.managed("aiopenai.lib.streaming:wait") def wait(self, *, thing, ids=(), seen=None): ...',
+            (
+                "def wait(self, *, thing: PathLike[str] | Thing, ids: builtins.list[str] = (), "
+                "seen: Callable[[int], object] | None = None, "
+            ),
+            "-> AsyncThing:",
+            "-> Thing:",
         ),
     ),
     "no call": (
         "def wait(self, thing_id: str, *, secret: str | None = None) -> X:",
         Helper("plain", "aiopenai.lib.things:wait", "Thing"),
         (
-            '@plain("aiopenai.lib.things:wait") ',
-            "def wait(self, thing_id: str, *, secret: str | None = None) -> Thing: ...",
+            '@api.plain("aiopenai.lib.things:wait") def wait(self, thing_id, *, secret=None): ...',
+            "def wait(self, thing_id: str, *, secret: str | None = None) -> Thing:",
         ),
     ),
     "one call, prepared": (
         "async def wait(self, *, name: str, side: str | Omit = omit) -> X:",
         Helper("post", "aiopenai.lib.things:prepare", "Thing"),
-        # Asked as `create` asks.
+        # Sent as `create` sends.
         (
-            '@post("/things", Thing, prepare="aiopenai.lib.things:prepare", header_params={"retries": "X-Retries"}, ',
-            'security="admin", wire={"name": "from"}) ',
-            "def wait(self, *, name: str, side: str | Omit = omit, **options: Unpack[CallOptions]) -> Thing: ...",
+            (
+                '@api.post("/things", Thing, prepare="aiopenai.lib.things:prepare", '
+                'header_params={"retries": "X-Retries"}, security="admin", '
+                'wire={"name": "from"}) def wait(self, *, name, side=omit): ...'
+            ),
+            "async def wait(self, *, name: str, side: str | Omit = omit, ",
+            "-> LegacyAPIResponse[Thing]:",
         ),
     ),
 }
@@ -333,15 +421,17 @@ def test_methods_by_hand(reference: Path, monkeypatch: pytest.MonkeyPatch, case:
     path.write_text(text.replace(WAIT, f"    {signature}\n"))
     monkeypatch.setitem(HELPERS, "things.wait", helper)
     monkeypatch.setitem(NAMES, "Thing", "aiopenai.types.things")
-    found = generate(Source(reference), None)["resources/things.py"]
-    compile(found, str(path), "exec")
-    assert "".join(expected) in " ".join(found.split())
+    monkeypatch.setitem(NAMES, "AsyncThing", "aiopenai.types.things")
+    files = generate(Source(reference), None)
+    found = " ".join(" ".join(files[f"resources/things.{kind}"].split()) for kind in ("py", "pyi"))
+    for line in expected:
+        assert line in found
 
 
 def test_prepared(reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PREPARED, "things.upload", "aiopenai.lib.things:prepare")
     found = generate(Source(reference), None)["resources/things.py"]
-    assert '@put("/things", Thing, files=("file[]",), prepare="aiopenai.lib.things:prepare")' in found
+    assert '@api.put("/things", Thing, files=("file[]",), prepare="aiopenai.lib.things:prepare")' in found
 
 
 def test_a_release_without_the_methods_by_hand(reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,8 +73,7 @@ class Blocking:
 class BlockingResource:
     """A resource of a blocking client, as far as the managers look at it: the methods are another resource's."""
 
-    class _mode:
-        blocking = True
+    _blocking = True
 
     def __init__(self, resource: Any, stream: Any) -> None:
         self._resource = resource

@@ -1,41 +1,9 @@
-"""`parse` as the resources have it, and replies to it."""
+"""Replies to `parse`."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
-
-from aiopenai._base.sentinels import omit
-from aiopenai._calls.methods import M, Resource, post
-from aiopenai.types.chat import ParsedChatCompletion
-from aiopenai.types.responses import ParsedResponse
-
-
-class Chat(Resource[M]):
-    @post(
-        "/chat/completions",
-        ParsedChatCompletion,
-        replay=("messages",),
-        prepare="aiopenai.lib.parsing:prepare_chat",
-    )
-    def parse(  # type: ignore[empty-body]
-        self, *, messages: Any, model: Any, response_format: Any = omit, tools: Any = omit, n: Any = omit
-    ) -> ParsedChatCompletion[Any]: ...
-
-
-class Responses(Resource[M]):
-    @post("/responses", ParsedResponse, replay=("input",), prepare="aiopenai.lib.parsing:prepare_response")
-    def parse(  # type: ignore[empty-body]
-        self,
-        *,
-        input: Any = omit,
-        model: Any = omit,
-        text_format: Any = omit,
-        parse_as: Any = omit,
-        text: Any = omit,
-        tools: Any = omit,
-        stream: Any = omit,
-    ) -> ParsedResponse[Any]: ...
 
 
 def completion(*messages: dict[str, Any], finish: str = "stop", **more: Any) -> bytes:

@@ -135,7 +135,7 @@ class TestStreams:
 
 class TestShape:
     def test_raw_views_have_no_helpers_of_many_calls(self, client: OpenAI) -> None:
-        with pytest.raises(TypeError, match="several calls"):
+        with pytest.raises(AttributeError, match="several calls"):
             client.beta.threads.runs.with_raw_response.poll("r", "t")  # type: ignore[attr-defined]
 
     def test_webhooks_are_plain_in_both(self, client: OpenAI, aclient: AsyncOpenAI) -> None:

@@ -20,10 +20,12 @@ from aiopenai.errors import (
 from aiopenai.lib import parsing
 from aiopenai.lib.schema import strict_schema
 from aiopenai.lib.tools import function_tool, pydantic_function_tool, pydantic_responses_function_tool
+from aiopenai.resources.chat import Completions
+from aiopenai.resources.responses import Responses
 from aiopenai.testing import Server
 from aiopenai.types.chat import ChatCompletion, ParsedChatCompletion
 from aiopenai.types.responses import ParsedResponse, Response
-from tests.lib.methods import Chat, Responses, call, called, completion, message, response, said
+from tests.lib.methods import call, called, completion, message, response, said
 from tests.parity.exchange import record
 
 MESSAGES = [{"role": "user", "content": "hi"}]
@@ -46,7 +48,7 @@ STRICT = {
 
 def parse_chat(body: bytes, **given: Any) -> Any:
     """What `chat.completions.parse` makes of a reply, without a client."""
-    request = Chat.parse.request(**CHAT, **given)  # type: ignore[attr-defined]
+    request = Completions.parse.request(**CHAT, **given)  # type: ignore[attr-defined]
     assert request.finish is not None
     return request.finish(Decoder.of(request.endpoint.reply)(body))
 
@@ -63,7 +65,7 @@ def parse_response(body: bytes, **given: Any) -> Any:
 
 async def test_a_struct_by_the_client(server: Server, client: AsyncOpenAI) -> None:
     server.fault(status=200, body=completion(said(PARIS)), content_type="application/json", times=None)
-    chat = Chat(client.chat)
+    chat = client.chat.completions
     reply = await chat.parse(**CHAT, response_format=City)
     assert isinstance(reply, ParsedChatCompletion)
     assert reply.choices[0].message.parsed == City("Paris")
@@ -78,7 +80,7 @@ async def test_a_struct_by_the_client(server: Server, client: AsyncOpenAI) -> No
             "json_schema": {"name": "City", "strict": True, "schema": strict_schema(City)},
         },
     }
-    raw = await Chat(client.chat.with_raw_response).parse(**CHAT, response_format=City)
+    raw = await client.chat.completions.with_raw_response.parse(**CHAT, response_format=City)
     assert raw.parse().choices[0].message.parsed == City("Paris")  # type: ignore[attr-defined]
 
 
@@ -93,7 +95,7 @@ def test_content_stays_unparsed() -> None:
 
 def test_a_dict_is_sent_as_it_is() -> None:
     form = {"type": "json_object"}
-    request = Chat.parse.request(**CHAT, response_format=form)  # type: ignore[attr-defined]
+    request = Completions.parse.request(**CHAT, response_format=form)  # type: ignore[attr-defined]
     assert request.body["response_format"] is form
 
 
@@ -152,9 +154,9 @@ def test_an_answer_that_does_not_fit_comes_with_its_reply() -> None:
 async def test_mistakes_are_told_before_anything_is_sent(given: Any, error: Any, text: str) -> None:
     async with AsyncOpenAI(api_key="sk-test", base_url="http://127.0.0.1:1", max_retries=0) as client:
         with pytest.raises(error, match=text):
-            await Chat(client.chat).parse(**CHAT, **given)
+            await client.chat.completions.parse(**CHAT, **given)
         with pytest.raises(APIConnectionError):
-            await Chat(client.chat).parse(**CHAT, tools=None)
+            await client.chat.completions.parse(**CHAT, tools=None)
 
 
 async def test_create_names_the_method_that_takes_types(client: AsyncOpenAI) -> None:
@@ -260,9 +262,7 @@ async def test_a_struct_of_the_responses_api(server: Server, client: AsyncOpenAI
     body = response(message(PARIS), call("look", '{"a": 1}'))
     server.fault(status=200, body=body, content_type="application/json", times=None)
     tool = {"type": "function", "name": "look", "strict": True, "parameters": {}}
-    reply = await Responses(client.responses).parse(
-        **RESPONSE, text_format=City, text={"verbosity": "low"}, tools=[tool]
-    )
+    reply = await client.responses.parse(**RESPONSE, text_format=City, text={"verbosity": "low"}, tools=[tool])
     assert isinstance(reply, ParsedResponse)
     assert reply.output_parsed == City("Paris")
     assert reply.output[1].parsed_arguments == {"a": 1}  # type: ignore[union-attr]
@@ -465,7 +465,7 @@ async def test_chat_equals_the_reference(server: Server, client: AsyncOpenAI, th
         completion(said(SOLUTION), said(SOLUTION), system_fingerprint=None, new={"a": 1}),
         completion({**said(SOLUTION), "tool_calls": []}),
     ]
-    chat = Chat(client.chat)
+    chat = client.chat.completions
     for body in bodies:
         server.clear_faults()
         server.fault(status=200, body=body, content_type="application/json", times=None)
@@ -499,7 +499,7 @@ async def test_responses_equal_the_reference(server: Server, client: AsyncOpenAI
         response(output=None),
         response(message(SOLUTION, SOLUTION), status="incomplete", incomplete_details={"reason": "max_output_tokens"}),
     ]
-    responses = Responses(client.responses)
+    responses = client.responses
     for body in bodies:
         server.clear_faults()
         server.fault(status=200, body=body, content_type="application/json", times=None)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 import os
 import sys
 import typing
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from string import Formatter
 from typing import Any, NamedTuple
 
 from aiopenai import AsyncOpenAI, OpenAI
-from aiopenai._calls.methods import Resource
 
 # Of these methods' optional parameters some set must be given; here is the first of the sets.
 NEEDS = {
@@ -74,27 +72,23 @@ def calls() -> list[Method]:
     return [method for method in methods() if method.verb]
 
 
-def _below(resource: Resource[Any], prefix: str) -> Iterator[Method]:
+def _below(resource: Any, prefix: str) -> Iterator[Method]:
     for name in dir(type(resource)):
-        found = inspect.getattr_static(type(resource), name)
-        if name.startswith("_"):
+        if name.startswith(("_", "with_")):
             continue
+        found = inspect.getattr_static(type(resource), name)
         if isinstance(found, cached_property):
-            below = getattr(resource, name)
-            if isinstance(below, Resource):
-                yield from _below(below, f"{prefix}{name}.")
+            yield from _below(getattr(resource, name), f"{prefix}{name}.")
         elif inspect.isfunction(found) and prefix:
             yield _method(prefix + name, found)
 
 
 def _method(name: str, function: Any) -> Method:
-    signature = inspect.unwrap(function)
-    hints = typing.get_type_hints(signature, _namespace(signature.__module__), include_extras=False)
-    shown = [
-        parameter
-        for parameter in inspect.signature(function).parameters.values()
-        if parameter.name != "self" and parameter.kind is not inspect.Parameter.VAR_KEYWORD
-    ]
+    owner, _, own = function.__qualname__.partition(".")
+    declared = getattr(stub(function.__module__)[owner], own)
+    hints = typing.get_type_hints(declared, stub(function.__module__))
+    described = function.described
+    shown = [each for each in inspect.signature(described.shown).parameters.values() if each.name != "self"]
     required = {parameter.name for parameter in shown if parameter.default is inspect.Parameter.empty}
     needed = required.union(NEEDS.get(name, ()))
     request = getattr(function, "request", None)
@@ -104,7 +98,7 @@ def _method(name: str, function: Any) -> Method:
         Parameter(each.name, hints[each.name], each.name in required, each.name in needed, each.name in in_path)
         for each in shown
     )
-    found = Method(name, parameters, str(inspect.signature(function).return_annotation))
+    found = Method(name, parameters, str(inspect.signature(declared).return_annotation))
     if endpoint is None:
         return found
     return found._replace(
@@ -116,18 +110,23 @@ def _method(name: str, function: Any) -> Method:
     )
 
 
-_namespaces: dict[str, dict[str, Any]] = {}
+@cache
+def stub(module: str) -> dict[str, Any]:
+    """The names of a module's stub, run as a module: the types of parameters are there and nowhere else.
 
+    The empty name has the signatures of overloaded methods, by qualified name.
+    """
+    file = sys.modules[module].__file__
+    assert file is not None
+    # `PathLike` is quoted in an alias, so it is looked up where the alias is used.
+    signatures: dict[str, list[Any]] = {}
 
-def _namespace(module: str) -> dict[str, Any]:
-    """A module's names, those included that it imports for type checkers only."""
-    found = _namespaces.get(module)
-    if found is None:
-        # `PathLike` is quoted in an alias of values.py, so it is looked up where the alias is used.
-        found = _namespaces[module] = {"PathLike": os.PathLike, **vars(sys.modules[module])}
-        file = sys.modules[module].__file__
-        assert file is not None
-        for statement in ast.parse(Path(file).read_text()).body:
-            if isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING":
-                exec(compile(ast.Module(statement.body, []), file, "exec"), found)
+    def overloaded(function: Any) -> Any:
+        signatures.setdefault(function.__qualname__, []).append(function)
+        return function
+
+    found: dict[str, Any] = {"__name__": module, "PathLike": os.PathLike, "overloaded": overloaded, "": signatures}
+    text = Path(file).with_suffix(".pyi").read_text().replace("    @overload\n", "    @overloaded\n")
+    text = f"from __future__ import annotations\n{text}"
+    exec(compile(text, file, "exec", dont_inherit=True), found)
     return found

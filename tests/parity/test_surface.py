@@ -6,19 +6,19 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Union
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
 
 import aiopenai
-from aiopenai._calls.methods import CallOptions
+from aiopenai._calls.arguments import CallOptions
 from aiopenai._calls.paging import blocking
 from aiopenai._data.structs import Model
 
 from . import reference, types_of
 from .reference import HELPER_PARAMETERS, HELPER_TYPES, HELPERS, Export
-from .surface import NEEDS, Method, methods, resolve
+from .surface import NEEDS, Method, methods, resolve, stub
 
 # What all methods take without naming it.
 OPTIONS = CallOptions.__annotations__.keys()
@@ -126,15 +126,27 @@ def test_what_is_invented_is_here() -> None:
 
 
 def test_options(sides: Sides) -> None:
-    """What every method of the reference takes beside its own parameters, every method of ours that asks takes."""
+    """Every method that makes calls takes the options of a call, by name."""
     for name in sides.ours:
-        rest = [
-            parameter.annotation
-            for parameter in inspect.signature(resolve(sides.client, name)).parameters.values()
-            if parameter.kind is inspect.Parameter.VAR_KEYWORD
-        ]
-        asks = name not in {"webhooks.unwrap", "webhooks.verify_signature"}
-        assert rest == ["Unpack[CallOptions]"] * asks, name
+        parameters = inspect.signature(resolve(sides.client, name)).parameters
+        calls = name not in {"webhooks.unwrap", "webhooks.verify_signature"}
+        assert [each for each in parameters if each in OPTIONS] == [*OPTIONS] * calls, name
+        assert all(each.kind is not each.VAR_KEYWORD for each in parameters.values())
+
+
+def test_signatures_are_those_of_the_stubs(sides: Sides) -> None:
+    """The same names in the same order, of the same kinds, in each signature that a stub has for a method."""
+    different: list[str] = []
+    for name in sides.ours:
+        shown = [(each.name, each.kind) for each in inspect.signature(resolve(sides.client, name)).parameters.values()]
+        function = getattr(type(resolve(sides.client, name.rpartition(".")[0])), name.rpartition(".")[2])
+        owner, _, own = function.__qualname__.partition(".")
+        declared = getattr(stub(function.__module__)[owner], own)
+        for each in stub(function.__module__)[""].get(function.__qualname__, [declared]):
+            due = [(each.name, each.kind) for each in inspect.signature(each).parameters.values()][1:]
+            if sorted(due) != sorted(shown):
+                different.append(f"{name}: {shown} where the stub has {due}")
+    assert different == []
 
 
 def test_how_parameters_are_given(sides: Sides) -> None:
@@ -190,20 +202,18 @@ def test_what_some_methods_need(sides: Sides) -> None:
             assert set() in sets or {"response_format"} in sets, name
 
 
-def test_types_of_parameters(say: Callable[[str], None]) -> None:
-    """What may be given is what the reference allows: down to the last key of the last object, literals included.
-
-    Our two clients have one signature, which takes what either of the reference's takes.
-    """
-    first, second = reference.methods(), reference.methods("OpenAI")
+def test_types_of_parameters(sides: Sides, say: Callable[[str], None]) -> None:
+    """What may be given is what the reference allows: down to the last key of the last object, literals included."""
     comparison = types_of.Comparison()
-    for method in methods():
-        hints = [types_of.parameters(theirs[method.name]) for theirs in (first, second)]
+    for name, method, function in sides.both():
+        hints = types_of.parameters(function)
         # Of `stream` the signatures differ, which tests/typing is about.
         for parameter in (each for each in method.parameters if each.name not in {"stream", "progress"}):
-            due = Union[tuple(each[parameter.name] for each in hints if parameter.name in each)]  # noqa: UP007
-            comparison.compare(due, parameter.kind, f"{method.name}({parameter.name})")
-    say(f"Types of parameters: {len(comparison.seen)} objects with {comparison.keys} keys")
+            if parameter.name in hints:
+                comparison.compare(hints[parameter.name], parameter.kind, f"{name}({parameter.name})")
+            else:
+                assert parameter.name in INVENTED[name]
+    say(f"{sides.kind}: types of parameters, {len(comparison.seen)} objects with {comparison.keys} keys")
     different = [line for line in comparison.different if line.partition(":")[0] not in WIDER]
     assert different == []
     assert {line.partition(":")[0] for line in comparison.different} == WIDER.keys()

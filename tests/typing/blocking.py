@@ -3,6 +3,7 @@
 Never executed: test_typing.py hands it to mypy and pyright.
 """
 
+# pyright: reportDeprecated=false
 from __future__ import annotations
 
 from typing_extensions import reveal_type
@@ -24,7 +25,7 @@ def chat(client: OpenAI, streaming: bool) -> None:
         reveal_type(chunk)  # T: ChatCompletionChunk
     either = client.chat.completions.create(model="gpt-4o", messages=[], stream=streaming)
     reveal_type(either)  # T: ChatCompletion | Stream[ChatCompletionChunk]
-    request = client.chat.completions.create.request(model="gpt-4o", messages=[])
+    request = client.chat.completions.as_request.create(model="gpt-4o", messages=[])
     reveal_type(request)  # T: Request[ChatCompletion]
     reveal_type(client.send(request))  # T: ChatCompletion
     with stream as opened:

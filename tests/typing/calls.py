@@ -3,20 +3,20 @@
 Never executed: test_typing.py hands it to mypy and pyright.
 """
 
+# pyright: reportDeprecated=false
 from __future__ import annotations
 
 from pathlib import Path
 
 from typing_extensions import reveal_type
 
+from aiopenai import AsyncOpenAI
 from aiopenai._base.sentinels import omit
-from aiopenai._calls.methods import Async
-from aiopenai.resources import Resources
 from aiopenai.types import ModerationMultiModalInputParam
 from aiopenai.types.chat import ChatCompletionMessageParam, ChatCompletionToolUnionParam
 
 
-async def chat(client: Resources[Async], streaming: bool) -> None:
+async def chat(client: AsyncOpenAI, streaming: bool) -> None:
     messages: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello"}]
     completion = await client.chat.completions.create(model="gpt-4o", messages=messages, timeout=5, max_retries=1)
     reveal_type(completion)  # T: ChatCompletion
@@ -60,7 +60,7 @@ async def chat(client: Resources[Async], streaming: bool) -> None:
         reveal_type(message.content)  # T: str | None
 
 
-async def responses(client: Resources[Async]) -> None:
+async def responses(client: AsyncOpenAI) -> None:
     response = await client.responses.create(model="gpt-4o", input="Hello")
     reveal_type(response)  # T: Response
     reveal_type(response.output_text)  # T: str
@@ -91,7 +91,7 @@ async def responses(client: Resources[Async]) -> None:
     )
 
 
-async def others(client: Resources[Async]) -> None:
+async def others(client: AsyncOpenAI) -> None:
     reveal_type(await client.completions.create(model="x", prompt="y"))  # T: Completion
     reveal_type(await client.completions.create(model="x", prompt="y", stream=True))  # T: AsyncStream[Completion]
     embeddings = await client.embeddings.create(model="text-embedding-3-small", input=["a", "b"])
@@ -104,7 +104,7 @@ async def others(client: Resources[Async]) -> None:
     reveal_type(moderated.results[0].flagged)  # T: bool
 
 
-async def files(client: Resources[Async]) -> None:
+async def files(client: AsyncOpenAI) -> None:
     reveal_type(await client.files.create(file=Path("a.jsonl"), purpose="batch"))  # T: FileObject
     reveal_type(await client.files.create(file=b"data", purpose="evals"))  # T: FileObject
     expiring = await client.files.create(
@@ -116,7 +116,7 @@ async def files(client: Resources[Async]) -> None:
     reveal_type(await client.files.retrieve_content("id"))  # T: str
 
 
-async def pages(client: Resources[Async]) -> None:
+async def pages(client: AsyncOpenAI) -> None:
     page = await client.files.list(limit=10, order="asc")
     reveal_type(page)  # T: AsyncCursorPage[FileObject]
     reveal_type(page.data)  # T: list[FileObject]
@@ -128,7 +128,7 @@ async def pages(client: Resources[Async]) -> None:
             reveal_type(item)  # T: ResponseFunctionToolCallOutputItem
 
 
-async def views(client: Resources[Async], streaming: bool) -> None:
+async def views(client: AsyncOpenAI, streaming: bool) -> None:
     raw = await client.chat.completions.with_raw_response.create(model="x", messages=[])
     reveal_type(raw)  # T: LegacyAPIResponse[ChatCompletion]
     reveal_type(raw.parse())  # T: ChatCompletion
@@ -143,15 +143,16 @@ async def views(client: Resources[Async], streaming: bool) -> None:
         reveal_type(await reply.parse())  # T: Response
 
 
-def requests(client: Resources[Async]) -> None:
-    reveal_type(client.files.retrieve.request("id"))  # T: Request[FileObject]
-    reveal_type(client.embeddings.create.request(model="x", input="y"))  # T: Request[CreateEmbeddingResponse]
-    reveal_type(client.chat.completions.create.request(model="x", messages=[]))  # T: Request[ChatCompletion]
-    streamed = client.chat.completions.create.request(model="x", messages=[], stream=True)
+def requests(client: AsyncOpenAI) -> None:
+    reveal_type(client.files.as_request.retrieve("id"))  # T: Request[FileObject]
+    reveal_type(client.as_request.files.list())  # T: Request[AsyncCursorPage[FileObject]]
+    reveal_type(client.embeddings.as_request.create(model="x", input="y"))  # T: Request[CreateEmbeddingResponse]
+    reveal_type(client.chat.completions.as_request.create(model="x", messages=[]))  # T: Request[ChatCompletion]
+    streamed = client.chat.completions.as_request.create(model="x", messages=[], stream=True)
     reveal_type(streamed)  # T: Request[AsyncStream[ChatCompletionChunk]]
 
 
-async def mistakes(client: Resources[Async]) -> None:
+async def mistakes(client: AsyncOpenAI) -> None:
     await client.chat.completions.create(model="x", messages=[], temprature=1)  # E
     await client.chat.completions.create(messages=[])  # E
     await client.chat.completions.create(model=1, messages=[])  # E
@@ -162,6 +163,7 @@ async def mistakes(client: Resources[Async]) -> None:
     await client.files.list(limit="all")  # E
     await client.models.retrieve("gpt-4o", timeout="soon")  # E
     await client.embeddings.create(input="x", model="y", stream=True)  # E
-    client.chat.completions.create.request(model="x")  # E
+    client.chat.completions.as_request.create(model="x")  # E
     print(client.nothing)  # E
-    print(client.with_raw_response)  # E
+    print(client.with_raw_response.nothing)  # E
+    print(client.chat.completions.with_raw_response.stream)  # E

@@ -1,19 +1,19 @@
 """Methods of all namespaces, in the same way as calls.py: what they give, in each of their forms."""
 
+# pyright: reportDeprecated=false
 from __future__ import annotations
 
 from pathlib import Path
 
 from typing_extensions import reveal_type
 
-from aiopenai._calls.methods import Async
-from aiopenai.resources import Resources
+from aiopenai import AsyncOpenAI
 from aiopenai.types import AudioResponseFormat
 from aiopenai.types.chat import ParsedChatCompletion
 from aiopenai.types.responses import ParsedResponse
 
 
-async def images(client: Resources[Async], file: Path) -> None:
+async def images(client: AsyncOpenAI, file: Path) -> None:
     reveal_type(await client.images.generate(prompt="a cat"))  # T: ImagesResponse
     generated = await client.images.generate(prompt="a cat", stream=True)
     reveal_type(generated)  # T: AsyncStream[ImageGenPartialImageEvent | ImageGenCompletedEvent]
@@ -23,7 +23,7 @@ async def images(client: Resources[Async], file: Path) -> None:
     reveal_type(await client.images.create_variation(image=file))  # T: ImagesResponse
 
 
-async def audio(client: Resources[Async], file: Path, format: AudioResponseFormat) -> None:
+async def audio(client: AsyncOpenAI, file: Path, format: AudioResponseFormat) -> None:
     reply_5 = await client.audio.speech.create(input="Hello", model="tts-1", voice="alloy")
     reveal_type(reply_5)  # T: HttpxBinaryResponseContent
     reveal_type(await client.audio.transcriptions.create(file=file, model="whisper-1"))  # T: Transcription
@@ -43,7 +43,7 @@ async def audio(client: Resources[Async], file: Path, format: AudioResponseForma
         file=file, model="whisper-1", response_format="vtt"
     )
     reveal_type(reply_13)  # T: LegacyAPIResponse[str]
-    reply_14 = client.audio.transcriptions.create.request(file=file, model="whisper-1", response_format="text")
+    reply_14 = client.audio.transcriptions.as_request.create(file=file, model="whisper-1", response_format="text")
     reveal_type(reply_14)  # T: Request[str]
     reveal_type(await client.audio.translations.create(file=file, model="whisper-1"))  # T: Translation
     reply_16 = await client.audio.translations.create(file=file, model="whisper-1", response_format="verbose_json")
@@ -54,7 +54,7 @@ async def audio(client: Resources[Async], file: Path, format: AudioResponseForma
     reveal_type(await client.audio.voice_consents.list())  # T: AsyncCursorPage[VoiceConsent]
 
 
-async def uploads_and_batches(client: Resources[Async]) -> None:
+async def uploads_and_batches(client: AsyncOpenAI) -> None:
     reply_21 = await client.uploads.create(bytes=3, filename="f", mime_type="text/plain", purpose="batch")
     reveal_type(reply_21)  # T: Upload
     reveal_type(await client.uploads.parts.create("id", data=b"abc"))  # T: UploadPart
@@ -67,7 +67,7 @@ async def uploads_and_batches(client: Resources[Async]) -> None:
     reveal_type(await client.batches.list(limit=1))  # T: AsyncCursorPage[Batch]
 
 
-async def vector_stores(client: Resources[Async]) -> None:
+async def vector_stores(client: AsyncOpenAI) -> None:
     reveal_type(await client.vector_stores.create(name="s", metadata={"a": "b"}))  # T: VectorStore
     reveal_type(await client.vector_stores.search("id", query=["a", "b"]))  # T: AsyncPage[VectorStoreSearchResponse]
     reply_31 = await client.vector_stores.files.create("id", file_id="f", chunking_strategy={"type": "auto"})
@@ -80,7 +80,7 @@ async def vector_stores(client: Resources[Async]) -> None:
     reveal_type(reply_35)  # T: AsyncCursorPage[VectorStoreFile]
 
 
-async def fine_tuning(client: Resources[Async]) -> None:
+async def fine_tuning(client: AsyncOpenAI) -> None:
     reveal_type(await client.fine_tuning.jobs.create(model="gpt-4o-mini", training_file="f"))  # T: FineTuningJob
     reveal_type(await client.fine_tuning.jobs.list_events("id"))  # T: AsyncCursorPage[FineTuningJobEvent]
     reveal_type(await client.fine_tuning.jobs.checkpoints.list("id"))  # T: AsyncCursorPage[FineTuningJobCheckpoint]
@@ -93,7 +93,7 @@ async def fine_tuning(client: Resources[Async]) -> None:
     reveal_type(reply_40)  # T: GraderRunResponse
 
 
-async def containers_and_skills(client: Resources[Async], file: Path) -> None:
+async def containers_and_skills(client: AsyncOpenAI, file: Path) -> None:
     reveal_type(await client.containers.create(name="c"))  # T: ContainerCreateResponse
     reveal_type(await client.containers.delete("id"))  # T: None
     reveal_type(await client.containers.files.create("id", file=file))  # T: FileCreateResponse
@@ -103,7 +103,7 @@ async def containers_and_skills(client: Resources[Async], file: Path) -> None:
     reveal_type(await client.skills.content.retrieve("id"))  # T: HttpxBinaryResponseContent
 
 
-async def conversations_and_evals(client: Resources[Async]) -> None:
+async def conversations_and_evals(client: AsyncOpenAI) -> None:
     reveal_type(await client.conversations.create(metadata={"a": "b"}))  # T: Conversation
     reply_49 = await client.conversations.items.create("id", items=[{"role": "user", "content": "x"}])
     reveal_type(reply_49)  # T: ConversationItemList
@@ -119,13 +119,13 @@ async def conversations_and_evals(client: Resources[Async]) -> None:
     reveal_type(await client.evals.delete("id"))  # T: EvalDeleteResponse
 
 
-async def videos(client: Resources[Async], file: Path) -> None:
+async def videos(client: AsyncOpenAI, file: Path) -> None:
     reveal_type(await client.videos.create(prompt="a cat", seconds="4", input_reference=file))  # T: Video
     reveal_type(await client.videos.list())  # T: AsyncConversationCursorPage[Video]
     reveal_type(await client.videos.download_content("id", variant="thumbnail"))  # T: HttpxBinaryResponseContent
 
 
-async def realtime_and_live(client: Resources[Async]) -> None:
+async def realtime_and_live(client: AsyncOpenAI) -> None:
     reply_57 = await client.realtime.calls.create(sdp="v=0", session={"type": "realtime"})
     reveal_type(reply_57)  # T: HttpxBinaryResponseContent
     reveal_type(await client.realtime.calls.hangup("id"))  # T: None
@@ -135,18 +135,18 @@ async def realtime_and_live(client: Resources[Async]) -> None:
     reveal_type(await client.live.sessions.download_recording("id"))  # T: HttpxBinaryResponseContent
 
 
-async def decisions(client: Resources[Async], file: Path) -> None:
+async def decisions(client: AsyncOpenAI, file: Path) -> None:
     reveal_type(await client.content_provenance_checks.create(file=file))  # T: ContentProvenanceCheck
 
 
-async def safety_and_webhooks(client: Resources[Async]) -> None:
+async def safety_and_webhooks(client: AsyncOpenAI) -> None:
     reveal_type(await client.safety.cases.retrieve("id"))  # T: SafetyCase
     reveal_type(await client.webhooks.list())  # T: AsyncCursorPage[WebhookEndpoint]
     reveal_type(await client.webhooks.event_types.list())  # T: WebhookEventTypeList
     reveal_type(await client.webhooks.delete("id"))  # T: DeletedWebhookEndpoint
 
 
-async def admin(client: Resources[Async]) -> None:
+async def admin(client: AsyncOpenAI) -> None:
     organization = client.admin.organization
     reveal_type(await organization.projects.create(name="p"))  # T: Project
     reveal_type(await organization.projects.users.list("p", limit=3))  # T: AsyncConversationCursorPage[ProjectUser]
@@ -162,7 +162,7 @@ async def admin(client: Resources[Async]) -> None:
     reveal_type(await organization.admin_api_keys.delete("k"))  # T: AdminAPIKeyDeleteResponse
 
 
-async def beta(client: Resources[Async]) -> None:
+async def beta(client: AsyncOpenAI) -> None:
     reveal_type(await client.beta.assistants.create(model="gpt-4o"))  # T: Assistant
     reveal_type(await client.beta.threads.create(messages=[{"role": "user", "content": "x"}]))  # T: Thread
     reveal_type(await client.beta.threads.messages.list("t"))  # T: AsyncCursorPage[Message]
@@ -214,7 +214,7 @@ def parsed(chat: ParsedChatCompletion[Answer], reply: ParsedResponse[Answer]) ->
     print(chat.choices[0].message.parsed.answer)  # E
 
 
-async def mistakes(client: Resources[Async], file: Path) -> None:
+async def mistakes(client: AsyncOpenAI, file: Path) -> None:
     await client.batches.create(completion_window="24h", endpoint="/v1/responses", input_file="f")  # E
     await client.batches.create(completion_window="48h", endpoint="/v1/responses", input_file_id="f")  # E
     await client.images.generate()  # E

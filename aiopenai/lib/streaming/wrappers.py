@@ -147,7 +147,7 @@ def managed_by(
 
     The blocking manager takes a function that sends the request, the other one an awaitable.
     """
-    if resource._mode.blocking:
+    if resource._blocking:
         return manager(lambda: resource._call(request), **options)
     return async_manager(resource._call(request), **options)
 

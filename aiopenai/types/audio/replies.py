@@ -25,10 +25,15 @@ TranscriptionUsage: TypeAlias = TranscriptionUsageTokens | TranscriptionUsageDur
 class TranscriptionLanguage(Model):
     code: str
 class Transcription(Model):
+    """Text of a sound file, from `response_format="json"`."""
     text: str
+    """Transcribed text."""
     languages: list[TranscriptionLanguage] | None = None
+    """Languages found in the sound."""
     logprobs: list[TranscriptionLogprob] | None = None
+    """Log probabilities of the tokens, if `include` requested them."""
     usage: TranscriptionUsage | None = None
+    """Tokens or seconds charged."""
 class TranscriptionDiarizedSegment(Model):
     id: str
     end: float
@@ -43,27 +48,49 @@ class TranscriptionDiarized(Model):
     text: str
     usage: TranscriptionUsage | None = None
 class TranscriptionSegment(Model):
+    """A segment of transcribed text."""
     id: int
+    """Number of the segment."""
     avg_logprob: float
+    """Average log probability; below -1 the text is doubtful."""
     compression_ratio: float
+    """Ratio by which the text compresses; above 2.4 it probably repeats itself."""
     end: float
+    """End in seconds."""
     no_speech_prob: float
+    """Probability of silence; above 1.0 with a low `avg_logprob` the segment counts as silent."""
     seek: int
+    """Offset of the segment in the sound, as the model counts it."""
     start: float
+    """Beginning in seconds."""
     temperature: float
+    """Sampling temperature used for the segment."""
     text: str
+    """Text of the segment."""
     tokens: list[int]
+    """Token ids of the text."""
 class TranscriptionWord(Model):
+    """A word with its times."""
     end: float
+    """End in seconds."""
     start: float
+    """Beginning in seconds."""
     word: str
+    """Text of the word."""
 class TranscriptionVerbose(Model):
+    """Text with times, from `response_format="verbose_json"`."""
     duration: float
+    """Length of the sound in seconds."""
     language: str
+    """Language of the speech."""
     text: str
+    """Transcribed text."""
     segments: list[TranscriptionSegment] | None = None
+    """Text in segments with their times."""
     usage: TranscriptionUsageDuration | None = None
+    """Seconds charged."""
     words: list[TranscriptionWord] | None = None
+    """Text word by word with times, if `timestamp_granularities` requested it."""
 TranscriptionCreateResponse: TypeAlias = Transcription | TranscriptionDiarized | TranscriptionVerbose
 if not TYPE_CHECKING:
     TranscriptionCreateResponse = one_of("TranscriptionCreateResponse", (TranscriptionCreateResponse,))
@@ -80,20 +107,33 @@ class TranscriptionTextDeltaEventLogprob(Model):
     bytes: list[int] | None = None
     logprob: float | None = None
 class TranscriptionTextDeltaEvent(Model, tag_field="type", tag="transcript.text.delta"):
+    """New text of a streamed transcription."""
     delta: str
+    """Text to append."""
     type: Literal["transcript.text.delta"]
+    """Always `transcript.text.delta`."""
     logprobs: list[TranscriptionTextDeltaEventLogprob] | None = None
+    """Log probabilities of the tokens, if `include` requested them."""
     segment_id: str | None = None
+    """Id of the segment to which the text belongs; only with `gpt-4o-transcribe-diarize`."""
 class TranscriptionTextDoneEvent(Model, tag_field="type", tag="transcript.text.done"):
+    """Last event of a streamed transcription, with the whole text."""
     text: str
+    """Transcribed text."""
     type: Literal["transcript.text.done"]
+    """Always `transcript.text.done`."""
     languages: list[TranscriptionLanguage] | None = None
+    """Languages found in the sound."""
     logprobs: list[TranscriptionTextDeltaEventLogprob] | None = None
+    """Log probabilities of the tokens, if `include` requested them."""
     usage: TranscriptionUsageTokens | None = None
+    """Token counts of the request."""
 TranscriptionStreamEvent: TypeAlias = (TranscriptionTextSegmentEvent | TranscriptionTextDeltaEvent
     | TranscriptionTextDoneEvent)
 class Translation(Model):
+    """English text of a sound file."""
     text: str
+    """Translated text."""
 class TranslationVerbose(Model):
     duration: float
     language: str

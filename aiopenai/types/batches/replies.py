@@ -6,48 +6,90 @@ from aiopenai._data.structs import Model
 from aiopenai.types.shared.replies import Metadata
 
 class BatchError(Model):
+    """A fault of a batch's input file."""
     code: str | None = None
+    """Machine-readable code."""
     line: int | None = None
+    """Number of the line at fault, if there is one."""
     message: str | None = None
+    """Explanation for people."""
     param: str | None = None
+    """Name of the parameter at fault, if there is one."""
 class BatchErrors(Model):
+    """Faults of a batch's input file."""
     data: list[BatchError] | None = None
+    """List of faults."""
     object: str | None = None
+    """Always `list`."""
 class BatchRequestCounts(Model):
+    """Progress of a batch."""
     completed: int
+    """Requests that succeeded."""
     failed: int
+    """Requests that failed."""
     total: int
+    """All requests of the input file."""
 class BatchUsageInputTokensDetails(Model):
     cached_tokens: int
 class BatchUsageOutputTokensDetails(Model):
     reasoning_tokens: int
 class BatchUsage(Model):
+    """Token counts of a batch."""
     input_tokens: int
+    """Tokens of the inputs."""
     input_tokens_details: BatchUsageInputTokensDetails
+    """Input tokens by kind."""
     output_tokens: int
+    """Generated tokens."""
     output_tokens_details: BatchUsageOutputTokensDetails
+    """Generated tokens by kind."""
     total_tokens: int
+    """Sum of input and generated tokens."""
 class Batch(Model):
+    """A file of requests that the API processes within 24 hours."""
     id: str
+    """Id of the batch, such as `batch_abc123`."""
     completion_window: str
+    """Time in which the batch is processed, `24h`."""
     created_at: int
+    """Time of creation in Unix seconds."""
     endpoint: str
+    """Path to which all requests go."""
     input_file_id: str
+    """Id of the file with the requests."""
     object: Literal["batch"]
+    """Always `batch`."""
     status: Literal["validating", "failed", "in_progress", "finalizing", "completed", "expired", "cancelling",
         "cancelled"]
+    """`validating`, `in_progress`, `finalizing` or `cancelling` while it runs; then `completed`, `failed`, `expired` or
+    `cancelled`."""
     cancelled_at: int | None = None
+    """Time in Unix seconds when the batch was cancelled."""
     cancelling_at: int | None = None
+    """Time in Unix seconds when the cancellation was requested."""
     completed_at: int | None = None
+    """Time in Unix seconds when the batch was completed."""
     error_file_id: str | None = None
+    """Id of the file with failed requests and their errors."""
     errors: BatchErrors | None = None
+    """Faults of the input file that made the batch fail."""
     expired_at: int | None = None
+    """Time in Unix seconds when the batch expired."""
     expires_at: int | None = None
+    """Time in Unix seconds when the batch will expire; unfinished requests then fail."""
     failed_at: int | None = None
+    """Time in Unix seconds when the batch failed."""
     finalizing_at: int | None = None
+    """Time in Unix seconds when the result files were begun."""
     in_progress_at: int | None = None
+    """Time in Unix seconds when the first request was processed."""
     metadata: Metadata | None = None
+    """Metadata stored with the batch."""
     model: str | None = None
+    """Id of the model that processes the batch."""
     output_file_id: str | None = None
+    """Id of the file with the results; its lines are in any order, `custom_id` tells them apart."""
     request_counts: BatchRequestCounts | None = None
+    """Numbers of all, completed and failed requests."""
     usage: BatchUsage | None = None
+    """Token counts of the whole batch."""

@@ -12,55 +12,100 @@ class ChatCompletionTokenLogprobTopLogprob(Model):
     bytes: list[int] | None = None
     logprob: float
 class ChatCompletionTokenLogprob(Model):
+    """Log probability of one output token."""
     token: str
+    """Text of the token."""
     bytes: list[int] | None = None
+    """UTF-8 bytes of the token, to be joined where a character spans tokens; None if it has no bytes."""
     logprob: float
+    """Natural logarithm of the probability; -9999.0 stands for very unlikely."""
     top_logprobs: list[ChatCompletionTokenLogprobTopLogprob]
+    """Likeliest tokens at this position, as many as `top_logprobs` requested."""
 class ChatCompletionChoiceLogprobs(Model):
+    """Log probabilities of a choice."""
     content: list[ChatCompletionTokenLogprob] | None = None
+    """Log probabilities of the content's tokens."""
     refusal: list[ChatCompletionTokenLogprob] | None = None
+    """Log probabilities of the refusal's tokens."""
 class ChatCompletionMessageAnnotationURLCitation(Model):
+    """Web page cited in a message."""
     end_index: int
+    """End of the citing passage in the message, as character index."""
     start_index: int
+    """Start of the citing passage in the message, as character index."""
     title: str
+    """Title of the page."""
     url: str
+    """Address of the page."""
 class ChatCompletionMessageAnnotation(Model):
+    """Source of a part of the message."""
     type: Literal["url_citation"]
+    """Always `url_citation`."""
     url_citation: ChatCompletionMessageAnnotationURLCitation
+    """Cited page and the characters that cite it."""
 class ChatCompletionAudio(Model):
+    """Spoken answer of the model."""
     id: str
+    """Id by which later messages refer to this audio."""
     data: str
+    """Sound in base64, in the format of the request."""
     expires_at: int
+    """Time in Unix seconds after which the id can no longer be used."""
     transcript: str
+    """Spoken text."""
 class ChatCompletionMessageFunctionCall(Model):
+    """Name and arguments of a called function."""
     arguments: str
+    """Arguments as JSON text written by the model, which can be invalid; check it before use."""
     name: str
+    """Name of the function."""
 class ChatCompletionMessageFunctionToolCall(Model, tag_field="type", tag="function"):
+    """Call of a function that your program runs."""
     id: str
+    """Id to return with the result as `tool_call_id`."""
     function: ChatCompletionMessageFunctionCall
+    """Name and arguments of the function."""
     type: Literal["function"]
+    """Always `function`."""
 class ChatCompletionMessageCustomToolCallCustom(Model):
     input: str
     name: str
 class ChatCompletionMessageCustomToolCall(Model, tag_field="type", tag="custom"):
+    """Call of a custom tool with free text as input."""
     id: str
+    """Id to return with the result as `tool_call_id`."""
     custom: ChatCompletionMessageCustomToolCallCustom
+    """Name and input of the tool."""
     type: Literal["custom"]
+    """Always `custom`."""
 ChatCompletionMessageToolCallUnion: TypeAlias = (ChatCompletionMessageFunctionToolCall
     | ChatCompletionMessageCustomToolCall)
 class ChatCompletionMessage(Model):
+    """A message of the model, which may be sent back as part of the next request."""
     content: str | None = None
+    """Text of the message; None if it only calls tools or refuses."""
     refusal: str | None = None
+    """Explanation of a refusal; None if the model complied."""
     role: Literal["assistant"]
+    """Always `assistant`."""
     annotations: list[ChatCompletionMessageAnnotation] | None = None
+    """Sources cited by web search."""
     audio: ChatCompletionAudio | None = None
+    """Spoken answer, if requested by `modalities`."""
     function_call: ChatCompletionMessageFunctionCall | None = None
+    """Deprecated in favour of `tool_calls`."""
     tool_calls: list[ChatCompletionMessageToolCallUnion] | None = None
+    """Calls of tools for your program to run."""
 class ChatCompletionChoice(Model):
+    """One alternative of a completion."""
     finish_reason: Literal["stop", "length", "tool_calls", "content_filter", "function_call"]
+    """Reason for the end: `stop`, `length`, `tool_calls`, `content_filter` or `function_call`."""
     index: int
+    """Position in `choices`, from 0."""
     logprobs: ChatCompletionChoiceLogprobs | None = None
+    """Log probabilities of the tokens, if requested."""
     message: ChatCompletionMessage
+    """Message that the model wrote."""
 class ChatCompletionModerationInputModerationResultsResult(Model):
     categories: dict[str, bool]
     category_applied_input_types: dict[str, list[Literal["text", "image"]]]
@@ -82,16 +127,27 @@ class ChatCompletionModeration(Model):
     input: ChatCompletionModerationInput
     output: ChatCompletionModerationInput
 class ChatCompletion(Model):
+    """The model's reply to a list of messages."""
     id: str
+    """Id of the completion, such as `chatcmpl-abc123`."""
     choices: list[ChatCompletionChoice]
+    """Alternatives, as many as `n` requested."""
     created: int
+    """Time of creation in Unix seconds."""
     model: str
+    """Id of the model that answered, often a dated form of the requested one."""
     object: Literal["chat.completion"]
+    """Always `chat.completion`."""
     metadata: Metadata | None = None
+    """Metadata stored with the completion."""
     moderation: ChatCompletionModeration | None = None
+    """Outcome of the moderation that the request asked for."""
     service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    """Tier that processed the request; may differ from the requested one."""
     system_fingerprint: str | None = None
+    """Configuration of the backend; a change of it may change results of the same `seed`."""
     usage: CompletionUsage | None = None
+    """Token counts of the request."""
 class ChatCompletionChunkChoiceDeltaAudio(Model):
     id: str | None = None
     data: str | None = None
@@ -101,33 +157,61 @@ class ChatCompletionChunkChoiceDeltaFunctionCall(Model):
     arguments: str | None = None
     name: str | None = None
 class ChatCompletionChunkChoiceDeltaToolCall(Model):
+    """Part of a tool call."""
     index: int
+    """Position of the call in the message, from 0."""
     id: str | None = None
+    """Id of the call, in its first part only."""
     function: ChatCompletionChunkChoiceDeltaFunctionCall | None = None
+    """Name, in the first part, and a piece of the arguments."""
     type: Literal["function"] | None = None
+    """Always `function`; in the first part only."""
 class ChatCompletionChunkChoiceDelta(Model):
+    """Part of a message; append its texts to those received before."""
     audio: ChatCompletionChunkChoiceDeltaAudio | None = None
+    """New part of the spoken answer."""
     content: str | None = None
+    """New part of the text."""
     function_call: ChatCompletionChunkChoiceDeltaFunctionCall | None = None
+    """Deprecated in favour of `tool_calls`."""
     refusal: str | None = None
+    """New part of the refusal."""
     role: Literal["developer", "system", "user", "assistant", "tool"] | None = None
+    """Author of the message, in the first chunk only."""
     tool_calls: list[ChatCompletionChunkChoiceDeltaToolCall] | None = None
+    """New parts of tool calls; `index` tells which call each of them continues."""
 class ChatCompletionChunkChoice(Model):
+    """Change of one choice in a streamed completion."""
     delta: ChatCompletionChunkChoiceDelta
+    """Part of the message that is new."""
     index: int
+    """Position of the choice, from 0; chunks of several choices are mixed."""
     finish_reason: Literal["stop", "length", "tool_calls", "content_filter", "function_call"] | None = None
+    """Reason for the end, as in `ChatCompletionChoice`; None until the choice is complete."""
     logprobs: ChatCompletionChoiceLogprobs | None = None
+    """Log probabilities of the new tokens, if requested."""
 class ChatCompletionChunk(Model):
+    """One piece of a streamed completion."""
     id: str
+    """Id of the completion, the same in all chunks."""
     choices: list[ChatCompletionChunkChoice]
+    """Changes of the choices; empty in the last chunk if usage is included."""
     created: int
+    """Time of creation in Unix seconds, the same in all chunks."""
     model: str
+    """Id of the model that answers."""
     object: Literal["chat.completion.chunk"]
+    """Always `chat.completion.chunk`."""
     moderation: ChatCompletionModeration | None = None
+    """Outcome of the moderation that the request asked for."""
     obfuscation: str | None = None
+    """Random padding that hides the length of the chunk from observers."""
     service_tier: Literal["auto", "default", "flex", "scale", "priority", "fast"] | None = None
+    """Tier that processes the request; may differ from the requested one."""
     system_fingerprint: str | None = None
+    """Configuration of the backend; a change of it may change results of the same `seed`."""
     usage: CompletionUsage | None = None
+    """Token counts of the whole request; only in the last chunk, with `stream_options={"include_usage": True}`."""
 class ChatCompletionContentPartImageImageURL(Model):
     url: str
     detail: Literal["auto", "low", "high", "original"] | None = None
@@ -143,9 +227,13 @@ class ChatCompletionContentPartText(Model, tag_field="type", tag="text"):
     type: Literal["text"]
     prompt_cache_breakpoint: ChatCompletionContentPartImagePromptCacheBreakpoint | None = None
 class ChatCompletionDeleted(Model):
+    """Confirmation that a stored completion is deleted."""
     id: str
+    """Id of the deleted completion."""
     deleted: bool
+    """Whether the completion is deleted."""
     object: Literal["chat.completion.deleted"]
+    """Always `chat.completion.deleted`."""
 class ChatCompletionFunctionTool(Model):
     function: FunctionDefinition
     type: Literal["function"]
@@ -158,13 +246,22 @@ class ChatCompletionStoreMessage(ChatCompletionMessage):
     id: str
     content_parts: list[ChatCompletionStoreMessageContentPart] | None = None
 class ParsedFunction(ChatCompletionMessageFunctionCall):
+    """Name and arguments of a called function, with parsed arguments."""
     parsed_arguments: object | None = None
+    """Arguments as an instance of the tool's class, or as a dictionary."""
 class ParsedFunctionToolCall(ChatCompletionMessageFunctionToolCall):
     function: ParsedFunction  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
 class ParsedChatCompletionMessage(ChatCompletionMessage, Generic[ContentType]):
+    """A message with its content as an instance of `response_format`."""
     parsed: ContentType | None = None
+    """Content as an instance of `response_format`; None for a refusal or tool calls."""
     tool_calls: list[ParsedFunctionToolCall] | None = None  # type: ignore[assignment]
+    """Calls of tools with parsed arguments."""
 class ParsedChoice(ChatCompletionChoice, Generic[ContentType]):
+    """One alternative with a parsed message."""
     message: ParsedChatCompletionMessage[ContentType]  # pyright: ignore[reportGeneralTypeIssues, reportIncompatibleVariableOverride]
+    """Message with `parsed` and parsed tool arguments."""
 class ParsedChatCompletion(ChatCompletion, Generic[ContentType]):
+    """A completion of `parse` or `stream`, with its content as Python values."""
     choices: list[ParsedChoice[ContentType]]  # type: ignore[assignment]
+    """Alternatives with parsed messages."""

@@ -11,15 +11,28 @@ class CompletionChoiceLogprobs(Model):
     tokens: list[str] | None = None
     top_logprobs: list[dict[str, float]] | None = None
 class CompletionChoice(Model):
+    """One continuation of a prompt."""
     finish_reason: Literal["stop", "length", "content_filter"]
+    """Reason for the end: `stop`, `length` or `content_filter`."""
     index: int
+    """Position among all choices of all prompts, from 0."""
     logprobs: CompletionChoiceLogprobs | None = None
+    """Log probabilities of the tokens, if requested."""
     text: str
+    """Generated text."""
 class Completion(Model):
+    """Reply of a legacy completion model, or one piece of it in a stream."""
     id: str
+    """Id of the completion."""
     choices: list[CompletionChoice]
+    """Continuations of the prompts."""
     created: int
+    """Time of creation in Unix seconds."""
     model: str
+    """Id of the model that answered."""
     object: Literal["text_completion"]
+    """Always `text_completion`."""
     system_fingerprint: str | None = None
+    """Configuration of the backend; a change of it may change results of the same `seed`."""
     usage: CompletionUsage | None = None
+    """Token counts of the request."""

@@ -22,10 +22,15 @@ class ComputerScreenshotContent(Model, tag_field="type", tag="computer_screensho
     type: Literal["computer_screenshot"]
     prompt_cache_breakpoint: ComputerScreenshotContentPromptCacheBreakpoint | None = None
 class Conversation(Model):
+    """A stored list of items that responses share."""
     id: str
+    """Id of the conversation, such as `conv_abc123`."""
     created_at: int
+    """Time of creation in Unix seconds."""
     metadata: builtins.object
+    """Metadata stored with the conversation."""
     object: Literal["conversation"]
+    """Always `conversation`."""
 class ConversationDeletedResource(Model):
     id: str
     deleted: bool

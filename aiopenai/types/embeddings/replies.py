@@ -6,15 +6,27 @@ from aiopenai._data.structs import Model
 from aiopenai._data.vectors import Vector
 
 class CreateEmbeddingResponseUsage(Model, bulk=True):
+    """Token counts of an embeddings request."""
     prompt_tokens: int
+    """Tokens of the input."""
     total_tokens: int
+    """Tokens charged, the same number."""
 class Embedding(Vector, bulk=True):
+    """Vector of one input."""
     embedding: list[float]
+    """The vector; a base64 string if `encoding_format="base64"` was given."""
     index: int
+    """Position of the input, from 0."""
     object: Literal["embedding"]
+    """Always `embedding`."""
 class CreateEmbeddingResponse(Model, bulk=True):
+    """Vectors of one embeddings request."""
     data: list[Embedding]
+    """One embedding for each input, in the order of the input."""
     model: str
+    """Id of the model that made the vectors."""
     object: Literal["list"]
+    """Always `list`."""
     usage: CreateEmbeddingResponseUsage
+    """Token counts of the request."""
 EmbeddingModel: TypeAlias = Literal["text-embedding-ada-002", "text-embedding-3-small", "text-embedding-3-large"]

@@ -5,17 +5,31 @@ from typing import Literal
 from aiopenai._data.structs import Model
 
 class FileDeleted(Model):
+    """Confirmation that a file is deleted."""
     id: str
+    """Id of the deleted file."""
     deleted: bool
+    """Whether the file is deleted."""
     object: Literal["file"]
+    """Always `file`."""
 class FileObject(Model):
+    """Metadata of an uploaded or generated file."""
     id: str
+    """Id of the file, such as `file-abc123`."""
     bytes: int
+    """Size in bytes."""
     created_at: int
+    """Time of upload in Unix seconds."""
     filename: str
+    """Name given at the upload."""
     object: Literal["file"]
+    """Always `file`."""
     purpose: Literal["assistants", "assistants_output", "batch", "batch_output", "fine-tune", "fine-tune-results",
         "vision", "user_data"]
+    """Use of the file, such as `batch` or `fine-tune`."""
     status: Literal["uploaded", "processed", "error"]
+    """Deprecated. `uploaded`, `processed` or `error`."""
     expires_at: int | None = None
+    """Time in Unix seconds when the file is deleted; None if it stays."""
     status_details: str | None = None
+    """Deprecated. Reason why a file failed validation."""

@@ -70,9 +70,13 @@ class DpoHyperparameters(Model):
 class DpoMethod(Model):
     hyperparameters: DpoHyperparameters | None = None
 class FineTuningJobError(Model):
+    """Reason why a fine-tuning job failed."""
     code: str
+    """Machine-readable code."""
     message: str
+    """Explanation for people."""
     param: str | None = None
+    """Parameter at fault, usually `training_file` or `validation_file`."""
 class ReinforcementHyperparameters(Model):
     batch_size: Literal["auto"] | int | None = None
     compute_multiplier: Literal["auto"] | float | None = None
@@ -104,33 +108,61 @@ class FineTuningJobWandbIntegrationObject(Model):
     type: Literal["wandb"]
     wandb: FineTuningJobWandbIntegration
 class FineTuningJob(Model):
+    """A job that trains a model on your data."""
     id: str
+    """Id of the job, such as `ftjob-abc123`."""
     created_at: int
+    """Time of creation in Unix seconds."""
     error: FineTuningJobError | None = None
+    """Reason of the failure; None otherwise."""
     fine_tuned_model: str | None = None
+    """Id of the new model; None until the job has succeeded."""
     finished_at: int | None = None
+    """Time of the end in Unix seconds; None while the job runs."""
     hyperparameters: SupervisedHyperparameters
+    """Epochs, batch size and learning rate; set for supervised jobs only."""
     model: str
+    """Id of the base model."""
     object: Literal["fine_tuning.job"]
+    """Always `fine_tuning.job`."""
     organization_id: str
+    """Id of the organization that owns the job."""
     result_files: list[str]
+    """Ids of the files with training metrics."""
     seed: int
+    """Seed of the job."""
     status: Literal["validating_files", "queued", "running", "succeeded", "failed", "cancelled"]
+    """`validating_files`, `queued` or `running` before the end; then `succeeded`, `failed` or `cancelled`."""
     trained_tokens: int | None = None
+    """Tokens charged for training; None until the end."""
     training_file: str
+    """Id of the training file."""
     validation_file: str | None = None
+    """Id of the validation file, if there is one."""
     estimated_finish: int | None = None
+    """Expected time of the end in Unix seconds, while the job runs."""
     integrations: list[FineTuningJobWandbIntegrationObject] | None = None
+    """Services that receive metrics of the job."""
     metadata: Metadata | None = None
+    """Metadata stored with the job."""
     method: FineTuningJobMethod | None = None
+    """Method of fine-tuning with its hyperparameters."""
 class FineTuningJobEvent(Model):
+    """A status message of a fine-tuning job."""
     id: str
+    """Id of the event."""
     created_at: int
+    """Time of the event in Unix seconds."""
     level: Literal["info", "warn", "error"]
+    """`info`, `warn` or `error`."""
     message: str
+    """Text of the event."""
     object: Literal["fine_tuning.job.event"]
+    """Always `fine_tuning.job.event`."""
     data: builtins.object | None = None
+    """Values of a `metrics` event."""
     type: Literal["message", "metrics"] | None = None
+    """`message` or `metrics`."""
 FineTuningJobIntegration: TypeAlias = FineTuningJobWandbIntegrationObject
 class FineTuningJobCheckpointMetrics(Model):
     full_valid_loss: float | None = None

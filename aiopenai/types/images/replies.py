@@ -5,9 +5,13 @@ from typing import Literal, TypeAlias
 from aiopenai._data.structs import Model
 
 class Image(Model, bulk=True):
+    """One generated image."""
     b64_json: str | None = None
+    """Image file in base64."""
     revised_prompt: str | None = None
+    """Prompt as the model rewrote it, if it did."""
     url: str | None = None
+    """Address of the image, valid for 60 minutes; only of retired models."""
 class ImageEditCompletedEventUsageInputTokensDetails(Model, bulk=True):
     image_tokens: int
     text_tokens: int
@@ -37,24 +41,43 @@ class ImageEditPartialImageEvent(Model, tag_field="type", tag="image_edit.partia
     type: Literal["image_edit.partial_image"]
 ImageEditStreamEvent: TypeAlias = ImageEditPartialImageEvent | ImageEditCompletedEvent
 class ImageGenCompletedEvent(Model, tag_field="type", tag="image_generation.completed"):
+    """Last event of a streamed generation, with the final image."""
     b64_json: str
+    """Image file in base64."""
     background: Literal["transparent", "opaque", "auto"]
+    """Background of the image."""
     created_at: int
+    """Time of the event in Unix seconds."""
     output_format: Literal["png", "webp", "jpeg"]
+    """File format of the image."""
     quality: Literal["low", "medium", "high", "xhigh", "max", "auto"]
+    """Quality of the image."""
     size: str | Literal["1024x1024", "1024x1536", "1536x1024", "auto"]
+    """Width and height of the image."""
     type: Literal["image_generation.completed"]
+    """Always `image_generation.completed`."""
     usage: ImageEditCompletedEventUsage
+    """Token counts of the request."""
     safety_identifier: str | None = None
+    """Id of the end user under which the request was checked."""
 class ImageGenPartialImageEvent(Model, tag_field="type", tag="image_generation.partial_image"):
+    """Preview of an image that is still being generated."""
     b64_json: str
+    """Preview in base64."""
     background: Literal["transparent", "opaque", "auto"]
+    """Background of the image."""
     created_at: int
+    """Time of the event in Unix seconds."""
     output_format: Literal["png", "webp", "jpeg"]
+    """File format of the image."""
     partial_image_index: int
+    """Number of the preview, from 0."""
     quality: Literal["low", "medium", "high", "xhigh", "max", "auto"]
+    """Quality of the image."""
     size: str | Literal["1024x1024", "1024x1536", "1536x1024", "auto"]
+    """Width and height of the image."""
     type: Literal["image_generation.partial_image"]
+    """Always `image_generation.partial_image`."""
 ImageGenStreamEvent: TypeAlias = ImageGenPartialImageEvent | ImageGenCompletedEvent
 ImageModel: TypeAlias = Literal["gpt-image-1.5", "gpt-image-2", "gpt-image-2-2026-04-21", "gpt-image-2.5-sunburst",
     "gpt-image-2.5-sunburst-2026-09-08", "gpt-image-2.5-flare", "gpt-image-2.5-flare-2026-09-08",
@@ -67,18 +90,34 @@ class ImagesResponseSvgUsage(Model, bulk=True):
     reasoning_tokens: int
     total_tokens: int
 class ImagesResponseUsage(Model, bulk=True):
+    """Token counts of an image request."""
     input_tokens: int
+    """Tokens of text and images in the input."""
     input_tokens_details: ImageEditCompletedEventUsageInputTokensDetails
+    """Input tokens by kind."""
     output_tokens: int
+    """Tokens of the generated images."""
     total_tokens: int
+    """Sum of input and generated tokens."""
     output_tokens_details: ImageEditCompletedEventUsageInputTokensDetails | None = None
+    """Generated tokens by kind."""
 class ImagesResponse(Model, bulk=True):
+    """Images of one request with the settings used."""
     created: int
+    """Time of creation in Unix seconds."""
     background: Literal["transparent", "opaque"] | None = None
+    """Background used, `transparent` or `opaque`."""
     data: list[Image] | None = None
+    """The images, as many as `n` requested."""
     output_format: Literal["png", "webp", "jpeg", "gif", "svg"] | None = None
+    """File format of the images."""
     quality: Literal["low", "medium", "high", "xhigh", "max"] | None = None
+    """Quality used."""
     safety_identifier: str | None = None
+    """Id of the end user under which the request was checked."""
     size: str | Literal["1024x1024", "1024x1536", "1536x1024"] | None = None
+    """Width and height, such as `1536x1024`."""
     svg_usage: ImagesResponseSvgUsage | None = None
+    """Token counts of the model that wrote the SVG."""
     usage: ImagesResponseUsage | None = None
+    """Token counts of the image model."""

@@ -5,12 +5,22 @@ from typing import Literal
 from aiopenai._data.structs import Model as BaseModel
 
 class Model(BaseModel):
+    """A model that the API key can use."""
     id: str
+    """Id for the parameter `model`."""
     created: int
+    """Time of creation in Unix seconds."""
     object: Literal["model"]
+    """Always `model`."""
     owned_by: str
+    """Organization that owns the model."""
     shutdown_date: str | None = None
+    """Date after which the model stops to answer, if one is announced."""
 class ModelDeleted(BaseModel):
+    """Confirmation that a fine-tuned model is deleted."""
     id: str
+    """Id of the deleted model."""
     deleted: bool
+    """Whether the model is deleted."""
     object: str
+    """Always `model`."""

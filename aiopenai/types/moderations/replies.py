@@ -49,13 +49,22 @@ class ModerationCategoryScores(Model):
     violence: float
     violence_graphic: float = field(name="violence/graphic")
 class Moderation(Model):
+    """Rating of one input."""
     categories: ModerationCategories
+    """Verdict for each category."""
     category_applied_input_types: ModerationCategoryAppliedInputTypes
+    """Kinds of input, text or image, that each category took into account."""
     category_scores: ModerationCategoryScores
+    """Score of each category from 0 to 1; higher means more certain."""
     flagged: bool
+    """Whether any category is violated."""
 class ModerationCreateResponse(Model):
+    """Ratings of all inputs of a request."""
     id: str
+    """Id of the request."""
     model: str
+    """Id of the model that rated."""
     results: list[Moderation]
+    """One rating for each input, in the order of the input."""
 ModerationModel: TypeAlias = Literal["omni-moderation-latest", "omni-moderation-2024-09-26", "text-moderation-latest",
     "text-moderation-stable"]

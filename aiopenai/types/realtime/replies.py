@@ -153,9 +153,13 @@ class RealtimeTranscriptionSessionCreateResponse(Model, tag_field="type", tag="t
 ClientSecretCreateResponseSession: TypeAlias = (RealtimeSessionCreateResponse
     | RealtimeTranscriptionSessionCreateResponse)
 class ClientSecretCreateResponse(Model):
+    """A short-lived token for browsers and phones."""
     expires_at: int
+    """Time in Unix seconds after which no session can be opened with the token."""
     session: ClientSecretCreateResponseSession
+    """Settings of the sessions opened with the token."""
     value: str
+    """The token, beginning with `ek_`."""
 class ConversationCreatedEventConversation(Model):
     id: str | None = None
     object: Literal["realtime.conversation"] | None = None

@@ -50,21 +50,36 @@ class ResponseOutputTextLogprob(Model):
     logprob: float
     top_logprobs: list[ResponseOutputTextLogprobTopLogprob]
 class ResponseOutputText(Model, tag_field="type", tag="output_text"):
+    """A text in a message."""
     annotations: list[ResponseOutputTextAnnotation]
+    """Cited files and web pages."""
     text: str
+    """The text."""
     type: Literal["output_text"]
+    """Always `output_text`."""
     logprobs: list[ResponseOutputTextLogprob] | None = None
+    """Log probabilities of the tokens, if requested."""
 class ResponseOutputRefusal(Model, tag_field="type", tag="refusal"):
+    """A refusal in a message."""
     refusal: str
+    """Explanation by the model."""
     type: Literal["refusal"]
+    """Always `refusal`."""
 ResponseOutputMessageContent: TypeAlias = ResponseOutputText | ResponseOutputRefusal
 class ResponseOutputMessage(Model, tag_field="type", tag="message"):
+    """A message of the model."""
     id: str
+    """Id of the message."""
     content: list[ResponseOutputMessageContent]
+    """Texts and refusals of the message."""
     role: Literal["assistant"]
+    """Always `assistant`."""
     status: Literal["in_progress", "completed", "incomplete"]
+    """`in_progress`, `completed` or `incomplete`."""
     type: Literal["message"]
+    """Always `message`."""
     phase: Literal["commentary", "final_answer"] | None = None
+    """`commentary` before tool calls, `final_answer` at the end; send it back unchanged in later requests."""
 class ResponseFileSearchToolCallResult(Model):
     attributes: dict[str, str | float | bool] | None = None
     file_id: str | None = None
@@ -72,11 +87,17 @@ class ResponseFileSearchToolCallResult(Model):
     score: float | None = None
     text: str | None = None
 class ResponseFileSearchToolCall(Model, tag_field="type", tag="file_search_call"):
+    """A search in vector stores."""
     id: str
+    """Id of the item."""
     queries: list[str]
+    """Queries that the model wrote."""
     status: Literal["in_progress", "searching", "completed", "incomplete", "failed"]
+    """`in_progress`, `searching`, `completed`, `incomplete` or `failed`."""
     type: Literal["file_search_call"]
+    """Always `file_search_call`."""
     results: list[ResponseFileSearchToolCallResult] | None = None
+    """Passages found, if `include` requested them."""
 class ResponseApplyPatchToolCallCallerDirect(Model, tag_field="type", tag="direct"):
     type: Literal["direct"]
 class ResponseApplyPatchToolCallCallerProgram(Model, tag_field="type", tag="program"):
@@ -85,15 +106,25 @@ class ResponseApplyPatchToolCallCallerProgram(Model, tag_field="type", tag="prog
 ResponseApplyPatchToolCallCaller: TypeAlias = (ResponseApplyPatchToolCallCallerDirect
     | ResponseApplyPatchToolCallCallerProgram | None)
 class ResponseFunctionToolCall(Model, tag_field="type", tag="function_call"):
+    """Call of a function that your program runs."""
     arguments: str
+    """Arguments as JSON text written by the model, which can be invalid; check it before use."""
     call_id: str
+    """Id to return with the result in a `function_call_output`."""
     name: str
+    """Name of the function."""
     type: Literal["function_call"]
+    """Always `function_call`."""
     id: str | None = None
+    """Id of the item."""
     async_: bool | None = field(default=None, name="async")
+    """Whether the model goes on without waiting for the result."""
     caller: ResponseApplyPatchToolCallCaller | None = None
+    """Context that made the call, such as a program of the model."""
     namespace: str | None = None
+    """Namespace of the function."""
     status: Literal["in_progress", "completed", "incomplete"] | None = None
+    """`in_progress`, `completed` or `incomplete`."""
 class ResponseInputFilePromptCacheBreakpoint(Model):
     mode: Literal["explicit"]
     ttl: Literal["30m", "12h"] | None = None
@@ -145,10 +176,15 @@ class ResponseFunctionWebSearchActionFind(Model, tag_field="type", tag="find_in_
 ResponseFunctionWebSearchAction: TypeAlias = (ResponseFunctionWebSearchActionSearch
     | ResponseFunctionWebSearchActionOpenPage | ResponseFunctionWebSearchActionFind)
 class ResponseFunctionWebSearch(Model, tag_field="type", tag="web_search_call"):
+    """A web search."""
     id: str
+    """Id of the item."""
     action: ResponseFunctionWebSearchAction
+    """Action taken: a search, an opened page or a search inside a page."""
     status: Literal["in_progress", "searching", "completed", "failed", "incomplete"]
+    """`in_progress`, `searching`, `completed`, `failed` or `incomplete`."""
     type: Literal["web_search_call"]
+    """Always `web_search_call`."""
 class ResponseComputerToolCallPendingSafetyCheck(Model):
     id: str
     code: str | None = None
@@ -224,12 +260,19 @@ class ResponseContentPartAddedEventPartReasoningText(Model, tag_field="type", ta
     text: str
     type: Literal["reasoning_text"]
 class ResponseReasoningItem(Model, tag_field="type", tag="reasoning"):
+    """Reasoning of the model before its answer."""
     id: str
+    """Id of the item."""
     summary: list[ResponseReasoningItemSummary]
+    """Summaries of the reasoning, if `reasoning.summary` requested them."""
     type: Literal["reasoning"]
+    """Always `reasoning`."""
     content: list[ResponseContentPartAddedEventPartReasoningText] | None = None
+    """Text of the reasoning, where the model shows it."""
     encrypted_content: str | None = None
+    """Reasoning in encrypted form for stateless conversations, if `include` requested it."""
     status: Literal["in_progress", "completed", "incomplete"] | None = None
+    """`in_progress`, `completed` or `incomplete`."""
 class ResponseInputItemProgram(Model, tag_field="type", tag="program"):
     id: str
     call_id: str
@@ -685,24 +728,43 @@ class ResponseUsageInputTokensDetailsCacheWriteTokensDetails(Model):
     ttl_12h_tokens: int
     ttl_30m_tokens: int
 class ResponseUsageInputTokensDetails(Model):
+    """Input tokens by kind."""
     cache_write_tokens: int
+    """Tokens written to the prompt cache."""
     cached_tokens: int
+    """Tokens read from the prompt cache, which cost less."""
     cache_write_tokens_details: ResponseUsageInputTokensDetailsCacheWriteTokensDetails | None = None
+    """Tokens written to the prompt cache, by lifetime."""
 class ResponseUsageOutputTokensDetails(Model):
+    """Generated tokens by kind."""
     reasoning_tokens: int
+    """Tokens of reasoning, which are charged and not shown."""
 class ResponseUsage(Model):
+    """Token counts of a response."""
     input_tokens: int
+    """Tokens of the input, cached ones included."""
     input_tokens_details: ResponseUsageInputTokensDetails
+    """Input tokens by kind."""
     output_tokens: int
+    """Generated tokens, those of reasoning included."""
     output_tokens_details: ResponseUsageOutputTokensDetails
+    """Generated tokens by kind."""
     total_tokens: int
+    """Sum of input and generated tokens."""
 class CompactedResponse(Model):
+    """A conversation shortened by `responses.compact`."""
     id: str
+    """Id of the compaction."""
     created_at: int
+    """Time of creation in Unix seconds."""
     object: Literal["response.compaction"]
+    """Always `response.compaction`."""
     output: list[ResponseOutputItem]
+    """User messages and one compaction item; send them unchanged as `input` of the next request."""
     usage: ResponseUsage
+    """Token counts of the compaction."""
     image: CompactedResponseImage | None = None
+    """Settings for all images of the request."""
 ResponseInputMessageContentList: TypeAlias = list[ResponseInputContent]
 class EasyInputMessage(Model):
     content: str | ResponseInputMessageContentList
@@ -710,15 +772,22 @@ class EasyInputMessage(Model):
     phase: Literal["commentary", "final_answer"] | None = None
     type: Literal["message"] | None = None
 class InputTokenCountResponse(Model):
+    """Number of tokens that an input has."""
     input_tokens: int
+    """Tokens of the input."""
     object: Literal["response.input_tokens"]
+    """Always `response.input_tokens`."""
 class ParsedResponseOutputText(ResponseOutputText, Generic[ContentType], tag_field="type", tag="output_text"):
+    """A text with its value as an instance of `text_format`."""
     parsed: ContentType | None = None
+    """Value of the text; None if no class was given."""
 ParsedContent: TypeAlias = ParsedResponseOutputText[ContentType] | ResponseOutputRefusal
 class ParsedResponseOutputMessage(ResponseOutputMessage, Generic[ContentType], tag_field="type", tag="message"):
     content: list[ParsedContent[ContentType]]  # type: ignore[assignment]
 class ParsedResponseFunctionToolCall(ResponseFunctionToolCall, tag_field="type", tag="function_call"):
+    """A function call with parsed arguments."""
     parsed_arguments: object = None
+    """Arguments as an instance of the tool's class, or as a dictionary."""
 ParsedResponseOutputItem: TypeAlias = (ParsedResponseOutputMessage[ContentType] | ParsedResponseFunctionToolCall
     | ResponseFileSearchToolCall | ResponseFunctionWebSearch | ResponseComputerToolCall
     | ResponseComputerToolCallOutputItem | ResponseToolSearchCall | ResponseToolSearchOutputItem
@@ -740,17 +809,25 @@ class ResponseErrorMisalignment(Model):
     review_target: str | None = None
     steer: ResponseErrorMisalignmentSteer | None = None
 class ResponseError(Model):
+    """Reason why a response failed."""
     code: Literal["server_error", "rate_limit_exceeded", "invalid_prompt", "data_residency_mismatch", "bio_policy",
         "misalignment_policy_violation", "vector_store_timeout", "invalid_image", "invalid_image_format",
         "invalid_base64_image", "invalid_image_url", "image_too_large", "image_too_small", "image_parse_error",
         "image_content_policy_violation", "invalid_image_mode", "image_file_too_large", "unsupported_image_media_type",
         "empty_image_file", "failed_to_download_image", "image_file_not_found"]
+    """Machine-readable code, such as `server_error` or `rate_limit_exceeded`."""
     message: str
+    """Explanation for people."""
     misalignment: ResponseErrorMisalignment | None = None
+    """Details where a policy check stopped the response."""
     param: str | None = None
+    """Name of the parameter at fault, if there is one."""
     type: str | None = None
+    """Class of the error."""
 class ResponseIncompleteDetails(Model):
+    """Cause of the early end of a response."""
     reason: Literal["max_output_tokens", "max_messages", "content_filter", "steered"] | None = None
+    """`max_output_tokens`, `max_messages`, `content_filter` or `steered`."""
 class ResponseInputItemMessage(Model):
     content: ResponseInputMessageContentList
     role: Literal["user", "system", "developer"]
@@ -1006,47 +1083,89 @@ class ResponseToolUsage(Model):
     image_gen: ResponseToolUsageImageGen
     web_search: ResponseToolUsageWebSearch
 class Response(OutputText):
+    """A response of the model with its output items."""
     id: str
+    """Id of the response, such as `resp_abc123`."""
     access_programs: ResponseAccessPrograms | None = None
+    """Programs for special domains under which the request ran."""
     created_at: float
+    """Time of creation in Unix seconds."""
     error: ResponseError | None = None
+    """Reason of the failure, if the status is `failed`."""
     incomplete_details: ResponseIncompleteDetails | None = None
+    """Reason of an incomplete response."""
     instructions: str | list[ResponseInputItem] | None = None
+    """System message of this response."""
     metadata: Metadata | None = None
+    """Metadata stored with the response."""
     model: ResponsesModel
+    """Id of the model that answered."""
     object: Literal["response"]
+    """Always `response`."""
     output: list[ResponseOutputItem]
+    """Items that the model generated: messages, tool calls and reasoning. `output_text` joins their texts."""
     parallel_tool_calls: bool
+    """Whether several tool calls at once were allowed."""
     temperature: float | None = None
+    """Sampling temperature used."""
     tool_choice: ResponseToolChoice
+    """Rule by which the model chose tools."""
     tools: list[Tool]
+    """Tools that the model could call."""
     top_p: float | None = None
+    """Share of the probability from which tokens were sampled."""
     background: bool | None = None
+    """Whether the response is generated in the background."""
     completed_at: float | None = None
+    """Time of completion in Unix seconds; None before."""
     conversation: ResponseConversationParam | None = None
+    """Conversation to which input and output are added."""
     image: CompactedResponseImage | None = None
+    """Settings for all images of the request."""
     input_transformations: list[ResponseInputTransformation] | None = None
+    """Reasoning items that the API removed from the input, with the reason."""
     max_output_tokens: int | None = None
+    """Upper bound of generated tokens, reasoning tokens included."""
     max_tool_calls: int | None = None
+    """Upper bound of calls to built-in tools."""
     moderation: ResponseModeration | None = None
+    """Outcome of the moderation that the request asked for."""
     previous_response_id: str | None = None
+    """Id of the response that this one continues."""
     prompt: ResponsePrompt | None = None
+    """Prompt template of the request."""
     prompt_cache_diagnostics: ResponsePromptCacheDiagnostics | None = None
+    """Outcome of the prompt cache; for a miss its reason."""
     prompt_cache_key: str | None = None
+    """Key that groups requests with a common beginning."""
     prompt_cache_options: ResponsePromptCacheOptions | None = None
+    """Breakpoints and lifetime of the prompt cache."""
     prompt_cache_retention: Literal["in_memory", "24h"] | None = None
+    """Deprecated in favour of `prompt_cache_options`."""
     reasoning: Reasoning | None = None
+    """Effort and summary of the reasoning."""
     safety_identifier: str | None = None
+    """Id of the end user under which the request was checked."""
     service_tier: ServiceTier | None = None
+    """Tier that processed the request; may differ from the requested one."""
     status: ResponseStatus | None = None
+    """`queued`, `in_progress`, `completed`, `failed`, `cancelled` or `incomplete`."""
     text: ResponseTextConfig | None = None
+    """Format and verbosity of the text."""
     tool_usage: ResponseToolUsage | None = None
+    """Token counts and calls of built-in tools."""
     top_logprobs: int | None = None
+    """Number of likely tokens returned per position."""
     truncation: Literal["auto", "disabled"] | None = None
+    """Rule for an input that exceeds the context window."""
     usage: ResponseUsage | None = None
+    """Token counts; None until the response has ended."""
     user: str | None = None
+    """Deprecated in favour of `safety_identifier` and `prompt_cache_key`."""
 class ParsedResponse(Response, OutputParsed[ContentType]):
+    """A response of `parse` or `stream`; `output_parsed` is its first parsed text."""
     output: list[ParsedResponseOutputItem[ContentType]]  # type: ignore[assignment]
+    """Items with parsed texts and parsed tool arguments."""
 class ResponseAudioDeltaEvent(Model, tag_field="type", tag="response.audio.delta"):
     delta: str
     sequence_number: int
@@ -1098,9 +1217,13 @@ class ResponseCompactionCompactingEvent(Model, tag_field="type", tag="response.c
     sequence_number: int
     type: Literal["response.compaction.compacting"]
 class ResponseCompletedEvent(Model, tag_field="type", tag="response.completed"):
+    """Last event of a response that succeeded."""
     response: Response
+    """The whole response with its token counts."""
     sequence_number: int
+    """Number of the event in the stream."""
     type: Literal["response.completed"]
+    """Always `response.completed`."""
 class ResponseConfigurationUpdateItem(Model, tag_field="type", tag="configuration_update"):
     id: str
     type: Literal["configuration_update"]
@@ -1123,9 +1246,13 @@ class ResponseContentPartDoneEvent(Model, tag_field="type", tag="response.conten
     sequence_number: int
     type: Literal["response.content_part.done"]
 class ResponseCreatedEvent(Model, tag_field="type", tag="response.created"):
+    """First event of a streamed response."""
     response: Response
+    """The response without output yet; its id allows to resume the stream."""
     sequence_number: int
+    """Number of the event in the stream."""
     type: Literal["response.created"]
+    """Always `response.created`."""
 class ResponseCustomToolCallInputDeltaEvent(Model, tag_field="type", tag="response.custom_tool_call_input.delta"):
     delta: str
     item_id: str
@@ -1143,15 +1270,25 @@ class ResponseCustomToolCallItem(ResponseCustomToolCall):
     status: Literal["in_progress", "completed", "incomplete"]
     created_by: str | None = None
 class ResponseErrorEvent(Model, tag_field="type", tag="error"):
+    """An error that ends the stream."""
     code: str | None = None
+    """Machine-readable code, if there is one."""
     message: str
+    """Explanation for people."""
     param: str | None = None
+    """Name of the parameter at fault, if there is one."""
     sequence_number: int
+    """Number of the event in the stream."""
     type: Literal["error"]
+    """Always `error`."""
 class ResponseFailedEvent(Model, tag_field="type", tag="response.failed"):
+    """Last event of a response that failed."""
     response: Response
+    """The response as far as it came; see `error`."""
     sequence_number: int
+    """Number of the event in the stream."""
     type: Literal["response.failed"]
+    """Always `response.failed`."""
 class ResponseFileSearchCallCompletedEvent(Model, tag_field="type", tag="response.file_search_call.completed"):
     item_id: str
     output_index: int
@@ -1168,11 +1305,17 @@ class ResponseFileSearchCallSearchingEvent(Model, tag_field="type", tag="respons
     sequence_number: int
     type: Literal["response.file_search_call.searching"]
 class ResponseFunctionCallArgumentsDeltaEvent(Model, tag_field="type", tag="response.function_call_arguments.delta"):
+    """New part of a function call's arguments."""
     delta: str
+    """JSON text to append."""
     item_id: str
+    """Id of the function call item."""
     output_index: int
+    """Position of the item in `output`, from 0."""
     sequence_number: int
+    """Number of the event in the stream."""
     type: Literal["response.function_call_arguments.delta"]
+    """Always `response.function_call_arguments.delta`."""
 class ResponseFunctionCallArgumentsDoneEvent(Model, tag_field="type", tag="response.function_call_arguments.done"):
     arguments: str
     item_id: str
@@ -1218,9 +1361,13 @@ ResponseIncludable: TypeAlias = Literal["file_search_call.results", "web_search_
     "web_search_call.action.sources", "message.input_image.image_url", "computer_call_output.output.image_url",
     "code_interpreter_call.outputs", "reasoning.encrypted_content", "message.output_text.logprobs"]
 class ResponseIncompleteEvent(Model, tag_field="type", tag="response.incomplete"):
+    """Last event of a response that was cut short."""
     response: Response
+    """The response as far as it came; see `incomplete_details`."""
     sequence_number: int
+    """Number of the event in the stream."""
     type: Literal["response.incomplete"]
+    """Always `response.incomplete`."""
 ResponseInput: TypeAlias = list[ResponseInputItem]
 class ResponseInputAudioInputAudio(Model):
     data: str
@@ -1295,15 +1442,25 @@ class ResponseMcpListToolsInProgressEvent(Model, tag_field="type", tag="response
     sequence_number: int
     type: Literal["response.mcp_list_tools.in_progress"]
 class ResponseOutputItemAddedEvent(Model, tag_field="type", tag="response.output_item.added"):
+    """Start of a new output item in a stream."""
     item: ResponseOutputItem
+    """The item, still empty."""
     output_index: int
+    """Position in `output`, from 0."""
     sequence_number: int
+    """Number of the event in the stream."""
     type: Literal["response.output_item.added"]
+    """Always `response.output_item.added`."""
 class ResponseOutputItemDoneEvent(Model, tag_field="type", tag="response.output_item.done"):
+    """End of an output item in a stream."""
     item: ResponseOutputItem
+    """The finished item."""
     output_index: int
+    """Position in `output`, from 0."""
     sequence_number: int
+    """Number of the event in the stream."""
     type: Literal["response.output_item.done"]
+    """Always `response.output_item.done`."""
 ResponseOutputTextAnnotationAddedEventAnnotation: TypeAlias = (ResponseOutputTextAnnotationFileCitation
     | ResponseOutputTextAnnotationURLCitation | ResponseOutputTextAnnotationContainerFileCitation
     | ResponseOutputTextAnnotationFilePath | None)
@@ -1492,21 +1649,37 @@ class ResponseTextDeltaEventLogprob(Model):
     logprob: float
     top_logprobs: list[ResponseTextDeltaEventLogprobTopLogprob] | None = None
 class ResponseTextDeltaEvent(Model, tag_field="type", tag="response.output_text.delta"):
+    """New text of a streamed response."""
     content_index: int
+    """Position of the text in the message, from 0."""
     delta: str
+    """Text to append."""
     item_id: str
+    """Id of the message."""
     logprobs: list[ResponseTextDeltaEventLogprob]
+    """Log probabilities of the new tokens, if requested."""
     output_index: int
+    """Position of the message in `output`, from 0."""
     sequence_number: int
+    """Number of the event in the stream."""
     type: Literal["response.output_text.delta"]
+    """Always `response.output_text.delta`."""
 class ResponseTextDoneEvent(Model, tag_field="type", tag="response.output_text.done"):
+    """The whole text of a message part, once it is finished."""
     content_index: int
+    """Position of the text in the message, from 0."""
     item_id: str
+    """Id of the message."""
     logprobs: list[ResponseTextDeltaEventLogprob]
+    """Log probabilities of the tokens, if requested."""
     output_index: int
+    """Position of the message in `output`, from 0."""
     sequence_number: int
+    """Number of the event in the stream."""
     text: str
+    """The whole text."""
     type: Literal["response.output_text.done"]
+    """Always `response.output_text.done`."""
 class ResponseWebSearchCallCompletedEvent(Model, tag_field="type", tag="response.web_search_call.completed"):
     item_id: str
     output_index: int

@@ -8,23 +8,41 @@ from aiopenai._data.structs import Model, one_of
 from aiopenai.types.skills.replies import Skill
 
 class CompletionUsageCompletionTokensDetails(Model):
+    """Generated tokens by kind."""
     accepted_prediction_tokens: int | None = None
+    """Tokens of the `prediction` that occurred in the output."""
     audio_tokens: int | None = None
+    """Tokens of generated sound."""
     reasoning_tokens: int | None = None
+    """Tokens of reasoning, which are charged and not shown."""
     rejected_prediction_tokens: int | None = None
+    """Tokens of the `prediction` that did not occur in the output; they are charged too."""
     text_tokens: int | None = None
+    """Tokens of generated text."""
 class CompletionUsagePromptTokensDetails(Model):
+    """Input tokens by kind."""
     audio_tokens: int | None = None
+    """Tokens of sound in the input."""
     cache_write_tokens: int | None = None
+    """Tokens written to the prompt cache."""
     cached_tokens: int | None = None
+    """Tokens read from the prompt cache, which cost less."""
     image_tokens: int | None = None
+    """Tokens of images in the input."""
     text_tokens: int | None = None
+    """Tokens of text in the input."""
 class CompletionUsage(Model):
+    """Token counts of a chat or legacy completion."""
     completion_tokens: int
+    """Generated tokens, those of reasoning included."""
     prompt_tokens: int
+    """Tokens of the input, cached ones included."""
     total_tokens: int
+    """Sum of input and generated tokens."""
     completion_tokens_details: CompletionUsageCompletionTokensDetails | None = None
+    """Generated tokens by kind."""
     prompt_tokens_details: CompletionUsagePromptTokensDetails | None = None
+    """Input tokens by kind."""
 FileContent: TypeAlias = str
 FilePurpose: TypeAlias = Literal["assistants", "batch", "fine-tune", "vision", "user_data", "evals"]
 ChatModel: TypeAlias = Literal["gpt-6-astra", "gpt-6.1-sol", "gpt-6.1-terra", "gpt-6-sol", "gpt-6-luna", "gpt-5.6-sol",
@@ -86,11 +104,17 @@ class ErrorObjectMisalignment(Model):
     review_target: str | None = None
     steer: ErrorObjectMisalignmentSteer | None = None
 class ErrorObject(Model):
+    """An error inside a reply or stream."""
     code: str | None = None
+    """Machine-readable code, such as `rate_limit_exceeded`."""
     message: str
+    """Explanation for people."""
     param: str | None = None
+    """Name of the parameter at fault, if there is one."""
     type: str
+    """Class of the error, such as `invalid_request_error`."""
     misalignment: ErrorObjectMisalignment | None = None
+    """Details where a policy check stopped the request."""
 FunctionParameters: TypeAlias = dict[str, object]
 class FunctionDefinition(Model):
     name: str

@@ -6,17 +6,32 @@ from aiopenai._data.structs import Model
 from aiopenai.types.files.replies import FileObject
 
 class Upload(Model):
+    """A large file that is sent in parts."""
     id: str
+    """Id of the upload, such as `upload_abc123`."""
     bytes: int
+    """Announced size in bytes."""
     created_at: int
+    """Time of creation in Unix seconds."""
     expires_at: int
+    """Time in Unix seconds when the upload expires, one hour after its creation."""
     filename: str
+    """Name of the file."""
     object: Literal["upload"]
+    """Always `upload`."""
     purpose: str
+    """Use of the file."""
     status: Literal["pending", "completed", "cancelled", "expired"]
+    """`pending`, `completed`, `cancelled` or `expired`."""
     file: FileObject | None = None
+    """The finished file, once the status is `completed`."""
 class UploadPart(Model):
+    """One part of an upload."""
     id: str
+    """Id of the part, to be listed in `part_ids`."""
     created_at: int
+    """Time of creation in Unix seconds."""
     object: Literal["upload.part"]
+    """Always `upload.part`."""
     upload_id: str
+    """Id of the upload."""

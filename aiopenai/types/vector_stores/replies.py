@@ -15,62 +15,116 @@ class OtherFileChunkingStrategyObject(Model, tag_field="type", tag="other"):
     type: Literal["other"]
 FileChunkingStrategy: TypeAlias = StaticFileChunkingStrategyObject | OtherFileChunkingStrategyObject
 class VectorStoreFileCounts(Model):
+    """Numbers of files by status."""
     cancelled: int
+    """Files of which indexing was cancelled."""
     completed: int
+    """Files that are indexed."""
     failed: int
+    """Files that could not be indexed."""
     in_progress: int
+    """Files that wait or are being indexed."""
     total: int
+    """All files."""
 class VectorStoreExpiresAfter(Model):
+    """Rule after which a vector store expires."""
     anchor: Literal["last_active_at"]
+    """Always `last_active_at`: the days count from the last use."""
     days: int
+    """Number of days."""
 class VectorStore(Model):
+    """A collection of indexed files for file search."""
     id: str
+    """Id of the vector store, such as `vs_abc123`."""
     created_at: int
+    """Time of creation in Unix seconds."""
     file_counts: VectorStoreFileCounts
+    """Numbers of files by status."""
     last_active_at: int | None = None
+    """Time of the last use in Unix seconds."""
     metadata: Metadata | None = None
+    """Metadata stored with the vector store."""
     name: str
+    """Name of the vector store."""
     object: Literal["vector_store"]
+    """Always `vector_store`."""
     status: Literal["expired", "in_progress", "completed"]
+    """`in_progress` while files are indexed, `completed` when it can be used, or `expired`."""
     usage_bytes: int
+    """Bytes used by all files."""
     expires_after: VectorStoreExpiresAfter | None = None
+    """Rule after which the vector store expires."""
     expires_at: int | None = None
+    """Time in Unix seconds when the vector store expires."""
 class VectorStoreDeleted(Model):
+    """Confirmation that a vector store is deleted."""
     id: str
+    """Id of the deleted vector store."""
     deleted: bool
+    """Whether the vector store is deleted."""
     object: Literal["vector_store.deleted"]
+    """Always `vector_store.deleted`."""
 class VectorStoreSearchResponseContent(Model):
+    """A passage found in a file."""
     text: str
+    """Text of the passage."""
     type: Literal["text"]
+    """Always `text`."""
 class VectorStoreSearchResponse(Model):
+    """One result of a search in a vector store."""
     attributes: dict[str, str | float | bool] | None = None
+    """Values for search filters of the file."""
     content: list[VectorStoreSearchResponseContent]
+    """Passages of the file that fit the query."""
     file_id: str
+    """Id of the file."""
     filename: str
+    """Name of the file."""
     score: float
+    """Similarity to the query, from 0 to 1."""
 class FileContentResponse(Model):
     text: str | None = None
     type: str | None = None
 class VectorStoreFileLastError(Model):
+    """Reason why a file could not be indexed."""
     code: Literal["server_error", "unsupported_file", "invalid_file"]
+    """`server_error`, `unsupported_file` or `invalid_file`."""
     message: str
+    """Explanation for people."""
 class VectorStoreFile(Model):
+    """A file inside a vector store."""
     id: str
+    """Id of the file, the same as of the uploaded file."""
     created_at: int
+    """Time in Unix seconds when the file was added."""
     last_error: VectorStoreFileLastError | None = None
+    """Reason of the failure; None if there was none."""
     object: Literal["vector_store.file"]
+    """Always `vector_store.file`."""
     status: Literal["in_progress", "completed", "cancelled", "failed"]
+    """`in_progress`, `completed`, `cancelled` or `failed`; searches find completed files only."""
     usage_bytes: int
+    """Bytes used in the store, which differ from the file's size."""
     vector_store_id: str
+    """Id of the vector store."""
     attributes: dict[str, str | float | bool] | None = None
+    """Values for search filters."""
     chunking_strategy: FileChunkingStrategy | None = None
+    """Sizes of the pieces into which the file was cut."""
 class VectorStoreFileBatch(Model):
+    """Files that were added to a vector store together."""
     id: str
+    """Id of the batch."""
     created_at: int
+    """Time of creation in Unix seconds."""
     file_counts: VectorStoreFileCounts
+    """Numbers of files by status; check `failed` even if the batch is `completed`."""
     object: Literal["vector_store.files_batch"]
+    """Always `vector_store.files_batch`."""
     status: Literal["in_progress", "completed", "cancelled", "failed"]
+    """`in_progress`, `completed`, `cancelled` or `failed`."""
     vector_store_id: str
+    """Id of the vector store."""
 class VectorStoreFileDeleted(Model):
     id: str
     deleted: bool

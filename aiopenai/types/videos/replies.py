@@ -24,19 +24,33 @@ VideoModel: TypeAlias = (str | Literal["sora-2", "sora-2-pro", "sora-2-2025-10-0
 VideoSeconds: TypeAlias = Literal["4", "8", "12"]
 VideoSize: TypeAlias = Literal["720x1280", "1280x720", "1024x1792", "1792x1024"]
 class Video(Model):
+    """A job that generates a video."""
     id: str
+    """Id of the video, such as `video_abc123`."""
     completed_at: int | None = None
+    """Time of the end in Unix seconds; None before."""
     created_at: int
+    """Time of creation in Unix seconds."""
     error: VideoCreateError | None = None
+    """Reason of the failure; None otherwise."""
     expires_at: int | None = None
+    """Time in Unix seconds after which the files cannot be downloaded."""
     model: VideoModel
+    """Id of the model that generates the video."""
     object: Literal["video"]
+    """Always `video`."""
     progress: int
+    """Progress in percent, from 0 to 100."""
     prompt: str | None = None
+    """Prompt of the video."""
     remixed_from_video_id: str | None = None
+    """Id of the source video of a remix."""
     seconds: str | VideoSeconds
+    """Length of the clip in seconds; of an extension, the whole length."""
     size: VideoSize
+    """Width and height, such as `720x1280`."""
     status: Literal["queued", "in_progress", "completed", "failed"]
+    """`queued`, `in_progress`, `completed` or `failed`."""
 class VideoCreateCharacterResponse(Model):
     id: str | None = None
     created_at: int

@@ -1,0 +1,114 @@
+"""The modules of `aiopenai/resources`: which resources each holds, and under which names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from aiopenai._codegen.layout import HOLDERS, Layout, group_of
+from aiopenai._codegen.shapes import Name, Resource
+from aiopenai._codegen.source import Source
+
+# The forms of a resource's class: what precedes its name, and what follows it.
+PREFIXES = ("", "Async")
+SUFFIXES = ("", "WithRawResponse", "WithStreamingResponse", "AsRequest")
+
+
+def forms(name: str, *, views: bool = True) -> list[str]:
+    """The names of a resource's classes, the blocking one first."""
+    suffixes = SUFFIXES if views else SUFFIXES[:1]
+    return [f"{prefix}{name}{suffix}" for suffix in suffixes for prefix in PREFIXES]
+
+
+@dataclass
+class Group:
+    """One module: its path (`("chat",)`), its resources, and the name of each one's class."""
+
+    path: tuple[str, ...]
+    nodes: list[Resource]
+    classes: dict[tuple[str, ...], str]
+    is_package: bool
+
+    @property
+    def module(self) -> str:
+        """The module's dotted name."""
+        return ".".join(("aiopenai.resources", *self.path))
+
+    @property
+    def file(self) -> str:
+        """The module's file, without what tells a stub from a module."""
+        return "/".join(("resources", *self.path, *(["__init__"] if self.is_package else [])))
+
+
+class Groups:
+    """All modules of resources, by path."""
+
+    def __init__(self, resources: Iterable[Resource], layout: Layout) -> None:
+        self.resources = list(resources)
+        self.layout = layout
+        homes: dict[tuple[str, str], Resource] = {}
+        nodes = [node for resource in self.resources for node in resource.walk()]
+        for node in sorted(nodes, key=lambda node: len(node.path)):
+            homes.setdefault((node.module, node.name), node)
+        self._homes = homes
+        # In the order of the namespaces, those that several have by the shortest of their paths.
+        found: dict[tuple[str, ...], list[Resource]] = {}
+        for node in nodes:
+            if self.home(node) is node:
+                found.setdefault(group_of(node.path), []).append(node)
+        self.groups = {path: self._group(path, members) for path, members in found.items()}
+
+    def _group(self, path: tuple[str, ...], nodes: list[Resource]) -> Group:
+        own = ".".join(("resources", *path))
+        package = path in HOLDERS or any(node.module != own for node in nodes)
+        return Group(path, nodes, _class_names(nodes), package)
+
+    def __iter__(self) -> Iterator[Group]:
+        return iter(self.groups.values())
+
+    def home(self, node: Resource) -> Resource:
+        """Where the class of a resource is: several namespaces may offer the same one."""
+        return self._homes[node.module, node.name]
+
+    def place(self, node: Resource) -> tuple[Group, str]:
+        """The module and the name of a resource's class."""
+        home = self.home(node)
+        group = self.groups[group_of(home.path)]
+        return group, group.classes[home.path]
+
+    def offered(self, source: Source) -> dict[str, dict[str, tuple[Group, str]]]:
+        """The reference's modules of resources, by dotted name below `resources`, and the classes that each offers.
+
+        Names are those of the blocking classes.
+        """
+        found: dict[str, dict[str, tuple[Group, str]]] = {}
+        known = {(node.module, node.name): self.place(node) for node in self._homes.values()}
+        for module in source.modules("resources"):
+            tree = source.tree(module)
+            names = tree.public if tree.is_package else [name for of, name in known if of == module]
+            offers: dict[str, tuple[Group, str]] = {}
+            for name in names:
+                target = source.follow(Name(module, name))
+                if isinstance(target, Name) and (target.module, target.name) in known:
+                    offers[name] = known[target.module, target.name]
+            if offers:
+                found[module.removeprefix("resources").removeprefix(".")] = offers
+        return found
+
+
+def has_views(node: Resource) -> bool:
+    """Whether a resource has views: there is a call in it, or a resource below it."""
+    return bool(node.methods or node.children)
+
+
+def _class_names(nodes: Sequence[Resource]) -> dict[tuple[str, ...], str]:
+    """The reference's names; where two are alike, the later one is preceded by the name of the resource above it."""
+    found: dict[tuple[str, ...], str] = {}
+    for node in nodes:
+        name = node.name
+        for above in reversed(node.path[:-1]):
+            if name not in found.values():
+                break
+            name = "".join(word.capitalize() for word in above.split("_")) + name
+        found[node.path] = name
+    return found

@@ -1,0 +1,115 @@
+"""The words of docstrings: our own sentences about methods, parameters, types and fields, kept in text files.
+
+A file holds one entry a line, `key: text`; a line that begins with two spaces continues the entry above it. Keys are
+dotted paths, or parameter names in `dictionary.txt`, which answers where `parameters.txt` has no entry.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["FOLDER", "Words", "WordsError", "entries", "read_words"]
+
+FOLDER = Path(__file__).parent / "words"
+# Methods of the reference that are written by hand or not here yet: words about them are no mistake.
+_ELSEWHERE = (
+    "beta.agents.environments.files.prepare",
+    "beta.agents.environments.files.prepare_directory",
+    "beta.agents.environments.files.upload",
+    "beta.agents.sessions.artifacts.for_result",
+    "beta.agents.sessions.stream",
+)
+_ENTRY = re.compile(r"([\w.]+): (\S.*)")
+
+
+class WordsError(Exception):
+    """A file of words has a line that is no entry, or a key twice; says where."""
+
+
+def entries(text: str, name: str) -> dict[str, str]:
+    """The entries of one file. Raises `WordsError`."""
+    found: dict[str, str] = {}
+    key = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            key = ""
+        elif line.startswith("  ") and key:
+            found[key] += f" {line.strip()}"
+        elif match := _ENTRY.fullmatch(line.rstrip()):
+            key = match[1]
+            if key in found:
+                raise WordsError(f"{name}:{number}: {key} has an entry already")
+            found[key] = match[2]
+        else:
+            raise WordsError(f"{name}:{number}: neither `key: text` nor a continuation of an entry")
+    return found
+
+
+@dataclass
+class Words:
+    """All entries, by file; `used` are the keys that were asked for and found, as `file:key`."""
+
+    methods: dict[str, str] = field(default_factory=dict[str, str])
+    parameters: dict[str, str] = field(default_factory=dict[str, str])
+    dictionary: dict[str, str] = field(default_factory=dict[str, str])
+    types: dict[str, str] = field(default_factory=dict[str, str])
+    fields: dict[str, str] = field(default_factory=dict[str, str])
+    used: set[str] = field(default_factory=set[str])
+    silent: set[str] = field(default_factory=set[str])
+
+    def _find(self, file: str, key: str) -> str:
+        found: str | None = getattr(self, file).get(key)
+        if found is None:
+            return ""
+        self.used.add(f"{file}:{key}")
+        return found.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+
+    def method(self, path: str) -> str:
+        """The sentence about a method; a method without one is noted in `silent`."""
+        found = self._find("methods", path)
+        if not found:
+            self.silent.add(path)
+        return found
+
+    def parameter(self, method: str, name: str) -> str:
+        """The line about a parameter of a method."""
+        usual = self._find("dictionary", name)
+        return self._find("parameters", f"{method}.{name}") or usual
+
+    def option(self, name: str) -> str:
+        """The line about an option of every call."""
+        return self._find("dictionary", name)
+
+    def type(self, path: str) -> str:
+        """The sentence about a type, `group.Type`."""
+        return self._find("types", path)
+
+    def field(self, path: str) -> str:
+        """The line about a field, `group.Type.field`."""
+        return self._find("fields", path)
+
+    def unknown(self) -> list[str]:
+        """The keys of nothing that there is, as `file: key`; the dictionary may have names for later use."""
+        return [
+            f"{file}.txt: {key}"
+            for file in ("methods", "parameters", "types", "fields")
+            for key in getattr(self, file)
+            if f"{file}:{key}" not in self.used and not _is_elsewhere(key)
+        ]
+
+
+def _is_elsewhere(key: str) -> bool:
+    method = key if key in _ELSEWHERE else key.rpartition(".")[0]
+    return method in _ELSEWHERE or "connect" in (key.rpartition(".")[2], method.rpartition(".")[2])
+
+
+def read_words(folder: Path = FOLDER) -> Words:
+    """The words in a folder; a file that is absent has no entries. Raises `WordsError`."""
+    words = Words()
+    for file in ("methods", "parameters", "dictionary", "types", "fields"):
+        path = folder / f"{file}.txt"
+        if path.is_file():
+            setattr(words, file, entries(path.read_text(encoding="utf-8"), path.name))
+    return words

@@ -1,0 +1,118 @@
+"""The reference's module paths, made when they are imported.
+
+In the reference each type and each resource has a module of its own: `from openai.types.chat.chat_completion import
+Choice`. Here a group of the API is a module or two. The tables `types/_modules.txt` and `resources/_modules.txt` have a
+line for each module of the reference: its path, the module here that has its names, and the names (`Name=Own` where
+they differ, `Name=module:Own` where another module has it). In a wheel these modules are files, which are found first.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from importlib import import_module
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    # At run time it costs more than all that is done here.
+    from importlib.abc import Loader
+
+__all__ = ["RESOURCE_FORMS", "offered", "read_line"]
+
+_ROOTS = ("aiopenai.types", "aiopenai.resources")
+# What precedes and follows the name of a resource's blocking class in the names of its other classes.
+RESOURCE_FORMS = [
+    (prefix, suffix)
+    for suffix in ("WithStreamingResponse", "WithRawResponse", "AsRequest", "")
+    for prefix in ("Async", "")
+]
+
+
+def read_line(line: str) -> dict[str, tuple[str, str]]:
+    """The names of one module of a table, by the part of its line after the path: the module and the name of each."""
+    home, *words = line.split()
+    found: dict[str, tuple[str, str]] = {}
+    for word in words:
+        name, _, own = word.partition("=")
+        there, colon, other = own.rpartition(":")
+        found[name] = (there if colon else home, other or name)
+    return found
+
+
+@lru_cache(maxsize=len(_ROOTS))
+def _lines(root: str) -> Mapping[str, str]:
+    """The lines of a table by module path."""
+    # `get_data` also reads from a zip file.
+    text = cast("bytes", pkgutil.get_data(root, "_modules.txt")).decode()
+    return {path: rest for path, _, rest in (line.partition(" ") for line in text.splitlines())}
+
+
+@lru_cache(maxsize=len(_ROOTS))
+def _packages(root: str) -> frozenset[str]:
+    """The paths that other paths lie below."""
+    return frozenset(path[:at] for path in _lines(root) for at, letter in enumerate(path) if letter == ".")
+
+
+def _split(module: str) -> tuple[str, str] | None:
+    """A module's root and its path below that; None for modules elsewhere."""
+    for root in _ROOTS:
+        if module == root or module.startswith(f"{root}."):
+            return root, module[len(root) + 1 :] or "."
+    return None
+
+
+def offered(module: str) -> Callable[[str], Any] | None:
+    """A function that finds the names which a table has for a module; None where it has none."""
+    root, path = _split(module) or ("", "")
+    line = _lines(root).get(path) if root else None
+    if line is None:
+        return None
+    names = read_line(line)
+    views = root == _ROOTS[1]
+
+    def find(name: str) -> Any:
+        for prefix, suffix in RESOURCE_FORMS if views else (("", ""),):
+            if name.startswith(prefix) and name.endswith(suffix):
+                place = names.get(name[len(prefix) : len(name) - len(suffix)])
+                if place is not None:
+                    home, own = place
+                    return getattr(import_module(f"{root}.{home}"), f"{prefix}{own}{suffix}")
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+
+    return find
+
+
+class _Finder:
+    """Makes the modules of the tables that are no files."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        root, below = _split(fullname) or ("", "")
+        if not root or below not in _lines(root):
+            return None
+        return ModuleSpec(fullname, cast("Loader", self), is_package=below in _packages(root))
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        look_up = cast("Callable[[str], Any]", offered(module.__name__))
+
+        def find(name: str) -> Any:
+            if name.startswith("__"):
+                raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+            value = look_up(name)
+            setattr(module, name, value)
+            return value
+
+        root, below = cast("tuple[str, str]", _split(module.__name__))
+        names = read_line(_lines(root)[below])
+        vars(module).update(__getattr__=find, __dir__=lambda: sorted({*vars(module), *names}))
+
+
+sys.meta_path.append(_Finder())
