@@ -39,11 +39,11 @@ def make(kind: str) -> OpenAI:
     return _AzureModuleClient() if kind == "azure" else _BedrockModuleClient()
 
 
-class _Following(BaseClient[Any]):
+class _Following(BaseClient):
     """A client that takes the package's attributes over before each call."""
 
     _names: tuple[str, ...]
-    _make: Callable[..., BaseClient[Any]]
+    _make: Callable[..., BaseClient]
     # The attributes in which the two kinds of clients keep their own options.
     _kept: tuple[str, ...]
 
