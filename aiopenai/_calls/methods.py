@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping
+from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
 
 from aiopenai._base.sentinels import NotGiven, is_left_out, not_given
@@ -22,7 +23,7 @@ from aiopenai._calls.paging import (
     AsyncTokenPage,
 )
 from aiopenai._calls.request import Endpoint, Request
-from aiopenai._calls.unparsed import marked
+from aiopenai._calls.unparsed import Mark, marked
 
 if TYPE_CHECKING:
     from aiopenai._calls.resources import Resource
@@ -80,6 +81,10 @@ _OPTION_DEFAULTS: dict[str, NotGiven | None] = {
     "deadline": not_given,
     "hedge": not_given,
 }
+
+
+# The code of all functions that descriptions have made.
+_CODES: set[CodeType] = set()
 
 
 class _Shown:
@@ -144,24 +149,33 @@ class Call:
 
             def method(resource: Resource, /, *args: Any, **given: Any) -> Any:
                 request = call.build(args, given)
-                return resource._send_unparsed(request) if request.unparsed else resource._list(request)
+                return resource._marked[request.unparsed](request) if request.unparsed else resource._list(request)
 
         else:
 
             def method(resource: Resource, /, *args: Any, **given: Any) -> Any:
                 request = call.build(args, given)
-                return resource._send_unparsed(request) if request.unparsed else resource._call(request)
+                return resource._marked[request.unparsed](request) if request.unparsed else resource._call(request)
 
         return self._finished(method, owner, module)
 
-    def view(self, owner: str, module: str, how: str, opened: Callable[[Any, Any], Any] | None) -> _Function:
-        """The method of a view: it calls the resource's own, whatever that is at the time, with a mark."""
-        name = self.name
+    def view(self, owner: str, module: str, mark: Mark, opened: Callable[..., Any] | None) -> _Function:
+        """The method of a view; `opened` makes a context manager of a function and its arguments.
+
+        If the resource's method was replaced, the view calls the replacement, with the mark in the headers.
+        """
+        call = self
 
         def method(view: Any, /, *args: Any, **given: Any) -> Any:
-            own = getattr(view._resource, name)
-            given = marked(given, how)
-            return own(*args, **given) if opened is None else opened(own, (args, given))
+            resource = view._resource
+            own = getattr(resource, call.name)
+            if type(own) is MethodType and description(own.__func__) is call:
+                request = call.build(args, given)
+                request.unparsed = mark
+                send = resource._marked[mark]
+                return send(request) if opened is None else opened(send, request)
+            given = marked(given, mark)
+            return own(*args, **given) if opened is None else opened(own, *args, **given)
 
         return self._finished(method, owner, module)
 
@@ -220,14 +234,15 @@ def _named(method: Any, of: Call | Helper, owner: type | str, module: str, *, op
     method.__module__ = module
     method.__doc__ = of.doc
     method.described = of
+    _CODES.add(method.__code__)
     vars(method).update(more)
     return method  # type: ignore[no-any-return]
 
 
 def description(found: Any) -> Call | Helper | None:
     """The description of a method that is as it was generated; None for everything else."""
-    # Not `getattr`: a wrapper around the method would answer with the method's own attribute.
-    return vars(found).get("described") if inspect.isfunction(found) else None
+    # Wrappers may copy the method's attributes or its class, but not its code.
+    return found.described if type(found) is FunctionType and found.__code__ in _CODES else None  # type: ignore[attr-defined]
 
 
 def _described(verb: str, path: str, facts: dict[str, Any]) -> Callable[[_Function], _Function]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from importlib import import_module
 from typing import Any, ClassVar, cast
@@ -47,14 +47,12 @@ class Resource:
 
     _client: Any
     _call: Callable[[Request[Any]], Any]
+    # The functions that send a request whose reply is returned unparsed, by the request's mark.
+    _marked: Mapping[str, Callable[[Request[Any]], Any]]
 
     @abstractmethod
     def _list(self, request: Request[Any]) -> Any:
         """Send the request for a list, or return an object that does."""
-
-    @abstractmethod
-    def _send_unparsed(self, request: Request[Any]) -> Any:
-        """Send a request whose reply is returned unparsed."""
 
     @abstractmethod
     def _asynchronous(self) -> Any:
@@ -104,14 +102,11 @@ class SyncAPIResource(Resource):
     def _bind(self, client: Any) -> None:
         self._client = client
         self._call = client.send
+        self._marked = {"raw": client.send_raw, "stream": client.open_blocking}
 
     @override
     def _list(self, request: Request[Any]) -> Any:
         return self._call(request)
-
-    @override
-    def _send_unparsed(self, request: Request[Any]) -> Any:
-        return self._client.open_blocking(request) if request.unparsed == "stream" else self._client.send_raw(request)
 
     @override
     def _asynchronous(self) -> Any:
@@ -147,16 +142,12 @@ class AsyncAPIResource(Resource):
     def _bind(self, client: Any) -> None:
         self._client = client
         self._call = client.perform
+        self._marked = {"raw": client.perform_raw, "stream": client.open_response}
 
     @override
     def _list(self, request: Request[Any]) -> Any:
         # Not sent before it is awaited or iterated.
         return cast("Any", AsyncPaginator)(self._client, request)
-
-    @override
-    def _send_unparsed(self, request: Request[Any]) -> Any:
-        client = self._client
-        return client.open_response(request) if request.unparsed == "stream" else client.perform_raw(request)
 
     @override
     def _asynchronous(self) -> Any:
@@ -221,13 +212,13 @@ class child(cached_property[Any]):  # noqa: N801  (a decorator's name: it stands
         return _variant(getattr(import_module(self.module or ""), self.name), prefix, suffix)(argument)
 
 
-def _open_async(method: Callable[..., Any], arguments: Any) -> Any:
+def _open_async(method: Callable[..., Any], /, *args: Any, **given: Any) -> Any:
     # Called at once, so that wrong arguments are refused where they are written.
-    return AsyncResponseContextManager(method(*arguments[0], **arguments[1]))
+    return AsyncResponseContextManager(method(*args, **given))
 
 
-def _open_blocking(method: Callable[..., Any], arguments: Any) -> Any:
-    return ResponseContextManager(partial(method, *arguments[0], **arguments[1]))
+def _open_blocking(method: Callable[..., Any], /, *args: Any, **given: Any) -> Any:
+    return ResponseContextManager(partial(method, *args, **given))
 
 
 def _form(resource: Any, prefix: str, suffix: str = "") -> Any:
@@ -277,7 +268,7 @@ def _make_variant(origin: type[Any], name: str, prefix: str, suffix: str) -> typ
             elif isinstance(described, Call):
                 streaming = suffix == "WithStreamingResponse"
                 opened = (_open_async if prefix else _open_blocking) if streaming else None
-                namespace[attribute] = described.view(name, module, "stream" if streaming else "true", opened)
+                namespace[attribute] = described.view(name, module, "stream" if streaming else "raw", opened)
     if suffix:
         return type(name, (_View,), {**namespace, "_form": (prefix, suffix)})
     return type(name, (AsyncAPIResource,), {**namespace, "_origin": origin})

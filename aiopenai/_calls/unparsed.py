@@ -19,9 +19,10 @@ _LOWER = RAW_RESPONSE_HEADER.lower()
 Mark = Literal["", "raw", "stream"]
 
 
-def marked(given: dict[str, Any], how: str) -> dict[str, Any]:
+def marked(given: dict[str, Any], mark: str) -> dict[str, Any]:
     """Arguments of a call with the header that asks for an unparsed reply."""
-    return {**given, "extra_headers": {**(given.get("extra_headers") or {}), RAW_RESPONSE_HEADER: how}}
+    value = "stream" if mark == "stream" else "true"
+    return {**given, "extra_headers": {**(given.get("extra_headers") or {}), RAW_RESPONSE_HEADER: value}}
 
 
 def take_mark(headers: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mark]:
