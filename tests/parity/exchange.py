@@ -70,6 +70,15 @@ def answer_anything(server: Server, *, stream: bool = False) -> None:
     """Have the server answer whatever it is asked with something that every reply type takes."""
     body, content_type = ("data: [DONE]\n\n", "text/event-stream") if stream else (_ANYTHING, "application/json")
     server.clear_faults()
+    if not stream:
+        # Methods that always stream ask for events, and take no other reply.
+        server.fault(
+            match=lambda request: request.headers.get("accept") == "text/event-stream",
+            status=200,
+            body=b"data: [DONE]\n\n",
+            content_type="text/event-stream",
+            times=None,
+        )
     server.fault(status=200, body=body.encode(), content_type=content_type, times=None)
 
 
