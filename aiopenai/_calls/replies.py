@@ -14,7 +14,7 @@ from aiopenai._calls.paging import link
 from aiopenai._calls.request import Request, shown_path
 from aiopenai._calls.unexpected import carried_error, unexpected_reply
 from aiopenai._data.codec import Decoder, Node, decode_json
-from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse, charset_of
+from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse, as_utf8, charset_of
 from aiopenai.errors import APIError, APIResponseValidationError, error_from_response
 
 if TYPE_CHECKING:
@@ -37,6 +37,8 @@ def parse(client: Any, request: Request[Any], reply: Reply, raw: bytes, kind: An
     is_node = isinstance(kind, type) and issubclass(kind, Node)
     try:
         if is_node or not _is_other(kind):
+            if "charset" in reply.headers.get("content-type", ""):
+                raw = as_utf8(reply.headers, raw)
             decoder = Decoder.of(kind)
             value: Any = decoder.validate(raw) if strict else decoder(raw)
         else:
@@ -77,7 +79,7 @@ def _parse_other(reply: Reply, raw: bytes, kind: Any) -> Any:
         return HttpxBinaryResponseContent(response_of(reply, raw))
     if kind is HTTPResponse:
         return response_of(reply, raw)
-    return kind.model_validate(decode_json(raw))
+    return kind.model_validate(decode_json(as_utf8(reply.headers, raw)))
 
 
 def sent_request(reply: Reply) -> HTTPRequest:

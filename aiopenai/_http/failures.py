@@ -7,6 +7,8 @@ URL of the proxy in some of them.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -69,9 +71,9 @@ def translate(error: BaseException, request: HTTPRequest, via: str = "") -> APIE
         message = str(error) or type(error).__name__
         if arrived:
             message = f"the reply cannot be read as HTTP: {message}"
-    # The server has done its work, or never will: another attempt would be billed again, or fail again.
-    retryable = not (arrived or isinstance(error, UnsendableError))
-    return APIConnectionError(message=redacted(f"Connection error: {message}"), request=request, retryable=retryable)
+    # After a reply another attempt would be billed again; a request that cannot be sent would fail again.
+    final = arrived or isinstance(error, UnsendableError)
+    return APIConnectionError(message=redacted(f"Connection error: {message}"), request=request, retryable=not final)
 
 
 def _chain(error: BaseException) -> list[BaseException]:
@@ -96,6 +98,8 @@ def _timed_out(error: BaseException) -> str:
 
 def _reason(error: aiohttp.ClientConnectorError) -> str:
     below = error.os_error
+    if below.errno is not None and not isinstance(below, socket.gaierror):
+        return os.strerror(below.errno)
     return below.strerror or str(below) or type(below).__name__
 
 

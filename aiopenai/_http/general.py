@@ -31,8 +31,8 @@ from aiopenai._http.outgoing import WRITE_BYTES, http_url, pieces_of
 from aiopenai._http.private.connector import UnfitError, forget_connections, stale_connections
 from aiopenai._http.private.parser import MAX_HEADER_BYTES, MAX_HEADERS, READ_BUFFER
 from aiopenai._http.private.session import (
+    Maker,
     SessionProtocol,
-    maker,
     original_error_of,
     take_despite_failure,
 )
@@ -216,7 +216,6 @@ class GeneralSession(Session):
         self._urls: BoundedCache[str, URL] = BoundedCache()
         self._connector = self._open_connector()
         self._own_connector = isinstance(self._connector, Connector)
-        self._maker: Any = None
         self._session: aiohttp.ClientSession = self._open_session() if self._owned else settings.http_client
         self._socks: dict[Proxy, aiohttp.ClientSession] = {}
         # Sessions that other code has instrumented or patched since: calls may still run on them.
@@ -235,7 +234,7 @@ class GeneralSession(Session):
         return settings.connector if isinstance(settings.connector, aiohttp.BaseConnector) else settings.connector()
 
     def _open_session(self, connector: Any = None) -> aiohttp.ClientSession:
-        self._maker = maker()
+        self._maker = Maker.current()
         return aiohttp.ClientSession(
             connector=self._connector if connector is None else connector,
             # The connector outlives a session that is replaced.
@@ -249,7 +248,7 @@ class GeneralSession(Session):
     def _session_for(self, proxy: Proxy | None) -> aiohttp.ClientSession:
         if not self._owned:
             return self._session
-        if maker() != self._maker:
+        if not self._maker.is_current():
             self._retired += [self._session, *self._socks.values()]
             self._socks.clear()
             self._session = self._open_session()

@@ -107,7 +107,7 @@ def parse_proxy(text: str, source: str) -> Proxy:
     # The text of the ValueError may hold the password.
     raise UnsendableError(
         f"the proxy {redacted_url(text)!r} from {source} {problem}: "
-        "give one such as http://user:password@host:port, or socks5://host:port"
+        "give one such as http://host:port or socks5://host:port"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import FunctionType
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import aiohttp
 import aiohttp.client
@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from aiopenai._http.framing import END_OF_HEAD, INTERIM, salvaged, without_conflict
 
-__all__ = ["SessionProtocol", "maker", "original_error_of", "pristine", "take_despite_failure"]
+__all__ = ["Maker", "SessionProtocol", "original_error_of", "pristine", "take_despite_failure"]
 
 # How much of a head is held until it is whole.
 MAX_HELD_HEAD = 2**20
@@ -175,13 +175,24 @@ def _verify() -> bool:
         return False
     found = (_members["__init__"], _members["request"], _members.get("_request"))
     for function in found:
-        # A wrapper has the globals of another module, or is no function.
-        if not isinstance(function, FunctionType) or function.__globals__ is not vars(aiohttp.client):
+        # A wrapper has the globals of another module, or is no function; one of wrapt's claims to be one.
+        if type(function) is not FunctionType or function.__globals__ is not vars(aiohttp.client):
             return False
     _verified = found
     return True
 
 
-def maker() -> tuple[Any, Any]:
-    """Returns the class and constructor of sessions: a session made by others lacks their instrumentation."""
-    return aiohttp.ClientSession, vars(aiohttp.ClientSession).get("__init__")
+class Maker(NamedTuple):
+    """The class of sessions and its constructor: a session that others made lacks their instrumentation."""
+
+    session: Any
+    init: Any
+
+    @classmethod
+    def current(cls) -> Maker:
+        """Returns those of now."""
+        return cls(aiohttp.ClientSession, vars(aiohttp.ClientSession).get("__init__"))
+
+    def is_current(self) -> bool:
+        """Returns whether neither was replaced. Compares by identity: wrappers are equal to the functions inside."""
+        return self.session is aiohttp.ClientSession and self.init is vars(aiohttp.ClientSession).get("__init__")
