@@ -343,3 +343,26 @@ class TestCancellation:
                     await asyncio.wait_for(client.chat.completions.create(**chat), 0.05)
             await until(lambda: server.open_connections == 0)
             await client.chat.completions.create(**chat)
+
+
+@pytest.mark.parametrize("transport", ["direct", "general"], indirect=True)
+class TestCancelledWhileConnecting:
+    """A cancellation ends a call also if it arrives in the turn in which its connection is open."""
+
+    async def test_no_call_runs_on(self, transport: str, raw_server: Any, chat: dict[str, Any]) -> None:
+        async def mute(server: Any, reader: Any, writer: Any) -> None:
+            await server.watch(reader)
+
+        server = await raw_server(mute, backlog=1_000)
+        for turn in range(3):
+            # A client of its own: all connections are new.
+            async with AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=0, timeout=5) as client:
+                calls = [asyncio.ensure_future(client.chat.completions.create(**chat)) for _ in range(300)]
+                before = server.connections
+                while server.connections < before + 100 + 50 * turn:  # noqa: ASYNC110
+                    await asyncio.sleep(0)
+                for call in calls:
+                    call.cancel()
+                done, running = await asyncio.wait(calls, timeout=1)
+                assert not running
+                assert all(call.cancelled() for call in done)

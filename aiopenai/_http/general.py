@@ -61,9 +61,9 @@ class GeneralReply(Reply):
         sent: tuple[str, str, Mapping[str, str]],
         total: AttemptClock | None,
     ) -> None:
-        super().__init__(raw.status, raw.headers, time.perf_counter() - started, session.settings.max_response_bytes)
         self.raw = raw
         self._session = session
+        super().__init__(raw.status, raw.headers, time.perf_counter() - started, session.settings.max_response_bytes)
         self._sent = sent
         self._request: HTTPRequest | None = None
         self._total = total

@@ -1,0 +1,313 @@
+"""One connection of the direct transport: its states, its clocks, and which replies leave it usable."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from aiopenai import APIConnectionError, APIError, APITimeoutError, AsyncOpenAI, Timeout
+from aiopenai._http.connection import Connection
+from aiopenai._http.direct import DirectSession
+from aiopenai._http.interface import Settings
+from aiopenai._http.outgoing import header_block
+from aiopenai._http.states import CLOSED, CONNECTING, IDLE, TRANSITIONS, State
+from aiopenai._http.wire import Wire
+
+BODY = b'{"id": "right"}'
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.fixture
+def seen(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[tuple[State, State]]]:
+    """Watches the states of all connections of a test, and holds each step to the table."""
+    slot: Any = vars(Connection)["state"]
+    steps: set[tuple[State, State]] = set()
+
+    def move(wire: Connection, state: State) -> None:
+        before = slot.__get__(wire) if hasattr(wire, "loop") and wire in known else None
+        known.add(wire)
+        if before is not None and before is not state:
+            steps.add((before, state))
+        slot.__set__(wire, state)
+
+    known: set[Connection] = set()
+    monkeypatch.setattr(Connection, "state", property(slot.__get__, move))
+    yield steps
+    for before, after in steps:
+        assert after in TRANSITIONS[before], f"{before} -> {after}"
+
+
+@pytest.fixture
+async def session() -> Any:
+    session = DirectSession(Settings())
+    yield session
+    await session.shut()
+
+
+def send(session: DirectSession, server: Any, body: Any = b"{}", **limits: Any) -> Any:
+    timeout = Timeout(**{"connect": 5, **limits})
+    return session.send("POST", f"{server.base_url}/x", header_block({}), body, timeout)
+
+
+class TestStates:
+    def test_the_table_is_closed(self) -> None:
+        assert set(TRANSITIONS) == set(State)
+        assert TRANSITIONS[CLOSED] == frozenset()
+        assert all(CLOSED in following or before is CLOSED for before, following in TRANSITIONS.items())
+
+    def test_names(self) -> None:
+        loop: Any = None
+        wire = Wire(loop, loop)
+        assert wire.state is CONNECTING
+        assert not wire.is_connected()
+
+    async def test_of_all_kinds_of_replies(self, seen: Any, raw_server: Any, session: Any) -> None:
+        replies = [
+            b"HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n" + BODY,
+            b"HTTP/1.1 100 Continue\r\n\r\n" + CHUNKED + b"f\r\n" + BODY + b"\r\n0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 15\r\n\r\n" + BODY,
+            b"HTTP/1.1 200 OK\r\n\r\n" + BODY,
+            b"HTTP/1.1 204 No Content\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\ncontent-length: 15\r\n\r\n" + BODY[:3],
+            b"nonsense\r\n\r\n",
+            b"",
+        ]
+
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            while True:
+                await server.request(reader)
+                reply = replies[number]
+                for at in range(0, len(reply), 9):
+                    writer.write(reply[at : at + 9])
+                    await asyncio.sleep(0)
+                if number in (3, 5, 6, 7):
+                    return
+
+        server = await raw_server(serve)
+        for number in range(len(replies)):
+            try:
+                reply = await send(session, server)
+                assert await reply.read() in (BODY, b"")
+            except APIConnectionError:
+                assert number >= 5
+        assert len(seen) >= 6
+
+    async def test_of_a_body_that_is_unpacked_after_the_end(self, seen: Any, raw_server: Any, session: Any) -> None:
+        import zlib
+
+        packed = zlib.compress(bytes(30_000_000))
+
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-encoding: deflate\r\n\r\n" + packed)
+
+        server = await raw_server(serve)
+        reply = await send(session, server)
+        await asyncio.sleep(0.05)
+        size = 0
+        while piece := await reply.read_some():
+            size += len(piece)
+            await asyncio.sleep(0)
+        assert size == 30_000_000
+        assert not session.pool.connector.taken
+
+    async def test_of_broken_off_exchanges(self, seen: Any, raw_server: Any, session: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            if len(server.requests) % 2:
+                writer.write(CHUNKED + b"1\r\nx\r\n")
+            await server.watch(reader)
+
+        server = await raw_server(serve)
+        for _ in range(3):
+            reply = await send(session, server)
+            reply.close()
+            with pytest.raises(APITimeoutError):
+                await send(session, server, read=0.02)
+        assert not session.pool.connector.taken
+        assert (IDLE, State.AWAITING_HEAD) in seen
+
+
+class TestBodiesWithoutALength:
+    async def test_a_reset_is_not_their_end(self, raw_server: Any, session: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\nxyz")
+            await go.wait()
+            writer.transport.abort()
+
+        server = await raw_server(serve)
+        for error in (ConnectionResetError(104, "reset"), OSError(110, "timed out")):
+            go = asyncio.Event()
+            reply = await send(session, server)
+            assert await reply.read_some() == b"xyz"
+            (wire,) = session.pool.connector.taken
+            wire.connection_lost(error)
+            with pytest.raises(APIConnectionError, match="not completed"):
+                await reply.read_some()
+            go.set()
+
+
+class TestClocks:
+    async def test_the_read_limit_stands_still_while_the_reader_is_slow(self, raw_server: Any, session: Any) -> None:
+        size = 3_000_000
+
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(server.head(length=size) + bytes(size))
+            await server.watch(reader)
+
+        server = await raw_server(serve)
+        reply: Any = await send(session, server, read=0.1)
+        for _ in range(3):
+            # Held back by the buffer's limit, three read limits long.
+            await asyncio.sleep(0.3)
+            assert reply._wire._deadline is None
+            await reply.read_some()
+        assert len(await reply.read()) > 0
+        assert reply.at_end()
+
+    async def test_it_runs_again_afterwards(self, raw_server: Any, session: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(server.head(length=3_000_000) + bytes(2_000_000))
+            await server.watch(reader)
+
+        server = await raw_server(serve)
+        reply = await send(session, server, read=0.1)
+        await asyncio.sleep(0.2)
+        with pytest.raises(APITimeoutError):
+            await reply.read()
+
+    async def test_it_begins_after_the_upload(self, raw_server: Any, session: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            await server.watch(reader)
+
+        async def slow() -> Any:
+            for _ in range(4):
+                await asyncio.sleep(0.05)
+                yield b"x"
+
+        server = await raw_server(serve)
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(APITimeoutError, match="read"):
+            await send(session, server, slow(), read=0.1)
+        assert asyncio.get_running_loop().time() - began >= 0.3
+
+
+class TestReuse:
+    @pytest.mark.parametrize("unsent", ["source", "buffer"])
+    async def test_an_answer_before_the_end_of_the_request(self, unsent: str, raw_server: Any, session: Any) -> None:
+        """The rest of the body would be taken for another request."""
+
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(server.reply(BODY))
+            await server.watch(reader)
+
+        async def endless() -> Any:
+            while True:
+                yield b"x" * 1000
+                await asyncio.sleep(0.001)
+
+        async def long() -> Any:
+            # All of it is handed over; the kernel does not take it.
+            for _ in range(100):
+                yield bytes(200_000)
+
+        server = await raw_server(serve, limit=1024)
+        for number in range(1, 4):
+            reply = await send(session, server, endless() if unsent == "source" else long())
+            assert await reply.read() == BODY
+            assert server.connections == number
+        assert not session.pool.connector.taken
+
+    async def test_connections_are_handed_over_to_another_origin_that_waits(
+        self, raw_server: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            while True:
+                await server.request(reader)
+                writer.write(server.reply(BODY))
+
+        monkeypatch.setattr("aiopenai._http.connector.connection_limit", lambda: 2)
+        one, other = await raw_server(serve), await raw_server(serve)
+        async with AsyncOpenAI(api_key="k", base_url=one.base_url, max_retries=0) as client:
+            there = client.with_options(base_url=other.base_url)
+            await asyncio.gather(*(client.models.retrieve("m") for _ in range(4)))
+            assert one.connections == 2
+            # Both lie idle, and the limit is reached: the other origin gets the place of one of them.
+            await asyncio.wait_for(there.models.retrieve("m"), 5)
+            await asyncio.wait_for(asyncio.gather(*(there.models.retrieve("m") for _ in range(4))), 5)
+            await asyncio.wait_for(client.models.retrieve("m"), 5)
+            session: Any = client._sessions.current()
+            assert len(session.pool.connector.taken) <= 2
+
+
+class TestOrigins:
+    async def test_many_redirects_fill_no_table(self, raw_server: Any, session: Any, until: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            while True:
+                await server.request(reader)
+                writer.write(server.reply(BODY))
+
+        server = await raw_server(serve)
+        pool = session.pool
+        reply = await send(session, server)
+        await reply.read()
+        for number in range(4_500):
+            session._target("GET", f"http://host-{number}.test/x")
+        assert len(pool._origins) <= 1_000
+        assert len(pool.targets) <= 1_000
+        # The idle connection of the origin that was dropped is closed, and a call opens another.
+        assert not pool.connector.taken
+        reply = await send(session, server)
+        await reply.read()
+        assert server.connections == 2
+        reply = await send(session, server)
+        await reply.read()
+        assert server.connections == 2
+
+    async def test_an_origin_that_is_dropped_during_a_call(self, raw_server: Any, session: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            await go.wait()
+            writer.write(server.reply(BODY))
+            await server.watch(reader)
+
+        go = asyncio.Event()
+        server = await raw_server(serve)
+        call = asyncio.ensure_future(send(session, server))
+        while not server.requests:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        for number in range(1_100):
+            session._target("GET", f"http://host-{number}.test/x")
+        go.set()
+        assert await (await call).read() == BODY
+        assert not session.pool.connector.taken
+        await asyncio.wait_for(server.gone.wait(), 5)
+
+
+async def test_errors_show_no_key(raw_server: Any, session: Any) -> None:
+    """Error reporters print the local variables of each frame."""
+
+    async def serve(server: Any, reader: Any, writer: Any) -> None:
+        await server.request(reader)
+
+    server = await raw_server(serve)
+    block = header_block({"Authorization": "Bearer hunter2"})
+    for body in (b"{}", bytes(600_000)):
+        with pytest.raises(APIError) as caught:
+            await session.send("POST", f"{server.base_url}/x", block, body, Timeout(5))
+        frame = caught.value.__traceback__
+        while frame is not None:
+            if "aiopenai" in frame.tb_frame.f_code.co_filename:
+                assert "hunter2" not in repr(frame.tb_frame.f_locals)
+            frame = frame.tb_next
+    del caught, frame
+    gc.collect()
