@@ -328,3 +328,47 @@ def test_recordings_split_small_and_large() -> None:
             chunks = [stream[i : i + size] for i in range(0, len(stream), size)]
             assert feed_all(chunks) == expected
             assert [data for _, data in feed_data_all(chunks)] == [event.data for event in expected]
+
+
+def test_a_fuzz_of_many_streams() -> None:
+    """At length by a command: see `sse_fuzz`."""
+    from .sse_fuzz import fuzz
+
+    assert fuzz(seed=1, streams=3_000) > 100_000
+
+
+# ---- errors beside the events
+
+
+STRAY: list[tuple[bytes, tuple[int, bytes, bytes] | None]] = [
+    (b"error: overloaded\n\n", (0, b"error", b"overloaded")),
+    (b'error:{"code":400}\n\n', (0, b"error", b'{"code":400}')),
+    (b"data: a\n\ndata: b\n\nerror: x\n\ndata: c\n\n", (2, b"error", b"x")),
+    (b"error: x\ndata: a\n\n", (0, b"error", b"x")),
+    (b'data: a\n\n{"error": 1}\n\n', (1, b"", b'{"error": 1}')),
+    (b"error: x\n\nerror: y\n\n", (0, b"error", b"x")),
+    (b"data: error: x\n\n", None),
+    (b"error\n\nerror:\n\n", None),
+    (b": error: x\n\nerrors: x\n\n error: x\n\n", None),
+    (b'event: error\ndata: {"error": 1}\n\n', None),
+]
+
+
+@pytest.mark.parametrize(("stream", "stray"), STRAY)
+def test_errors_beside_the_events(stream: bytes, stray: tuple[int, bytes, bytes] | None) -> None:
+    parser = SSEParser()
+    events = parser.feed_data(stream)
+    assert parser.stray == stray
+    assert events == [event.data for event in Standard().run(stream)]
+    assert parser.feed_data(b"data: a\n\n") == [b"a"]
+    assert parser.stray is None
+
+
+def test_an_error_at_the_end_of_the_stream() -> None:
+    parser = SSEParser()
+    assert parser.feed_data(b'{"error": "x"}') == []
+    assert parser.stray is None
+    assert parser.end() is None
+    assert parser.stray == (0, b"", b'{"error": "x"}')
+    assert parser.end() is None
+    assert parser.stray is None
