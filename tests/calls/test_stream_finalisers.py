@@ -207,25 +207,3 @@ class TestWithoutTheCollector:
         with pytest.raises(APIConnectionError):
             for _ in client.chat.completions.create(**ASK):
                 pass
-
-
-async def test_closing_a_blocking_stream_closes_the_connection_at_once(
-    raw_server: Any, transport: str, until: Any
-) -> None:
-    async def endless(server: Any, reader: Any, writer: Any) -> None:
-        await server.request(reader)
-        writer.write(server.head(kind=EVENTS) + server.chunk(f"data: {CHUNK}\n\n".encode()))
-        await server.watch(reader)
-
-    server = await raw_server(endless)
-
-    def use() -> OpenAI:
-        client = OpenAI(api_key="k", base_url=server.base_url)
-        with client.chat.completions.create(**ASK) as stream:
-            next(stream)
-        return client
-
-    client = await asyncio.to_thread(use)
-    # The client is open and idle: no other call runs its loop.
-    await until(server.gone.is_set)
-    await asyncio.to_thread(client.close)

@@ -5,7 +5,7 @@ import contextlib
 import json
 import pickle
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ from aiopenai import (
     APITimeoutError,
     AsyncOpenAI,
     AsyncStream,
+    OpenAI,
     Timeout,
 )
 from aiopenai._data.codec import Decoder
@@ -696,3 +697,113 @@ class TestAnything:
             assert reply.closed
 
         asyncio.run(read())
+
+
+MESSAGES: Any = [{"role": "user", "content": "x"}]
+
+
+def part(text: str | None = None, finish: str | None = None) -> str:
+    delta = {"content": text} if text is not None else {}
+    choice = {"index": 0, "delta": delta, "finish_reason": finish}
+    return json.dumps({"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]})
+
+
+class TestBlocking:
+    """The loop of a stream is free again after each of its ends."""
+
+    @pytest.fixture
+    def blocking(self) -> Iterator[tuple[OpenAI, Server]]:
+        with Server() as server, OpenAI(api_key="k", base_url=server.base_url, max_retries=0) as client:
+            yield client, server
+
+    def begin(self, blocking: tuple[OpenAI, Server], *events: str, tail: str = "") -> Any:
+        client, server = blocking
+        body = "".join(f"data: {event}\n\n" for event in events) + tail
+        server.reply_with("/chat/completions", body.encode(), content_type=EVENTS)
+        return client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+
+    def is_free(self, stream: Any) -> bool:
+        return stream.lease._runner is None
+
+    def test_a_finished_stream(self, blocking: Any, transport: str) -> None:
+        for end in (["[DONE]"], ["[DONE] "], [part(finish="stop")]):
+            stream = self.begin(blocking, part("a"), *end)
+            assert not self.is_free(stream)
+            assert "".join(chunk.choices[0].delta.content or "" for chunk in stream) == "a"
+            assert self.is_free(stream)
+            assert [*stream] == []
+            with pytest.raises(StopIteration):
+                next(stream)
+
+    def test_next(self, blocking: Any, transport: str) -> None:
+        stream = self.begin(blocking, part("a"), part("b"), "[DONE]")
+        assert [next(stream).choices[0].delta.content for _ in range(2)] == ["a", "b"]
+        assert next(stream, None) is None
+        assert self.is_free(stream)
+
+    @pytest.mark.parametrize("tail", ["", 'error: {"message": "x"}\n\n', 'data: {"error": "x"}\n\n', "data: oops\n\n"])
+    def test_a_stream_that_fails(self, tail: str, blocking: Any, transport: str) -> None:
+        stream = self.begin(blocking, part("a"), tail=tail)
+        with pytest.raises(APIError) as caught:
+            list(stream)
+        assert caught.value.partial.text == "a"
+        assert self.is_free(stream)
+        assert [*stream] == []
+
+    def test_a_stream_that_is_closed(self, blocking: Any, transport: str) -> None:
+        with self.begin(blocking, *[part("a")] * 100) as stream:
+            next(stream)
+        assert self.is_free(stream)
+        assert [*stream] == []
+        stream.close()
+
+    def test_a_finished_stream_that_is_closed(self, blocking: Any, transport: str) -> None:
+        _, server = blocking
+        for _ in range(3):
+            with self.begin(blocking, part("a"), "[DONE]") as stream:
+                assert len([*stream]) == 1
+        assert server.connections == 1
+
+    def test_a_client_that_is_closed_first(self, blocking: Any, transport: str) -> None:
+        client, _ = blocking
+        stream = self.begin(blocking, *[part("a")] * 100)
+        next(stream)
+        client.close()
+        stream.close()
+        assert self.is_free(stream)
+
+    def test_interrupted(self, blocking: Any, transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        stream = self.begin(blocking, part("a"))
+
+        async def interrupted() -> bytes:
+            raise KeyboardInterrupt
+
+        next(stream)
+        monkeypatch.setattr(stream._reply.__class__, "read_some", lambda _: interrupted())
+        with pytest.raises(KeyboardInterrupt):
+            next(stream)
+        assert stream._over
+        stream.close()
+        assert self.is_free(stream)
+
+
+async def test_closing_a_blocking_stream_closes_the_connection_at_once(
+    raw_server: Any, transport: str, until: Any, chunk: Any
+) -> None:
+    async def endless(server: Any, reader: Any, writer: Any) -> None:
+        await server.request(reader)
+        writer.write(server.head(kind=EVENTS) + server.chunk(f"data: {chunk('a')}\n\n".encode()))
+        await server.watch(reader)
+
+    server = await raw_server(endless)
+
+    def use() -> OpenAI:
+        client = OpenAI(api_key="k", base_url=server.base_url)
+        with client.chat.completions.create(model="m", messages=MESSAGES, stream=True) as stream:
+            next(stream)
+        return client
+
+    client = await asyncio.to_thread(use)
+    # The client is open and idle: no other call runs its loop.
+    await until(server.gone.is_set)
+    await asyncio.to_thread(client.close)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from aiopenai import APIConnectionError, APIError, APIResponseValidationError, AsyncOpenAI, OpenAI
+from aiopenai import APIConnectionError, APIError, APIResponseValidationError, AsyncOpenAI
 from aiopenai.testing import Server
 
 EVENTS = "text/event-stream"
@@ -200,29 +199,3 @@ async def test_partial_text_of_content_in_parts(client: AsyncOpenAI, server: Ser
         async for _ in stream:
             pass
     assert caught.value.partial.text == "abc"
-
-
-async def test_the_blocking_client(server: Server, transport: str) -> None:
-    """The same ends and errors; the loop is free after each of them."""
-    messages: Any = [{"role": "user", "content": "x"}]
-
-    def read_all() -> None:
-        with OpenAI(api_key="k", base_url=server.base_url, max_retries=0) as client:
-            for title in ("done with a space", "finish and two more", "null among chunks"):
-                server.reply_with("/chat/completions", COMPLETE[title].encode(), content_type=EVENTS)
-                stream = client.chat.completions.create(model="m", messages=messages, stream=True)
-                assert "".join(c.choices[0].delta.content or "" for c in stream if c.choices) == "a"
-                assert stream.lease._runner is None  # type: ignore[attr-defined]
-            for title in ("a field", "a line of JSON"):
-                server.reply_with("/chat/completions", FAILED[title].encode(), content_type=EVENTS)
-                stream = client.chat.completions.create(model="m", messages=messages, stream=True)
-                with pytest.raises(APIError, match="too long"):
-                    next(stream)
-                assert stream.lease._runner is None  # type: ignore[attr-defined]
-            server.reply_with("/chat/completions", CUT["no finish"].encode(), content_type=EVENTS)
-            stream = client.chat.completions.create(model="m", messages=messages, stream=True)
-            with pytest.raises(APIConnectionError):
-                list(stream)
-            assert stream.lease._runner is None  # type: ignore[attr-defined]
-
-    await asyncio.to_thread(read_all)
