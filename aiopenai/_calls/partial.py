@@ -102,7 +102,7 @@ class StreamRecord:
         end = self.end
         before = None
         for event in events:
-            kind = getattr(event.__class__, "type", None)
+            kind: Any = getattr(event.__class__, "type", None)
             if kind == "response.output_text.delta":
                 end.marked = True
                 if event.delta.__class__ is str:

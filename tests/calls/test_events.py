@@ -405,7 +405,7 @@ class TestRetries:
     async def test_what_came_before_a_failure_is_not_lost(
         self, raw_server: Any, chat: dict[str, Any], chunk: Any, sse: Any
     ) -> None:
-        """Also when all of it, and the failure, has come before anybody looks."""
+        """Also if all of it, and the failure, has come before the first look."""
         ended = asyncio.Event()
 
         async def cut(server: Any, reader: Any, writer: Any) -> None:
@@ -528,7 +528,7 @@ def stalling(how: str, events: list[str]) -> Any:
 
 
 class _Reply:
-    """A reply that is in memory, for what is about its bytes alone."""
+    """A reply in memory, for tests of its bytes alone."""
 
     status = 200
     reason = "OK"
@@ -617,7 +617,7 @@ class TestAnything:
 
 
 class Watch:
-    """Hooks that note what they are told."""
+    """Hooks that note their calls."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
@@ -633,7 +633,7 @@ class Watch:
 
 
 class TestWithoutANetwork:
-    """The hooks, the limit of an event, and streams that nobody closes."""
+    """The hooks, the limit of an event, and streams that are not closed."""
 
     def of(self, *pieces: bytes, **options: Any) -> Any:
         reply: Any = _Reply([*pieces])
@@ -688,7 +688,7 @@ class TestWithoutANetwork:
         assert caught.value.__cause__ is not None
         assert caught.value.__cause__.__traceback__ is None
 
-    async def test_one_that_nobody_closes(self) -> None:
+    async def test_one_that_is_not_closed(self) -> None:
         stream = self.of(sse(part("a")).encode())
         reply, watch = stream._reply, stream.watch
         del stream

@@ -1,4 +1,4 @@
-"""Streams that nobody closes: the garbage collector runs in any thread, and the connection is closed on its loop."""
+"""Streams that are not closed: the garbage collector runs in any thread, and the connection is closed on its loop."""
 
 from __future__ import annotations
 

@@ -143,7 +143,7 @@ class TestReading:
         prepare(f"data: {chunk(text)}\n\ndata: [DONE]\n\n".encode())
         started = time.process_time()
         assert await texts(await start(client, chat)) == [text]
-        # Linear: a parser that scans what it has again for each piece takes minutes.
+        # Linear: a parser that scans its buffer again for each piece takes minutes.
         assert time.process_time() - started < 5
 
     async def test_the_bound_of_an_event(self, server: Server, chat: dict[str, Any], prepare: Any, chunk: Any) -> None:
@@ -210,7 +210,7 @@ class TestConnections:
 
         async def use(client: AsyncOpenAI) -> None:
             if how == "exception":
-                # Without a name: what a traceback's frames hold lives as long as the traceback.
+                # Without a name: the frames of a traceback hold their objects as long as it lives.
                 async for _ in await start(client, chat):
                     raise LookupError
             stream = await start(client, chat)
@@ -276,7 +276,7 @@ class TestConnections:
         async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
             stream = await start(client, chat)
             await stream.__anext__()
-            # What the kernel's buffers and ours take; then it stands still.
+            # The kernel's buffers and ours fill up; then it stands still.
             before = -1
             while before != written:
                 before = written

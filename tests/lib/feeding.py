@@ -1,4 +1,4 @@
-"""Streams for the tests of what is made of them: recorded ones, the document's, and blocking ones without a server."""
+"""Streams for the tests of the helpers: recorded ones, the document's, and blocking ones without a server."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def document_streams(*paths: str) -> dict[str, str]:
 
 
 def data_of(stream: str) -> list[Any]:
-    """What the events of a stream hold."""
+    """The data of the events of a stream."""
     lines = [line.removeprefix("data: ") for line in stream.splitlines() if line.startswith("data: {")]
     return [json.loads(line) for line in lines]
 

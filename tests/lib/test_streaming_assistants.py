@@ -147,7 +147,7 @@ STREAMS: dict[str, list[dict[str, Any]]] = {
 
 
 def as_now(value: Any) -> Any:
-    """A copy of what a callback was given, without what is null: it may go on growing."""
+    """A copy of a callback's argument without nulls: the argument may go on growing."""
     if isinstance(value, Exception):
         return type(value).__name__
     return without_nulls(value.model_dump() if isinstance(value, Model) else value.model_dump(warnings=False))

@@ -208,7 +208,7 @@ def test_looking_at_every_snapshot_of_a_text_is_no_more_than_copying_it() -> Non
     assert time.thread_time() - start < 1
 
 
-# ---- what compatible servers send
+# ---- streams of compatible servers
 
 
 @pytest.mark.parametrize("together", [1, 64])

@@ -1,4 +1,4 @@
-"""Chat streams as compatible servers send them: the identity of calls, strings that identify, and what is sent back."""
+"""Chat streams of compatible servers: the identity of calls, strings that identify, and messages sent back."""
 
 from __future__ import annotations
 

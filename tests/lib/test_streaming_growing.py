@@ -140,7 +140,7 @@ def test_only_known(delta: str, only_known: bool) -> None:
     asks = OnlyKnown(_Chunk)
     (chunk,), _ = Decoder.of(ChatCompletionChunk).many([CHUNK % delta.encode()])
     assert asks(chunk) is asks(chunk) is only_known
-    # Once the object was asked for what came, its documents are gone: nothing is known then.
+    # Once the object was asked for its JSON, its documents are gone: nothing is known then.
     chunk.to_dict()
     assert asks(chunk) is False
     assert asks(ChatCompletionChunk.model_construct(choices=[])) is False

@@ -264,7 +264,7 @@ def test_no_response_without_an_end() -> None:
         state.final_response()
 
 
-# ---- what they say
+# ---- snapshots and results
 
 
 def test_snapshots_and_parsed_text() -> None:
@@ -363,7 +363,7 @@ async def test_an_existing_response(client: AsyncOpenAI, server: Server) -> None
         seen = [event async for event in events]
         final = await events.get_final_response()
     assert [event.sequence_number for event in seen] == [4, 5, 6, 7]
-    # The text is all of it, what came before included.
+    # The text is all of it, with the part before `starting_after`.
     assert seen[0].snapshot == '{"city": "Bern"}'
     assert final.output_parsed == Answer("Bern")
     assert server.journal[-1].query == {"stream": "true"}

@@ -59,22 +59,22 @@ def transformed(draw: st.DrawFn) -> tuple[list[Any], dict[str, Any]]:
     *events, completed = events
     for _ in range(draw(st.integers(0, 6))):
         at = draw(st.integers(0, max(len(events) - 1, 0)))
-        what = draw(st.sampled_from(["ids", "numbers", "null", "missing", "doubled", "late", "early", "foreign"]))
+        change = draw(st.sampled_from(["ids", "numbers", "null", "missing", "doubled", "late", "early", "foreign"]))
         if not events:
             break
-        if what == "ids":
+        if change == "ids":
             events[at] = changed(events[at], IDS, lambda _: f"id_{draw(st.integers(0, 3))}")
-        elif what == "numbers":
+        elif change == "numbers":
             events[at] = changed(events[at], NUMBERS, lambda _: draw(st.none() | st.integers(-1, 5)))
-        elif what == "null":
+        elif change == "null":
             name = draw(st.sampled_from(sorted(events[at])))
             if name != "type":
                 events[at] = {**events[at], name: None}
-        elif what == "missing":
+        elif change == "missing":
             del events[at]
-        elif what == "doubled":
+        elif change == "doubled":
             events.insert(at, copy.deepcopy(events[at]))
-        elif what in ("late", "early"):
+        elif change in ("late", "early"):
             moved = events.pop(at)
             events.insert(draw(st.integers(0, len(events))), moved)
         else:
@@ -91,7 +91,7 @@ def fed(events: list[Any]) -> tuple[ResponseStreamState[Any], list[Any]]:
 
 
 def plain(response: Any) -> Any:
-    """A response as it was received, without what was parsed."""
+    """A response as it was received, without parsed values."""
     found = response.to_dict()
     for item in found["output"]:
         item.pop("parsed_arguments", None)

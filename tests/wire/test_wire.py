@@ -1,9 +1,9 @@
-"""Replies of servers that call themselves compatible, as they send them, decode to what their users need.
+"""Replies of servers that call themselves compatible decode as they send them.
 
-`json/` holds replies, `sse/` streams, `expectations.json` for each of them the call that gets it, and what its users
-read: paths of attributes and positions (of keys, inside of values that the types do not know) with their values. For a
-stream these are given by the number of the event or its `last`; `joined` ones are strung together over all events.
-All of it travels through the client, from a local server.
+`json/` holds replies, `sse/` streams, `expectations.json` for each of them the call that gets it, and the values its
+users read: paths of attributes and positions (of keys, inside of values that the types do not know) with their values.
+For a stream these are given by the number of the event or its `last`; `joined` ones are strung together over all
+events. All of it travels through the client, from a local server.
 """
 
 from __future__ import annotations

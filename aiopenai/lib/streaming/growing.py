@@ -323,7 +323,7 @@ class Late(Protocol):
 
 
 class _LateField:
-    """A field whose value is made on the first access. Until then it holds a pair: the growing value, and its size."""
+    """A field that makes its value on the first access. Until then it holds a pair: the growing value, and its size."""
 
     def __init__(self, member: Any) -> None:
         self._get = member.__get__

@@ -73,7 +73,7 @@ class _Handler:
 
     @property
     def current_event(self) -> AssistantStreamEvent | None:
-        """The event whose callbacks are being called."""
+        """The event that the running callback belongs to."""
         return self._state.event
 
     @property

@@ -33,7 +33,7 @@ def _handler(state: ChatCompletionStreamState[Any]) -> Callable[[Any], Sequence[
 
     def events(chunk: Any) -> Sequence[Any]:
         # Azure's asynchronous content filter sends objects that are no chunks. Chunks of some servers lack `object`,
-        # or have another one: their choices or their usage show what they are.
+        # or have another one: their choices or their usage tell them.
         if getattr(chunk, "object", None) == "chat.completion.chunk" or _is_chunk(chunk):
             return handle(chunk)
         return ()

@@ -163,17 +163,16 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
     def cut(self, size: int) -> ParsedChatCompletionSnapshot:
         """Returns the completion as it was after `size` chunks."""
         plain = dict(self._head)
-        plain["choices"] = [
-            self._choices[index].upto(size) for index in sorted(self._choices) if self._choices[index].since <= size
-        ]
+        begun = [index for index in sorted(self._choices) if self._choices[index].since <= size]
+        plain["choices"] = [self._choices[index].upto(size) for index in begun]
         if size > 1:
             plain["usage"] = self._usage.upto(size)
             plain["system_fingerprint"] = self._fingerprint.upto(size)
         if self._moderation is not None and (moderation := self._moderation.upto(size)) is not MISSING:
             plain["moderation"] = moderation
         completion = cast("ParsedChatCompletionSnapshot", _fit_completion(plain))
-        for choice in completion.choices:
-            if self._choices[choice.index if isinstance(choice.index, int) else 0].is_merged(size):
+        for index, choice in zip(begun, completion.choices, strict=True):
+            if self._choices[index].is_merged(size):
                 # As in the reference, which does so when it adds the second delta to the first.
                 fill_in(choice.message, _MESSAGE_FIELDS)
         return completion

@@ -54,7 +54,7 @@ class ResponseStream(EventIterator[ResponseStreamEvent[TextFormatT]], Generic[Te
         super().__init__(raw_stream, _handler(self._state, starting_after))
 
     def get_final_response(self) -> ParsedResponse[TextFormatT]:
-        """Reads the stream to its end, and returns the response, whose status may be other than `completed`.
+        """Reads the stream to its end, and returns the response. Its status may be other than `completed`.
 
         Raises the errors of the state's `handle_event`, and RuntimeError for a stream without an end.
         """
@@ -74,7 +74,7 @@ class AsyncResponseStream(AsyncEventIterator[ResponseStreamEvent[TextFormatT]], 
         super().__init__(raw_stream, _handler(self._state, starting_after))
 
     async def get_final_response(self) -> ParsedResponse[TextFormatT]:
-        """Reads the stream to its end, and returns the response, whose status may be other than `completed`.
+        """Reads the stream to its end, and returns the response. Its status may be other than `completed`.
 
         Raises the errors of the state's `handle_event`, and RuntimeError for a stream without an end.
         """
