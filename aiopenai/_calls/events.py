@@ -32,9 +32,9 @@ __all__ = ["Events"]
 
 T = TypeVar("T")
 
-_ERROR = b'"error"'
+_ERROR_WORD = b'"error"'
 # The number of events decoded at a time: few, so that they are still in the processor's cache when they are used.
-_TOGETHER = 64
+_BATCH = 64
 # The beginning of a reply without events is kept up to this size, for the error message.
 _MAX_BEGINNING = 1024 * 1024
 
@@ -219,7 +219,7 @@ class Events(Generic[T]):
             if (
                 parser.stray is not None
                 or (names is not None and b"error" in names)
-                or (data and (data[0].rfind(_ERROR) >= 0 or (len(data) > 1 and piece.rfind(_ERROR) >= 0)))
+                or (data and (data[0].rfind(_ERROR_WORD) >= 0 or (len(data) > 1 and piece.rfind(_ERROR_WORD) >= 0)))
             ):
                 self._accept(data, self._first_end(data, names), names)
             else:
@@ -239,7 +239,9 @@ class Events(Generic[T]):
             if is_done(event):
                 self._finished = self._record.end.done = True
                 return at
-            if not bare and ((names is not None and names[at] == b"error") or (_ERROR in event and _is_error(event))):
+            if not bare and (
+                (names is not None and names[at] == b"error") or (_ERROR_WORD in event and _is_error(event))
+            ):
                 return at
         return len(data)
 
@@ -248,7 +250,7 @@ class Events(Generic[T]):
         self._note_stray(upto)
         failure = data[upto] if upto < len(data) and not is_done(data[upto]) else None
         del data[upto:]
-        self._pending = data if self._events != "named" else _named(data, names)
+        self._pending = data if self._events != "named" else _with_names(data, names)
         if failure is not None:
             self._fail(self._carried(failure))
 
@@ -264,11 +266,11 @@ class Events(Generic[T]):
     def _decode(self) -> None:
         """Decodes the next few events."""
         data = self._pending
-        if len(data) <= _TOGETHER:
+        if len(data) <= _BATCH:
             self._pending = []
         else:
-            self._pending = data[_TOGETHER:]
-            data = data[:_TOGETHER]
+            self._pending = data[_BATCH:]
+            data = data[:_BATCH]
         events: list[T]
         if len(data) == 1 and data[0]:
             # The usual case at a model's own pace.
@@ -319,7 +321,7 @@ class Events(Generic[T]):
             self._judge()
         elif is_done(unfinished.data):
             self._record.end.done = True
-        elif is_mapping(_json(unfinished.data)):
+        elif is_mapping(_json_of(unfinished.data)):
             # The event is whole, only its blank line is missing.
             data, names = [unfinished.data], [unfinished.event.encode()]
             self._longest = len(unfinished.data)
@@ -333,7 +335,7 @@ class Events(Generic[T]):
         record = self._record
         if self._failure is not None or self._stray is not None:
             return
-        if self._beginning and (body := b"".join(self._beginning).strip()) and not _is_event_stream(body):
+        if self._beginning and (body := b"".join(self._beginning).strip()) and not _begins_with_events(body):
             reply = self._reply
             response = HTTPResponse(reply.status, Headers(reply.items()), body, reply.request, reason=reply.reason)
             self._fail(unexpected_reply(response, wanted="an event stream"))
@@ -345,7 +347,7 @@ class Events(Generic[T]):
 
     def _carried(self, event: bytes) -> APIError:
         """Returns the error that the stream itself reports."""
-        body: Any = _json(event) or event.decode("utf-8", "replace")
+        body: Any = _json_of(event) or event.decode("utf-8", "replace")
         if is_mapping(body):
             body = body.get("error") or body
         return error_from_body(body, self._reply.request)
@@ -385,7 +387,7 @@ def _abandon(reply: Reply, watch: Watch | None) -> None:
         watch.ended()
 
 
-def _named(data: list[bytes], names: list[bytes] | None) -> list[bytes]:
+def _with_names(data: list[bytes], names: list[bytes] | None) -> list[bytes]:
     """Returns the events with their names inside, for types that have both."""
     return [
         b'{"event":%b,"data":%b}' % (msgspec.json.encode(name.decode("utf-8", "replace")), event or b"null")
@@ -393,7 +395,7 @@ def _named(data: list[bytes], names: list[bytes] | None) -> list[bytes]:
     ]
 
 
-def _json(event: bytes) -> Any:
+def _json_of(event: bytes) -> Any:
     try:
         return decode_json(event)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -401,11 +403,11 @@ def _json(event: bytes) -> Any:
 
 
 def _is_error(event: bytes) -> bool:
-    body = _json(event)
+    body = _json_of(event)
     return is_mapping(body) and bool(body.get("error") or body.get("type") == "error")
 
 
-def _is_event_stream(body: bytes) -> bool:
+def _begins_with_events(body: bytes) -> bool:
     """Whether a body without a whole event begins with a field or a comment of an event stream."""
     first = body.lstrip(b"\xef\xbb\xbf").partition(b"\n")[0]
     return first.partition(b":")[0].strip() in (b"", b"data", b"event", b"id", b"retry")

@@ -124,7 +124,7 @@ class StreamRecord:
             delta = getattr(choice, "delta", choice)
             text = getattr(delta, "content", None) if delta is not choice else getattr(choice, "text", None)
             index = getattr(choice, "index", None)
-            if text := _text_of(text):
+            if text := _delta_text(text):
                 self._keep(index if isinstance(index, int) else 0, text)
 
     def _keep(self, index: int, text: str) -> None:
@@ -140,7 +140,7 @@ class StreamRecord:
         return Partial(texts=texts, events=self.count, last=self.last)
 
 
-def _text_of(content: Any) -> str:
+def _delta_text(content: Any) -> str:
     """The text of a delta's content, which some servers send as a list of parts."""
     if isinstance(content, str):
         return content

@@ -115,7 +115,7 @@ class Stream(Events[T]):
             # The connection is closed in the loop's next turns, and nothing else would run them soon.
             # OpenAIError: the client or the loop is closed already.
             with contextlib.suppress(OpenAIError):
-                self.lease.run(_turns())
+                self.lease.run(_closing_turns())
         self.lease.release()
 
     def _go_on(self) -> bool:
@@ -140,7 +140,7 @@ class Stream(Events[T]):
         return True
 
 
-async def _turns() -> None:
+async def _closing_turns() -> None:
     """Lets the loop take the turns in which a transport closes its socket."""
     for _ in range(2):
         await asyncio.sleep(0)

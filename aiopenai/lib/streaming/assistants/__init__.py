@@ -10,5 +10,18 @@ from aiopenai.lib.streaming.assistants._managers import AssistantStreamManager a
 from aiopenai.lib.streaming.assistants._managers import AsyncAssistantStreamManager as AsyncAssistantStreamManager
 from aiopenai.lib.streaming.assistants._managers import create_and_run_stream as create_and_run_stream
 from aiopenai.lib.streaming.assistants._managers import create_and_stream as create_and_stream
-from aiopenai.lib.streaming.assistants._managers import stream as stream
+from aiopenai.lib.streaming.assistants._managers import create_and_stream as stream
 from aiopenai.lib.streaming.assistants._managers import submit_tool_outputs_stream as submit_tool_outputs_stream
+
+__all__ = [
+    "AssistantEventHandler",
+    "AssistantEventHandlerT",
+    "AssistantStreamManager",
+    "AsyncAssistantEventHandler",
+    "AsyncAssistantEventHandlerT",
+    "AsyncAssistantStreamManager",
+    "create_and_run_stream",
+    "create_and_stream",
+    "stream",
+    "submit_tool_outputs_stream",
+]

@@ -26,7 +26,7 @@ __all__ = [
 _TIMEOUTS = (APITimeoutError, asyncio.TimeoutError, TimeoutError)
 
 
-def _texts(event: Any) -> Iterator[str]:
+def _text_pieces(event: Any) -> Iterator[str]:
     """Yields the pieces of text in an event."""
     if event.event == "thread.message.delta":
         for part in event.data.delta.content or ():
@@ -135,7 +135,7 @@ class AssistantEventHandler(_Handler):
     @cached_property
     def text_deltas(self) -> Iterable[str]:
         """The pieces of text of the messages, as they come."""
-        return (text for event in self for text in _texts(event))
+        return (text for event in self for text in _text_pieces(event))
 
     def close(self) -> None:
         """Drops the connection at once, unless the stream has come to its end."""
@@ -337,7 +337,7 @@ class _TextDeltas:
         while True:
             for text in self._ready:
                 return text
-            self._ready = _texts(await self._events.__anext__())
+            self._ready = _text_pieces(await self._events.__anext__())
 
 
 AssistantEventHandlerT = TypeVar("AssistantEventHandlerT", bound=AssistantEventHandler)

@@ -21,7 +21,6 @@ __all__ = [
     "AsyncAssistantStreamManager",
     "create_and_run_stream",
     "create_and_stream",
-    "stream",
     "submit_tool_outputs_stream",
 ]
 
@@ -67,13 +66,10 @@ def _managed(resource: Any, request: Request[Any], method: str, event_handler: A
     return manager
 
 
-def stream(resource: Any, /, *, event_handler: Any = None, **arguments: Any) -> _AnyManager:
+def create_and_stream(resource: Any, /, *, event_handler: Any = None, **arguments: Any) -> _AnyManager:
     """`beta.threads.runs.stream`: the arguments of `create`, and a handler for the events."""
     request = resource.create.request(**arguments, stream=True)
     return _managed(resource, request, "threads.runs.create_and_stream", event_handler)
-
-
-create_and_stream = stream
 
 
 def submit_tool_outputs_stream(resource: Any, /, *, event_handler: Any = None, **arguments: Any) -> _AnyManager:

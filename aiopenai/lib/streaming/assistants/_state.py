@@ -65,19 +65,19 @@ class _PlainBlock(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     text: _PlainText
 
 
-class _PlainDelta(msgspec.Struct, gc=False):
+class _PlainMessageDelta(msgspec.Struct, gc=False):
     content: list[_PlainBlock] | None = None
 
 
 class _PlainData(msgspec.Struct, gc=False):
-    delta: _PlainDelta | None = None
+    delta: _PlainMessageDelta | None = None
 
 
 class _PlainEvent(msgspec.Struct, gc=False):
     data: _PlainData
 
 
-class _Block:
+class _GrowingBlock:
     """One content block of a message."""
 
     __slots__ = ("_plain", "_tree", "_value")
@@ -114,7 +114,7 @@ class _Block:
 _fit_content = fitter(MessageContent)
 
 
-class _Step:
+class _GrowingStep:
     """One step of a run."""
 
     __slots__ = ("_made", "_tree", "_whole")
@@ -160,12 +160,12 @@ class RunState:
         self.run: Run | None = None
         self.message: Message | None = None
         self.messages: dict[str, Message] = {}
-        self.steps: dict[str, _Step] = {}
+        self.steps: dict[str, _GrowingStep] = {}
         self.step: str | None = None
-        self._blocks: dict[int, _Block] = {}
+        self._blocks: dict[int, _GrowingBlock] = {}
         # The content block of the message and the tool call of a step that are being received.
         self._content: int | None = None
-        self._tool: tuple[_Step, int] | None = None
+        self._tool: tuple[_GrowingStep, int] | None = None
 
     def take(self, event: Any) -> Iterator[Callback]:
         """Yields the callbacks of an event, in their order."""
@@ -194,7 +194,7 @@ class RunState:
         self.message = message = event.data.model_copy()
         message.content = [*message.content] if is_list(message.content) else []
         self.messages[message.id] = message
-        self._blocks = {index: _Block(block.to_dict()) for index, block in enumerate(message.content)}
+        self._blocks = {index: _GrowingBlock(block.to_dict()) for index, block in enumerate(message.content)}
         yield "on_message_created", (event.data,)
 
     def _message_delta(self, event: Any) -> Iterator[Callback]:
@@ -227,7 +227,7 @@ class RunState:
             index: int = part.index
             grown = self._blocks.get(index)
             if grown is None or index >= len(message.content):
-                self._blocks[index] = grown = _Block(part.to_dict())
+                self._blocks[index] = grown = _GrowingBlock(part.to_dict())
                 message.content.insert(index, grown.made())
                 new.append(index)
             elif not (only_text and grown.extend(message.content[index], part)):
@@ -243,12 +243,12 @@ class RunState:
 
     def _step_created(self, event: Any) -> Iterator[Callback]:
         self.step = event.data.id
-        self.steps[event.data.id] = _Step(event.data)
+        self.steps[event.data.id] = _GrowingStep(event.data)
         yield "on_run_step_created", (event.data,)
 
     def _step_in_progress(self, event: Any) -> Iterator[Callback]:
         self.step = event.data.id
-        self.steps.setdefault(event.data.id, _Step(event.data))
+        self.steps.setdefault(event.data.id, _GrowingStep(event.data))
         yield from ()
 
     def _step_delta(self, event: Any) -> Iterator[Callback]:

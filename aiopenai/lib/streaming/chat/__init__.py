@@ -8,7 +8,7 @@ from aiopenai.lib.streaming.chat._completions import (
 )
 from aiopenai.lib.streaming.chat._completions import ChatCompletionStream as ChatCompletionStream
 from aiopenai.lib.streaming.chat._completions import ChatCompletionStreamManager as ChatCompletionStreamManager
-from aiopenai.lib.streaming.chat._completions import stream as stream
+from aiopenai.lib.streaming.chat._completions import stream_chat as stream
 from aiopenai.lib.streaming.chat._events import ChatCompletionStreamEvent as ChatCompletionStreamEvent
 from aiopenai.lib.streaming.chat._events import ChunkEvent as ChunkEvent
 from aiopenai.lib.streaming.chat._events import ContentDeltaEvent as ContentDeltaEvent
@@ -30,3 +30,28 @@ from aiopenai.lib.streaming.chat._types import (
 )
 from aiopenai.lib.streaming.chat._types import ParsedChatCompletionSnapshot as ParsedChatCompletionSnapshot
 from aiopenai.lib.streaming.chat._types import ParsedChoiceSnapshot as ParsedChoiceSnapshot
+
+__all__ = [
+    "AsyncChatCompletionStream",
+    "AsyncChatCompletionStreamManager",
+    "ChatCompletionStream",
+    "ChatCompletionStreamEvent",
+    "ChatCompletionStreamManager",
+    "ChatCompletionStreamState",
+    "ChunkEvent",
+    "ContentDeltaEvent",
+    "ContentDoneEvent",
+    "FunctionToolCallArgumentsDeltaEvent",
+    "FunctionToolCallArgumentsDoneEvent",
+    "LogprobsContentDeltaEvent",
+    "LogprobsContentDoneEvent",
+    "LogprobsRefusalDeltaEvent",
+    "LogprobsRefusalDoneEvent",
+    "ParsedChatCompletionMessageSnapshot",
+    "ParsedChatCompletionSnapshot",
+    "ParsedChoiceSnapshot",
+    "RefusalDeltaEvent",
+    "RefusalDoneEvent",
+    "ResponseFormatT",
+    "stream",
+]

@@ -24,11 +24,11 @@ __all__ = [
     "AsyncChatCompletionStreamManager",
     "ChatCompletionStream",
     "ChatCompletionStreamManager",
-    "stream",
+    "stream_chat",
 ]
 
 
-def _handler(state: ChatCompletionStreamState[Any]) -> Callable[[Any], Sequence[Any]]:
+def _chat_handler(state: ChatCompletionStreamState[Any]) -> Callable[[Any], Sequence[Any]]:
     handle = state.handle_chunk
 
     def events(chunk: Any) -> Sequence[Any]:
@@ -52,7 +52,7 @@ class ChatCompletionStream(EventIterator[ChatCompletionStreamEvent[ResponseForma
         self._state: ChatCompletionStreamState[ResponseFormatT] = ChatCompletionStreamState(
             response_format=response_format, input_tools=input_tools
         )
-        super().__init__(raw_stream, _handler(self._state))
+        super().__init__(raw_stream, _chat_handler(self._state))
 
     @property
     def current_completion_snapshot(self) -> ParsedChatCompletionSnapshot:
@@ -74,7 +74,7 @@ class AsyncChatCompletionStream(
         self._state: ChatCompletionStreamState[ResponseFormatT] = ChatCompletionStreamState(
             response_format=response_format, input_tools=input_tools
         )
-        super().__init__(raw_stream, _handler(self._state))
+        super().__init__(raw_stream, _chat_handler(self._state))
 
     @property
     def current_completion_snapshot(self) -> ParsedChatCompletionSnapshot:
@@ -109,7 +109,7 @@ class AsyncChatCompletionStreamManager(
         super().__init__(api_request, wrap)
 
 
-def stream(
+def stream_chat(
     resource: Any, /, **arguments: Any
 ) -> AsyncChatCompletionStreamManager[Any] | ChatCompletionStreamManager[Any]:
     """`chat.completions.stream`: the arguments of `create`. `response_format` may be a type to parse the content into.

@@ -48,7 +48,7 @@ class GrowingContent(Strings):
                 before.add(0, self.cut(self.size))
                 self._parts.append((0, before))
         self._parts += [(moment, part) for part in parts]
-        return self.add(moment, "".join(map(_text_of, parts)))
+        return self.add(moment, "".join(map(_part_text, parts)))
 
     @override
     def merge(self, moment: int, value: Any) -> None:
@@ -76,10 +76,10 @@ def text_of_delta(content: Any) -> str | None:
     if isinstance(content, str):
         return content
     if is_list(content):
-        return "".join(map(_text_of, content)) or None
+        return "".join(map(_part_text, content)) or None
     return None
 
 
-def _text_of(part: Any) -> str:
+def _part_text(part: Any) -> str:
     text = part.get("text") if is_mapping(part) else None
     return text if isinstance(text, str) else ""

@@ -14,5 +14,20 @@ from aiopenai.lib.streaming.responses._responses import AsyncResponseStream as A
 from aiopenai.lib.streaming.responses._responses import AsyncResponseStreamManager as AsyncResponseStreamManager
 from aiopenai.lib.streaming.responses._responses import ResponseStream as ResponseStream
 from aiopenai.lib.streaming.responses._responses import ResponseStreamManager as ResponseStreamManager
-from aiopenai.lib.streaming.responses._responses import stream as stream
+from aiopenai.lib.streaming.responses._responses import stream_response as stream
 from aiopenai.lib.streaming.responses._state import ResponseStreamState as ResponseStreamState
+
+__all__ = [
+    "AsyncResponseStream",
+    "AsyncResponseStreamManager",
+    "ResponseCompletedEvent",
+    "ResponseFunctionCallArgumentsDeltaEvent",
+    "ResponseStream",
+    "ResponseStreamEvent",
+    "ResponseStreamManager",
+    "ResponseStreamState",
+    "ResponseTextDeltaEvent",
+    "ResponseTextDoneEvent",
+    "TextFormatT",
+    "stream",
+]

@@ -46,7 +46,7 @@ class GrowingItem:
         self.item_id = getattr(item, "id", None) or self.item_id
         self.phase = getattr(item, "phase", None)
         if not self.arguments.size:
-            self.arguments = Text(_text(item, "arguments"))
+            self.arguments = Text(_string_of(item, "arguments"))
         content: Any = getattr(item, "content", None)
         for index, part in enumerate(content if self.kind == "message" and is_list(content) else ()):
             self.add(index, part)
@@ -55,7 +55,7 @@ class GrowingItem:
         """Takes a content part as it begins. Text that has come before stays."""
         self._parts[index] = part
         if index not in self._texts:
-            self._texts[index] = Text(_text(part, "text"))
+            self._texts[index] = Text(_string_of(part, "text"))
 
     @property
     def next_part(self) -> int:
@@ -185,6 +185,6 @@ def _is_another(found: GrowingItem, item: Any) -> bool:
     return found.done is not None and kind != getattr(found.done, "type", None)
 
 
-def _text(node: Any, name: str) -> str:
+def _string_of(node: Any, name: str) -> str:
     text = getattr(node, name, None)
     return text if isinstance(text, str) else ""

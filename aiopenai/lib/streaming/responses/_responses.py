@@ -23,14 +23,14 @@ __all__ = [
     "AsyncResponseStreamManager",
     "ResponseStream",
     "ResponseStreamManager",
-    "stream",
+    "stream_response",
 ]
 
 # The arguments that go with an existing response, beside the options of every call.
 _OF_EXISTING = frozenset({"response_id", "starting_after", "text_format", "tools", "include", "include_obfuscation"})
 
 
-def _handler(state: ResponseStreamState[Any], starting_after: int | None) -> Callable[[Any], Sequence[Any]]:
+def _response_handler(state: ResponseStreamState[Any], starting_after: int | None) -> Callable[[Any], Sequence[Any]]:
     if starting_after is None:
         return state.handle_event
 
@@ -51,7 +51,7 @@ class ResponseStream(EventIterator[ResponseStreamEvent[TextFormatT]], Generic[Te
         self._state: ResponseStreamState[TextFormatT] = ResponseStreamState(
             text_format=text_format, input_tools=input_tools
         )
-        super().__init__(raw_stream, _handler(self._state, starting_after))
+        super().__init__(raw_stream, _response_handler(self._state, starting_after))
 
     def get_final_response(self) -> ParsedResponse[TextFormatT]:
         """Reads the stream to its end, and returns the response. Its status may be other than `completed`.
@@ -71,7 +71,7 @@ class AsyncResponseStream(AsyncEventIterator[ResponseStreamEvent[TextFormatT]], 
         self._state: ResponseStreamState[TextFormatT] = ResponseStreamState(
             text_format=text_format, input_tools=input_tools
         )
-        super().__init__(raw_stream, _handler(self._state, starting_after))
+        super().__init__(raw_stream, _response_handler(self._state, starting_after))
 
     async def get_final_response(self) -> ParsedResponse[TextFormatT]:
         """Reads the stream to its end, and returns the response. Its status may be other than `completed`.
@@ -120,7 +120,7 @@ class AsyncResponseStreamManager(AsyncStreamManager[AsyncResponseStream[TextForm
         super().__init__(api_request, wrap)
 
 
-def stream(resource: Any, /, **arguments: Any) -> AsyncResponseStreamManager[Any] | ResponseStreamManager[Any]:
+def stream_response(resource: Any, /, **arguments: Any) -> AsyncResponseStreamManager[Any] | ResponseStreamManager[Any]:
     """`responses.stream`: a new response, or with `response_id` one that was created in the background.
 
     The stream of an existing response begins again at its beginning; `starting_after` is the number of the last known
