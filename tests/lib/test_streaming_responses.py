@@ -211,6 +211,18 @@ def test_odd_streams_end_with_the_response_of_the_ending_event(title: str, outpu
     assert texts[-1] == ("x" if title == "events of a foreign item" else '{"city": "Bern"}')
 
 
+def test_texts_in_turn() -> None:
+    """Each delta continues the text of its own item and part, with numbers and with ids alone."""
+    pieces = [(0, 0, "a"), (1, 0, "b"), (1, 0, "c"), (0, 0, "d"), (0, 1, "e"), (0, 0, "f"), (1, 0, "g")]
+    numbered_deltas = [at("output_text.delta", o, delta=d, content_index=c, item_id=f"m{o}") for o, c, d in pieces]
+    _, events = fed(numbered(CREATED, *numbered_deltas))
+    assert [event.snapshot for event in events[1:]] == ["a", "b", "bc", "ad", "e", "adf", "bcg"]
+    items = [item("added", message(id=f"m{index}"), index) for index in (0, 1)]
+    plain = [{"type": "response.output_text.delta", "item_id": f"m{o}", "delta": d} for o, c, d in pieces if not c]
+    _, events = fed(numbered(CREATED, *items, *plain))
+    assert [event.snapshot for event in events[3:]] == ["a", "b", "bc", "ad", "adf", "bcg"]
+
+
 def test_calls_that_change_their_ids() -> None:
     changed = [{**event, "item_id": f"fc_{number}"} for number, event in enumerate(CALL)]
     changed[-1]["item"] = call('{"a":1}', id="fc_9")

@@ -13,6 +13,7 @@ from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._base.sentinels import is_left_out, omit
 from aiopenai._data.lenient import fitter
 from aiopenai._data.structs import Model
+from aiopenai.lib.streaming.growing import Text
 from aiopenai.lib.streaming.responses._events import (
     ResponseStreamEvent,
     TextFormatT,
@@ -41,7 +42,10 @@ class ResponseStreamState(Generic[TextFormatT]):
         self._input_tools: list[Any] = [] if is_left_out(input_tools) or input_tools is None else [*input_tools]
         self._text_format = omit if text_format is None else text_format
         self._items = GrowingItems()
-        # The response as the last event showed it, without its end.
+        # The text that the last event continued, and the numbers of its item and part. None after any other event.
+        self._text: Text | None = None
+        self._place: tuple[Any, Any] | None = None
+        # The response as it began.
         self._response: Any = None
         self._ended_response: ParsedResponse[TextFormatT] | None = None
         self.completed_response: ParsedResponse[TextFormatT] | None = None
@@ -54,9 +58,12 @@ class ResponseStreamState(Generic[TextFormatT]):
         """
         kind = getattr(event, "type", None)
         if kind == "response.output_text.delta":
-            text = self._items.of(event).text(event.content_index)
+            place = event.output_index, event.content_index
+            # Nearly all pieces continue the text of the piece before.
+            text = self._text if place == self._place else self._items.of(event).text(event.content_index)
             if text is None or not isinstance(event.delta, str):
                 return [event]
+            self._text, self._place = text, place if isinstance(place[0], int) else None
             text.append(event.delta)
             return [
                 new_text_delta(
@@ -69,6 +76,7 @@ class ResponseStreamState(Generic[TextFormatT]):
                     snapshot=(text, text.size),
                 )
             ]
+        self._place = None
         takes = self._others.get(kind) if isinstance(kind, str) else None
         return [event] if takes is None else takes(self, event)
 
