@@ -102,12 +102,18 @@ class Signature:
 class Builder(Signature):
     """How the arguments of one method become a Request.
 
-    `query`, `body` and `header_params` name the parameters that travel elsewhere than is usual for the verb, `files`
-    those that are uploads (`may_upload`: a form only where one is given), `typed_parts` those that are parts of a form
-    with a content type of their own (`sole_part`: the one that is the whole body where it is alone), `wire` the API's
-    names where Python has others, `nested` the same for keys inside of parameters, by path. Of the sets of names in
-    `needs` one must be given. `replies` are the reply types by the value of the parameter `chosen_by`. `prepare`
-    (`module:function`, imported when first used) adjusts the request that was made.
+    query, body: the parameters that travel elsewhere than is usual for the verb.
+    files: the parameters that are uploads; a name with `[]` may be several files.
+    may_upload: the same, for a method that sends a form only where a file is given.
+    or_object: the uploads that may be an object in the place of a file; None allows it for all.
+    typed_parts: the fields of a form with a content type of their own.
+    sole_part: the field that is the whole body where it is alone.
+    header_params: the parameters that travel as headers.
+    wire: the names of the API for parameters that Python names otherwise.
+    nested: the same for keys inside of parameters, by path.
+    needs: sets of names, of which one must be given.
+    replies: the reply types by the value of the parameter `chosen_by`.
+    prepare: a function (`module:function`, imported on first use) that adjusts the request.
     """
 
     def __init__(
@@ -120,6 +126,7 @@ class Builder(Signature):
         body: tuple[str, ...] = (),
         files: tuple[str, ...] = (),
         may_upload: tuple[str, ...] = (),
+        or_object: tuple[str, ...] | None = None,
         typed_parts: Mapping[str, str] | None = None,
         sole_part: str | None = None,
         header_params: Mapping[str, str] | None = None,
@@ -142,6 +149,7 @@ class Builder(Signature):
         self.body = frozenset(body)
         # The reference names some twice, as one file and as several: which it is shows when it is given.
         self.files = tuple(dict.fromkeys(name.removesuffix("[]") for name in files or may_upload))
+        self.object_files = frozenset(self.files if or_object is None else or_object)
         self.several_files = frozenset(name[:-2] for name in files or may_upload if name.endswith("[]"))
         self.typed_parts = typed_parts or {}
         self.sole_part = sole_part
@@ -195,8 +203,12 @@ class Builder(Signature):
             if name in given:
                 given[name] = _renamed(given[name], steps, own)
         choice = given.get(self.chosen_by) if self.chosen_by else None
-        # Where a file may be an object instead, one that names it say, that is sent like all others.
-        files = [(name, given.pop(name)) for name in self.files if name in given and not is_mapping(given[name])]
+        # An object in the place of a file, such as one with its id, is sent like other parameters.
+        files = [
+            (name, given.pop(name))
+            for name in self.files
+            if name in given and not (name in self.object_files and is_mapping(given[name]))
+        ]
         query: dict[str, Any] = {}
         body: dict[str, Any] = {}
         for name, value in given.items():

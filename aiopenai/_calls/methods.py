@@ -58,6 +58,7 @@ _FACTS = frozenset(
         "body",
         "files",
         "may_upload",
+        "or_object",
         "typed_parts",
         "sole_part",
         "header_params",

@@ -43,6 +43,8 @@ class Facts:
                 facts.append(f"{place}={_names(names)}")
         if method.files:
             facts.append(f"{'may_upload' if method.may_upload else 'files'}={_names(method.files)}")
+            uploads = [each for each in method.parameters if each.name in method.files]
+            facts.append(f"or_object={_names([each.name for each in uploads if self._has_object(each.type)])}")
         if method.typed_parts:
             facts.append(f"typed_parts={_mapping(method.typed_parts)}")
         if method.sole_part is not None:
@@ -91,6 +93,13 @@ class Facts:
                     if field.wire != field.name:
                         yield f"{path}.{field.name}", field.wire
                     yield from self._nested(f"{path}.{field.name}", field.type, (*above, type_.target))
+
+    def _has_object(self, type_: Type) -> bool:
+        """Returns whether an object may stand in the place of an upload."""
+        if isinstance(type_, Ref):
+            definition = self.layout.definitions[self.layout.merged.get(type_.target, type_.target)]
+            return not isinstance(definition, Alias) or self._has_object(definition.type)
+        return isinstance(type_, Union) and any(map(self._has_object, type_.args))
 
     def _has_role(self, type_: Type) -> bool:
         """Whether messages are among what a parameter takes."""

@@ -25,6 +25,8 @@ from aiopenai._codegen.source import Module, Source, SourceError
 
 # Where definitions live that several groups share, and those that nobody uses.
 SHARED = "shared"
+# Groups in which equal classes of two modules stay apart: the repr of a webhook event must not name another event.
+UNMERGED = frozenset({"webhooks"})
 # Namespaces that only hold namespaces: what is below them has modules of its own.
 HOLDERS = frozenset({("admin",), ("admin", "organization"), ("beta",)})
 # Types of arguments, never of replies.
@@ -193,7 +195,8 @@ def _merge(definitions: dict[Name, Definition], groups: dict[str, str], exported
             # An alias of a few words is not worth sharing with one that means something else.
             if isinstance(shape, Class) and not shape.fields:
                 continue
-            key = (groups[name.module], shape)
+            group = groups[name.module]
+            key = (group, name.module if group in UNMERGED else None, shape)
             if name in exported:
                 first.setdefault(key, name)
             elif key in first:

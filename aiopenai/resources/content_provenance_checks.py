@@ -7,7 +7,7 @@ from aiopenai.types.content_provenance_checks import ContentProvenanceCheck
 class ContentProvenanceChecks(SyncAPIResource):
     """`client.content_provenance_checks`"""
     _path = "content_provenance_checks"
-    @api.post("/content_provenance_checks", ContentProvenanceCheck, files=("file",))
+    @api.post("/content_provenance_checks", ContentProvenanceCheck, files=("file",), or_object=())
     def create(self, *, file):
         """Looks for OpenAI's provenance marks in an image or sound file; a negative result proves nothing."""
 

@@ -9,7 +9,7 @@ from aiopenai.types.files import FileDeleted, FileObject
 class Files(SyncAPIResource):
     """`client.files`"""
     _path = "files"
-    @api.post("/files", FileObject, files=("file",))
+    @api.post("/files", FileObject, files=("file",), or_object=())
     def create(self, *, file, purpose, expires_after=omit):
         """Uploads a file of up to 512 MB for later use in batches, fine-tuning, retrieval or as model input."""
     @api.get("/files/{file_id}", FileObject)

@@ -8,11 +8,11 @@ from aiopenai.types.images import ImageEditStreamEvent, ImageGenStreamEvent, Ima
 class Images(SyncAPIResource):
     """`client.images`"""
     _path = "images"
-    @api.post("/images/variations", ImagesResponse, files=("image",))
+    @api.post("/images/variations", ImagesResponse, files=("image",), or_object=())
     def create_variation(self, *, image, model=omit, n=omit, response_format=omit, size=omit, user=omit):
         """Generates variations of a square PNG image; the API has retired this endpoint in favour of `edit`."""
     @api.streamed("POST", "/images/edits", ImagesResponse, ImageEditStreamEvent,
-        files=("image", "image[]", "markup", "mask"))
+        files=("image", "image[]", "markup", "mask"), or_object=())
     def edit(self, *, image, prompt, background=omit, complexity=omit, frame_count=omit, frame_duration_ms=omit,
         input_fidelity=omit, markup=omit, mask=omit, model=omit, n=omit, output_compression=omit, output_format=omit,
         partial_images=omit, quality=omit, response_format=omit, safety_identifier=omit, size=omit, stream=omit,

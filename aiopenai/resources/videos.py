@@ -9,7 +9,7 @@ from aiopenai.types.videos import Video, VideoCreateCharacterResponse, VideoDele
 class Videos(SyncAPIResource):
     """`client.videos`"""
     _path = "videos"
-    @api.post("/videos", Video, files=("input_reference",))
+    @api.post("/videos", Video, files=("input_reference",), or_object=("input_reference",))
     def create(self, *, prompt, input_reference=omit, model=omit, seconds=omit, size=omit):
         """Queues the generation of a video and returns the job before the video exists."""
     @api.get("/videos/{video_id}", Video)
@@ -21,16 +21,16 @@ class Videos(SyncAPIResource):
     @api.delete("/videos/{video_id}", VideoDeleteResponse)
     def delete(self, video_id):
         """Deletes a finished video with its files for good."""
-    @api.post("/videos/characters", VideoCreateCharacterResponse, files=("video",))
+    @api.post("/videos/characters", VideoCreateCharacterResponse, files=("video",), or_object=())
     def create_character(self, *, name, video):
         """Derives a character from an uploaded video; prompts of later videos can reuse it."""
     @api.get("/videos/{video_id}/content", HttpxBinaryResponseContent, accept="application/binary")
     def download_content(self, video_id, *, variant=omit):
         """Downloads the video as MP4, its thumbnail or its sprite sheet."""
-    @api.post("/videos/edits", Video, files=("video",))
+    @api.post("/videos/edits", Video, files=("video",), or_object=("video",))
     def edit(self, *, prompt, video):
         """Queues a new video that changes an existing one by a prompt."""
-    @api.post("/videos/extensions", Video, files=("video",))
+    @api.post("/videos/extensions", Video, files=("video",), or_object=("video",))
     def extend(self, *, prompt, seconds, video):
         """Queues a video that continues a finished one."""
     @api.get("/videos/characters/{character_id}", VideoGetCharacterResponse)

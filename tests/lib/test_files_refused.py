@@ -55,6 +55,9 @@ NO_FILES: dict[str, Any] = {
     "text file": io.StringIO("x"),
     "class": io.BytesIO,
     "tuple with None": ("x", None),
+    "empty object": {},
+    "object with an id": {"id": "file-1"},
+    "tuple with an object": ("x", {}),
 }
 
 
@@ -73,6 +76,29 @@ async def test_no_file_in_the_async_client(server: Server, what: str) -> None:
             with pytest.raises(TypeError, match=r"`?'?(file|image|data|video)"):
                 await method(client, NO_FILES[what])
     assert server.request_count == 0
+
+
+def sent_fields(server: Server) -> list[tuple[str, str]]:
+    return [(part.name, part.text) for part in server.journal[-1].multipart() if part.filename is None]
+
+
+def test_an_object_where_one_may_be(client: OpenAI, server: Server) -> None:
+    image: Any = {"image_url": "https://example.com/a.png"}
+    video = client.videos.create(prompt="x", input_reference=image)
+    assert ("input_reference[image_url]", image["image_url"]) in sent_fields(server)
+    client.videos.retrieve(video.id)
+    client.videos.retrieve(video.id)
+    client.videos.edit(prompt="y", video={"id": video.id})
+    assert ("video[id]", video.id) in sent_fields(server)
+    client.videos.create(prompt="x", input_reference=b"png")
+    assert server.journal[-1].multipart()[-1].name == "input_reference"
+    sent = server.request_count
+    for wrong in ([b"x"], [], 5, "x"):
+        with pytest.raises(TypeError, match="input_reference"):
+            client.videos.create(prompt="x", input_reference=wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="'video', not None"):
+        client.videos.edit(prompt="y", video=None)  # type: ignore[arg-type]
+    assert server.request_count == sent
 
 
 def test_several_files_where_several_may_be(client: OpenAI, server: Server) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from email.message import Message
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import example, given
@@ -20,7 +20,7 @@ from multidict import CIMultiDict
 
 from aiopenai import AsyncOpenAI, InvalidWebhookSignatureError, OpenAI
 from aiopenai.lib.webhooks import unwrap, verify_signature
-from aiopenai.types.webhooks import BatchCompletedWebhookEvent
+from aiopenai.types.webhooks import BatchCompletedWebhookEvent, UnwrapWebhookEvent
 
 KEY = b"a key of some bytes \xff"
 SECRET = "whsec_" + base64.b64encode(KEY).decode()
@@ -243,15 +243,27 @@ def test_an_event_is_that_of_its_type(payload: Any, resource: Any) -> None:
     assert event.to_dict() == EVENT
 
 
+EVENTS = {kind.__name__: kind for kind in get_args(UnwrapWebhookEvent)}
+
+
+@pytest.mark.parametrize("name", sorted(EVENTS))
+def test_the_data_of_an_event_is_of_its_own_class(name: str, resource: Any) -> None:
+    payload = json.dumps({**EVENT, "type": EVENTS[name].__struct_config__.tag, "data": {"id": "only_this"}})
+    event: Any = unwrap(resource, payload, sign(payload))
+    assert type(event).__name__ == name
+    assert type(event.data).__name__ == f"{name}Data"
+    assert event.data.id == "only_this"
+    assert [each for each in EVENTS if each != name and f"{each}Data(" in repr(event)] == []
+    assert event.to_dict() == json.loads(payload)
+
+
 def test_all_events_of_the_reference(resource: Any) -> None:
     pytest.importorskip("openai", reason="the reference SDK is not installed")
-    from typing import get_args
-
     import openai
-    from openai.types.webhooks import UnwrapWebhookEvent
+    from openai.types.webhooks import UnwrapWebhookEvent as Theirs
 
     reference = openai.OpenAI(api_key="sk-test", webhook_secret=SECRET).webhooks
-    union = get_args(UnwrapWebhookEvent)
+    union = get_args(Theirs)
     kinds = get_args(union[0]) if len(union) < 5 else union
     assert len(kinds) > 20
     for kind in kinds:

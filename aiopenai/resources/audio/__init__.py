@@ -21,7 +21,7 @@ class Transcriptions(SyncAPIResource):
     _path = "audio.transcriptions"
     @api.chosen("POST", "/audio/transcriptions", "response_format",
         {"json": Transcription, "verbose_json": TranscriptionVerbose, "diarized_json": TranscriptionDiarized,
-        "text": str, "srt": str, "vtt": str}, TranscriptionStreamEvent, files=("file",))
+        "text": str, "srt": str, "vtt": str}, TranscriptionStreamEvent, files=("file",), or_object=())
     def create(self, *, file, model, chunking_strategy=omit, include=omit, keywords=omit, known_speaker_names=omit,
         known_speaker_references=omit, language=omit, languages=omit, prompt=omit, response_format=omit, stream=omit,
         temperature=omit, timestamp_granularities=omit):
@@ -33,7 +33,7 @@ class Translations(SyncAPIResource):
     _path = "audio.translations"
     @api.chosen("POST", "/audio/translations", "response_format",
         {"json": Translation, "verbose_json": TranslationVerbose, "text": str, "srt": str, "vtt": str}, None,
-        files=("file",))
+        files=("file",), or_object=())
     def create(self, *, file, model, prompt=omit, response_format=omit, temperature=omit):
         """Transcribes a sound file into English with `whisper-1`; the reply's type follows `response_format`."""
 
@@ -47,7 +47,8 @@ class Speech(SyncAPIResource):
 class Voices(SyncAPIResource):
     """`client.audio.voices`"""
     _path = "audio.voices"
-    @api.post("/audio/voices", Voice, files=("audio_sample",), needs=(("audio_sample", "consent"), ("prompt", "type")))
+    @api.post("/audio/voices", Voice, files=("audio_sample",), or_object=(),
+        needs=(("audio_sample", "consent"), ("prompt", "type")))
     def create(self, *, name, audio_sample=omit, consent=omit, type=omit, prompt=omit, model=omit, script_hint=omit):
         """Adds a custom voice, imitated from a sample (with the speaker's consent) or invented from a description."""
     @api.delete("/audio/voices/{voice_id}", VoiceDeleted)
@@ -57,7 +58,7 @@ class Voices(SyncAPIResource):
 class VoiceConsents(SyncAPIResource):
     """`client.audio.voice_consents`"""
     _path = "audio.voice_consents"
-    @api.post("/audio/voice_consents", VoiceConsent, files=("recording",))
+    @api.post("/audio/voice_consents", VoiceConsent, files=("recording",), or_object=())
     def create(self, *, language, name, recording):
         """Uploads a recording in which a speaker agrees to the use of their voice."""
     @api.get("/audio/voice_consents/{consent_id}", VoiceConsent)

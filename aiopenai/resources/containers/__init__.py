@@ -28,7 +28,7 @@ class Files(SyncAPIResource):
     """`client.containers.files`"""
     _path = "containers.files"
     content = child("Content")
-    @api.post("/containers/{container_id}/files", FileCreateResponse, may_upload=("file",))
+    @api.post("/containers/{container_id}/files", FileCreateResponse, may_upload=("file",), or_object=())
     def create(self, container_id, *, file=omit, file_id=omit):
         """Puts a file into a container, either from local bytes or from the id of an uploaded file."""
     @api.get("/containers/{container_id}/files/{file_id}", FileRetrieveResponse)

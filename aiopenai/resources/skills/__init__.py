@@ -11,7 +11,7 @@ class Skills(SyncAPIResource):
     _path = "skills"
     content = child("Content")
     versions = child("Versions")
-    @api.post("/skills", Skill, may_upload=("files[]", "files"))
+    @api.post("/skills", Skill, may_upload=("files[]", "files"), or_object=())
     def create(self, *, files=omit):
         """Uploads the files of a new skill, a directory or one ZIP archive, as its first version."""
     @api.get("/skills/{skill_id}", Skill)
@@ -38,7 +38,7 @@ class Versions(SyncAPIResource):
     """`client.skills.versions`"""
     _path = "skills.versions"
     content = child("VersionsContent")
-    @api.post("/skills/{skill_id}/versions", SkillVersion, may_upload=("files[]", "files"))
+    @api.post("/skills/{skill_id}/versions", SkillVersion, may_upload=("files[]", "files"), or_object=())
     def create(self, skill_id, *, default=omit, files=omit):
         """Uploads a further version of a skill, which cannot be changed afterwards."""
     @api.get("/skills/{skill_id}/versions/{version}", SkillVersion)

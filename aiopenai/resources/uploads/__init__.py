@@ -26,7 +26,7 @@ class Uploads(SyncAPIResource):
 class Parts(SyncAPIResource):
     """`client.uploads.parts`"""
     _path = "uploads.parts"
-    @api.post("/uploads/{upload_id}/parts", UploadPart, files=("data",))
+    @api.post("/uploads/{upload_id}/parts", UploadPart, files=("data",), or_object=())
     def create(self, upload_id, *, data):
         """Sends one part of up to 64 MB; parts may be sent at the same time and in any order."""
 

@@ -12,22 +12,28 @@ class AgentEnvironmentExpiredWebhookEvent(Model, tag_field="type", tag="agent.en
     data: AgentEnvironmentExpiredWebhookEventData
     object: Literal["event"]
     type: Literal["agent.environment.expired"]
+class AgentEnvironmentFailedWebhookEventData(Model):
+    id: str
 class AgentEnvironmentFailedWebhookEvent(Model, tag_field="type", tag="agent.environment.failed"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: AgentEnvironmentFailedWebhookEventData
     object: Literal["event"]
     type: Literal["agent.environment.failed"]
+class AgentEnvironmentReadyWebhookEventData(Model):
+    id: str
 class AgentEnvironmentReadyWebhookEvent(Model, tag_field="type", tag="agent.environment.ready"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: AgentEnvironmentReadyWebhookEventData
     object: Literal["event"]
     type: Literal["agent.environment.ready"]
+class AgentEnvironmentSuspendedWebhookEventData(Model):
+    id: str
 class AgentEnvironmentSuspendedWebhookEvent(Model, tag_field="type", tag="agent.environment.suspended"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: AgentEnvironmentSuspendedWebhookEventData
     object: Literal["event"]
     type: Literal["agent.environment.suspended"]
 class AgentSessionActionRequiredWebhookEventDataRequiredAction(Model):
@@ -64,80 +70,108 @@ class AgentSessionFailedWebhookEvent(Model, tag_field="type", tag="agent.session
     data: AgentSessionFailedWebhookEventData
     object: Literal["event"]
     type: Literal["agent.session.failed"]
+class AgentSessionIdleWebhookEventData(Model):
+    id: str
+    environment_type: str
+    environment_id: str | None = None
 class AgentSessionIdleWebhookEvent(Model, tag_field="type", tag="agent.session.idle"):
     id: str
     created_at: int
-    data: AgentSessionFailedWebhookEventData
+    data: AgentSessionIdleWebhookEventData
     object: Literal["event"]
     type: Literal["agent.session.idle"]
+class AgentSessionInProgressWebhookEventData(Model):
+    id: str
+    environment_type: str
+    environment_id: str | None = None
 class AgentSessionInProgressWebhookEvent(Model, tag_field="type", tag="agent.session.in_progress"):
     id: str
     created_at: int
-    data: AgentSessionFailedWebhookEventData
+    data: AgentSessionInProgressWebhookEventData
     object: Literal["event"]
     type: Literal["agent.session.in_progress"]
+class BatchCancelledWebhookEventData(Model):
+    id: str
 class BatchCancelledWebhookEvent(Model, tag_field="type", tag="batch.cancelled"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: BatchCancelledWebhookEventData
     type: Literal["batch.cancelled"]
     object: Literal["event"] | None = None
+class BatchCompletedWebhookEventData(Model):
+    id: str
 class BatchCompletedWebhookEvent(Model, tag_field="type", tag="batch.completed"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: BatchCompletedWebhookEventData
     type: Literal["batch.completed"]
     object: Literal["event"] | None = None
+class BatchExpiredWebhookEventData(Model):
+    id: str
 class BatchExpiredWebhookEvent(Model, tag_field="type", tag="batch.expired"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: BatchExpiredWebhookEventData
     type: Literal["batch.expired"]
     object: Literal["event"] | None = None
+class BatchFailedWebhookEventData(Model):
+    id: str
 class BatchFailedWebhookEvent(Model, tag_field="type", tag="batch.failed"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: BatchFailedWebhookEventData
     type: Literal["batch.failed"]
     object: Literal["event"] | None = None
 class DeletedWebhookEndpoint(Model):
     id: str
     deleted: bool
     object: Literal["webhook_endpoint.deleted"]
+class EvalRunCanceledWebhookEventData(Model):
+    id: str
 class EvalRunCanceledWebhookEvent(Model, tag_field="type", tag="eval.run.canceled"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: EvalRunCanceledWebhookEventData
     type: Literal["eval.run.canceled"]
     object: Literal["event"] | None = None
+class EvalRunFailedWebhookEventData(Model):
+    id: str
 class EvalRunFailedWebhookEvent(Model, tag_field="type", tag="eval.run.failed"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: EvalRunFailedWebhookEventData
     type: Literal["eval.run.failed"]
     object: Literal["event"] | None = None
+class EvalRunSucceededWebhookEventData(Model):
+    id: str
 class EvalRunSucceededWebhookEvent(Model, tag_field="type", tag="eval.run.succeeded"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: EvalRunSucceededWebhookEventData
     type: Literal["eval.run.succeeded"]
     object: Literal["event"] | None = None
+class FineTuningJobCancelledWebhookEventData(Model):
+    id: str
 class FineTuningJobCancelledWebhookEvent(Model, tag_field="type", tag="fine_tuning.job.cancelled"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: FineTuningJobCancelledWebhookEventData
     type: Literal["fine_tuning.job.cancelled"]
     object: Literal["event"] | None = None
+class FineTuningJobFailedWebhookEventData(Model):
+    id: str
 class FineTuningJobFailedWebhookEvent(Model, tag_field="type", tag="fine_tuning.job.failed"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: FineTuningJobFailedWebhookEventData
     type: Literal["fine_tuning.job.failed"]
     object: Literal["event"] | None = None
+class FineTuningJobSucceededWebhookEventData(Model):
+    id: str
 class FineTuningJobSucceededWebhookEvent(Model, tag_field="type", tag="fine_tuning.job.succeeded"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: FineTuningJobSucceededWebhookEventData
     type: Literal["fine_tuning.job.succeeded"]
     object: Literal["event"] | None = None
 class LiveCallIncomingWebhookEventDataSipHeader(Model):
@@ -162,9 +196,12 @@ class LiveTransportConnectedWebhookEvent(Model, tag_field="type", tag="live.tran
     data: LiveTransportConnectedWebhookEventData
     object: Literal["event"]
     type: Literal["live.transport.connected"]
+class LiveTransportIncomingWebhookEventDataSipHeader(Model):
+    name: str
+    value: str
 class LiveTransportIncomingWebhookEventData(Model):
     session_id: str
-    sip_headers: list[LiveCallIncomingWebhookEventDataSipHeader]
+    sip_headers: list[LiveTransportIncomingWebhookEventDataSipHeader]
     type: Literal["sip"]
     sip_media_security: Literal["rtp", "srtp"] | str | None = None
 class LiveTransportIncomingWebhookEvent(Model, tag_field="type", tag="live.transport.incoming"):
@@ -173,9 +210,12 @@ class LiveTransportIncomingWebhookEvent(Model, tag_field="type", tag="live.trans
     data: LiveTransportIncomingWebhookEventData
     type: Literal["live.transport.incoming"]
     object: Literal["event"] | None = None
+class RealtimeCallIncomingWebhookEventDataSipHeader(Model):
+    name: str
+    value: str
 class RealtimeCallIncomingWebhookEventData(Model):
     call_id: str
-    sip_headers: list[LiveCallIncomingWebhookEventDataSipHeader]
+    sip_headers: list[RealtimeCallIncomingWebhookEventDataSipHeader]
     sip_media_security: Literal["rtp", "srtp"] | str | None = None
 class RealtimeCallIncomingWebhookEvent(Model, tag_field="type", tag="realtime.call.incoming"):
     id: str
@@ -183,40 +223,52 @@ class RealtimeCallIncomingWebhookEvent(Model, tag_field="type", tag="realtime.ca
     data: RealtimeCallIncomingWebhookEventData
     type: Literal["realtime.call.incoming"]
     object: Literal["event"] | None = None
+class ResponseCancelledWebhookEventData(Model):
+    id: str
 class ResponseCancelledWebhookEvent(Model, tag_field="type", tag="response.cancelled"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: ResponseCancelledWebhookEventData
     type: Literal["response.cancelled"]
     object: Literal["event"] | None = None
+class ResponseCompletedWebhookEventData(Model):
+    id: str
 class ResponseCompletedWebhookEvent(Model, tag_field="type", tag="response.completed"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: ResponseCompletedWebhookEventData
     type: Literal["response.completed"]
     object: Literal["event"] | None = None
+class ResponseFailedWebhookEventData(Model):
+    id: str
 class ResponseFailedWebhookEvent(Model, tag_field="type", tag="response.failed"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: ResponseFailedWebhookEventData
     type: Literal["response.failed"]
     object: Literal["event"] | None = None
+class ResponseIncompleteWebhookEventData(Model):
+    id: str
 class ResponseIncompleteWebhookEvent(Model, tag_field="type", tag="response.incomplete"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: ResponseIncompleteWebhookEventData
     type: Literal["response.incomplete"]
     object: Literal["event"] | None = None
+class SafetyAlertCreatedWebhookEventData(Model):
+    id: str
 class SafetyAlertCreatedWebhookEvent(Model, tag_field="type", tag="safety.alert.created"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: SafetyAlertCreatedWebhookEventData
     object: Literal["event"]
     type: Literal["safety.alert.created"]
+class SafetyDeactivationIssuedWebhookEventData(Model):
+    id: str
 class SafetyDeactivationIssuedWebhookEvent(Model, tag_field="type", tag="safety.deactivation_issued"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: SafetyDeactivationIssuedWebhookEventData
     object: Literal["event"]
     type: Literal["safety.deactivation_issued"]
 class SafetyIdentifierBlockedWebhookEventData(Model):
@@ -231,16 +283,20 @@ class SafetyIdentifierBlockedWebhookEvent(Model):
     data: SafetyIdentifierBlockedWebhookEventData
     type: Literal["safety_identifier.blocked"]
     object: Literal["event"] | None = None
+class SafetyOrgAlertCreatedWebhookEventData(Model):
+    id: str
 class SafetyOrgAlertCreatedWebhookEvent(Model, tag_field="type", tag="safety.org_alert.created"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: SafetyOrgAlertCreatedWebhookEventData
     object: Literal["event"]
     type: Literal["safety.org_alert.created"]
+class SafetyWarningIssuedWebhookEventData(Model):
+    id: str
 class SafetyWarningIssuedWebhookEvent(Model, tag_field="type", tag="safety.warning_issued"):
     id: str
     created_at: int
-    data: AgentEnvironmentExpiredWebhookEventData
+    data: SafetyWarningIssuedWebhookEventData
     object: Literal["event"]
     type: Literal["safety.warning_issued"]
 UnwrapWebhookEvent: TypeAlias = (AgentEnvironmentExpiredWebhookEvent | AgentEnvironmentFailedWebhookEvent
