@@ -5,12 +5,12 @@
     async with AsyncOpenAI() as client:
         completion = await client.chat.completions.create(model="gpt-4o", messages=[...])
 
-Programs that need one blocking client and no more find it in the package itself:
+A program that needs only one blocking client finds it in the package itself:
 
     aiopenai.api_key = "..."
     completion = aiopenai.chat.completions.create(model="gpt-4o", messages=[...])
 
-The names below are resolved when they are first used: importing the package imports nothing else.
+The names below are resolved at their first use: importing the package imports nothing else.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ if TYPE_CHECKING:
     timeout: _TimeoutTypes
     max_retries: int
 
-# What the module's own client is configured by: at its first use, and again whenever something is changed here.
+# The settings of the module's own client, which reads them at its first use and after each change.
 api_key: str | _Callable[[], str | _Awaitable[str]] | None = None
 admin_api_key: str | None = None
 organization: str | None = None
@@ -185,7 +185,7 @@ bedrock_token_provider: _Callable[[], str] | None = None
 
 NoneType = type(None)
 
-# Where the public names are; the imports above tell type checkers the same, and a test holds the two together.
+# The modules of the public names. The imports above tell type checkers the same; a test compares both.
 _NAMES = {
     "_client.bedrock": "AsyncBedrockOpenAI BedrockOpenAI",
     "_client.blocking": "Client OpenAI",
@@ -227,7 +227,7 @@ _NAMESPACES = frozenset(_SPACES.split())
 
 
 if not TYPE_CHECKING:
-    # Type checkers know all names from above, and that there are no others.
+    # Hidden from type checkers, which know all names from above and report others.
 
     def __getattr__(name: str) -> object:
         from importlib import import_module

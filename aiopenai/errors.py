@@ -13,18 +13,18 @@
     |   |   +-- RateLimitError            429
     |   |   +-- InternalServerError       5xx
     |   +-- APIConnectionError            no reply, or one that broke off
-    |   |   +-- APITimeoutError           a limit of `Timeout` was reached
-    |   +-- APIResponseValidationError    a 2xx reply that is not what it should be
-    +-- LengthFinishReasonError           structured output that was cut off at the token limit
+    |   |   +-- APITimeoutError           a time limit was exceeded
+    |   +-- APIResponseValidationError    a 2xx reply of another form than expected
+    +-- LengthFinishReasonError           structured output cut off at the token limit
     +-- ContentFilterFinishReasonError    structured output that the content filter stopped
     +-- OutputValidationError             structured output that does not fit its type; a ValueError too
     +-- SubjectTokenProviderError         workload identity: no token
     +-- WebSocketConnectionClosedError    closed with messages unsent
-    +-- WebSocketQueueFullError           more waits to be sent than the queue may hold
+    +-- WebSocketQueueFullError           the send queue is full
     InvalidWebhookSignatureError          a ValueError
 
-What a stream had delivered when it failed is in `partial`. All of them survive pickling, and none holds a key: the
-request that they carry has its credentials redacted.
+The part of a stream that arrived before its failure is in `partial`. All errors can be pickled. None holds a key: the
+request in them has its credentials redacted.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class OpenAIError(_PicklableError):
 
 
 class SubjectTokenProviderError(OpenAIError):
-    """A workload identity's token could not be had; `response` is what the provider answered, if it did."""
+    """A workload identity's token could not be fetched; `response` is the provider's reply, if there is one."""
 
     def __init__(self, message: str, *, response: Any = None) -> None:
         super().__init__(message)
@@ -94,8 +94,8 @@ class SubjectTokenProviderError(OpenAIError):
 class APIError(OpenAIError):
     """A request that went wrong.
 
-    `request` is what was sent, without credentials; `body` the error that the API sent: the `error` object of its
-    JSON, the text where it was not JSON, None without an answer. `code`, `param` and `type` are the body's.
+    `request` is the request without credentials. `body` is the error in the reply: the `error` object of its JSON, its
+    text if it is no JSON, or None without a reply. `code`, `param` and `type` come from the body.
     """
 
     message: str
@@ -105,7 +105,7 @@ class APIError(OpenAIError):
     param: str | None = None
     type: str | None = None
     partial: Any = None
-    """Of a stream: what it had delivered (a `streaming.Partial`)."""
+    """The part of a stream that arrived before the error, a `Partial`."""
     replayable: bool = True
     """Whether the request's body can be sent again."""
     retryable: bool = True
@@ -124,7 +124,7 @@ class APIError(OpenAIError):
 
 
 class APIResponseValidationError(APIError):
-    """A reply with a 2xx status that is not what it should be, such as a proxy's HTML page in place of JSON."""
+    """A reply with a 2xx status and another form than expected, such as a proxy's HTML page in place of JSON."""
 
     def __init__(self, response: Any, body: object | None, *, message: str | None = None) -> None:
         super().__init__(message or "The reply does not have the expected form.", response.request, body=body)
@@ -138,7 +138,7 @@ class APIStatusError(APIError):
 
     status_code: int
     retry_after: float | None = None
-    """Seconds until the server wants to hear from us again, from `retry-after-ms` or `Retry-After`."""
+    """The wait in seconds that the server asks for, from `retry-after-ms` or `Retry-After`."""
 
     def __init__(self, message: str, *, response: Any, body: object | None) -> None:
         super().__init__(message, response.request, body=body)
@@ -164,7 +164,7 @@ class APIConnectionError(APIError):
 
 
 class APITimeoutError(APIConnectionError):
-    """One of the limits of `Timeout` was reached."""
+    """A limit of `Timeout` was exceeded."""
 
     def __init__(self, request: Any, *, message: str = "Request timed out.") -> None:
         super().__init__(message=message, request=request)
@@ -214,7 +214,7 @@ class InternalServerError(APIStatusError):
 
 
 class LengthFinishReasonError(OpenAIError):
-    """The answer reached its token limit before it was whole; `completion` has what there is."""
+    """The answer reached its token limit before its end; `completion` is the answer so far."""
 
     def __init__(self, *, completion: Any) -> None:
         usage = f" - {completion.usage}" if completion.usage else ""
@@ -223,7 +223,7 @@ class LengthFinishReasonError(OpenAIError):
 
 
 class ContentFilterFinishReasonError(OpenAIError):
-    """The content filter stopped the answer; `completion` has what there is."""
+    """The content filter stopped the answer; `completion` is the answer so far."""
 
     def __init__(self, *, completion: Any = None) -> None:
         super().__init__("Could not parse response content as the request was rejected by the content filter")
@@ -233,8 +233,8 @@ class ContentFilterFinishReasonError(OpenAIError):
 class OutputValidationError(OpenAIError, ValueError):
     """Structured output, or a tool call's arguments, that do not fit their type; `content` is the text.
 
-    `completion` is the whole reply, with its usage; None where only the text was at hand. Types of pydantic's raise
-    its own ValidationError instead, which gets the attribute `completion` too.
+    `completion` is the whole reply, with its usage; None if only the text is known. Pydantic types raise pydantic's own
+    ValidationError instead, with the attribute `completion` added.
     """
 
     completion: Any = None
@@ -249,9 +249,9 @@ class InvalidWebhookSignatureError(_PicklableError, ValueError):
 
 
 class WebSocketConnectionClosedError(OpenAIError):
-    """The connection closed with messages unsent: `unsent_frames` has them in order, `unsent_messages` the text ones.
+    """The connection closed with messages unsent: `unsent_frames` holds them in order, `unsent_messages` the text ones.
 
-    Neither is in the error's repr or its pickle's readable part: they are the caller's content.
+    The error's text shows none of them: they are the caller's content.
     """
 
     def __init__(self, message: str, *, unsent_messages: list[str] | list[str | bytes]) -> None:
@@ -273,7 +273,7 @@ def _is_text(frame: str | bytes) -> bool:
 
 
 class WebSocketQueueFullError(OpenAIError):
-    """More waits to be sent than the send queue may hold."""
+    """The send queue is full."""
 
 
 _BY_STATUS: dict[int, type[APIStatusError]] = {

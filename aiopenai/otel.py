@@ -4,10 +4,10 @@
 
     otel.instrument(client)
 
-Each call that asks a model for something is a span of kind CLIENT, `chat gpt-4o`, from its first attempt to the end of
-its reply or stream, and a child of the span in which the caller is. Attempts after the first are events in it. Beside
-the spans there are the metrics `gen_ai.client.operation.duration`, `gen_ai.client.token.usage` and, for streams,
-`gen_ai.client.operation.time_to_first_chunk`. Prompts and answers are recorded nowhere.
+Each call of a model is a span of kind CLIENT, `chat gpt-4o`, from its first attempt to the end of its reply or stream.
+It is a child of the caller's span. Attempts after the first are events in it. The metrics are
+`gen_ai.client.operation.duration`, `gen_ai.client.token.usage` and, for streams,
+`gen_ai.client.operation.time_to_first_chunk`. Prompts and answers are not recorded.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["instrument", "uninstrument"]
 
 _SCHEMA = "https://opentelemetry.io/schemas/1.37.0"
 
-# What is a span, by path. The first four names are the conventions', which leave those of other operations open.
+# The operation of each path that has spans. The first four names are those of the conventions; others are left open.
 _OPERATIONS = {
     "/chat/completions": "chat",
     "/responses": "chat",
@@ -60,9 +60,9 @@ _PARAMETERS = {
     "dimensions": "gen_ai.embeddings.dimension.count",
     "service_tier": "openai.request.service_tier",
 }
-# Attributes that are lists, also of one.
+# Attributes that are lists, also with one item.
 _LISTS = frozenset({"stop", "encoding_format"})
-# The conventions' advice on buckets, without which all durations would fall into the first.
+# The buckets that the conventions advise: by default all durations would fall into the first one.
 _SECONDS = [0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92]
 _FIRST_SECONDS = [0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
 _TOKENS = [4**power for power in range(14)]
@@ -71,7 +71,7 @@ _TOKENS = [4**power for power in range(14)]
 def instrument(
     client: Hooked, tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None
 ) -> None:
-    """Have the calls of `client`, and of copies made of it from now on, traced and measured.
+    """Traces and measures the calls of `client`, and of copies that are made from now on.
 
     Without providers it is OpenTelemetry's global ones. A client is instrumented once, however often this is called.
     Raises OpenAIError where OpenTelemetry is not installed.
@@ -81,7 +81,7 @@ def instrument(
 
 
 def uninstrument(client: Hooked) -> None:
-    """Undo `instrument`."""
+    """Undoes `instrument`."""
     telemetry = _telemetry_of(client)
     if telemetry is not None:
         client.remove_hooks(telemetry)
@@ -92,7 +92,7 @@ def _telemetry_of(client: Hooked) -> _Telemetry | None:
 
 
 class _Telemetry(Hooks):
-    """One instrumentation: what the hooks record, and where."""
+    """One instrumentation: hooks that record spans and metrics."""
 
     def __init__(self, tracer_provider: TracerProvider | None, meter_provider: MeterProvider | None) -> None:
         try:
@@ -176,12 +176,12 @@ class _Telemetry(Hooks):
 
 
 def _common(call: CallInfo, operation: str) -> dict[str, Any]:
-    """What spans and metrics both have."""
+    """Returns the attributes that spans and metrics share."""
     server = urlsplit(call.path if "://" in call.path else call.base_url)
     attributes: dict[str, Any] = {
         "gen_ai.operation.name": operation,
         "gen_ai.provider.name": "openai",
-        # Its name before version 1.37 of the conventions, by which most backends still find it.
+        # The name before version 1.37 of the conventions: most backends still look for it.
         "gen_ai.system": "openai",
         "server.address": server.hostname or "",
         "server.port": server.port or (80 if server.scheme == "http" else 443),
@@ -195,7 +195,7 @@ def _requested(call: CallInfo) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     for name, attribute in _PARAMETERS.items():
         value = call.parameters.get(name)
-        # One choice is what everybody asks for.
+        # One choice is the default, and is not recorded.
         if value is not None and not (name == "n" and value == 1):
             attributes[attribute] = [value] if name in _LISTS and isinstance(value, str) else value
     if call.stream:

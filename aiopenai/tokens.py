@@ -1,4 +1,4 @@
-"""How many tokens a prompt is, counted here by tiktoken (the extra `aiopenai[tokens]`) and its vocabularies.
+"""Token counts of prompts, by tiktoken (the extra `aiopenai[tokens]`) and its vocabularies.
 
 The rules for chat messages are those that OpenAI has published for its models: 3 tokens for each message, the tokens
 of its texts, 1 more for a `name`, and 3 that begin the answer.
@@ -24,27 +24,27 @@ PRIMING = 3
 
 
 class Encoding(Protocol):
-    """What is needed of a `tiktoken.Encoding`."""
+    """The part of `tiktoken.Encoding` that `count` needs."""
 
-    # Text that looks like a special token, `<|endoftext|>` say, is text to the API, and for `encode` an error.
+    # Not `encode`, which raises for a text such as `<|endoftext|>`. The API takes it as text.
     def encode_ordinary(self, text: str) -> list[int]:
-        """The tokens of a text."""
+        """Returns the tokens of a text."""
         ...
 
 
 def count(
     messages: str | Iterable[Mapping[str, Any] | Model], model: str, *, encoding: Encoding | str | None = None
 ) -> int:
-    """The tokens of chat messages as `model` counts them, or of a text on its own.
+    """Returns the number of tokens of chat messages, or of a text, as `model` counts them.
 
-    Messages are dicts or the objects of replies. Of content parts the texts are counted; images, audio and files cost
-    what cannot be known here and raise ValueError. Of tool calls names and arguments are counted, to which the API
-    adds a few tokens that it does not document. `encoding` (of tiktoken, or its name) stands in for the model's own.
+    Messages are dicts or reply objects. The texts of content parts are counted. Images, audio and files raise
+    ValueError, because their cost is unknown here. Names and arguments of tool calls are counted; the API adds a few
+    tokens that it does not document. `encoding`, an object of tiktoken or its name, replaces the model's own.
 
-    The first use of a vocabulary reads it from tiktoken's cache (`TIKTOKEN_CACHE_DIR`) or from the network, which
-    blocks: in a service, do it once at the start, or in a thread.
+    The first use of a vocabulary reads it from tiktoken's cache (`TIKTOKEN_CACHE_DIR`) or from the network, and blocks
+    meanwhile. A service should do it once at its start, or in a thread.
 
-    Raises OpenAIError where tiktoken, the vocabulary or the model's encoding is missing.
+    Raises OpenAIError if tiktoken, the vocabulary or the model's encoding is missing.
     """
     encode = (_encoding(model, encoding) if encoding is None or isinstance(encoding, str) else encoding).encode_ordinary
     if isinstance(messages, str):
@@ -60,7 +60,7 @@ def count(
 
 
 def _texts(number: int, message: object) -> Iterable[tuple[str, str]]:
-    """The texts of a message that are counted, each with the name of its field."""
+    """Yields the texts of a message that are counted, each with the name of its field."""
     fields = _fields(message)
     if fields is None:
         raise TypeError(f"messages[{number}] must be a dict or a message of a reply, not {type(message).__name__}")
@@ -84,7 +84,7 @@ def _texts(number: int, message: object) -> Iterable[tuple[str, str]]:
 
 
 def _fields(value: Any) -> Mapping[str, Any] | None:
-    """What a dict or an object of a reply has; None for others."""
+    """Returns the fields of a dict or of a reply object; None for other values."""
     if is_mapping(value):
         return value
     return cast("Mapping[str, Any]", value.to_dict()) if hasattr(value, "to_dict") else None
@@ -99,22 +99,22 @@ def _text_of_part(where: str, part: object) -> str:
     for kind in ("text", "refusal"):
         if isinstance(text := fields.get(kind), str):
             return text
-    raise ValueError(f"{where} has a part of type {fields.get('type')!r}, whose tokens cannot be counted here")
+    raise ValueError(f"{where} has a part of type {fields.get('type')!r}: its tokens cannot be counted here")
 
 
 def _call(where: str, called: object) -> Iterable[tuple[str, str]]:
     fields = _fields(called)
     if fields is None:
-        raise ValueError(f"{where} has a call whose tokens cannot be counted here")
+        raise ValueError(f"{where} has a call of an unknown type: its tokens cannot be counted here")
     for name in ("name", "arguments", "input"):
         if isinstance(text := fields.get(name), str):
-            # Not as "name": what a function is called does not name an author.
+            # Not as "name": the name of a function does not name an author.
             yield f"call.{name}", text
 
 
 def _encoding(model: str, name: str | None) -> Encoding:
     try:
-        # By its name: whether it is installed makes no difference to type checkers.
+        # By its name, so that type checkers do not need it.
         tiktoken: Any = import_module("tiktoken")
     except ImportError as error:
         raise OpenAIError("Counting tokens needs tiktoken: pip install 'aiopenai[tokens]'") from error
@@ -128,7 +128,7 @@ def _encoding(model: str, name: str | None) -> Encoding:
             ) from error
     try:
         return cast("Encoding", tiktoken.get_encoding(name))
-    # tiktoken lets through whatever its HTTP client and the file system raise.
+    # tiktoken lets exceptions of its HTTP client and of the file system pass.
     except Exception as error:
         raise OpenAIError(
             f"tiktoken could not load its vocabulary {name!r} ({type(error).__name__}); it is fetched from the network "

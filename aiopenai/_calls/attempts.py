@@ -170,7 +170,7 @@ class Attempts:
 
 
 async def retried(policy: Any, failure: APIError, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Returns the result of further attempts, under a tenacity policy whose first attempt is the one that failed.
+    """Returns the result of further attempts. For the tenacity policy, the failed one counts as the first.
 
     An error leaves without its traceback: ten frames of tenacity and of the attempt tell a reader nothing. Without
     them no frame keeps the error alive, either.

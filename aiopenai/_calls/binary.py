@@ -1,4 +1,4 @@
-"""`HttpxBinaryResponseContent`: a binary reply, read whole."""
+"""`HttpxBinaryResponseContent`: a binary reply in memory. The reference's name is kept; httpx is not used."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["HttpxBinaryResponseContent"]
 
 
 class HttpxBinaryResponseContent:
-    """A binary reply, read whole: `content`, `read()`, pieces, lines, or written to a file.
+    """A binary reply in memory: its content as bytes, text, pieces or lines, or written to a file.
 
-    For bodies that should not be held in memory use `with_streaming_response`.
+    For a body too large for memory use `with_streaming_response`.
     """
 
     def __init__(self, response: HTTPResponse) -> None:
@@ -34,74 +34,74 @@ class HttpxBinaryResponseContent:
 
     @property
     def encoding(self) -> str:
-        """The charset by which `text` decodes."""
+        """The charset of `text`."""
         return charset_of(self.response.headers)
 
     def json(self) -> Any:
-        """The body's JSON. Raises ValueError where it is none."""
+        """Returns the body's JSON. Raises ValueError for a body that is no JSON."""
         return self.response.json()
 
     def read(self) -> bytes:
-        """The body."""
+        """Returns the body."""
         return self.response.content
 
     async def aread(self) -> bytes:
-        """The body."""
+        """Returns the body."""
         return self.response.content
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        """The body in pieces of `chunk_size` bytes, or in one."""
+        """Yields the body in pieces of `chunk_size` bytes, or as one piece."""
         content = self.response.content
         step = chunk_size or max(len(content), 1)
         return (content[start : start + step] for start in range(0, len(content), step))
 
     async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
-        """The body in pieces of `chunk_size` bytes, or in one."""
+        """Yields the body in pieces of `chunk_size` bytes, or as one piece."""
         for piece in self.iter_bytes(chunk_size):
             yield piece
 
     def iter_raw(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        """The same: a body that was compressed has been decompressed."""
+        """Yields the body like `iter_bytes`: a compressed body was decompressed."""
         return self.iter_bytes(chunk_size)
 
     async def aiter_raw(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
-        """The same."""
+        """Yields the body like `aiter_bytes`."""
         for piece in self.iter_bytes(chunk_size):
             yield piece
 
     def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
-        """The body as text in pieces of `chunk_size` characters, or in one."""
+        """Yields the body as text in pieces of `chunk_size` characters, or as one piece."""
         text = self.text
         step = chunk_size or max(len(text), 1)
         return (text[start : start + step] for start in range(0, len(text), step))
 
     async def aiter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
-        """The body as text in pieces of `chunk_size` characters, or in one."""
+        """Yields the body as text in pieces of `chunk_size` characters, or as one piece."""
         for piece in self.iter_text(chunk_size):
             yield piece
 
     def iter_lines(self) -> Iterator[str]:
-        """The body's lines, without their ends."""
+        """Yields the body's lines without their ends."""
         return iter(self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
 
     async def aiter_lines(self) -> AsyncIterator[str]:
-        """The body's lines, without their ends."""
+        """Yields the body's lines without their ends."""
         for line in self.iter_lines():
             yield line
 
     def write_to_file(self, file: str | PathLike[str]) -> None:
-        """Write the body to a file. Blocks; in a coroutine use `astream_to_file`."""
+        """Writes the body to a file. It blocks: in a coroutine use `astream_to_file`."""
         with open(file, "wb") as out:
             out.write(self.response.content)
 
     def stream_to_file(self, file: str | PathLike[str], *, chunk_size: int | None = None) -> None:
-        """Write the body to a file. Blocks; in a coroutine use `astream_to_file`."""
+        """Writes the body to a file. It blocks: in a coroutine use `astream_to_file`."""
         with open(file, "wb") as out:
             for piece in self.iter_bytes(chunk_size):
                 out.write(piece)
 
     async def astream_to_file(self, file: str | PathLike[str], *, chunk_size: int | None = None) -> None:
-        """Write the body to a file without blocking the event loop."""
+        """Writes the body to a file without blocking the event loop."""
         import aiofiles
 
         async with aiofiles.open(file, "wb") as out:
@@ -109,10 +109,10 @@ class HttpxBinaryResponseContent:
                 await out.write(piece)
 
     def close(self) -> None:
-        """Nothing is left to close: the body was read."""
+        """Does nothing: the body was read, and the connection is free."""
 
     async def aclose(self) -> None:
-        """Nothing is left to close: the body was read."""
+        """Does nothing: the body was read, and the connection is free."""
 
     def __enter__(self) -> Self:
         return self

@@ -1,7 +1,7 @@
-"""A second attempt where the first one takes long, and an end to all attempts: for services that cannot wait.
+"""Hedging: a second attempt beside one that is late.
 
-One reply in a hundred takes many times as long as the others, for reasons that have nothing to do with its request.
-Asked again when it is late, it is there in the usual time; that costs as many further calls as replies are late.
+One reply in a hundred takes many times as long as the others, for reasons that have nothing to do with its request. A
+second attempt usually arrives in the usual time. It costs as many calls as there are late replies.
 """
 
 from __future__ import annotations
@@ -19,21 +19,23 @@ __all__ = ["HedgePolicy", "cancelled", "harmless"]
 
 T = TypeVar("T")
 
-# Latencies remembered of each kind of call, how many are needed to know the usual one, and how often it is worked out.
+# Latencies kept for each kind of call, and how many new ones lead to new percentiles.
 _REMEMBERED = 500
 _NEEDED = 20
-# Second attempts that may be saved up for a bad moment.
+# Second attempts that can be saved up for a bad moment.
 _SAVED = 10.0
-# Requests that change nothing, though they are POSTs, unless they are told to store something.
+# POSTs that change nothing on the server, unless they ask it to store something.
 _HARMLESS = frozenset({"/chat/completions", "/completions", "/embeddings", "/moderations", "/responses/input_tokens"})
 
 
 class HedgePolicy:
-    """When a second attempt is made: `after` so many seconds, or at a percentile ("p95") of the calls before.
+    """The rule for second attempts: `after` so many seconds, or after a percentile ("p95") of the latencies so far.
 
-    At most `max_extra` of all calls have one, 0.05 is one in twenty. The first reply wins and the other attempt is
-    cancelled. Calls that change something are left alone, unless they have an `idempotency_key`; so are uploads.
-    `calls` and `extra` count. One policy may serve several clients. Raises ValueError for values that make no sense.
+    At most the share `max_extra` of all calls has a second attempt: 0.05 is one in twenty. The first reply wins, and
+    the other attempt is cancelled. Uploads are never hedged, nor are calls that change something without an
+    `idempotency_key`. `calls` and `extra` count calls and second attempts. One policy may serve several clients.
+
+    Raises ValueError for values that are out of range.
     """
 
     def __init__(self, after: float | str = "p95", max_extra: float = 0.05) -> None:
@@ -61,7 +63,10 @@ class HedgePolicy:
         return f"HedgePolicy(after={self.after!r}, max_extra={self.max_extra!r})"
 
     async def race(self, kind: str, attempt: Callable[[], Coroutine[Any, Any, T]], discard: Callable[[T], object]) -> T:
-        """What one of at most two attempts gives; the first error where both fail. `discard` gets a reply too many."""
+        """Returns the result of the quicker of two attempts, or raises the first one's error if both fail.
+
+        `discard` is called with the result of the slower one, if it has one.
+        """
         self.calls += 1
         self._credit = min(self._credit + self.max_extra, _SAVED)
         usual = self._kinds.get(kind)
@@ -103,7 +108,7 @@ class HedgePolicy:
 
 
 class _Usual:
-    """How long calls of one kind take."""
+    """The latencies of one kind of call."""
 
     def __init__(self) -> None:
         self._latencies: deque[float] = deque(maxlen=_REMEMBERED)
@@ -117,23 +122,23 @@ class _Usual:
             self._sorted = sorted(self._latencies)
 
     def percentile(self, share: float) -> float | None:
-        """What `share` of the calls did not exceed; None while there were too few."""
+        """Returns the latency that a share of the calls did not exceed; None while too few are known."""
         return self._sorted[min(int(share * len(self._sorted)), len(self._sorted) - 1)] if self._sorted else None
 
 
 def harmless(method: str, path: str, body: Any) -> bool:
-    """Whether a request may be made twice: it changes nothing on the other side."""
+    """Returns whether a request may be made twice, because it changes nothing on the server."""
     if method in ("GET", "HEAD"):
         return True
     store = body.get("store") if isinstance(body, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     if path == "/responses":
-        # Stored unless told otherwise.
+        # A response is stored unless `store` is False.
         return store is False
     return path in _HARMLESS and not store
 
 
 async def cancelled(tasks: Collection[asyncio.Task[Any]]) -> None:
-    """Cancel tasks and wait for their ends."""
+    """Cancels tasks and waits until they end."""
     tasks = [task for task in tasks if not task.done()]
     while tasks:
         for task in tasks:

@@ -42,7 +42,7 @@ class Provider(ABC):
     own_origin_only: bool = False
     """Whether absolute URLs of other origins are refused. They are sent without credentials otherwise."""
     authorizes: bool = False
-    """Whether `authorize` is called for each attempt. A provider whose headers never change leaves it False."""
+    """Whether `authorize` is called for each attempt. A provider with constant headers leaves it False."""
 
     @abstractmethod
     def url(self, request: Request[Any]) -> str:

@@ -1,4 +1,4 @@
-"""Replies with their headers: what `with_raw_response` and `with_streaming_response` return.
+"""Replies with their headers, as `with_raw_response` and `with_streaming_response` return them.
 
 `LegacyAPIResponse` (the reference's name) belongs to `with_raw_response`, `AsyncAPIResponse` and `APIResponse` to
 `with_streaming_response` of the async and of the blocking client.
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class _Response:
-    """What raw replies of both kinds have in common."""
+    """The part that all raw replies share: the head."""
 
     def __init__(self, reply: Reply, retries_taken: int) -> None:
         self._reply = reply
@@ -40,7 +40,7 @@ class _Response:
 
     @property
     def http_request(self) -> HTTPRequest:
-        """What was sent."""
+        """The request, without credentials."""
         return self._reply.request
 
     @property
@@ -50,7 +50,7 @@ class _Response:
 
     @property
     def url(self) -> str:
-        """Where the reply came from."""
+        """The URL of the request."""
         return self._reply.request.url
 
     @property
@@ -60,7 +60,7 @@ class _Response:
 
     @property
     def request_id(self) -> str | None:
-        """The `x-request-id` header, to be named when a problem is reported."""
+        """The `x-request-id` header; name it when you report a problem."""
         return self.headers.get("x-request-id")
 
     @property
@@ -79,7 +79,7 @@ class _Response:
 
 
 class LegacyAPIResponse(_Response, Generic[T]):
-    """A reply with its headers, whose body was read: what `with_raw_response` gives. `parse()` has the usual result."""
+    """A reply with its headers, as `with_raw_response` returns it. `parse()` returns the method's usual result."""
 
     def __init__(self, reply: Reply, content: bytes, parse: Callable[[Any], T], retries_taken: int) -> None:
         super().__init__(reply, retries_taken)
@@ -88,7 +88,7 @@ class LegacyAPIResponse(_Response, Generic[T]):
         self._parsed: dict[Any, Any] = {}
 
     def parse(self, *, to: Any = None) -> T:
-        """What the plain method returns; `to` names another type. Raises APIResponseValidationError."""
+        """Returns the method's usual result, or the body as the type `to`. Raises APIResponseValidationError."""
         if to not in self._parsed:
             self._parsed[to] = self._parse(to)
         return cast("T", self._parsed[to])
@@ -104,21 +104,21 @@ class LegacyAPIResponse(_Response, Generic[T]):
         return self.content.decode(charset_of(self.headers), "replace")
 
     def json(self) -> Any:
-        """The body's JSON, as plain values. Raises ValueError where it is none."""
+        """Returns the body's JSON as plain values. Raises ValueError for a body that is no JSON."""
         return parse_json(self.content)
 
     def read(self) -> bytes:
-        """The body."""
+        """Returns the body."""
         return self.content
 
 
 class _Body:
-    """Reading a body piece by piece, whoever owns it."""
+    """The methods that read a body piece by piece."""
 
     _reply: Reply
 
     async def iter_raw(self) -> AsyncIterator[bytes]:
-        """The body in pieces as they arrive; closing the iterator early drops the connection."""
+        """Yields the body in pieces as they arrive. Closing the iterator early drops the connection."""
         try:
             while piece := await self._reply.read_some():
                 yield piece
@@ -126,7 +126,7 @@ class _Body:
             self._reply.close()
 
     async def iter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
-        """The body in pieces of `chunk_size` bytes (the last may be shorter), or as they arrive."""
+        """Yields the body in pieces of `chunk_size` bytes (the last may be shorter), or as they arrive."""
         if chunk_size is not None and chunk_size < 1:
             raise ValueError("chunk_size must be at least 1")
         pieces = self.iter_raw()
@@ -149,7 +149,7 @@ class _Body:
             await cast("Any", pieces).aclose()
 
     async def iter_text(self, chunk_size: int | None = None) -> AsyncIterator[str]:
-        """The body as text, by its charset, in pieces of `chunk_size` bytes or as they arrive."""
+        """Yields the body as text by its charset, in pieces of `chunk_size` bytes or as they arrive."""
         decoder = codecs.getincrementaldecoder(charset_of(self._reply.headers))("replace")
         pieces = self.iter_bytes(chunk_size)
         try:
@@ -162,12 +162,12 @@ class _Body:
             await cast("Any", pieces).aclose()
 
     async def iter_lines(self) -> AsyncIterator[str]:
-        """The body's lines, without their ends (LF, CR or CRLF)."""
+        """Yields the body's lines without their ends (LF, CR or CRLF)."""
         rest = ""
         texts = self.iter_text()
         try:
             async for text in texts:
-                # A CR at the very end may be half of a CRLF: it waits for what follows.
+                # A CR at the end may be half of a CRLF: it is held back until the next piece.
                 held = "\r" if text.endswith("\r") else ""
                 lines = (rest + text[: len(text) - len(held)]).replace("\r\n", "\n").replace("\r", "\n").split("\n")
                 rest = lines.pop() + held
@@ -179,7 +179,7 @@ class _Body:
             await cast("Any", texts).aclose()
 
     async def stream_to_file(self, file: str | PathLike[str], *, chunk_size: int | None = None) -> None:
-        """Write the body to a file piece by piece, without blocking the event loop and without holding it in memory."""
+        """Writes the body to a file piece by piece, without blocking the loop or holding the body in memory."""
         import aiofiles
 
         async with aiofiles.open(file, "wb") as out:
@@ -188,9 +188,9 @@ class _Body:
 
 
 class AsyncAPIResponse(_Response, _Body, Generic[T]):
-    """A reply whose body has not been read: what `with_streaming_response` gives.
+    """A reply with its body unread, as `with_streaming_response` returns it.
 
-    `parse()`, `read()`, `text()` and `json()` read it whole; `iter_bytes` and its kin as it arrives.
+    `parse()`, `read()`, `text()` and `json()` read the whole body; `iter_bytes` and the like yield it as it arrives.
     """
 
     def __init__(self, reply: Reply, parse: Callable[[bytes | None, Any], Awaitable[T]], retries_taken: int) -> None:
@@ -199,30 +199,30 @@ class AsyncAPIResponse(_Response, _Body, Generic[T]):
         self._content: bytes | None = None
 
     async def read(self) -> bytes:
-        """The body, read whole; once read it is kept."""
+        """Returns the whole body, which is kept for further calls."""
         if self._content is None:
             self._content = await self._reply.read()
         return self._content
 
     async def parse(self, *, to: Any = None) -> T:
-        """What the plain method returns; `to` names another type. Raises APIResponseValidationError."""
+        """Returns the method's usual result, or the body as the type `to`. Raises APIResponseValidationError."""
         return await self._parse(self._content, to)
 
     async def text(self) -> str:
-        """The body as text."""
+        """Returns the body as text."""
         return (await self.read()).decode(charset_of(self.headers), "replace")
 
     async def json(self) -> Any:
-        """The body's JSON, as plain values. Raises ValueError where it is none."""
+        """Returns the body's JSON as plain values. Raises ValueError for a body that is no JSON."""
         return parse_json(await self.read())
 
     async def close(self) -> None:
-        """Drop the connection unless the body was read."""
+        """Drops the connection unless the body was read."""
         self._reply.close()
 
 
 class APIResponse(_Response, Generic[T]):
-    """The same in the blocking client: what `with_streaming_response` gives there, on the loop that `lease` holds."""
+    """The blocking form of `AsyncAPIResponse`; `lease` holds the loop on which it reads."""
 
     def __init__(self, response: AsyncAPIResponse[T], lease: HeldLoop, parsed: Callable[[T], T]) -> None:
         super().__init__(cast("Any", response)._reply, response.retries_taken)
@@ -231,42 +231,42 @@ class APIResponse(_Response, Generic[T]):
         self._parsed = parsed
 
     def read(self) -> bytes:
-        """The body, read whole; once read it is kept."""
+        """Returns the whole body, which is kept for further calls."""
         return self._lease.run(self._response.read())
 
     def parse(self, *, to: Any = None) -> T:
-        """What the plain method returns; `to` names another type. Raises APIResponseValidationError."""
+        """Returns the method's usual result, or the body as the type `to`. Raises APIResponseValidationError."""
         return self._parsed(self._lease.run(self._response.parse(to=to)))
 
     def text(self) -> str:
-        """The body as text."""
+        """Returns the body as text."""
         return self._lease.run(self._response.text())
 
     def json(self) -> Any:
-        """The body's JSON, as plain values. Raises ValueError where it is none."""
+        """Returns the body's JSON as plain values. Raises ValueError for a body that is no JSON."""
         return self._lease.run(self._response.json())
 
     def iter_raw(self) -> Iterator[bytes]:
-        """The body in pieces as they arrive; closing the iterator early drops the connection."""
+        """Yields the body in pieces as they arrive. Closing the iterator early drops the connection."""
         return self._lease.iterate(self._response.iter_raw())
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        """The body in pieces of `chunk_size` bytes (the last may be shorter), or as they arrive."""
+        """Yields the body in pieces of `chunk_size` bytes (the last may be shorter), or as they arrive."""
         return self._lease.iterate(self._response.iter_bytes(chunk_size))
 
     def iter_text(self, chunk_size: int | None = None) -> Iterator[str]:
-        """The body as text, by its charset, in pieces of `chunk_size` bytes or as they arrive."""
+        """Yields the body as text by its charset, in pieces of `chunk_size` bytes or as they arrive."""
         return self._lease.iterate(self._response.iter_text(chunk_size))
 
     def iter_lines(self) -> Iterator[str]:
-        """The body's lines, without their ends (LF, CR or CRLF)."""
+        """Yields the body's lines without their ends (LF, CR or CRLF)."""
         return self._lease.iterate(self._response.iter_lines())
 
     def stream_to_file(self, file: str | PathLike[str], *, chunk_size: int | None = None) -> None:
-        """Write the body to a file piece by piece, without holding it in memory."""
+        """Writes the body to a file piece by piece, without holding it in memory."""
         self._lease.run(self._response.stream_to_file(file, chunk_size=chunk_size))
 
     def close(self) -> None:
-        """Drop the connection unless the body was read."""
+        """Drops the connection unless the body was read."""
         self._reply.close()
         self._lease.release()

@@ -101,7 +101,7 @@ def response_of(reply: Reply, content: bytes, taken: int = 0) -> HTTPResponse:
 
 
 async def status_error(request: Request[Any], reply: Reply, taken: int) -> APIError:
-    """Reads the body of a reply whose status is no success, and returns its error.
+    """Reads the body of a reply with a status outside 2xx, and returns its error.
 
     A 3xx reply gets here if it names no location, or is the last of too many.
     """

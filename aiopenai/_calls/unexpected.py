@@ -32,7 +32,7 @@ _ABOUT_THE_CALL = frozenset({"id", "object", "created", "created_at", "model", "
 def unexpected_reply(
     response: HTTPResponse, *, wanted: str = "a JSON object", body: Any = None, cause: Exception | None = None
 ) -> APIError:
-    """Returns the error for a 2xx reply that is not what was `wanted`.
+    """Returns the error for a 2xx reply of another kind than `wanted`.
 
     The result is an APIError with the server's message if the reply carries an error, as JSON or as an event of a
     stream. `body` is that error if it is known already. Else the result is an APIResponseValidationError, which names
@@ -108,7 +108,7 @@ def _error_in(response: HTTPResponse) -> Any:
     content = response.content
     if len(content) > _MAX_ERROR_BYTES:
         return None
-    # Whatever the content type says: some servers label a JSON error as an event stream.
+    # Under any content type: some servers label a JSON error as an event stream.
     plain = _json(content)
     if plain is not None or not _is_event_stream(response):
         return error_of(plain)

@@ -230,7 +230,7 @@ class BaseClient(Sending, Resource):
 
     @property
     def timeout(self) -> Timeout:
-        """The timeouts of an attempt whose call sets none."""
+        """The timeouts of the attempts, unless the call sets its own."""
         return self._configuration.timeout
 
     @timeout.setter
@@ -342,7 +342,7 @@ class BaseClient(Sending, Resource):
 
     @property
     def resources(self) -> AsyncResources:
-        """The resources whose methods are coroutines, in both clients: the ones that helpers call."""
+        """The resources with coroutine methods, in both clients: helpers call these."""
         return cast("AsyncResources", self._asynchronous())
 
     def run(self, coroutine: Coroutine[Any, Any, T]) -> T:

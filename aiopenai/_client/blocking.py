@@ -151,7 +151,7 @@ class OpenAI(BaseClient, Verbs, Resources):
 
 
 def _blocking_form(request: Request[T]) -> Request[T]:
-    """Returns a request whose reply is of the blocking kind: its pages and its stream are read without `await`."""
+    """Returns a request for a reply of the blocking kind: its pages and its stream are read without `await`."""
     endpoint = request.endpoint
     if endpoint.page is None and not request.stream:
         return request

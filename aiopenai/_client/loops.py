@@ -3,7 +3,7 @@
 A thread runs a loop itself, for one call at a time: `run_until_complete` costs 8 us, a hop to the thread of another
 loop 40 to 80. Between calls the loop lies idle with its open connections. Loops are lent last in, first out: one thread
 always gets the same loop, 32 threads get 32, and a short-lived thread finds warm connections. A stream keeps its loop
-until it ends. In a thread whose own loop is running, as in a notebook, the call hops to another thread.
+until it ends. In a thread with a running loop, as in a notebook, the call hops to another thread.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ T = TypeVar("T")
 
 # Idle loops, each with its connections, that are kept after a burst of threads; the reference keeps 100 connections.
 MAX_IDLE = 100
-# The time that a broken-off call may take to close what it has opened.
+# The time that a broken-off call may take to close its connection.
 _GRACE_SECONDS = 1.0
-# Threads for calls from threads whose own loop is running. Each such thread waits for its call, so few are busy.
+# Threads for calls from threads with a running loop. Each such thread waits for its call, so few are busy.
 _MAX_THREADS = 256
 
 
@@ -288,7 +288,7 @@ def _ignore(_loop: object, _context: object) -> None:
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
-    """Returns a loop for a real thread, also under gevent, whose selectors and threads belong to greenlets."""
+    """Returns a loop for a real thread. Under gevent, the default selectors and threads are those of greenlets."""
     if not _patched_by_gevent():
         return asyncio.new_event_loop()
     selector: Any = sys.modules["gevent.monkey"].get_original("selectors", "DefaultSelector")

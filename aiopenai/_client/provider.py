@@ -67,7 +67,7 @@ class OpenAIProvider(Provider):
             kind = type(found).__name__
             del found
             raise OpenAIError(f"The api_key function must return a non-empty str, not {kind}")
-        # Each attempt uses the answer that it has got, whatever other attempts get meanwhile.
+        # Each attempt uses its own answer: other attempts may get another one meanwhile.
         self.key = key = Secret(found)
         del found
         if self._takes_key(attempt.endpoint) and not self._login.value and "authorization" not in attempt.chosen:

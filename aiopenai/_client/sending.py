@@ -1,4 +1,4 @@
-"""The sending of requests on the running event loop, whatever the client.
+"""The sending of requests on the running event loop, for both clients.
 
 A call goes: resource method -> `Request` -> `prepare` -> `Attempts` -> transport (one attempt) -> codec -> reply.
 """
@@ -75,7 +75,7 @@ class Sending(Hooked):
     async def attempt(self, request: Request[T], *, taken: int = 0) -> LegacyAPIResponse[T]:
         """Sends a request once, after `taken` other attempts, for a caller with retry rules of its own.
 
-        Hooks see it as a call of its own. Raises APIStatusError, APIConnectionError and APITimeoutError, whose
+        Hooks see it as a call of its own. Raises APIStatusError, APIConnectionError and APITimeoutError; their
         `replayable` tells whether the request can be sent again.
         """
         call = self._prepare(request, once=True)

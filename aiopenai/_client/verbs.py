@@ -1,4 +1,4 @@
-"""Requests that the resources do not have: `client.get(path, cast_to=...)` and its kin."""
+"""The low-level verbs, for requests without a resource method: `client.get(path, cast_to=...)` and the like."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class AsyncVerbs(Resource):
     """The low-level verbs of both clients: coroutines of the reply, or the reply.
 
     `path` is below the base URL, or absolute; `cast_to` the type of the reply: a reply type, `str`, `bytes`,
-    `HTTPResponse`, a dict, or a pydantic model. `options` is the reference's dict of request options, for which the
-    keyword arguments of every call do as well.
+    `HTTPResponse`, a dict, or a pydantic model. `options` is the reference's dict of request options; the keyword
+    arguments of every call do the same.
     """
 
     @overload
