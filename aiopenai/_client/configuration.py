@@ -47,7 +47,7 @@ DataResidency: TypeAlias = Literal["global", "us", "eu", "ae", "au", "in", "jp"]
 DEFAULT_BASE_URL = "https://api.openai.com/v1"
 _REGIONS = {region: f"https://{region}.api.openai.com/v1" for region in ("us", "eu", "ae", "au", "in", "jp")}
 _REGIONS["global"] = DEFAULT_BASE_URL
-# The signs that stay as they are in a path and in a query (RFC 3986, sections 3.3 and 3.4); "%" begins what is encoded already.
+# Signs that stay as they are in a path and in a query (RFC 3986, sections 3.3 and 3.4). "%" begins an encoded one.
 _PATH_SAFE = "/%:@!$&'()*+,;=~"
 _QUERY_SAFE = _PATH_SAFE + "?"
 

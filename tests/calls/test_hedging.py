@@ -86,7 +86,7 @@ class TestHedge:
         client, policy = hedged(client, after="p95")
         server.fault(delay=0.3)
         await client.chat.completions.create(**chat)
-        # Nobody knows yet what is usual.
+        # Too few latencies are known for a percentile.
         assert policy.extra == 0
         for _ in range(40):
             await client.chat.completions.create(**chat)
@@ -197,3 +197,147 @@ async def test_a_cancellation_that_is_swallowed_is_told_again() -> None:
     await asyncio.sleep(0)
     await asyncio.wait_for(cancelled([task]), 5)
     assert task.cancelled()
+
+
+class TestRaces:
+    """The policy by itself, with attempts that a test controls."""
+
+    @staticmethod
+    async def race(policy: HedgePolicy, *attempts: Any, kind: str = "GET /x") -> tuple[Any, list[Any]]:
+        """Returns the result, and the results that were discarded."""
+        discarded: list[Any] = []
+        pending = iter(attempts)
+
+        def attempt() -> Any:
+            return next(pending)()
+
+        return await policy.race(kind, attempt, discarded.append), discarded
+
+    async def test_the_loser_is_cancelled(self) -> None:
+        ended: list[str] = []
+
+        async def slow() -> str:
+            try:
+                await asyncio.sleep(30)
+            finally:
+                ended.append("slow")
+            return "slow"
+
+        async def quick() -> str:
+            return "quick"
+
+        policy = HedgePolicy(after=0, max_extra=1)
+        assert await self.race(policy, slow, quick) == ("quick", [])
+        assert ended == ["slow"]
+        assert (policy.calls, policy.extra) == (1, 1)
+
+    async def test_a_loser_with_a_reply_is_closed(self) -> None:
+        gate = asyncio.Event()
+
+        async def first() -> str:
+            await gate.wait()
+            return "first"
+
+        async def second() -> str:
+            gate.set()
+            return "second"
+
+        async def stubborn() -> str:
+            try:
+                await gate.wait()
+            except asyncio.CancelledError:
+                return "too late"
+            return "in time"
+
+        policy = HedgePolicy(after=0, max_extra=1)
+        found, discarded = await self.race(policy, first, second)
+        assert {found, *discarded} <= {"first", "second"}
+        gate.clear()
+
+        async def winner() -> str:
+            return "winner"
+
+        assert await self.race(policy, stubborn, winner) == ("winner", ["too late"])
+
+    async def test_both_fail(self) -> None:
+        async def late() -> None:
+            await asyncio.sleep(0.01)
+            raise ValueError("late")
+
+        async def soon() -> None:
+            raise ValueError("soon")
+
+        with pytest.raises(ValueError, match="late"):
+            await self.race(HedgePolicy(after=0, max_extra=1), late, soon)
+
+    async def test_a_failure_waits_for_the_other(self) -> None:
+        gate = asyncio.Event()
+
+        async def fails() -> str:
+            await gate.wait()
+            raise ValueError
+
+        async def answers() -> str:
+            gate.set()
+            await asyncio.sleep(0.01)
+            return "reply"
+
+        assert await self.race(HedgePolicy(after=0, max_extra=1), fails, answers) == ("reply", [])
+
+    async def test_the_budget_is_not_overdrawn(self) -> None:
+        """Many late calls at once share the credit: it is looked at again when each of them is late."""
+        gate = asyncio.Event()
+        begun = 0
+
+        async def attempt() -> None:
+            nonlocal begun
+            begun += 1
+            await gate.wait()
+
+        policy = HedgePolicy(after=0.01, max_extra=0.125)
+        calls = [asyncio.ensure_future(policy.race("GET /x", attempt, lambda _: None)) for _ in range(48)]
+        await asyncio.sleep(0.1)
+        gate.set()
+        await asyncio.gather(*calls)
+        assert policy.extra == 6
+        assert begun == 54
+
+    async def test_the_credit_is_bounded(self) -> None:
+        async def quick() -> None:
+            pass
+
+        policy = HedgePolicy(after=30, max_extra=1)
+        for _ in range(100):
+            await policy.race("GET /x", quick, lambda _: None)
+        gate = asyncio.Event()
+        policy._seconds, policy.max_extra = 0.0, 0.0
+        calls = [asyncio.ensure_future(policy.race("GET /x", gate.wait, lambda _: None)) for _ in range(40)]
+        await asyncio.sleep(0.05)
+        gate.set()
+        await asyncio.gather(*calls)
+        assert policy.extra == 10
+
+    async def test_kinds_are_bounded(self) -> None:
+        async def quick() -> None:
+            pass
+
+        policy = HedgePolicy()
+        for number in range(1_100):
+            await policy.race(f"GET /{number}", quick, lambda _: None)
+        assert len(policy._kinds) <= 1_001
+
+    async def test_a_cancelled_race_leaves_nothing(self) -> None:
+        ended: list[int] = []
+
+        async def slow() -> None:
+            try:
+                await asyncio.sleep(30)
+            finally:
+                ended.append(1)
+
+        task = asyncio.ensure_future(HedgePolicy(after=0, max_extra=1).race("GET /x", slow, lambda _: None))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert ended == [1, 1]

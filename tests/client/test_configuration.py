@@ -1,0 +1,181 @@
+"""The configuration: options are checked once, and a changed option starts with new caches."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aiopenai import AsyncOpenAI, OpenAI, OpenAIError, Timeout
+from aiopenai._base.secret import Secret
+from aiopenai._client.configuration import BaseURL, Configuration, basic_authorization, checked_key
+from aiopenai.testing import Server
+
+
+class TestBaseURL:
+    @pytest.mark.parametrize(
+        ("given", "root", "query", "login"),
+        [
+            ("http://h", "http://h", "", ""),
+            ("https://h:8443/v1/", "https://h:8443/v1", "", ""),
+            ("  https://h/v1 \n", "https://h/v1", "", ""),
+            ("https://h/a b/v1", "https://h/a%20b/v1", "", ""),
+            ("https://h/größe/v1", "https://h/gr%C3%B6%C3%9Fe/v1", "", ""),
+            ("https://h/a%2Fb/v1", "https://h/a%2Fb/v1", "", ""),
+            ("https://h/v1?api-version=1 2&é=1", "https://h/v1", "api-version=1%202&%C3%A9=1", ""),
+            ("https://bücher.example/v1", "https://xn--bcher-kva.example/v1", "", ""),
+            ("http://user:p%40ss@h/v1", "http://h/v1", "", "user:p%40ss"),
+            ("http://[::1]:8000/v1", "http://[::1]:8000/v1", "", ""),
+            ("HTTP://h/v1", "http://h/v1", "", ""),
+            ("http://h/v1/#fragment", "http://h/v1", "", ""),
+        ],
+    )
+    def test_forms(self, given: str, root: str, query: str, login: str) -> None:
+        found = BaseURL.of(given)
+        assert (found.root, found.query, found.login.value) == (root, query, login)
+        assert BaseURL.of(found.whole) == found
+        assert found.public.endswith("/")
+
+    @pytest.mark.parametrize(
+        "given",
+        ["", "h/v1", "ftp://h", "http://", "http://a b/v1", "http://h:99999/", "http://h:x/", "http://a\tb\x00/", 7],
+    )
+    def test_other_values(self, given: Any) -> None:
+        with pytest.raises(ValueError, match="base_url must be an http or https URL"):
+            BaseURL.of(given)
+
+    @pytest.mark.parametrize("given", ["user:hunter2@h", "ftp://user:hunter2@h/v1", "http://user:hun@ter2:x@h:y/v1"])
+    def test_no_password_is_shown(self, given: str) -> None:
+        with pytest.raises(ValueError, match="base_url") as caught:
+            BaseURL.of(given)
+        assert "ter2" not in str(caught.value)
+
+    @given(st.text(max_size=30))
+    def test_any_path(self, path: str) -> None:
+        try:
+            found = BaseURL.of(f"http://h/{path}")
+        except ValueError:
+            return
+        assert found.root.isascii()
+        assert " " not in found.root
+        assert BaseURL.of(found.whole) == found
+
+    async def test_it_is_sent_so(self, server: Server) -> None:
+        async with AsyncOpenAI(api_key="k", base_url=f" {server.base_url}/ä b ") as client:
+            with pytest.raises(Exception, match="404"):
+                await client.models.list()
+        assert server.request_count == 1
+
+
+class TestOptions:
+    """Public attributes: setting one replaces the configuration."""
+
+    @pytest.mark.parametrize(
+        ("name", "value", "found"),
+        [
+            ("api_key", "sk-new", "sk-new"),
+            ("admin_api_key", "sk-admin", "sk-admin"),
+            ("admin_api_key", None, None),
+            ("organization", "org-new", "org-new"),
+            ("project", None, None),
+            ("webhook_secret", "whsec", "whsec"),
+            ("websocket_base_url", "ws://h", "ws://h"),
+            ("base_url", "http://new/v2", "http://new/v2/"),
+            ("timeout", 7, Timeout(7)),
+            ("timeout", None, Timeout(None)),
+            ("max_retries", 5, 5),
+        ],
+    )
+    @pytest.mark.parametrize("cls", [AsyncOpenAI, OpenAI])
+    def test_setting(self, cls: Any, name: str, value: Any, found: Any) -> None:
+        client = cls(api_key="k", organization="o", project="p", max_retries=1)
+        before, blocks = client._configuration, client._attempts
+        setattr(client, name, value)
+        assert getattr(client, name) == found
+        assert client._configuration is not before
+        assert client._attempts is not blocks
+        assert getattr(client.copy(), name) == found
+        others = {"api_key", "organization", "project", "max_retries"} - {name}
+        assert all(
+            getattr(client, each) == getattr(cls(api_key="k", organization="o", project="p", max_retries=1), each)
+            for each in others
+        )
+
+    @pytest.mark.parametrize(
+        ("name", "value", "error"),
+        [
+            ("api_key", b"k", TypeError),
+            ("admin_api_key", 1, TypeError),
+            ("webhook_secret", object(), TypeError),
+            ("base_url", "h", ValueError),
+            ("timeout", "5", TypeError),
+            ("timeout", -1, ValueError),
+            ("max_retries", -1, ValueError),
+            ("max_retries", None, TypeError),
+        ],
+        ids=range(8),
+    )
+    def test_wrong_values_change_nothing(self, name: str, value: Any, error: type[Exception]) -> None:
+        client = AsyncOpenAI(api_key="k")
+        before = client._configuration
+        with pytest.raises(error, match=name):
+            setattr(client, name, value)
+        assert client._configuration is before
+
+    async def test_they_count_from_the_next_call_on(self, server: Server) -> None:
+        async with AsyncOpenAI(api_key="k1", base_url=server.base_url) as client:
+            await client.models.list()
+            client.organization, client.project = "org-1", "proj-1"
+            await client.models.list()
+            client.organization = None
+            client.api_key = "k2"
+            await client.models.list()
+        seen = [
+            (r.headers["authorization"], r.headers.get("openai-organization"), r.headers.get("openai-project"))
+            for r in server.journal
+        ]
+        assert seen == [("Bearer k1", None, None), ("Bearer k1", "org-1", "proj-1"), ("Bearer k2", None, "proj-1")]
+
+    async def test_a_copy_keeps_its_own(self, server: Server) -> None:
+        async with AsyncOpenAI(api_key="k1", base_url=server.base_url) as client:
+            twin = client.copy()
+            client.api_key = "k2"
+            await twin.models.list()
+        assert server.journal[-1].headers["authorization"] == "Bearer k1"
+
+    async def test_a_key_that_is_set_replaces_a_function(self, server: Server) -> None:
+        async with AsyncOpenAI(api_key=lambda: "asked", base_url=server.base_url) as client:
+            await client.models.list()
+            assert client.api_key == "asked"
+            client.api_key = "fixed"
+            await client.models.list()
+            client.api_key = lambda: "again"  # type: ignore[assignment,method-assign]
+            await client.models.list()
+        assert [r.headers["authorization"] for r in server.journal] == [
+            f"Bearer {k}" for k in ("asked", "fixed", "again")
+        ]
+
+    def test_an_option_on_the_class(self) -> None:
+        assert AsyncOpenAI.max_retries is not None
+
+
+class TestConfiguration:
+    def test_it_is_immutable(self) -> None:
+        configuration = Configuration()
+        with pytest.raises(AttributeError):
+            configuration.max_retries = 3  # type: ignore[misc]
+
+    def test_no_credentials(self) -> None:
+        with pytest.raises(OpenAIError, match="OPENAI_ADMIN_KEY"):
+            AsyncOpenAI()
+
+    def test_keys(self) -> None:
+        assert checked_key("api_key", None) == Secret("")
+        assert checked_key("api_key", "k") == Secret("k")
+        assert checked_key("api_key", Secret("k")) == Secret("k")
+        assert callable(checked_key("api_key", lambda: "k"))
+
+    def test_basic_authorization(self) -> None:
+        assert basic_authorization("us%40er:pa%3Ass") == "Basic dXNAZXI6cGE6c3M="
