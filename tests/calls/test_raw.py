@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from aiopenai import APIConnectionError, APIResponseValidationError, APITimeoutError, AsyncOpenAI, Timeout
-from aiopenai._calls.binary import HttpxBinaryResponseContent
 from aiopenai._calls.raw import LegacyAPIResponse
 from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse, charset_of
 from aiopenai.testing import Server
@@ -119,45 +118,6 @@ class TestRaw:
         server.reply_with("/files/f/content", b"\xe9", content_type="text/plain; charset=iso-8859-1")
         raw = await client.files.with_raw_response.content("f")
         assert raw.text == "\u00e9"
-
-
-@pytest.mark.usefixtures("transport")
-class TestBinary:
-    @pytest.fixture
-    async def content(self, client: AsyncOpenAI, server: Server) -> HttpxBinaryResponseContent:
-        server.reply_with("/files/f/content", CONTENT, content_type="application/octet-stream")
-        return await client.files.content("f")
-
-    async def test_reading(self, content: HttpxBinaryResponseContent) -> None:
-        assert content.content == content.read() == await content.aread() == CONTENT
-        assert b"".join(content.iter_bytes()) == CONTENT
-        assert [len(piece) for piece in content.iter_bytes(100_000)] == [100_000, 100_000, 56_000]
-        assert b"".join([piece async for piece in content.aiter_bytes(7_000)]) == CONTENT
-        assert b"".join(content.iter_raw(7_000)) == b"".join([piece async for piece in content.aiter_raw()]) == CONTENT
-        texts = [*content.iter_text(7_000)]
-        assert "".join(texts) == "".join([piece async for piece in content.aiter_text()]) == content.text
-        assert len(texts[0]) == 7_000
-        assert content.response.status_code == 200
-        content.close()
-        await content.aclose()
-        with content as same:
-            assert same is content
-
-    async def test_to_files(self, content: HttpxBinaryResponseContent, tmp_path: Path) -> None:
-        content.write_to_file(tmp_path / "a")
-        content.stream_to_file(str(tmp_path / "b"), chunk_size=1000)
-        await content.astream_to_file(tmp_path / "c", chunk_size=999)
-        assert {(tmp_path / name).read_bytes() for name in "abc"} == {CONTENT}
-
-    async def test_text(self, client: AsyncOpenAI, server: Server) -> None:
-        server.reply_with("/files/f/content", LINES.encode())
-        content = await client.files.content("f")
-        assert content.text == LINES
-        assert content.encoding == "utf-8"
-        assert list(content.iter_lines()) == [line async for line in content.aiter_lines()]
-        assert list(content.iter_lines()) == ["one", "two", "thr\u00e9e", "", "five"]
-        server.reply_with("/files/f/content", b'{"a": 1}')
-        assert (await client.files.content("f")).json() == {"a": 1}
 
 
 @pytest.mark.usefixtures("transport")

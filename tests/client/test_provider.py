@@ -1,0 +1,129 @@
+"""OpenAI's own keys as a provider."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aiopenai import OpenAIError
+from aiopenai._base.secret import Secret
+from aiopenai._calls.provider import Attempt, Provider
+from aiopenai._calls.request import Endpoint, Request
+from aiopenai._client.configuration import BaseURL, Configuration
+from aiopenai._client.provider import OpenAIProvider
+
+
+def provider(**options: Any) -> OpenAIProvider:
+    return OpenAIProvider(Configuration(**options))
+
+
+def endpoint(security: Any = "bearer", path: str = "/x") -> Endpoint:
+    return Endpoint(method="GET", path=path, security=security)
+
+
+class TestURL:
+    @pytest.mark.parametrize(
+        ("path", "url"),
+        [
+            ("/x", "http://h/v1/x"),
+            ("x", "http://h/v1/x"),
+            ("http://other/x", "http://other/x"),
+            ("https://other/x", "https://other/x"),
+            ("httpx", "http://h/v1/httpx"),
+        ],
+    )
+    def test_paths(self, path: str, url: str) -> None:
+        own = provider(base_url=BaseURL.of("http://user:pw@h/v1/"))
+        assert own.root == "http://h/v1"
+        assert own.url(Request(endpoint=endpoint(), path=path)) == url
+
+
+class TestHeaders:
+    @pytest.mark.parametrize(
+        ("security", "key", "admin", "sent"),
+        [
+            ("bearer", "k", "a", "Bearer k"),
+            ("admin", "k", "a", "Bearer a"),
+            ("any", "k", "a", "Bearer k"),
+            ("any", "", "a", "Bearer a"),
+            ("bearer", "", "a", None),
+            ("admin", "k", None, None),
+            ("any", "", None, None),
+        ],
+    )
+    def test_keys(self, security: Any, key: str, admin: str | None, sent: str | None) -> None:
+        own = provider(api_key=Secret(key), admin_api_key=None if admin is None else Secret(admin))
+        assert own.headers(endpoint(security)).get("Authorization") == sent
+        assert not own.authorizes
+
+    def test_a_login_comes_first(self) -> None:
+        own = provider(api_key=Secret("k"), base_url=BaseURL.of("http://us%40er:pw@h"))
+        assert own.headers(endpoint())["Authorization"] == "Basic dXNAZXI6cHc="
+
+    def test_a_key_of_a_function_comes_later(self) -> None:
+        own = provider(api_key=lambda: "k", admin_api_key=Secret("a"))
+        assert own.authorizes
+        assert own.headers(endpoint()) == {}
+        assert own.headers(endpoint("any")) == {"Authorization": "Bearer a"}
+
+
+class TestRequire:
+    def test_the_missing_key_is_named(self) -> None:
+        for security, name in (("bearer", "OPENAI_API_KEY"), ("any", "OPENAI_API_KEY"), ("admin", "OPENAI_ADMIN_KEY")):
+            with pytest.raises(OpenAIError, match=rf"GET /x needs .*{name}"):
+                provider().require(endpoint(security))
+        provider(enforce_credentials=False).require(endpoint())
+
+
+class TestAuthorize:
+    async def authorized(self, own: OpenAIProvider, security: Any = "bearer", chosen: Any = ()) -> dict[str, str]:
+        attempt = Attempt(endpoint(security), "http://h/x", {}, None, frozenset(chosen))
+        await own.authorize(attempt)
+        return attempt.headers
+
+    async def test_functions(self) -> None:
+        async def later() -> str:
+            return "later"
+
+        assert await self.authorized(provider(api_key=lambda: "now")) == {"Authorization": "Bearer now"}
+        own = provider(api_key=later)
+        assert await self.authorized(own) == {"Authorization": "Bearer later"}
+        assert own.key == Secret("later")
+
+    async def test_it_leaves_other_credentials_alone(self) -> None:
+        own = provider(api_key=lambda: "k")
+        assert await self.authorized(own, "admin") == {}
+        assert await self.authorized(own, chosen=["authorization"]) == {}
+        login = provider(api_key=lambda: "k", base_url=BaseURL.of("http://u:p@h"))
+        assert await self.authorized(login) == {}
+
+    @pytest.mark.parametrize("bad", ["", None, 7, b"key"])
+    async def test_other_results(self, bad: Any) -> None:
+        with pytest.raises(OpenAIError, match="must return a non-empty str"):
+            await self.authorized(provider(api_key=lambda: bad))
+
+    async def test_its_errors_pass(self) -> None:
+        def broken() -> str:
+            raise LookupError("no vault")
+
+        with pytest.raises(LookupError, match="no vault"):
+            await self.authorized(provider(api_key=broken))
+
+
+async def test_a_provider_that_only_says_so() -> None:
+    class Half(Provider):
+        authorizes = True
+
+        def url(self, request: Request[Any]) -> str:
+            return request.path
+
+        def headers(self, endpoint: Endpoint) -> dict[str, str]:
+            return {}
+
+        def require(self, endpoint: Endpoint) -> None:
+            pass
+
+    with pytest.raises(NotImplementedError, match="Half"):
+        await Half().authorize(Attempt(endpoint(), "", {}, None, frozenset()))
+    assert not await Half().renew({})
