@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import aiohttp
 from typing_extensions import override
 
+from aiopenai._base.secret import without_frames
 from aiopenai._base.timeouts import Timeout
 from aiopenai._http.connection import Connection, fail_quietly
 from aiopenai._http.failures import CUT_SHORT
@@ -170,6 +171,8 @@ class Wire(Connection):
         """Fails the exchange if it is not over, and closes the connection."""
         if self.token is not token:
             return
+        # A frame of its traceback would keep all frames below it, and with them the reply that keeps the error.
+        without_frames(error)
         body = self._body
         if body is not None:
             body.set_exception(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import inspect
 import os
@@ -283,6 +284,44 @@ class TestStreams:
         next(stream)
         with ThreadPoolExecutor(1) as pool:
             assert pool.submit(content, stream).result() == "You said: hi"
+
+
+@pytest.mark.usefixtures("transport")
+class TestFreed:
+    """A stream or reply that is dropped gives its loop back at once, without the garbage collector."""
+
+    @pytest.mark.parametrize("how", ["left", "cut and left", "cut", "raw", "unread", "lines", "helper"])
+    def test_loops(self, how: str, client: OpenAI, server: Server) -> None:
+        server.answer = "word " * 400
+        client = client.with_options(max_retries=0)
+
+        def use() -> None:
+            if how.startswith("cut"):
+                server.fault(cut_after=3000)
+            if how == "raw":
+                client.chat.completions.with_raw_response.create(**CHAT, stream=True).parse()
+            elif how in ("unread", "lines"):
+                response = client.chat.completions.with_streaming_response.create(**CHAT).__enter__()
+                next(response.iter_lines() if how == "lines" else response.iter_bytes(3))
+            elif how == "helper":
+                next(iter(client.chat.completions.stream(**CHAT).__enter__()))
+            elif how == "cut":
+                with contextlib.suppress(APIConnectionError):
+                    list(client.chat.completions.create(**CHAT, stream=True))
+            else:
+                next(client.chat.completions.create(**CHAT, stream=True))
+
+        use()
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(10):
+                use()
+                # Here a stream learns that it was cut.
+                client.models.list()
+        finally:
+            gc.enable()
+        assert len(client._runners._made) <= 2
 
 
 class TestThreads:

@@ -11,6 +11,7 @@ import aiohttp.client
 from aiohttp.client_proto import ResponseHandler
 from typing_extensions import override
 
+from aiopenai._base.secret import without_frames
 from aiopenai._http.framing import END_OF_HEAD, INTERIM, salvaged, without_conflict
 
 __all__ = ["Maker", "SessionProtocol", "original_error_of", "pristine", "take_despite_failure"]
@@ -122,7 +123,12 @@ class SessionProtocol(ResponseHandler):
         if self._head:
             head, self._head = self._head, b""
             super().data_received(head)
+        body = self._payload
         super().connection_lost(exc)
+        failure = None if body is None else body.exception()
+        if isinstance(failure, BaseException):
+            # Kept in the body: a frame of its traceback would keep all frames below it, and with them the reply.
+            without_frames(failure)
 
 
 def original_error_of(response: aiohttp.ClientResponse) -> BaseException | None:
