@@ -139,3 +139,32 @@ class TestExtras:
         assert sent(server)["x-stainless-read-timeout"] in ("600", "600.0")
         with pytest.raises(TypeError, match="timeout"):
             await client.chat.completions.create(**chat, timeout="5")
+
+
+class TestPages:
+    """The next page of a list is asked for with the options of the first one."""
+
+    async def test_options_are_kept(self, client: AsyncOpenAI, server: Server) -> None:
+        item = {"id": "a", "object": "file"}
+        server.reply_with("/files", {"data": [item], "has_more": True})
+        options: dict[str, Any] = {"timeout": 12.5, "max_retries": 1, "extra_headers": {"X-A": "1"}}
+        page = await client.files.list(limit=1, extra_query={"q": "1"}, **options)
+        server.fault(status=500, headers={"retry-after-ms": "1"}, times=2)
+        with pytest.raises(aiopenai.InternalServerError):
+            await page.get_next_page()
+        first, second, third = server.journal
+        for request in (first, second, third):
+            assert request.headers["x-stainless-read-timeout"] == "12.5"
+            assert request.headers["x-a"] == "1"
+            assert (request.query["limit"], request.query["q"]) == ("1", "1")
+        assert "after" not in first.query
+        assert second.query["after"] == third.query["after"] == "a"
+
+    def test_in_the_blocking_client(self) -> None:
+        with Server() as server, aiopenai.OpenAI(api_key="k", base_url=server.base_url) as client:
+            server.reply_with("/files", {"data": [{"id": "a"}], "has_more": True})
+            page = client.files.list(timeout=12.5, extra_headers={"X-A": "1"})
+            page.get_next_page()
+            assert server.journal[-1].headers["x-stainless-read-timeout"] == "12.5"
+            assert server.journal[-1].headers["x-a"] == "1"
+            assert server.journal[-1].query["after"] == "a"
