@@ -9,6 +9,7 @@ import logging
 import traceback
 import warnings
 import weakref
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ import tenacity
 import aiopenai
 from aiopenai import APIConnectionError, APIError, APITimeoutError, AsyncOpenAI, HedgePolicy, OpenAI
 from aiopenai._calls.attempts import retried
+from aiopenai._calls.provider import Attempt, Provider
+from aiopenai._calls.request import Endpoint, Request
 from aiopenai._http.messages import HTTPRequest
 from aiopenai.testing import Server
 from tests.conftest import CHAT
@@ -220,3 +223,107 @@ async def test_a_deadline_counts_all_attempts(client: AsyncOpenAI, server: Serve
     with pytest.raises(APITimeoutError, match=r"deadline of 0\.5 s"):
         await client.models.list(deadline=0.5, max_retries=100)
     assert len(server.journal) == 1
+
+
+def always() -> tenacity.AsyncRetrying:
+    """A policy that makes three attempts for any error."""
+    retry = tenacity.retry_if_exception_type(APIError)
+    return tenacity.AsyncRetrying(stop=tenacity.stop_after_attempt(3), wait=tenacity.wait_none(), retry=retry)
+
+
+@pytest.mark.usefixtures("transport")
+class TestPolicies:
+    """Retries by a tenacity policy of the program."""
+
+    async def test_it_retries_as_it_says(self, client: AsyncOpenAI, server: Server) -> None:
+        server.fault(status=400, times=None)
+        often = always()
+        with pytest.raises(aiopenai.BadRequestError):
+            await client.models.list(retry=often, max_retries=0)
+        assert server.request_count == 3
+
+    async def test_neither_a_spent_body_nor_a_closed_client(self, server: Server) -> None:
+        async def pieces() -> Any:
+            yield b"{}"
+
+        client = AsyncOpenAI(api_key="k", base_url=server.base_url, retry=always())
+        server.fault(status=500, times=None)
+        with pytest.raises(aiopenai.InternalServerError) as caught:
+            await client.post("/x", cast_to=object, content=pieces())
+        assert not caught.value.replayable
+        assert server.request_count == 1
+        await client.close()
+        with pytest.raises(APIConnectionError, match="closed"):
+            await client.models.list()
+
+
+class Renewing(Provider):
+    """A provider with tokens that expire."""
+
+    authorizes = True
+    root = ""
+
+    def __init__(self, fresh: bool) -> None:
+        self.token = 0
+        self.fresh = fresh
+
+    def url(self, request: Request[Any]) -> str:
+        return self.root + request.path
+
+    def headers(self, endpoint: Endpoint) -> dict[str, str]:
+        return {}
+
+    def require(self, endpoint: Endpoint) -> None:
+        raise AssertionError("there is a token")
+
+    async def authorize(self, attempt: Attempt) -> None:
+        attempt.headers["Authorization"] = f"Bearer token-{self.token}"
+
+    async def renew(self, headers: Mapping[str, str]) -> bool:
+        assert headers["Authorization"] == f"Bearer token-{self.token}"
+        self.token += 1
+        return self.fresh
+
+
+@pytest.mark.usefixtures("transport")
+class TestRenewal:
+    async def renewed(self, server: Server, fresh: bool, **options: Any) -> tuple[list[str], BaseException | None]:
+        provider = Renewing(fresh)
+        provider.root = server.base_url
+        client = AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=0)
+        client._make_provider = lambda _: provider  # type: ignore[method-assign,assignment]
+        client._reconfigure()
+        error: BaseException | None = None
+        try:
+            await client.post("/x", cast_to=object, **options)
+        except APIError as caught:
+            error = caught
+        await client.close()
+        return [request.headers["authorization"] for request in server.journal], error
+
+    async def test_a_401_is_sent_once_more(self, server: Server) -> None:
+        server.reply_with("/x", {})
+        server.fault(status=401, match="/x")
+        assert await self.renewed(server, True) == (["Bearer token-0", "Bearer token-1"], None)
+
+    async def test_only_once(self, server: Server) -> None:
+        server.fault(status=401, times=None)
+        sent, error = await self.renewed(server, True)
+        assert isinstance(error, aiopenai.AuthenticationError)
+        assert len(sent) == 2
+
+    async def test_not_without_fresh_credentials(self, server: Server) -> None:
+        server.fault(status=401, times=None)
+        assert len((await self.renewed(server, False))[0]) == 1
+
+    async def test_not_with_a_spent_body(self, server: Server) -> None:
+        async def pieces() -> Any:
+            yield b"{}"
+
+        server.fault(status=401, times=None)
+        assert len((await self.renewed(server, True, content=pieces()))[0]) == 1
+
+    async def test_redirects_take_its_headers(self, server: Server) -> None:
+        server.reply_with("/y", {})
+        server.fault(status=307, headers={"location": "/v1/y"}, match="/x")
+        assert await self.renewed(server, True) == (["Bearer token-0", "Bearer token-0"], None)

@@ -109,3 +109,31 @@ async def test_a_missing_admin_key(key: Any, server: Server) -> None:
         with pytest.raises(OpenAIError, match="OPENAI_ADMIN_KEY"):
             await client.admin.organization.projects.list(extra_headers={"X-A": "1"})
     assert server.request_count == 0
+
+
+async def test_headers_of_an_attempt(client: AsyncOpenAI, server: Server) -> None:
+    """Own headers of the call, its idempotency key and its retries stand beside those of the block."""
+    server.fault(status=500, headers={"retry-after-ms": "1"})
+    given: Any = {"Idempotency-Key": "mine", "X-Stainless-Retry-Count": "9", "Accept": omit}
+    await client.models.list(extra_headers=given, idempotency_key="other")
+    for request in server.journal:
+        assert request.headers.getall("idempotency-key") == ["mine"]
+        assert request.headers.getall("x-stainless-retry-count") == ["9"]
+    server.reply_with("/files/f/content", b"x", content_type="application/octet-stream")
+    await client.files.content("f")
+    assert server.journal[-1].headers["accept"] != "application/json"
+    await client.get("models", cast_to=object)
+    await client.get(f"{server.base_url}/models", cast_to=object, timeout=None)
+    assert server.journal[-1].headers["authorization"] == "Bearer sk-test"
+    assert "x-stainless-read-timeout" not in server.journal[-1].headers
+
+
+async def test_another_origin_gets_given_credentials_only(client: AsyncOpenAI) -> None:
+    async with Server() as other:
+        other.reply_with("/x", {})
+        own = client.with_options(default_headers={"Api-Key": "sesame"}, organization="org")
+        await own.get(f"{other.base_url}/x", cast_to=object, extra_headers={"X-Api-Key": "given"})
+        assert other.journal[-1].headers["x-api-key"] == "given"
+        assert not {"authorization", "api-key", "openai-organization"} & {
+            name.lower() for name in other.journal[-1].headers
+        }

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
+import signal
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -214,3 +220,119 @@ def test_an_inherited_loop_is_not_run() -> None:
     # What abandoning says, taken back: this process is no child.
     vars(loop)["_closed"] = False
     loop.close()
+
+
+class TestElsewhere:
+    """Calls that this thread cannot run itself."""
+
+    async def test_an_interrupt_cancels_the_call(self, runners: Runners) -> None:
+        """The thread waits for another one when KeyboardInterrupt comes."""
+        began, ended = threading.Event(), threading.Event()
+
+        async def call() -> None:
+            began.set()
+            try:
+                await asyncio.sleep(30)
+            finally:
+                ended.set()
+
+        def interrupt() -> None:
+            began.wait(timeout=10)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            threading.Thread(target=interrupt).start()
+            with pytest.raises(KeyboardInterrupt):
+                runners.run(call())
+        finally:
+            signal.signal(signal.SIGINT, before)
+        assert await asyncio.to_thread(ended.wait, 10)
+
+    def test_greenlets_use_real_threads(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As with gevent, which is not needed for this."""
+        used: list[int] = []
+
+        class Pool:
+            def apply(self, function: Any, args: Any, kwds: Any) -> Any:
+                with ThreadPoolExecutor(1) as executor:
+                    future = executor.submit(function, *args, **kwds)
+                    used.append(1)
+                    return future.result()
+
+        class Monkey:
+            @staticmethod
+            def is_module_patched(name: str) -> bool:
+                return name == "threading"
+
+            @staticmethod
+            def get_original(module: str, name: str) -> Any:
+                return getattr(sys.modules[module], name)
+
+        monkeypatch.setitem(sys.modules, "gevent.monkey", cast("Any", Monkey))
+        hub = SimpleNamespace(threadpool=Pool())
+        monkeypatch.setitem(sys.modules, "gevent", cast("Any", SimpleNamespace(get_hub=lambda: hub)))
+
+        async def thread() -> tuple[int, int]:
+            # The work of the loop's threads is done where the loop runs.
+            return threading.get_ident(), await asyncio.get_running_loop().run_in_executor(None, threading.get_ident)
+
+        pool = Runners()
+        mine, worker = pool.run(thread())
+        assert mine == worker != threading.get_ident()
+        assert used
+        monkeypatch.undo()
+        pool.close()
+
+
+class TestExit:
+    def test_a_loop_does_the_work_of_threads(self, runners: Runners, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(threading, "main_thread", lambda: SimpleNamespace(is_alive=lambda: False, ident=0))
+
+        def fail_in_thread() -> None:
+            raise LookupError("below")
+
+        async def work() -> int:
+            loop = asyncio.get_running_loop()
+            with pytest.raises(LookupError, match="below"):
+                await loop.run_in_executor(None, fail_in_thread)
+            return await loop.run_in_executor(None, threading.get_ident)
+
+        assert runners.run(work()) == threading.get_ident()
+
+
+def test_a_closed_pool_closes_what_comes_back() -> None:
+    pool = Runners()
+    runner = pool.take()
+    pool.close()
+    pool.give(runner)
+    assert runner.closed
+    pool.give(runner)
+    runner.close()
+
+
+def test_a_run_that_cannot_begin_closes_its_coroutine(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = Runners()
+    monkeypatch.setattr(pool, "take", lambda: 1 / 0)
+    coroutine = loop_of_this()
+    with pytest.raises(ZeroDivisionError):
+        pool.run(coroutine)
+    assert coroutine.cr_frame is None
+
+    runner = Runner()
+    monkeypatch.setattr(runner._loop, "create_task", lambda _: 1 / 0)
+    coroutine = loop_of_this()
+    with pytest.raises(ZeroDivisionError):
+        runner.run(coroutine)
+    assert coroutine.cr_frame is None
+    monkeypatch.undo()
+    runner.close()
+
+
+def test_an_iteration_on_a_loop_that_was_ended(runners: Runners) -> None:
+    pieces, lease = Pieces(), runners.lease()
+    iterator = lease.iterate(pieces())
+    assert next(iterator) == 0
+    lease.release()
+    with pytest.raises(OpenAIError, match="closed"):
+        next(iterator)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 import pytest
 
 import aiopenai
-from aiopenai import (
-    APIConnectionError,
-    AsyncOpenAI,
-    not_given,
-    omit,
-)
+from aiopenai import APIConnectionError, AsyncOpenAI, AsyncStream, CallInfo, Hooks, not_given, omit
+from aiopenai._client.sending import is_stream_class
 from aiopenai.testing import Server
+from aiopenai.types.chat import ChatCompletionChunk
+
+T = TypeVar("T")
 
 
 def make(server: Server, **options: Any) -> AsyncOpenAI:
@@ -168,3 +167,117 @@ class TestPages:
             assert server.journal[-1].headers["x-stainless-read-timeout"] == "12.5"
             assert server.journal[-1].headers["x-a"] == "1"
             assert server.journal[-1].query["after"] == "a"
+
+
+class Told(Hooks):
+    """Hooks that note their names and the state of the call."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+        self.errors: list[Any] = []
+
+    def on_request(self, call: CallInfo) -> None:
+        self.names.append("request")
+
+    def on_response(self, call: CallInfo) -> None:
+        self.names.append("response")
+
+    def on_stream_end(self, call: CallInfo) -> None:
+        self.names.append("end")
+
+    def on_error(self, call: CallInfo) -> None:
+        self.names.append("error")
+        self.errors.append(call.error)
+
+
+@pytest.mark.usefixtures("transport")
+class TestForms:
+    """The forms of a call: plain, raw, unread, once; with and without hooks."""
+
+    @pytest.mark.parametrize("hooked", [False, True])
+    async def test_replies(self, hooked: bool, server: Server, chat: dict[str, Any]) -> None:
+        told = Told()
+        async with make(server, hooks=told if hooked else None) as client:
+            create = client.chat.completions
+            assert (await create.create(**chat)).choices
+            raw = await create.with_raw_response.create(**chat)
+            assert raw.parse().choices
+            assert raw.parse(to=dict)["choices"]
+            async with create.with_streaming_response.create(**chat) as unread:
+                assert (await unread.parse()).choices
+            async with create.with_streaming_response.create(**chat) as unread:
+                await unread.read()
+                assert (await unread.parse(to=dict))["choices"]
+            once = await client.attempt(create.create.request(**chat), taken=3)
+            assert once.retries_taken == 3
+            assert server.journal[-1].headers["x-stainless-retry-count"] == "3"
+        assert told.names == ["request", "response"] * 5 * hooked
+
+    @pytest.mark.parametrize("hooked", [False, True])
+    async def test_streams(self, hooked: bool, server: Server, chat: dict[str, Any]) -> None:
+        told = Told()
+        async with make(server, hooks=told if hooked else None) as client:
+            create = client.chat.completions
+            assert len([event async for event in await create.create(**chat, stream=True)]) > 1
+            raw = await create.with_raw_response.create(**chat, stream=True)
+            stream: Any = raw.parse()
+            assert type(stream) is AsyncStream
+            assert len([event async for event in stream]) > 1
+            raw = await create.with_raw_response.create(**chat, stream=True)
+            assert all([isinstance(event, dict) async for event in cast("Any", raw.parse(to=dict))])
+            raw = await create.with_raw_response.create(**chat, stream=True)
+            mine: Any = raw.parse(to=Mine)
+            assert type(mine) is Mine
+            assert {type(event) async for event in mine} == {ChatCompletionChunk}
+            raw = await create.with_raw_response.create(**chat, stream=True)
+            assert {type(event) async for event in cast("Any", raw.parse(to=Mine[dict]))} == {dict}
+            async with create.with_streaming_response.create(**chat, stream=True) as unread:
+                assert len([event async for event in cast("Any", await unread.parse())]) > 1
+        assert told.names.count("request") == 6 * hooked
+        assert told.names.count("end") == 5 * hooked
+
+    @pytest.mark.parametrize("hooked", [False, True])
+    async def test_errors(self, hooked: bool, server: Server, chat: dict[str, Any]) -> None:
+        told = Told()
+        server.fault(status=400, times=None)
+        async with make(server, hooks=told if hooked else None) as client:
+            create = client.chat.completions
+            with pytest.raises(aiopenai.BadRequestError):
+                await create.create(**chat)
+            with pytest.raises(aiopenai.BadRequestError):
+                await create.with_raw_response.create(**chat)
+            with pytest.raises(aiopenai.BadRequestError):
+                await client.attempt(create.create.request(**chat))
+            with pytest.raises(aiopenai.BadRequestError):
+                async with create.with_streaming_response.create(**chat):
+                    pass
+        assert told.names == ["request", "error"] * 4 * hooked
+        assert all(isinstance(error, aiopenai.BadRequestError) for error in told.errors)
+
+    @pytest.mark.parametrize(("retries", "cuts", "ok"), [(2, 1, True), (2, 3, False), (0, 1, False)])
+    async def test_a_stream_that_breaks_off_before_its_first_event(
+        self, retries: int, cuts: int, ok: bool, server: Server, chat: dict[str, Any]
+    ) -> None:
+        async with make(server, max_retries=retries) as client:
+            await client.models.list()
+            server.clear()
+            server.fault(cut_after=0, times=cuts, match="completions")
+            stream = client.chat.completions.create(**chat, stream=True)
+            if ok:
+                assert len([event async for event in await stream]) > 1
+            else:
+                with pytest.raises(APIConnectionError):
+                    _ = [event async for event in await stream]
+        assert len(server.journal) == min(cuts, retries + 1) + ok
+
+
+class Mine(AsyncStream[T], Generic[T]):
+    """A stream class of the program."""
+
+
+def test_stream_classes() -> None:
+    assert is_stream_class(AsyncStream)
+    assert is_stream_class(AsyncStream[dict])
+    assert is_stream_class(Mine)
+    for other in (dict, None, ChatCompletionChunk, list[int]):
+        assert not is_stream_class(other)
