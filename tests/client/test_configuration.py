@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiopenai import AsyncOpenAI, OpenAI, OpenAIError, Timeout
+from aiopenai import AsyncOpenAI, OpenAI, OpenAIError, Timeout, not_given
 from aiopenai._base.secret import Secret
-from aiopenai._client.configuration import BaseURL, Configuration, basic_authorization, checked_key
+from aiopenai._calls.provider import Service
+from aiopenai._client.configuration import (
+    BaseURL,
+    Configuration,
+    basic_authorization,
+    checked_key,
+    inherited_credentials,
+)
 from aiopenai.testing import Server
 
 
@@ -179,3 +186,52 @@ class TestConfiguration:
 
     def test_basic_authorization(self) -> None:
         assert basic_authorization("us%40er:pa%3Ass") == "Basic dXNAZXI6cGE6c3M="
+
+
+class Cloud(Service):
+    """A service with its own URL and credentials."""
+
+    def provider(self, configuration: Any, wiring: Any) -> Any:
+        raise NotImplementedError
+
+
+CLOUD = Cloud()
+
+
+class TestServices:
+    """Options that name a service, and copies that change it."""
+
+    def test_a_provider_stands_alone(self) -> None:
+        with pytest.raises(OpenAIError, match=r"providers\.bedrock.*not int"):
+            AsyncOpenAI(provider=7)  # type: ignore[arg-type]
+        for option in ({"api_key": "k"}, {"base_url": "http://h"}, {"data_residency": "eu"}, {"admin_api_key": "a"}):
+            with pytest.raises(OpenAIError, match=rf"leave out {next(iter(option))}"):
+                AsyncOpenAI(provider=Cloud(), **cast("Any", option))
+
+    def test_a_workload_identity_excludes_a_key(self) -> None:
+        with pytest.raises(OpenAIError, match="exclude each other"):
+            AsyncOpenAI(api_key="k", workload_identity=cast("Any", {}))
+
+    @pytest.mark.parametrize(
+        ("own", "given", "expected"),
+        [
+            ({}, {}, {"api_key": Secret("k"), "base_url": "http://h/"}),
+            ({}, {"api_key": "new"}, {"api_key": "new", "base_url": "http://h/"}),
+            ({}, {"base_url": "http://new"}, {"api_key": Secret("k"), "base_url": "http://new"}),
+            ({}, {"data_residency": "eu"}, {"api_key": Secret("k"), "base_url": not_given}),
+            ({}, {"admin_api_key": "a"}, {"admin_api_key": "a"}),
+            ({"service": CLOUD}, {}, {"provider": CLOUD, "api_key": None}),
+            ({"service": CLOUD}, {"provider": None, "api_key": "new"}, {"api_key": "new", "base_url": not_given}),
+            ({}, {"provider": CLOUD}, {"provider": CLOUD, "api_key": None}),
+        ],
+        ids=range(8),
+    )
+    def test_copies(self, own: Any, given: Any, expected: Any) -> None:
+        configuration = Configuration(**{"api_key": Secret("k"), "base_url": BaseURL("http://h"), **own})
+        defaults: dict[str, Any] = dict.fromkeys(("api_key", "admin_api_key", "workload_identity", "data_residency"))
+        found = inherited_credentials(
+            configuration, **{**defaults, "provider": not_given, "base_url": not_given, **given}
+        )
+        assert {name: found.get(name) for name in expected} == expected
+        if "provider" not in expected:
+            assert "provider" not in found
