@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from typing_extensions import override
 
@@ -32,7 +32,7 @@ class Secret(Generic[T]):
 
     @override
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Secret) and self.value == other.value
+        return isinstance(other, Secret) and bool(self.value == cast("Any", other).value)
 
     @override
     def __hash__(self) -> int:

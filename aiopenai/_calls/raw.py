@@ -84,7 +84,7 @@ class LegacyAPIResponse(_Response, Generic[T]):
     def __init__(self, reply: Reply, content: bytes, parse: Callable[[Any], T], retries_taken: int) -> None:
         super().__init__(reply, retries_taken)
         self.content = content
-        self._parse = parse
+        self._parse: Callable[[Any], T] = parse
         self._parsed: dict[Any, Any] = {}
 
     def parse(self, *, to: Any = None) -> T:
@@ -96,7 +96,11 @@ class LegacyAPIResponse(_Response, Generic[T]):
     def change_parsed(self, change: Callable[[T], T]) -> None:
         """Passes each value that `parse` returns through a function."""
         parse = self._parse
-        self._parse = lambda to: change(parse(to))
+
+        def changed(to: Any) -> T:
+            return change(parse(to))
+
+        self._parse = changed
 
     @property
     def text(self) -> str:

@@ -76,7 +76,7 @@ def carried_error(raw: bytes, value: Any) -> Any:
     if len(raw) > _MAX_ERROR_BYTES or _ERROR not in raw:
         return None
     if not isinstance(value, Node):
-        return error_of(value) if is_mapping(value) and value.keys() == {"error"} else None
+        return error_of(value) if is_mapping(value) and list(value) == ["error"] else None
     body = decode_json(raw)
     error = error_of(body)
     if error is None or not is_mapping(body):

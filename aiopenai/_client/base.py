@@ -213,7 +213,7 @@ class BaseClient(Sending, Resource):
     def api_key(self) -> str:
         """The API key. With a function as key, the last one that it returned."""
         key: Any = getattr(self._provider, "key", None) or self._configuration.api_key
-        return key.value if isinstance(key, Secret) else ""
+        return str(cast("Secret[str]", key).value) if isinstance(key, Secret) else ""
 
     @api_key.setter
     def api_key(self, value: ApiKey) -> None:

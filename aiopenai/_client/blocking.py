@@ -171,8 +171,8 @@ def _blocking_endpoint(endpoint: Endpoint) -> Endpoint:
 
 def _held(value: T, lease: Lease) -> T:
     """Returns a parsed value; a stream reads on the loop that it holds."""
-    if isinstance(value, Stream):
-        value.lease = lease
+    if is_stream_class(type(value)):
+        cast("Any", value).lease = lease
     return value
 
 

@@ -212,7 +212,7 @@ class Option(Generic[T]):
 
 def checked_key(name: str, value: Any) -> Secret[str] | KeyFunction:
     """Returns a key that is wrapped, or the function that returns it; an empty one for None. Raises TypeError."""
-    return value if callable(value) else checked_secret(name, value) or Secret("")
+    return cast("KeyFunction", value) if callable(value) else checked_secret(name, value) or Secret("")
 
 
 def checked_secret(name: str, value: Any) -> Secret[str] | None:

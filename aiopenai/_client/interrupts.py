@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-
-# The functions beneath those of `signal`, which convert their results to enums: 0.6 us a call instead of 8.
-from _signal import getsignal as _get_handler  # type: ignore[import-not-found]
-from _signal import signal as _set_handler
 from asyncio import AbstractEventLoop, Task
+from importlib import import_module
 from signal import SIGINT, default_int_handler
 from typing import Any
 
 __all__ = ["Interrupts"]
+
+# The functions beneath those of `signal`, which convert their results to enums: 0.6 us a call instead of 8.
+_signal: Any = import_module("_signal")
+_get_handler, _set_handler = _signal.getsignal, _signal.signal
 
 
 class Interrupts:

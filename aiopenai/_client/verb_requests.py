@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_origin
+from typing import Any, cast, get_origin
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -76,7 +76,7 @@ def _check_cast(kind: Any) -> None:
     """Raises TypeError for a class to which no reply can be converted. A msgspec decoder returns a dict for it."""
     if not isinstance(kind, type) or issubclass(kind, (Node, HTTPResponse, HttpxBinaryResponseContent)):
         return
-    if hasattr(kind, "model_validate") or hasattr(kind, "next_page_info"):
+    if any(hasattr(cast("Any", kind), name) for name in ("model_validate", "next_page_info")):
         return
     if kind is not object and isinstance(msgspec.inspect.type_info(kind), msgspec.inspect.CustomType):
         name = f"{kind.__module__}.{kind.__qualname__}"
@@ -85,7 +85,7 @@ def _check_cast(kind: Any) -> None:
 
 
 def apply_options(request: Request[Any], options: Mapping[str, Any] | None, more: dict[str, Any]) -> None:
-    """The options of the low-level verbs: the reference's `options` dict, and our keyword arguments."""
+    """Adds the options of the low-level verbs: the reference's `options` dict and the keyword arguments."""
     names = {"headers": "extra_headers", "params": "extra_query", "extra_json": "extra_body"}
     known = {"timeout", "max_retries", "idempotency_key", "retry"}
     settled: dict[str, Any] = {}
