@@ -48,7 +48,7 @@ T_co = TypeVar("T_co", covariant=True)
 if TYPE_CHECKING:
 
     class SequenceNotStr(Protocol[T_co]):
-        """A sequence that a str is not: a str's `__contains__` takes a str only."""
+        """A sequence but no str: the `__contains__` of a str takes a str only."""
 
         @overload
         def __getitem__(self, index: SupportsIndex, /) -> T_co: ...
@@ -62,14 +62,14 @@ else:
     SequenceNotStr = Sequence
 
 
-# Type checkers learn nothing of the contents from an isinstance; JSON's have strings for keys.
+# An isinstance tells type checkers nothing about the contents. The keys of JSON objects are strings.
 
 
 def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
-    """Whether a value is a mapping."""
+    """Returns whether a value is a mapping."""
     return isinstance(value, Mapping)
 
 
 def is_list(value: object) -> TypeGuard[list[Any]]:
-    """Whether a value is a list."""
+    """Returns whether a value is a list."""
     return isinstance(value, list)

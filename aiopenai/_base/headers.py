@@ -1,4 +1,4 @@
-"""Headers as dicts: names in any case, `omit` to leave one out, and the ones that are nobody else's business."""
+"""Headers as dicts: names in any case, `omit` to leave one out, and the secret ones."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from aiopenai._base.sentinels import is_left_out
 
 __all__ = ["OWN_HEADERS", "REDACTED", "SECRET_HEADERS", "drop", "from_environment", "has", "merged"]
 
-# Whatever else a header of these names holds, it is nobody's business in a log, an exception or a pickle.
+# The values of these headers never appear in a log, an exception or a pickle.
 SECRET_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "api-key", "x-api-key", "cookie", "set-cookie", "x-amz-security-token"}
 )
-# Beside the secrets themselves, what tells whose they are: none of it is another origin's business.
+# The secrets and the names of their owner: none of them is sent to another origin.
 OWN_HEADERS = SECRET_HEADERS | {"openai-organization", "openai-project", "idempotency-key"}
 REDACTED = "<redacted>"
 
 
 def from_environment() -> dict[str, str]:
-    """The headers that `OPENAI_CUSTOM_HEADERS` has, a line each."""
+    """Returns the headers of `OPENAI_CUSTOM_HEADERS`, which has one in each line."""
     headers: dict[str, str] = {}
     for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n"):
         name, colon, value = line.partition(":")
@@ -30,7 +30,7 @@ def from_environment() -> dict[str, str]:
 
 
 def merged(base: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """`more` over `base`, by names in any case; what is `omit` there is removed."""
+    """Adds `more` to `base`, by names in any case. A value `omit` removes the header."""
     for name, value in more.items():
         drop(base, name.lower())
         if not is_left_out(value):
@@ -39,11 +39,11 @@ def merged(base: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def drop(headers: dict[str, Any], lower: str) -> None:
-    """Remove a header, given in lower case, however it is written."""
+    """Removes a header, given in lower case, in any spelling."""
     for name in [name for name in headers if name.lower() == lower]:
         del headers[name]
 
 
 def has(headers: Mapping[str, Any], lower: str) -> bool:
-    """Whether a header, given in lower case, is there."""
+    """Returns whether there is a header of this name, given in lower case."""
     return any(name.lower() == lower for name in headers)

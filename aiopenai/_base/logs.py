@@ -12,7 +12,7 @@ __all__ = ["setup"]
 
 
 def setup(level: str) -> None:
-    """Set the level of the package's logger, and a handler where the program has set up none."""
+    """Sets the level of the package's logger, and adds a handler if the program has none."""
     number = {"debug": logging.DEBUG, "info": logging.INFO}.get(level.lower())
     if number is None:
         return

@@ -1,4 +1,4 @@
-"""How the API wants parameters written in a URL and in a form.
+"""Parameters in the API's notation for query strings and forms.
 
 Arrays are ``key[]=a&key[]=b``, objects ``key[sub]=value``, both to any depth; None is left out; True and False are
 ``true`` and ``false``. The same names serve query strings and multipart forms.
@@ -13,12 +13,12 @@ from urllib.parse import quote, urlencode
 
 __all__ = ["encode_path_segment", "encode_query", "flatten"]
 
-# RFC 3986, section 3.3: what a segment may hold besides the unreserved characters, which quote() always keeps.
+# RFC 3986, section 3.3: the characters of a segment besides the unreserved ones, which quote() always keeps.
 _SEGMENT_SAFE = "!$&'()*+,;=:@"
 
 
 def flatten(params: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Nested parameters as a flat list of names and values, in order; a name may occur more than once.
+    """Returns nested parameters as a flat list of names and values, in order. Names may repeat.
 
     Any iterable is an array. Raises TypeError for bytes, which have no form as text.
     """
@@ -51,12 +51,12 @@ def _flatten(name: str, value: object, pairs: list[tuple[str, str]]) -> None:
         for item in cast("Iterable[object]", value):
             _flatten(f"{name}[]", item, pairs)
     else:
-        # Dates, UUIDs, decimals: what they print as.
+        # Dates, UUIDs, decimals: their text.
         pairs.append((name, str(value)))
 
 
 def encode_query(params: Mapping[str, object]) -> str:
-    """The parameters as a query string without its ``?``, percent-encoded as forms are (a space is ``+``).
+    """Returns the parameters as a query string without its ``?``, percent-encoded as forms are (a space is ``+``).
 
     Empty when nothing is to be sent. Raises TypeError as `flatten` does.
     """
@@ -64,7 +64,7 @@ def encode_query(params: Mapping[str, object]) -> str:
 
 
 def encode_path_segment(value: str | int, name: str = "path argument") -> str:
-    """The value as exactly one segment of a URL's path, percent-encoded (RFC 3986, section 3.3).
+    """Returns the value as exactly one segment of a URL's path, percent-encoded (RFC 3986, section 3.3).
 
     Raises ValueError, with the argument's ``name``, for an empty value, and for ``.`` and ``..``: no encoding protects
     those, since ``%2E`` and ``.`` are the same to every URL library and proxy, and the request would reach another

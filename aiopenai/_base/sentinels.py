@@ -1,4 +1,4 @@
-"""`omit` and `not_given`: values that stand for an argument that is left out."""
+"""`omit` and `not_given`: the values of arguments that are left out."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["NOT_GIVEN", "NotGiven", "Omit", "is_left_out", "not_given", "omit"]
 
 
 class Omit:
-    """Leave something out: a parameter of the body, or a header that would be sent by default."""
+    """Leaves out a parameter of the body, or a header that is sent by default."""
 
     __slots__ = ()
 
@@ -49,5 +49,5 @@ NOT_GIVEN = not_given
 
 
 def is_left_out(value: object) -> bool:
-    """Whether a value is `omit` or `not_given`."""
+    """Returns whether a value is `omit` or `not_given`."""
     return isinstance(value, (Omit, NotGiven))

@@ -58,12 +58,12 @@ class Timeout:
         self.total = _seconds("total", total)
         self.first_event = _seconds("first_event", first_event)
         self.idle = _seconds("idle", idle)
-        # Limits are looked up by each call, so this is worked out once.
+        # Each call looks its limits up: the hash is computed once.
         self._hash = hash(self._values())
 
     @classmethod
     def of(cls, value: Any) -> Timeout:
-        """A Timeout from what `timeout=` takes: seconds, None, a Timeout, or an object like httpx's."""
+        """Returns the Timeout for a value of `timeout=`: seconds, None, a Timeout, or an object like httpx's."""
         if isinstance(value, Timeout):
             return value
         if value is None or isinstance(value, (int, float)):

@@ -80,7 +80,7 @@ class Connector(ConnectorParts):
 
 
 class AttemptClock:
-    """A limit of one attempt on a `ClientSession`, whose time begins when the attempt has its connection."""
+    """A limit of one attempt on a `ClientSession`. Its time begins when the attempt has its connection."""
 
     __slots__ = ("_error", "_handle", "_seconds", "reply")
 

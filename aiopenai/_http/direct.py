@@ -33,7 +33,7 @@ from aiopenai._http.wire import Wire
 
 __all__ = ["DirectReply", "DirectSession", "UnfitError", "examine"]
 
-# How much of a body may wait for a reader of all of it; of a stream, whose reader may be slow, it is `READ_BUFFER`.
+# How much of a body may wait for a reader of all of it. The reader of a stream may be slow: there it is `READ_BUFFER`.
 WHOLE_BUFFER = 2**20
 # Requests that may be repeated when a kept connection turns out to be dead: RFC 9110, section 9.2.2.
 IDEMPOTENT = frozenset({"GET", "PUT", "DELETE", "OPTIONS"})
@@ -150,7 +150,7 @@ class DirectReply(Reply):
 
 
 class OpenReply(DirectReply):
-    """A reply whose end was not here when it began: unread, it would hold its connection for ever."""
+    """A reply that began before its end was here: unread, it would hold its connection for ever."""
 
     __slots__ = ()
 

@@ -29,7 +29,7 @@ FOREIGN = (aiohttp.ClientError, HttpProcessingError, asyncio.TimeoutError, OSErr
 """The exceptions that sending can raise. All others are bugs and stay as they are."""
 
 CUT_SHORT = "Response payload is not completed"
-"""The beginning of aiohttp's message for a body whose connection ended before its end."""
+"""The beginning of aiohttp's message for a body that is cut short by the end of its connection."""
 
 # Statuses of a proxy that another attempt does not change: bad request, credentials, policy.
 _FINAL_REFUSALS = range(400, 500)

@@ -27,7 +27,7 @@ def fetch(
     request = _request(method, url, headers, content, timeout, wiring)
     if asyncio._get_running_loop() is None:
         return asyncio.run(request)
-    # A thread whose loop runs cannot run another loop.
+    # A thread with a running loop cannot run another one.
     done: list[HTTPResponse | BaseException] = []
 
     def run() -> None:

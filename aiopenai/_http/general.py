@@ -28,7 +28,7 @@ from aiopenai._http.interface import Reply, Session, Settings, in_loop, later
 from aiopenai._http.messages import HTTPRequest
 from aiopenai._http.multipart import MultipartBody
 from aiopenai._http.outgoing import WRITE_BYTES, http_url, pieces_of
-from aiopenai._http.private.connector import UnfitError, forget_connections, stale_connections
+from aiopenai._http.private.connector import UnfitError, forget_connections, speak, stale_connections
 from aiopenai._http.private.parser import MAX_HEADER_BYTES, MAX_HEADERS, READ_BUFFER
 from aiopenai._http.private.session import (
     Maker,
@@ -150,7 +150,7 @@ class GeneralReply(Reply):
         in_loop(self._session.loop, self._release)
 
     def _release(self) -> None:
-        # Gives a connection back whose reply was read to its end, and closes any other.
+        # Gives the connection back if the reply was read to its end, and closes it if not.
         self._session.release(self.raw, self._total)
 
     @override
@@ -165,7 +165,7 @@ class GeneralReply(Reply):
         self.raw.close()
         self._release()
         if isinstance(error, Exception) and not isinstance(error, APIError):
-            # aiohttp's reader keeps the error, whose traceback refers to the reader and to the stream above.
+            # aiohttp's reader keeps the error. Its traceback refers to the reader and to the stream above.
             error.__traceback__ = None
             raise translate(error, self.request) from error
 
@@ -225,13 +225,13 @@ class GeneralSession(Session):
         settings = self.settings
         if not self._owned:
             return settings.http_client.connector
-        if settings.connector is None:
-            connector = Connector(settings)
-            # Where aiohttp differs, its own protocol serves as well, with a timer per request.
-            with contextlib.suppress(UnfitError, AttributeError):
-                connector.speak(functools.partial(SessionProtocol, loop=self.loop))
-            return connector
-        return settings.connector if isinstance(settings.connector, aiohttp.BaseConnector) else settings.connector()
+        if isinstance(settings.connector, aiohttp.BaseConnector):
+            return settings.connector
+        connector = Connector(settings) if settings.connector is None else settings.connector()
+        # Where aiohttp differs, its own protocol serves as well, with a timer per request.
+        with contextlib.suppress(UnfitError):
+            speak(connector, functools.partial(SessionProtocol, loop=self.loop))
+        return connector
 
     def _open_session(self, connector: Any = None) -> aiohttp.ClientSession:
         self._maker = Maker.current()

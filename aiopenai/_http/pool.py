@@ -20,7 +20,7 @@ from aiopenai._base.cache import BoundedCache
 from aiopenai._base.timeouts import Timeout
 from aiopenai._http.connector import IDLE_SECONDS, Connector, pool_limit
 from aiopenai._http.interface import Settings
-from aiopenai._http.private.connector import UnfitError, origin_request
+from aiopenai._http.private.connector import UnfitError, origin_request, speak
 from aiopenai._http.private.examine import examine
 from aiopenai._http.proxies import proxy_for
 from aiopenai._http.wire import Wire
@@ -98,7 +98,7 @@ class Pool:
     def prepare(self, check: Any = examine) -> None:
         """Checks that the installed aiohttp fits. Raises UnfitError."""
         try:
-            self.connector.speak(functools.partial(Wire, self, self.loop))
+            speak(self.connector, functools.partial(Wire, self, self.loop))
             check(self.connector)
             self._queue = self.connector.queue
         except UnfitError:

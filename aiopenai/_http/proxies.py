@@ -89,7 +89,7 @@ def proxy_for(settings: Settings, url: URL) -> Proxy | None:
 
 
 def parse_proxy(text: str, source: str) -> Proxy:
-    """Returns the proxy of a URL, whose scheme is http unless given. Raises UnsendableError."""
+    """Returns the proxy of a URL; its scheme is http unless given. Raises UnsendableError."""
     text = text.strip()
     given = text if "://" in text else f"http://{text.removeprefix('//')}"
     problem = "is not a valid URL"

@@ -4,7 +4,7 @@
     CONNECTING      the connection is open                                      IDLE
     IDLE            `begin` writes a request                                    AWAITING_HEAD
     AWAITING_HEAD   a head with more body to come                               READING_BODY
-    AWAITING_HEAD   a head whose body is complete                               IDLE or CLOSED
+    AWAITING_HEAD   a head with a complete body                                 IDLE or CLOSED
     READING_BODY    the end of the body                                         IDLE or CLOSED
     READING_BODY    the connection ends before all of the body is unpacked      UNPACKING
     UNPACKING       the end of the body                                         CLOSED

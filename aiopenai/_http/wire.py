@@ -58,7 +58,7 @@ class RefusedHead:
 
 
 class Wire(Connection):
-    """One connection. An exchange is known by its future, the `token`, whose result is the reply's head and body.
+    """One connection. An exchange is known by its future, the `token`. Its result is the reply's head and body.
 
     The holder of a token may use the connection only while `token` is that of the wire. The wire gives the token up
     with the last byte of the reply, and is free for the next exchange then, whether or not the body has been read.

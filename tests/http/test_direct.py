@@ -122,7 +122,7 @@ class TestChoice:
             lambda patch: patch.setattr(http_parser, "HttpResponseParser", lambda *_: None),
             lambda patch: patch.setattr(aiohttp.TCPConnector, "_release", lambda self, key: None),
             lambda patch: patch.delattr(aiohttp.BaseConnector, "_available_connections"),
-            lambda patch: patch.setattr(Connector, "speak", lambda self, _: self._no_such_thing),
+            lambda patch: patch.setattr(pool_module, "speak", lambda connector, _: connector._no_such_thing),
             lambda patch: patch.setattr(Body, "take", lambda self: b"wrong"),
         ],
         ids=range(6),

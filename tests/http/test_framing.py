@@ -18,7 +18,8 @@ from tests.http.ways import WAYS, client_by
 
 BODY = b'{"id": "right"}'
 CHUNKED = b"f\r\n" + BODY + b"\r\n0\r\n\r\n"
-OWN = ("direct", "general")
+# A session of the caller's keeps its own protocol.
+OWN = ("direct", "general", "connector")
 
 
 def head(*lines: str) -> bytes:

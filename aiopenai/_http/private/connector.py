@@ -21,6 +21,7 @@ __all__ = [
     "forget_connections",
     "origin_request",
     "replace_connection_key",
+    "speak",
     "stale_connections",
 ]
 
@@ -31,14 +32,15 @@ class UnfitError(Exception):
     """The installed aiohttp differs from the one that the direct transport is written for."""
 
 
+def speak(connector: Any, protocol: Callable[[], Any]) -> None:
+    """Has a connector make its new connections with a protocol. Raises UnfitError where that is not possible."""
+    if not isinstance(getattr(connector, "_factory", None), functools.partial):
+        raise UnfitError("the connector has no factory of protocols")
+    connector._factory = cast("Any", protocol)
+
+
 class ConnectorParts(aiohttp.TCPConnector):
     """aiohttp's connector, with public names for the parts that the transports use."""
-
-    def speak(self, protocol: Callable[[], Any]) -> None:
-        """Makes new connections with this protocol. Raises UnfitError where that is not possible."""
-        if not isinstance(getattr(self, "_factory", None), functools.partial):
-            raise UnfitError("the connector has no factory of protocols")
-        self._factory = cast("Any", protocol)
 
     @property
     def queue(self) -> Any:
@@ -91,7 +93,7 @@ def origin_request(url: URL, loop: asyncio.AbstractEventLoop) -> tuple[Any, Any]
 
 
 def forget_connections(connector: Any) -> None:
-    """Closes the sockets of a connector whose loop cannot be used, and only them.
+    """Closes the sockets of a connector without its loop, and only them.
 
     A forked process shares the loop's selector with its parent: a socket removed from it here would be missing there.
     """
@@ -123,7 +125,7 @@ def stale_connections(connector: Any, url: URL, loop: asyncio.AbstractEventLoop)
         if not any(key.host == url.raw_host for key in idle):
             return
         for protocol, _ in idle.get(origin_request(url, loop)[1], ()):
-            if protocol.should_close or protocol._read_timeout_handle is not None:
+            if protocol.should_close or getattr(protocol, "_read_timeout_handle", None) is not None:
                 protocol.close()
 
 
