@@ -1,0 +1,126 @@
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Any
+
+import aiohttp
+import pytest
+
+from aiopenai import APITimeoutError, AsyncOpenAI, Timeout
+from aiopenai._http import connector as connector_module
+from aiopenai._http.connector import AttemptClock, ClockedTimeout, connection_limit
+from aiopenai._http.framing import readable, salvaged
+from aiopenai._http.private.connector import UnfitError, speak, stale_connections
+from aiopenai.testing import Server
+
+
+@pytest.mark.usefixtures("transport")
+class TestOpening:
+    async def test_only_some_at_a_time(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A thousand handshakes at once would turn a burst of calls into connect timeouts."""
+        opening = most = 0
+        original = aiohttp.TCPConnector._create_connection
+
+        async def create(self: Any, req: Any, traces: Any, timeout: Any) -> Any:
+            nonlocal opening, most
+            opening += 1
+            most = max(most, opening)
+            await asyncio.sleep(0.02)
+            opening -= 1
+            return await original(self, req, traces, timeout)
+
+        monkeypatch.setattr(connector_module, "MAX_OPENING", 4)
+        monkeypatch.setattr(aiohttp.TCPConnector, "_create_connection", create)
+        server.latency = 0.2
+        # Waiting for the turn to open a connection counts against no limit.
+        async with AsyncOpenAI(
+            api_key="k", base_url=server.base_url, max_retries=0, timeout=Timeout(5, connect=0.15)
+        ) as client:
+            await asyncio.gather(*(client.models.list() for _ in range(40)))
+        assert 1 < most <= 4
+
+    async def test_cookies_are_not_kept(self, raw_server: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            while True:
+                await server.request(reader)
+                writer.write(server.reply(b'{"id": "x"}', "set-cookie: session=secret; Path=/"))
+
+        server = await raw_server(serve)
+        # aiohttp's jar takes cookies of names only: of addresses it would not anyway.
+        url = server.base_url.replace("127.0.0.1", "localhost")
+        async with AsyncOpenAI(api_key="k", base_url=url) as client:
+            for _ in range(3):
+                await client.models.retrieve("m")
+        assert len(server.requests) == 3
+        assert all("cookie" not in headers for _, headers, _ in server.requests)
+
+
+class TestLimit:
+    @pytest.mark.parametrize(
+        ("soft", "expected"),
+        [(1024, 409), (20, 16), (10**6, 10_000), (None, 10_000)],
+        ids=["usual", "few", "many", "all"],
+    )
+    def test_by_the_limit_of_files(self, soft: int | None, expected: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        resource = pytest.importorskip("resource")
+        limits = (resource.RLIM_INFINITY if soft is None else soft, 0)
+        monkeypatch.setattr(resource, "getrlimit", lambda _: limits)
+        connection_limit.cache_clear()
+        assert connection_limit() == expected
+        monkeypatch.setitem(sys.modules, "resource", None)
+        connection_limit.cache_clear()
+        assert connection_limit() == 1_000
+        connection_limit.cache_clear()
+
+
+class TestClocks:
+    async def test_a_clock_that_never_started(self) -> None:
+        AttemptClock(1.0, aiohttp.ServerTimeoutError("x")).cancel()
+
+    def test_limits_with_clocks(self) -> None:
+        clock = AttemptClock(1.0, aiohttp.ServerTimeoutError("x"))
+        limits = ClockedTimeout.of(aiohttp.ClientTimeout(sock_read=3, sock_connect=2), (clock,))
+        assert (limits.sock_read, limits.sock_connect, limits.clocks) == (3, 2, (clock,))
+
+    async def test_the_total_limit_ends_a_stream_of_the_general_transport(self, raw_server: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(server.head(length=100) + b"x")
+            await server.watch(reader)
+
+        server = await raw_server(serve)
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=0, proxy=None) as client:
+            extra = {"connection": "keep-alive"}
+            with pytest.raises(APITimeoutError, match="total limit"):
+                await client.models.list(extra_headers=extra, timeout=Timeout(5, total=0.1))
+
+
+class TestParts:
+    def test_connectors_that_cannot_speak(self) -> None:
+        with pytest.raises(UnfitError):
+            speak(object(), lambda: None)
+
+    async def test_connectors_without_a_pool(self) -> None:
+        from yarl import URL
+
+        stale_connections(object(), URL("http://a.test"), asyncio.get_running_loop())
+
+    async def test_salvaging_nothing(self, server: Server) -> None:
+        assert salvaged(None) == []
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        assert salvaged(writer.transport) == []
+        assert not readable(writer.get_extra_info("socket").fileno())
+        writer.close()
+        await writer.wait_closed()
+        assert salvaged(writer.transport) == []
+        assert reader is not None
+
+    async def test_readable_without_poll(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        import select
+
+        monkeypatch.delattr(select, "poll", raising=False)
+        _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        assert not readable(writer.get_extra_info("socket").fileno())
+        writer.close()
+        await writer.wait_closed()
