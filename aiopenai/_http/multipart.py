@@ -174,9 +174,8 @@ def _part(name: str, file: object) -> tuple[bytes, bytes | Source]:
 
 def file_name(file: object) -> str:
     """Returns the file name of a path or a file object, without directories; an empty string if it has none."""
-    name: object = file if isinstance(file, os.PathLike) else getattr(file, "name", None)
-    if isinstance(name, (bytes, os.PathLike)):
-        name = os.fsdecode(cast("os.PathLike[str]", name))
+    path = cast("os.PathLike[str] | None", file if isinstance(file, os.PathLike) else getattr(file, "name", None))
+    name: object = os.fsdecode(path) if isinstance(path, (bytes, os.PathLike)) else path
     # The name of a file that was opened by its descriptor is a number.
     return PurePath(name).name if isinstance(name, str) else ""
 

@@ -58,7 +58,7 @@ class ConnectorParts(aiohttp.TCPConnector):
 
     async def take(self, request: Any, limits: aiohttp.ClientTimeout) -> Any:
         """Returns the protocol of a connection, which the caller has to `give_back`."""
-        connection = await self.connect(request, [], limits)
+        connection: Any = await self.connect(request, [], limits)
         protocol: Any = connection.protocol
         # A `Connection` closes its protocol when it is collected.
         connection._protocol = None

@@ -155,8 +155,11 @@ def take_despite_failure(content: Any, error: BaseException) -> bytes:
 # Is `ClientSession` as aiohttp wrote it?
 
 _Session: Any = aiohttp.client.ClientSession
-_members = vars(_Session)
-_verified: tuple[Any, Any, Any] = (None, None, None)
+_own_globals: Any = vars(aiohttp.client)
+# The methods that were found to be aiohttp's own.
+_init: Any = None
+_request: Any = None
+_inner: Any = None
 
 
 def pristine() -> bool:
@@ -164,11 +167,10 @@ def pristine() -> bool:
 
     Mocks (aioresponses, vcrpy) and tracers (OpenTelemetry, Sentry) replace its methods, also between two calls.
     """
-    init, request, inner = _verified
     if (
-        _members["__init__"] is init
-        and _members["_request"] is inner
-        and _members["request"] is request
+        _Session._request is _inner
+        and _Session.__init__ is _init
+        and _Session.request is _request
         and aiohttp.ClientSession is _Session
     ):
         return True
@@ -176,15 +178,16 @@ def pristine() -> bool:
 
 
 def _verify() -> bool:
-    global _verified  # noqa: PLW0603
+    global _init, _request, _inner
     if aiohttp.ClientSession is not _Session:
         return False
-    found = (_members["__init__"], _members["request"], _members.get("_request"))
+    members = cast("dict[str, Any]", vars(_Session))
+    found: list[Any] = [members.get(name) for name in ("__init__", "request", "_request")]
     for function in found:
         # A wrapper has the globals of another module, or is no function; one of wrapt's claims to be one.
-        if type(function) is not FunctionType or function.__globals__ is not vars(aiohttp.client):
+        if type(function) is not FunctionType or function.__globals__ is not _own_globals:
             return False
-    _verified = found
+    _init, _request, _inner = found
     return True
 
 
