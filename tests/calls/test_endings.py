@@ -10,12 +10,14 @@ import pytest
 from aiopenai._calls.endings import StreamEnd, is_done, is_ending
 
 
-@pytest.mark.parametrize("data", [b"[DONE]", b"[DONE] ", b" [DONE]", b"\t[DONE]\t ", b"[DONE]\r"])
+@pytest.mark.parametrize(
+    "data", [b"[DONE]", b"[DONE] ", b" [DONE]", b"\t[DONE]\t ", b"[DONE]\r", b"[DONE]" + b" " * 25]
+)
 def test_the_end_mark(data: bytes) -> None:
     assert is_done(data)
 
 
-@pytest.mark.parametrize("data", [b"", b"[DONE", b'"[DONE]"', b"[DONE][DONE]", b"[done]", b" " * 40 + b"[DONE]"])
+@pytest.mark.parametrize("data", [b"", b"[DONE", b'"[DONE]"', b"[DONE][DONE]", b"[done]", b"[DONE]" + b" " * 26])
 def test_no_end_mark(data: bytes) -> None:
     assert not is_done(data)
 

@@ -38,6 +38,7 @@ CHAT: dict[str, tuple[list[Any], dict[int, str], bool]] = {
     "no finish": ([chunk(choice("a")), chunk(choice("b"))], {0: "ab"}, False),
     "no text": ([chunk(choice(None)), chunk(choice("")), chunk(choice(None, "stop"))], {}, True),
     "a finish in the middle": ([chunk(choice("a", "stop")), chunk(choice("b")), chunk(choice("c"))], {0: "abc"}, True),
+    "a batch of finishes": ([chunk(choice("a", "stop")), chunk(choice("b", "length"))], {0: "ab"}, True),
     "usage last": ([chunk(choice("a")), chunk(choice("", "stop")), chunk(usage={"total_tokens": 1})], {0: "a"}, True),
     "two choices": (
         [chunk(choice("a"), choice("b", index=1)), chunk(choice("c", "stop", 1)), chunk(choice("d", "stop"))],
