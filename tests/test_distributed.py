@@ -91,7 +91,7 @@ class TestForms:
         assert [each["custom_id"] for each in answers] == ["r-1", "r-2"]
         assert answers[0]["error"] is None
         bodies = [request.json() for request in server.requests_for("/chat/completions")]
-        # In an object of the program's own, null is what is to be sent.
+        # In an object of the program's own, null is sent.
         assert sorted("stop" in body for body in bodies) == [False, True]
 
     def test_prompts(self, start: Start) -> None:
@@ -320,7 +320,7 @@ class TestCheckpoints:
             start()(texts(1))
 
     @POSIX
-    def test_whoever_has_a_partition_is_waited_for(
+    def test_a_partition_that_another_worker_has(
         self, start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         worker = start()
@@ -417,12 +417,12 @@ def check_shares(server: Server, limits: RateLimits, seconds: float, *, number: 
     assert len(arrived) == 2
     assert limits.admitted == number
     assert seconds >= (number - 100) / 100
-    # Who is told the limits by the first reply has sent some by then.
+    # A worker that learns the limits from the first reply has sent some requests by then.
     assert limits.refused <= (0.02 if known else 0.1) * number
     for times in arrived.values():
         assert len(times) >= 0.4 * number
-        # A worker's bucket has 50 at the start, and 50 more come in each second. Where the replies tell what is left,
-        # it may also take what the other one leaves.
+        # A worker's bucket has 50 at the start, and 50 more come in each second. If the replies tell the
+        # limits, it may also use the rest of the other one.
         busiest = max(sum(begin <= each < begin + 1 for each in times) for begin in times)
         assert busiest <= (115 if known else 165)
 

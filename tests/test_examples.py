@@ -23,7 +23,7 @@ from aiopenai.testing.content.catalogue import MODELS
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 # Those that wait for requests: tests of their own make some.
 SERVICES = {"fastapi_service", "webhooks"}
-# What examples bring in beside the package.
+# Packages that examples need beside this one.
 NEEDS = {"structured_pydantic": "pydantic"}
 SECRET = "whsec_" + base64.b64encode(b"a secret of some length").decode()
 
@@ -205,7 +205,7 @@ async def test_fastapi_passes_words_on(server: Server, monkeypatch: pytest.Monke
 
 
 async def get(app: Any, path: str, **query: str) -> tuple[int, list[str]]:
-    """What an ASGI application answers, status and pieces of the body, without a server in between."""
+    """Returns the answer of an ASGI application, without a server in between: status and pieces of the body."""
     sent: list[dict[str, Any]] = []
     asked = False
 

@@ -39,7 +39,7 @@ CONCURRENCY = 100
 # The whole demo ends within half a minute, with the start of Python and of the server.
 TIME_LIMIT = 25.0
 
-_QUESTION = "Say hello to everybody who waits for a reply."
+_QUESTION = "Say hello to all that wait for a reply."
 _STORY = "Count from one to twelve in words, with a remark on how pleasant it is to see words arrive one by one."
 
 
@@ -163,7 +163,7 @@ async def _introduce(client: AsyncOpenAI, model: str, say: Callable[..., None]) 
         usage = chunk.usage or usage
         if chunk.choices and chunk.choices[0].delta.content:
             say(chunk.choices[0].delta.content, end="", flush=True)
-    say("\n\n3. What the stream used")
+    say("\n\n3. The usage of the stream")
     if usage is None:
         say("   (this server does not tell)")
         return

@@ -1,4 +1,4 @@
-"""Standard output and standard error of the commands: what happens when they are closed, full or gone."""
+"""Standard output and standard error of the commands, also when they are closed, full or gone."""
 
 from __future__ import annotations
 

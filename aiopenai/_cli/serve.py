@@ -15,7 +15,7 @@ from aiopenai._cli.options import port, seconds
 from aiopenai._cli.output import note, say
 
 if TYPE_CHECKING:
-    from aiopenai.testing import Server
+    from aiopenai.testing import ReceivedRequest, Server
 
 __all__ = ["add_serve"]
 
@@ -51,21 +51,29 @@ def _show_address(server: Server) -> None:
     say("export OPENAI_API_KEY=local", flush=True)
 
 
+def _show_requests(server: Server) -> None:
+    """Shows the address, and from now on each request on standard error."""
+
+    def show(request: ReceivedRequest) -> bool:
+        note(f"{request.method} {request.raw_path} {len(request.body):,} bytes")
+        return False
+
+    # The condition of a fault sees each request. This fault has no effect, because it never holds.
+    server.fault(status=500, times=None, match=show)
+    _show_address(server)
+
+
 async def _serving(arguments: argparse.Namespace) -> None:
     # The server is imported by this command only: it is no part of the client.
     from aiopenai.testing import serve_forever
 
-    options: dict[str, Any] = {}
-    if arguments.verbose:
-        options["on_request"] = lambda request: note(f"{request.method} {request.path}")
     server = asyncio.ensure_future(
         serve_forever(
             arguments.host,
             arguments.port,
-            on_ready=_show_address,
+            on_ready=_show_requests if arguments.verbose else _show_address,
             latency=arguments.latency,
             token_delay=arguments.token_delay,
-            **options,
         )
     )
     waiting: set[asyncio.Future[None]] = {server}

@@ -136,8 +136,8 @@ class Bucket:
             self._learn(limit, remaining, reset if self._resets_known else None)
         if not self.rate:
             return
-        # The server looked when the request arrived. What was sent since then is gone. At most `rate * age` came in
-        # since then, of which an unknown part did not fit. So the content lies between `least` and `most`.
+        # The server looked when the request arrived. All that was sent since then is gone. At most `rate * age` came
+        # in since then, of which an unknown part did not fit. So the content lies between `least` and `most`.
         least = remaining - (self.spent - mark)
         most = min(least + self.rate * age, self.capacity)
         if most < self.level:
@@ -150,7 +150,7 @@ class Bucket:
         self.floor = max(self.floor, min(1.25 * remaining, 0.5 * self.capacity))
 
     def forget(self) -> None:
-        """Drops all that was learned, and from now on the resets of this server: it accepted what they forbid."""
+        """Drops all that was learned. From now on resets are ignored: the server accepts requests that they forbid."""
         self.rate = self.floor = self._limit = 0.0
         self.capacity = self.level = 1.0
         self._resets_known = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import msgspec
 
@@ -86,7 +86,8 @@ def endpoint_of(method: str, url: str) -> Endpoint:
 def request_of(item: Any) -> Request[Any]:
     """Returns an item of a job as a request. Raises TypeError and ValueError for anything that is none."""
     if isinstance(item, Request):
-        return item
+        request: Request[Any] = cast("Any", item)
+        return request
     if not is_mapping(item):
         raise TypeError(f"a job takes requests and lines of a batch file, not {type(item).__name__}")
     url, method = item.get("url"), item.get("method", "POST")

@@ -1,4 +1,4 @@
-"""The state of a job, which is in its files: what is done, what has failed and what is left.
+"""The state of a job, which is in its files: requests that are done, that have failed and that are left.
 
 A job that was killed goes on where its files end. A result counts only for the request that it answers: each line has
 the hash of its request, and a request that has changed since is not done. Each line takes some 40 bytes of memory.
@@ -28,7 +28,7 @@ SIDE_FILES = ("errors", "retrying", "batches", "new", "errors.new")
 
 
 class JobLines(Protocol):
-    """The lines of a job for an engine: what is left, and a place for each outcome."""
+    """The lines of a job for an engine: the requests that are left, and a place for each outcome."""
 
     def pending(self) -> Iterator[RequestLine]:
         """Yields the requests that are left."""
@@ -67,7 +67,7 @@ class JobFiles:
     """The files of a job and the requests that are left.
 
     Opening them reads all: torn last lines are repaired, and each line of the input is checked. A failure counts as an
-    outcome. With `retry_failed` the failures are what is left, and nothing else is. With `ask_changed` the results of
+    outcome. With `retry_failed` only the failures are left. With `ask_changed` the results of
     requests that have changed are dropped; without it they are an error. `say` gets messages about single lines.
 
     Raises UsageError for files that do not go together, for changed requests and for bad lines (unless `skip_bad`), and

@@ -36,7 +36,7 @@ class PromptTable:
         with disk_errors(name), path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
             first = file.readline()
         self._delimiter = max(_DELIMITERS, key=first.count)
-        self.columns = next(iter(csv.reader([first], delimiter=self._delimiter)), [])
+        self.columns = [column for row in csv.reader([first], delimiter=self._delimiter) for column in row]
         self.has_ids = _ID in self.columns
         for _, column in self._parts:
             if column is not None and column not in self.columns:

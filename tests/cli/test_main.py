@@ -34,7 +34,7 @@ def server() -> Iterator[Server]:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """This process's, without what would lead the demo elsewhere."""
+    """This process's environment without variables that lead the demo to another server."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
     return {**plain, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "error", "PYTHONIOENCODING": "utf-8", **more}
 
@@ -254,7 +254,7 @@ class TestDemoParts:
         figures = await demo.show(
             whom, lambda *words, **options: said.append(" ".join(words)), concurrency=1, time_limit=0.5
         )
-        # All 2,000 would take 100 s; how long stopping takes depends on what else the machine does.
+        # All 2,000 would take 100 s. The time to stop depends on the load of the machine.
         assert 0 < figures.calls < 10
         assert figures.seconds < 10
         assert "Stopped after 0.5 s" in "".join(said)
@@ -285,6 +285,28 @@ class TestServe:
                 assert reply.status == 200
             process.terminate()
             process.communicate(timeout=30)
+
+    def test_tells_how_to_use_it(self) -> None:
+        with start("serve", "--port", "0") as process:
+            assert process.stdout is not None
+            base_url, *exports = (process.stdout.readline().strip() for _ in range(3))
+            assert exports == [f"export OPENAI_BASE_URL={base_url}", "export OPENAI_API_KEY=local"]
+            process.terminate()
+            process.communicate(timeout=30)
+
+    def test_shows_each_request(self) -> None:
+        with start("serve", "--port", "0", "--verbose") as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            base_url = process.stdout.readline().strip()
+            for query in ("", "?limit=1"):
+                request = urllib.request.Request(f"{base_url}/files{query}", headers={"authorization": "Bearer canary"})
+                with urllib.request.urlopen(request, timeout=30) as reply:
+                    assert reply.status == 200
+            assert process.stderr.readline() == "GET /v1/files 0 bytes\n"
+            assert process.stderr.readline() == "GET /v1/files?limit=1 0 bytes\n"
+            process.terminate()
+            assert "canary" not in "".join(process.communicate(timeout=30))
 
     def test_takes_the_port_that_it_is_given(self) -> None:
         port = free_port()

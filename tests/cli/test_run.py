@@ -153,7 +153,7 @@ class TestFailures:
         assert failed["r-4"]["response"] is None
         assert failed["r-4"]["error"]["code"] == "UnreadableReplyError"
         assert "2 failed" in capsys.readouterr().out
-        # They are done, until somebody wants them to be tried again.
+        # They are done until --retry-failed.
         asked = server.request_count
         assert main(arguments) == 1
         assert server.request_count == asked
@@ -176,7 +176,7 @@ class TestFailures:
         assert ids(output) == {"r-1": 1, "r-2": 1}
 
     def test_a_retry_that_was_interrupted(self, server: Server, tmp_path: Path) -> None:
-        """One of three is done and one has failed again: what is left is the third, whichever way it is asked for."""
+        """One of three is done and one has failed again: the third is left, with and without --retry-failed."""
         for again in ([], ["--retry-failed"]):
             output = write(tmp_path / "out.jsonl", {"custom_id": "r-1"})
             write(tmp_path / "out.errors.jsonl", {"custom_id": "r-2"})
@@ -306,7 +306,7 @@ class TestKilled:
                 break
         assert kills == 4
         assert ids(output) == {f"r-{each}": 1 for each in range(number)}
-        # Only what was in flight, eight at most, was asked twice.
+        # Only requests in flight, eight at most, were sent twice.
         assert sum(again.values()) - number <= 8 * kills
 
     @POSIX
@@ -334,9 +334,7 @@ class TestKilled:
 
 class TestProgress:
     @pytest.mark.parametrize("rich", [True, False])
-    def test_where_somebody_watches(
-        self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rich: bool
-    ) -> None:
+    def test_on_a_terminal(self, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rich: bool) -> None:
         if rich:
             pytest.importorskip("rich")
         else:

@@ -1,4 +1,4 @@
-"""`python -m aiopenai run --batch`, and what becomes of it when it is interrupted."""
+"""`python -m aiopenai run --batch`, whole and interrupted."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ class TestInterrupted:
         run = await Run(tmp_path, max_lines=4)(client)
         assert ids(run.output) == {f"r-{number}": 1 for number in range(6)}
         assert not run.journal.exists()
-        # The request that hangs has been made, whether or not anybody heard of it: what it made was found.
+        # The request that hangs has reached the server, and the batch that it made was found.
         assert sum(batch.request_counts.total for batch in await batches_of(client)) == 6
 
     async def test_results_that_are_there_already(self, client: AsyncOpenAI, tmp_path: Path) -> None:

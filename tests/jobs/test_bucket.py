@@ -99,7 +99,7 @@ class Served:
 
 
 class TestBucket:
-    def test_nobody_waits_while_nothing_is_known(self) -> None:
+    def test_no_wait_while_nothing_is_known(self) -> None:
         assert Bucket().wait(1e9, 0.0) == 0.0
 
     @pytest.mark.parametrize("limit", [0, -1, float("nan"), float("inf")])
@@ -152,7 +152,7 @@ class TestBucket:
     def test_never_sees_it_better_than_the_server(self) -> None:
         bucket = Bucket()
         bucket.observe(6_000, 6_000, 0.0, 0.0, 0.0)
-        # Somebody else has spent nearly all.
+        # Another program has spent nearly all.
         bucket.observe(6_000, 5, 59.95, bucket.spent, 0.0)
         assert bucket.level <= 5
 

@@ -165,7 +165,7 @@ class TestMap:
                 assert pulled - result.index <= 2 * 4 + 1
                 if result.index >= 100:
                     break
-            # Nobody takes results: it comes to a stand.
+            # No results are taken: the job stops.
             before = -1
             while pulled != before:
                 before = pulled
@@ -182,7 +182,9 @@ class TestMap:
         assert limiter.running == 0
         assert server.connections <= 7
 
-    async def test_memory_is_flat(self) -> None:
+    async def test_memory_is_flat(self, caplog: pytest.LogCaptureFixture) -> None:
+        # Records of the log would count.
+        caplog.set_level("WARNING", "aiopenai")
         peaks: list[int] = []
         async with (
             Server(journal=False) as server,
@@ -366,7 +368,7 @@ class TestFailures:
 
 
 class TestRefusals:
-    async def test_everybody_waits(self, server: Server, client: AsyncOpenAI) -> None:
+    async def test_all_requests_wait(self, server: Server, client: AsyncOpenAI) -> None:
         server.fault(status=429, headers={"retry-after-ms": "150"})
         results = await client.gather(requests(client, 30), concurrency=1)
         assert all(result.ok for result in results)
@@ -419,7 +421,7 @@ class TestWarmUp:
         await client.gather(requests(client, 20), concurrency=20)
         assert server.connections == 20
 
-    async def test_nobody_there(self, server: Server, client: AsyncOpenAI) -> None:
+    async def test_no_server(self, server: Server, client: AsyncOpenAI) -> None:
         await server.close()
         with pytest.raises(APIConnectionError):
             await client.warm_up(3)

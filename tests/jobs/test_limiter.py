@@ -56,7 +56,7 @@ class TestLimiter:
         assert limiter.running == 0
         limiter.release(await asyncio.wait_for(limiter.acquire(), 1))
 
-    async def test_a_pause_is_for_everybody(self) -> None:
+    async def test_a_pause_is_for_all(self) -> None:
         limiter = Limiter(10)
         loop = asyncio.get_running_loop()
         begin = loop.time()

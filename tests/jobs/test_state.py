@@ -1,4 +1,4 @@
-"""The state of a job in its files: what is left after any end."""
+"""The state of a job in its files: the requests that are left after any end."""
 
 from __future__ import annotations
 
