@@ -190,3 +190,40 @@ class TestBucket:
         assert refused < 0.01 * admitted
         # Until the first reply nothing is known.
         assert admitted > 0.97 * 100 * (60 - delay)
+
+    def test_rises_slowly_and_only_as_far_as_the_reply_says(self) -> None:
+        bucket = Bucket()
+        bucket.observe(6_000, 100, 1.0, 0.0, 0.0)
+        assert bucket.level == 100
+        bucket.observe(6_000, 180, 0.0, 0.0, 0.0)
+        assert 100 < bucket.level < 110
+        level = bucket.level
+        # The reply leaves it open whether the content is more or less.
+        bucket.observe(6_000, level - 5, 1.0, 0.0, 1.0)
+        assert bucket.level == level
+
+    def test_a_reply_without_a_limit(self) -> None:
+        bucket = Bucket()
+        bucket.observe(None, 5, None, 0.0, 0.0)
+        assert bucket.rate == 0
+        bucket.observe(600, 600, None, 0.0, 0.0)
+        bucket.observe(0, 3, None, 0.0, 0.0)
+        assert bucket.level == 3
+
+    def test_forgets(self) -> None:
+        bucket = Bucket()
+        bucket.observe(100, 0, 86_400.0, 0.0, 0.0)
+        assert bucket.wait(1, 0.0) > 500
+        assert not bucket.plenty
+        bucket.forget()
+        assert bucket.wait(1, 0.0) == 0
+        assert bucket.plenty
+        bucket.observe(100, 50, 86_400.0, 0.0, 0.0)
+        assert bucket.rate == pytest.approx(100 / 60)
+
+
+@pytest.mark.parametrize(
+    "text", ["9999-12-31T23:59:59+00:00", "Fri, 31 Dec 99999 23:59:59 GMT", "0001-01-01T00:00:00+14:00"]
+)
+def test_times_at_the_end_of_the_calendar(text: str) -> None:
+    assert seconds_until(text, NOW) in (None, 0.0)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -238,3 +240,24 @@ class TestSource:
         monkeypatch.setattr("sys.stdin", None)
         with pytest.raises(UsageError, match="standard input is closed"), opened_source("-"):
             pass
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="POSIX files")
+    def test_a_pipe(self, tmp_path: Path) -> None:
+        pipe = tmp_path / "pipe"
+        os.mkfifo(pipe)
+        thread = threading.Thread(target=pipe.write_bytes, args=(b"x" * 3_000_000,))
+        thread.start()
+        with opened_source(pipe) as source:
+            thread.join(10)
+            assert source.name == str(pipe)
+            assert source.path.stat().st_size == 3_000_000
+            assert not source.is_same_file(pipe)
+        assert not source.path.exists()
+
+    def test_standard_input_of_a_file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = write(tmp_path / "in.jsonl", "x")
+        with path.open() as stream:
+            monkeypatch.setattr("sys.stdin", stream)
+            with opened_source("-") as source:
+                assert source.is_same_file(path)
+            assert not stream.closed

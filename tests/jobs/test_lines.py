@@ -149,3 +149,63 @@ def test_failures_without_text() -> None:
 def test_a_prompt_needs_text() -> None:
     with pytest.raises(ValueError, match="utf-8"):
         prompt_line(b"caf\xe9", 1, "a", "m")
+
+
+class TestRequestLines:
+    def test_parts(self) -> None:
+        line = request_line(request(messages=[]), 7, "other")
+        assert (line.custom_id, line.number, line.url, line.path) == (
+            "a",
+            7,
+            "/v1/chat/completions",
+            "/chat/completions",
+        )
+        assert line.model == "m"
+        assert json.loads(line.content) == {"model": "m", "messages": []}
+        sent = json.loads(line.line())
+        assert sent == {
+            "custom_id": "a",
+            "url": "/v1/chat/completions",
+            "body": json.loads(line.content),
+            "method": "POST",
+        }
+
+    @pytest.mark.parametrize(("model", "found"), [("n", "n"), (None, None)])
+    def test_a_body_without_a_model(self, model: str | None, found: str | None) -> None:
+        line = request_line(b'{"custom_id": "a", "url": "/v1/x", "body": {"model": null, "b": 1}}', 1, model)
+        assert line.model == found
+        assert json.loads(line.content)["model"] == found
+
+    def test_a_model_of_another_type(self) -> None:
+        assert request_line(request(model=["m"]), 1, "n").model is None
+
+    @pytest.mark.parametrize(
+        ("raw", "said"),
+        [
+            (request(""), "`custom_id` is empty"),
+            (b'{"custom_id": "a", "url": "/v1/x", "body": {}, "method": "GET"}', "`method` must be POST, not 'GET'"),
+            (b'{"custom_id": "a", "url": "/v1/x", "body": [1]}', "`body` must be an object"),
+            (request(stream=True), "`stream` must be false"),
+            (request(url="https://other.example/v1/x"), "`url` must be a path"),
+            (b'{"custom_id": "a", "url": "/v1/x"}', "missing required field `body`"),
+            (b'{"custom_id": "\xe9", "url": "/v1/x", "body": {}}', "utf-8"),
+            (b'{"custom_id": "a", "url": "/v1/x", "body": {"b": "\xe9"}}', "utf-8"),
+        ],
+        ids=["id", "method", "body", "stream", "url", "missing", "utf8", "inside"],
+    )
+    def test_errors(self, raw: bytes, said: str) -> None:
+        with pytest.raises(ValueError, match=said):
+            request_line(raw, 1, None)
+
+    @pytest.mark.parametrize(("raw", "text"), [(b"x", "x"), (b'"x\\ny"', "x\ny"), (b'"x', '"x'), (b'"x" y', '"x" y')])
+    def test_prompts(self, raw: bytes, text: str) -> None:
+        line = prompt_line(raw, 1, "line-1", "m")
+        assert json.loads(line.content) == {"model": "m", "messages": [{"role": "user", "content": text}]}
+        assert (line.custom_id, line.url, line.model) == ("line-1", "/v1/chat/completions", "m")
+
+
+def test_a_reply_that_was_made_valid_before() -> None:
+    line = finished_line("a", 200, None, msgspec.Raw(b'{"x":1}'))
+    assert b'"body":{"x":1}' in line
+    with pytest.raises(msgspec.DecodeError):
+        finished_line("a", 200, None, b"[1]")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from aiopenai._jobs import outputs
-from aiopenai._jobs.failures import FilesError
+from aiopenai._jobs.failures import FilesError, LockedError
 from aiopenai._jobs.lines import finished_line
 from aiopenai._jobs.outputs import ResultFile, ResultStream, beside, is_stream
 
@@ -211,3 +211,69 @@ def test_names_beside() -> None:
     assert beside(Path("a/out.jsonl"), "errors") == Path("a/out.errors.jsonl")
     assert beside(Path("out"), "errors") == Path("out.errors.jsonl")
     assert beside(Path("out.v1.txt"), "new") == Path("out.v1.new.txt")
+
+
+class TestKeeping:
+    def test_some_lines(self, tmp_path: Path) -> None:
+        path = tmp_path / "out.jsonl"
+        log = ResultFile(path)
+        for name in "abc":
+            log.append(finished_line(name, 200, None, b"{}"))
+        # A file that an interrupted run left.
+        write(tmp_path / "out.new.jsonl", {"custom_id": "left"})
+        log.keep(lambda parts: parts.custom_id != "b")
+        assert ids(log) == ["a", "c"]
+        log.append(finished_line("d", 200, None, b"{}"))
+        assert ids(log) == ["a", "c", "d"]
+        if sys.platform != "win32":
+            with pytest.raises(LockedError):
+                ResultFile(path)
+        log.close()
+        assert [each.name for each in tmp_path.iterdir()] == ["out.jsonl"]
+
+    def test_a_disk_that_fails(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = tmp_path / "out.jsonl"
+        log = ResultFile(path)
+        log.append(finished_line("a", 200, None, b"{}"))
+        before = path.read_bytes()
+
+        def fail(*_: Any) -> None:
+            raise OSError(errno.EIO, "Input/output error")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "replace", fail)
+            with pytest.raises(FilesError, match="Input/output error"):
+                log.keep(lambda _: False)
+        log.close()
+        assert path.read_bytes() == before
+        assert [each.name for each in tmp_path.iterdir()] == ["out.jsonl"]
+
+
+class TestForeignFiles:
+    @pytest.mark.parametrize("content", [b"dear diary", b"a\nb", b"\xef\xbb\xbftext", b"[1", b'"x'])
+    def test_a_last_line_of_something_else_stays(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "out.jsonl"
+        path.write_bytes(content)
+        with pytest.raises(FilesError, match="its last line is not a result"):
+            ResultFile(path)
+        assert path.read_bytes() == content
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"\xef\xbb\xbf", b"\0\0\0", b"  ", b'{"custom_id": "a', b"{", b"\n"]
+    )
+    def test_an_empty_or_torn_file_is_repaired(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "out.jsonl"
+        path.write_bytes(content)
+        log = ResultFile(path)
+        assert ids(log) == []
+        log.append(finished_line("a", 200, None, b"{}"))
+        assert ids(log) == ["a"]
+        log.close()
+
+    def test_requests(self, tmp_path: Path) -> None:
+        path = write(tmp_path / "out.jsonl", "", {"custom_id": "a", "url": "/v1/x", "body": {}})
+        log = ResultFile(path)
+        with pytest.raises(FilesError, match="line 2 is a request"):
+            ids(log)
+        log.abandon()
+        log.abandon()

@@ -42,6 +42,11 @@ class TestPreparing:
         pending = prepared(Sender(client, Limiter(), None), {"url": "/v1/x", "body": {"model": ["m"]}})
         assert pending.lane.model == ""
 
+    @pytest.mark.parametrize("item", [3, {"url": "/v1/x", "body": {"stream": True}}], ids=["number", "stream"])
+    async def test_items_that_cannot_be_sent(self, client: AsyncOpenAI, item: Any) -> None:
+        with pytest.raises((TypeError, ValueError)):
+            prepared(Sender(client, Limiter(), None), item)
+
     async def test_permission_that_is_not_used(self, client: AsyncOpenAI) -> None:
         limiter = Limiter(1)
         sender = Sender(client, limiter, None)
@@ -120,6 +125,27 @@ class TestAttempts:
         with pytest.raises(RateLimitError):
             await sender.send(pending)
         assert pending.result.attempts == 1
+
+
+class TestLimiting:
+    async def test_the_limiter_learns_of_each_end(self, server: Server, client: AsyncOpenAI) -> None:
+        limiter = Limiter()
+        sender = Sender(client.with_options(max_retries=0), limiter, None)
+        first = prepared(sender)
+        await sender.admit(first)
+        await sender.send(first)
+        assert first.result.usage is not None
+        assert first.lane.replies == 1
+        server.reply_with("/chat/completions", {"id": "x", "object": "chat.completion", "choices": []}, times=1)
+        second = prepared(sender)
+        await sender.send(second)
+        assert second.result.usage is None
+        for status, failed in ((400, 0), (500, 1)):
+            server.fault(status=status)
+            with pytest.raises(APIError):
+                await sender.send(prepared(sender))
+            assert first.lane.window._failed == failed
+        assert limiter.running == 0
 
 
 class TestRefusals:

@@ -206,3 +206,50 @@ def test_a_folder_is_no_output(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text(line(1))
     with opened_source(tmp_path / "in.jsonl") as source, pytest.raises(UsageError, match="is a folder"):
         JobFiles(source, tmp_path)
+
+
+class TestStreams:
+    def test_have_no_state(self, tmp_path: Path) -> None:
+        (tmp_path / "in.jsonl").write_text(line(1) + line(2))
+        with opened_source(tmp_path / "in.jsonl") as source:
+            with pytest.raises(UsageError, match="--retry-failed needs an output file"):
+                JobFiles(source, Path("/dev/null"), retry_failed=True)
+            job = JobFiles(source, Path("/dev/null"))
+            assert job.stream
+            assert finish(job, 1)
+            assert not finish(job, 1)
+            assert job.broken("r-2", failure("r-2", "x", "x"))
+            job.complete()
+            job.close()
+        assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+class TestCollisions:
+    @pytest.mark.parametrize("kind", ["", ".errors", ".retrying", ".batches", ".new", ".errors.new"])
+    def test_the_input(self, tmp_path: Path, kind: str) -> None:
+        source_path = tmp_path / f"x{kind}.jsonl"
+        source_path.write_text(line(1))
+        with opened_source(source_path) as source, pytest.raises(UsageError, match="would be the input itself"):
+            JobFiles(source, tmp_path / "x.jsonl", retry_failed=True)
+        assert source_path.read_text() == line(1)
+        assert list(tmp_path.iterdir()) == [source_path]
+
+    def test_two_of_its_own(self, tmp_path: Path) -> None:
+        (tmp_path / "in.jsonl").write_text(line(1))
+        (tmp_path / "out.jsonl").touch()
+        (tmp_path / "out.errors.jsonl").hardlink_to(tmp_path / "out.jsonl")
+        with opened_source(tmp_path / "in.jsonl") as source, pytest.raises(UsageError, match="are the same file"):
+            JobFiles(source, tmp_path / "out.jsonl")
+
+
+def test_a_failure_of_a_request_that_has_changed_is_dropped(tmp_path: Path) -> None:
+    job = opened(tmp_path, line(1), line(2))
+    for number in (1, 2):
+        key = next(each.key for each in job.pending() if each.custom_id == f"r-{number}")
+        job.broken(f"r-{number}", failure(f"r-{number}", "x", "x", key))
+    job.close()
+    again = opened(tmp_path, line(1), line(2, x=1))
+    assert (again.failed, left(again)) == (1, ["r-2"])
+    again.close()
+    (failed,) = map(json.loads, (tmp_path / "out.errors.jsonl").read_text().splitlines())
+    assert failed["custom_id"] == "r-1"
