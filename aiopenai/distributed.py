@@ -23,12 +23,12 @@ from typing_extensions import override
 from aiopenai._base.aliases import is_mapping
 from aiopenai._client.client import AsyncOpenAI
 from aiopenai._jobs.limiter import Limiter
-from aiopenai._jobs.partitions import Partition, lines_of, rows_of
+from aiopenai._jobs.partitions import Partition, partition_lines, rows_of
 from aiopenai._jobs.workers import WorkerProcess, end_process, process_of
 
 __all__ = ["Worker"]
 
-_log = logging.getLogger("aiopenai")
+_worker_log = logging.getLogger("aiopenai")
 
 
 class Worker:
@@ -125,14 +125,14 @@ class Worker:
 
     def answer(self, items: Iterable[str | bytes | Mapping[str, Any]]) -> list[tuple[str, bytes]]:
         """Returns each request's `custom_id` and its line in the form of the Batch API. Raises as a call does."""
-        partition = Partition(Path(self.checkpoints), lines_of(items, self.model), self.model)
+        partition = Partition(Path(self.checkpoints), partition_lines(items, self.model), self.model)
         partition.open(self.retry_failed)
         try:
             if partition.left:
                 process_of(self._name, self._make_process).run(partition)
         finally:
             partition.close()
-        _log.info("partition %s: %d lines, %d failed", partition.key, len(partition.answers), partition.failed)
+        _worker_log.info("partition %s: %d lines, %d failed", partition.key, len(partition.answers), partition.failed)
         return partition.in_order()
 
     def close(self) -> None:

@@ -22,8 +22,8 @@ from aiopenai._base.urls import shown
 from aiopenai._calls.hedging import cancelled
 from aiopenai._cli.loop import run_async
 from aiopenai._cli.options import positive
-from aiopenai._cli.output import note, say
-from aiopenai._cli.target import Target, TargetError, target
+from aiopenai._cli.output import notify, say
+from aiopenai._cli.target import CommandTarget, TargetError, target
 from aiopenai._client.client import AsyncOpenAI
 from aiopenai.errors import NotFoundError, OpenAIError
 from aiopenai.types.chat import ChatCompletionUserMessageParam
@@ -64,7 +64,7 @@ def _demo(arguments: argparse.Namespace) -> int:
                 show(server, say, calls=arguments.calls, concurrency=arguments.concurrency, model=arguments.model)
             )
     except (DemoError, TargetError) as error:
-        note("aiopenai demo: " + " ".join(str(error).split()))
+        notify("aiopenai demo: " + " ".join(str(error).split()))
         return 1
     return 0
 
@@ -93,7 +93,7 @@ def default_calls(base_url: str) -> int:
 
 
 async def show(
-    server: Target,
+    server: CommandTarget,
     say: Callable[..., None],
     *,
     calls: int | None = None,
@@ -138,7 +138,7 @@ async def show(
     return figures
 
 
-def _demo_client(server: Target, time_limit: float) -> AsyncOpenAI:
+def _demo_client(server: CommandTarget, time_limit: float) -> AsyncOpenAI:
     try:
         return AsyncOpenAI(
             api_key=server.api_key,

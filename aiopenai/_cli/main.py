@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Sequence
 from typing import cast
 
-from aiopenai._cli.output import OutputError, note, open_standard_streams, say, silence
+from aiopenai._cli.output import OutputError, notify, open_standard_streams, say, silence
 from aiopenai.version import __version__
 
 __all__ = ["main"]
@@ -24,14 +24,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(end="", flush=True)
         return code
     except KeyboardInterrupt:
-        note("\naiopenai: interrupted")
+        notify("\naiopenai: interrupted")
         return 130
     except BrokenPipeError:
         # The reader has seen enough.
         silence()
         return 1
     except OutputError as error:
-        note(f"aiopenai: {error}")
+        notify(f"aiopenai: {error}")
         silence()
         return 1
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import math
 
-__all__ = ["count", "port", "positive", "positive_number", "seconds"]
+__all__ = ["port", "positive", "positive_number", "seconds", "zero_or_more"]
 
 
-def _whole(text: str, least: int) -> int:
+def _whole_number_from(text: str, least: int) -> int:
     try:
         number = int(text)
     except ValueError:
@@ -18,26 +18,26 @@ def _whole(text: str, least: int) -> int:
     return number
 
 
-def _number(text: str) -> float:
+def _real_number(text: str) -> float:
     try:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
 
 
-def count(text: str) -> int:
+def zero_or_more(text: str) -> int:
     """A whole number from 0."""
-    return _whole(text, 0)
+    return _whole_number_from(text, 0)
 
 
 def positive(text: str) -> int:
     """A whole number from 1."""
-    return _whole(text, 1)
+    return _whole_number_from(text, 1)
 
 
 def positive_number(text: str) -> float:
     """A finite number above 0."""
-    number = _number(text)
+    number = _real_number(text)
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not a positive number")
     return number
@@ -45,7 +45,7 @@ def positive_number(text: str) -> float:
 
 def seconds(text: str) -> float:
     """A finite number from 0."""
-    number = _number(text)
+    number = _real_number(text)
     if not 0 <= number < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} is not 0 or a positive number")
     return number
@@ -53,7 +53,7 @@ def seconds(text: str) -> float:
 
 def port(text: str) -> int:
     """The number of a port; 0 is any free one."""
-    number = _whole(text, 0)
+    number = _whole_number_from(text, 0)
     if number >= 2**16:
         raise argparse.ArgumentTypeError(f"{number} is not a port: the highest one is {2**16 - 1}")
     return number

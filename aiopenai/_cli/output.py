@@ -7,7 +7,7 @@ import io
 import os
 import sys
 
-__all__ = ["OutputError", "note", "open_standard_streams", "say", "silence"]
+__all__ = ["OutputError", "notify", "open_standard_streams", "say", "silence"]
 
 
 class OutputError(Exception):
@@ -44,7 +44,7 @@ def say(*words: object, end: str = "\n", flush: bool = False) -> None:
         raise OutputError(f"standard output: {error.strerror or error}") from error
 
 
-def note(text: str) -> None:
+def notify(text: str) -> None:
     """Prints to standard error, which may be gone: a message that cannot be shown stops nothing."""
     with contextlib.suppress(OSError, ValueError):
         print(text, file=sys.stderr, flush=True)

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiopenai._cli.loop import cancel_on, run_async
-from aiopenai._cli.options import count, positive, positive_number, seconds
-from aiopenai._cli.output import note, say
-from aiopenai._cli.target import Target, TargetError, target
+from aiopenai._cli.options import positive, positive_number, seconds, zero_or_more
+from aiopenai._cli.output import notify, say
+from aiopenai._cli.target import CommandTarget, TargetError, target
 
 if TYPE_CHECKING:
-    from aiopenai._jobs.inputs import Source
+    from aiopenai._jobs.inputs import InputSource
     from aiopenai._jobs.progress import JobProgress
     from aiopenai._jobs.state import JobFiles
 
@@ -50,7 +50,9 @@ def add_run(commands: Any) -> None:
     run.add_argument("--concurrency", type=positive, default=1_000, help="at most so many at a time (%(default)s)")
     run.add_argument("--rpm", type=positive_number, help="at most so many requests per minute")
     run.add_argument("--tpm", type=positive_number, help="at most so many tokens per minute")
-    run.add_argument("--max-retries", type=count, default=5, help="further attempts of each request (%(default)s)")
+    run.add_argument(
+        "--max-retries", type=zero_or_more, default=5, help="further attempts of each request (%(default)s)"
+    )
     run.add_argument("--timeout", type=positive_number, help="seconds of one attempt")
     run.add_argument("--batch", action="store_true", help="through the Batch API: slower, and cheaper")
     run.add_argument("--retry-failed", action="store_true", help="only the lines that failed before")
@@ -79,7 +81,7 @@ def _run(arguments: argparse.Namespace) -> int:
         return _failed(2, str(error))
 
 
-def _run_source(arguments: argparse.Namespace, source: Source) -> int:
+def _run_source(arguments: argparse.Namespace, source: InputSource) -> int:
     """Opens the job, works on it and closes it. Raises UsageError and FilesError before the work begins."""
     from aiopenai._jobs.failures import FilesError, UsageError
     from aiopenai._jobs.outputs import is_stream
@@ -131,7 +133,9 @@ def _work(arguments: argparse.Namespace, job: JobFiles, progress: JobProgress) -
     return None
 
 
-async def _asking(arguments: argparse.Namespace, job: JobFiles, progress: JobProgress, server: Target | None) -> None:
+async def _asking(
+    arguments: argparse.Namespace, job: JobFiles, progress: JobProgress, server: CommandTarget | None
+) -> None:
     from aiopenai._base.sentinels import not_given
     from aiopenai._client.client import AsyncOpenAI
     from aiopenai._jobs.failures import UsageError
@@ -178,7 +182,7 @@ async def _engine(arguments: argparse.Namespace, client: Any, job: JobFiles, pro
 
 def _summarize(job: JobFiles, progress: JobProgress) -> None:
     """Shows the end of the job: on standard error if the results go to a stream."""
-    show = note if job.stream else say
+    show = notify if job.stream else say
     show(progress.summary())
     for line in progress.failures():
         show(f"  {line}")
@@ -197,4 +201,4 @@ def _failed(code: int, message: str) -> int:
 
 
 def _note(text: str) -> None:
-    note(f"aiopenai run: {text}")
+    notify(f"aiopenai run: {text}")

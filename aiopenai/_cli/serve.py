@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiopenai._cli.loop import run_async
 from aiopenai._cli.options import port, seconds
-from aiopenai._cli.output import note, say
+from aiopenai._cli.output import notify, say
 
 if TYPE_CHECKING:
     from aiopenai.testing import ReceivedRequest, Server
@@ -36,7 +36,7 @@ def _serve(arguments: argparse.Namespace) -> int:
     try:
         run_async(_serving(arguments))
     except OSError as error:
-        note(
+        notify(
             f"aiopenai serve: cannot listen on {arguments.host} port {arguments.port}: {error.strerror or error}; "
             "--port 0 takes a free port"
         )
@@ -55,7 +55,7 @@ def _show_requests(server: Server) -> None:
     """Shows the address, and from now on each request on standard error."""
 
     def show(request: ReceivedRequest) -> bool:
-        note(f"{request.method} {request.raw_path} {len(request.body):,} bytes")
+        notify(f"{request.method} {request.raw_path} {len(request.body):,} bytes")
         return False
 
     # The condition of a fault sees each request. This fault has no effect, because it never holds.

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from aiopenai._client.configuration import DEFAULT_BASE_URL
 
-__all__ = ["Target", "TargetError", "target"]
+__all__ = ["CommandTarget", "TargetError", "target"]
 
 _START_SECONDS = 10.0
 # Slow enough to be seen arriving.
@@ -23,7 +23,7 @@ class TargetError(Exception):
     """The local server did not start."""
 
 
-class Target(NamedTuple):
+class CommandTarget(NamedTuple):
     """The server of a command, and the reason for it. `local` says that it was started for the command."""
 
     base_url: str
@@ -33,7 +33,7 @@ class Target(NamedTuple):
 
 
 @contextlib.contextmanager
-def target(base_url: str | None, environment: Mapping[str, str] = os.environ) -> Generator[Target, None, None]:
+def target(base_url: str | None, environment: Mapping[str, str] = os.environ) -> Generator[CommandTarget, None, None]:
     """Gives the server: `base_url`, the one that the environment names, or a local one that ends with the block.
 
     Raises TargetError.
@@ -43,13 +43,13 @@ def target(base_url: str | None, environment: Mapping[str, str] = os.environ) ->
     if named:
         why = "as --base-url says" if base_url else "as OPENAI_BASE_URL says"
         # Most servers other than the API's ask for no key. The others say so.
-        yield Target(named, key or "none", why, local=False)
+        yield CommandTarget(named, key or "none", why, local=False)
     elif key:
-        yield Target(DEFAULT_BASE_URL, key, "with the key in OPENAI_API_KEY", local=False)
+        yield CommandTarget(DEFAULT_BASE_URL, key, "with the key in OPENAI_API_KEY", local=False)
     else:
         with _local_server() as url:
             why = "a local server, as neither OPENAI_API_KEY nor OPENAI_BASE_URL is set"
-            yield Target(url, "local", why, local=True)
+            yield CommandTarget(url, "local", why, local=True)
 
 
 @contextlib.contextmanager

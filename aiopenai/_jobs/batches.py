@@ -17,7 +17,7 @@ import msgspec
 from aiopenai._jobs.bundles import MAX_BYTES, MAX_LINES, Bundle, bundled
 from aiopenai._jobs.by_call import is_fatal
 from aiopenai._jobs.failures import JobError, UsageError
-from aiopenai._jobs.journal import BatchJournal, Part, line_key
+from aiopenai._jobs.journal import BatchJournal, BatchPart, line_key
 from aiopenai._jobs.lines import RequestLine, failure, valid_json, with_hash
 from aiopenai._jobs.outputs import beside
 from aiopenai._jobs.progress import JobProgress, reason_of
@@ -38,7 +38,7 @@ SLOWER = 1.5
 # Looks in a row that may fail: about an hour, as the client itself tries several times.
 MAX_FAILED_LOOKS = 60
 # The API ends a batch after 24 hours. A server that does not has two days.
-MAX_WAIT_SECONDS = 48 * 3600.0
+MAX_BATCH_SECONDS = 48 * 3600.0
 # Seconds until the next try when the limit of enqueued tokens is reached and no own batch is under way.
 FIRST_RETRY = 60.0
 LAST_RETRY = 600.0
@@ -115,7 +115,7 @@ class BatchEngine:
         self._check_lines()
         await self._find_lost(client)
         pause = FIRST_LOOK
-        end = loop.time() + MAX_WAIT_SECONDS
+        end = loop.time() + MAX_BATCH_SECONDS
         while True:
             if not self._all_sent:
                 self._all_sent = await self._send_left(client, progress)
@@ -123,9 +123,9 @@ class BatchEngine:
                 break
             ended = await self._look_at_all(client, progress)
             if ended:
-                end = loop.time() + MAX_WAIT_SECONDS
+                end = loop.time() + MAX_BATCH_SECONDS
             elif loop.time() > end:
-                raise JobError(f"{self.under_way:,} batches have not ended within {MAX_WAIT_SECONDS / 3600:g} hours")
+                raise JobError(f"{self.under_way:,} batches have not ended within {MAX_BATCH_SECONDS / 3600:g} hours")
             if self.under_way or not self._all_sent:
                 pause = FIRST_LOOK if ended else min(pause * SLOWER, LAST_LOOK)
                 await asyncio.sleep(pause)
@@ -147,7 +147,7 @@ class BatchEngine:
                 )
             self._journal.over(name)
 
-    def _lines_of(self, part: Part) -> dict[str, str] | None:
+    def _lines_of(self, part: BatchPart) -> dict[str, str] | None:
         """Returns the hash of each request of a part by `custom_id`; None if the input has other lines there now."""
         lines = list(self._job.input.lines_in(part.lines))
         if part.keys and [line_key(line) for line in lines] != part.key_list():
@@ -288,7 +288,7 @@ class BatchEngine:
             text += f", {len(self._unknown)} with the unknown status {next(iter(self._unknown.values()))!r}"
         return text
 
-    async def _end(self, client: AsyncOpenAI, name: str, part: Part, batch: Batch, progress: JobProgress) -> bool:
+    async def _end(self, client: AsyncOpenAI, name: str, part: BatchPart, batch: Batch, progress: JobProgress) -> bool:
         """Collects a batch that is over; returns False if the server had no room for it."""
         errors = (batch.errors.data if batch.errors is not None else None) or []
         for error in errors if batch.status == "failed" else ():
@@ -305,7 +305,7 @@ class BatchEngine:
             self._room = _Room(1)
         return True
 
-    async def _collect(self, client: AsyncOpenAI, part: Part, batch: Batch, progress: JobProgress) -> None:
+    async def _collect(self, client: AsyncOpenAI, part: BatchPart, batch: Batch, progress: JobProgress) -> None:
         hashes = self._lines_of(part)
         if hashes is None:
             raise JobError(f"{self._job.input.name} has changed while its lines were under way; restore it")

@@ -70,20 +70,20 @@ def bundled(
                 raise JobError(f"line {line.number} is longer than a batch may be ({max_bytes:,} bytes)")
             bundle = filling.get(key)
             if bundle is not None and bundle.size + len(raw) > max_bytes:
-                yield from _closing(filling.pop(key))
+                yield from _open_until_sent(filling.pop(key))
                 bundle = None
             if bundle is None:
                 if len(filling) >= MAX_OPEN:
-                    yield from _closing(filling.pop(max(filling, key=lambda key: len(filling[key].keys))))
+                    yield from _open_until_sent(filling.pop(max(filling, key=lambda key: len(filling[key].keys))))
                 bundle = filling[key] = Bundle(line.url, folder)
                 files.enter_context(bundle.file)
             bundle.add(line, raw)
             if len(bundle.keys) >= max_lines():
-                yield from _closing(filling.pop(key))
+                yield from _open_until_sent(filling.pop(key))
         for bundle in filling.values():
-            yield from _closing(bundle)
+            yield from _open_until_sent(bundle)
 
 
-def _closing(bundle: Bundle) -> Iterator[Bundle]:
+def _open_until_sent(bundle: Bundle) -> Iterator[Bundle]:
     with bundle.file:
         yield bundle

@@ -14,7 +14,7 @@ from aiopenai._jobs.failures import FilesError, UsageError, disk_errors
 from aiopenai._jobs.lines import BOM, BadLine, RequestLine, is_batch_line, prompt_line, request_line
 from aiopenai._jobs.tables import PromptTable
 
-__all__ = ["RequestFile", "Source", "opened_source"]
+__all__ = ["InputSource", "RequestFile", "opened_source"]
 
 # A longer line is an error: the API takes 200 MB in a whole file.
 MAX_LINE_BYTES = 512 * 1024 * 1024
@@ -112,7 +112,7 @@ class RequestFile:
                     yield number, raw
 
 
-class Source(NamedTuple):
+class InputSource(NamedTuple):
     """A file that can be read again and again, its name in messages, and the file that was given."""
 
     path: Path
@@ -130,7 +130,7 @@ class Source(NamedTuple):
 
 
 @contextlib.contextmanager
-def opened_source(given: str | os.PathLike[str]) -> Generator[Source, None, None]:
+def opened_source(given: str | os.PathLike[str]) -> Generator[InputSource, None, None]:
     """Gives the input of a job: a file, or `-` for the standard input.
 
     The standard input, a pipe and a device are copied to a temporary file, which ends with the block. Raises
@@ -145,7 +145,7 @@ def opened_source(given: str | os.PathLike[str]) -> Generator[Source, None, None
         with contextlib.suppress(OSError):
             identity = os.fstat(stream.fileno())
     elif path.is_file():
-        yield Source(path, str(path), path.stat())
+        yield InputSource(path, str(path), path.stat())
         return
     elif path.is_dir() or not path.exists():
         raise UsageError(f"{path} is not a file")
@@ -160,4 +160,4 @@ def opened_source(given: str | os.PathLike[str]) -> Generator[Source, None, None
             copy.flush()
             if str(path) != "-":
                 stream.close()
-        yield Source(Path(copy.name), name, identity)
+        yield InputSource(Path(copy.name), name, identity)

@@ -15,12 +15,12 @@ from aiopenai._jobs.failures import FilesError, disk_errors
 from aiopenai._jobs.lines import RequestLine
 from aiopenai._jobs.outputs import ResultFile
 
-__all__ = ["BatchJournal", "Part", "line_key"]
+__all__ = ["BatchJournal", "BatchPart", "line_key"]
 
 _KEY_BYTES = 8
 
 
-class Part(msgspec.Struct):
+class BatchPart(msgspec.Struct):
     """The lines of one batch: ranges of line numbers, the keys of their requests, and the batch once it is made.
 
     A journal of an earlier release has no keys.
@@ -65,7 +65,7 @@ class BatchJournal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.parts: dict[str, Part] = {}
+        self.parts: dict[str, BatchPart] = {}
         self._log: ResultFile | None = None
         with disk_errors(path):
             if not path.exists():
@@ -102,7 +102,7 @@ class BatchJournal:
     def _replay(self, entry: _Entry) -> None:
         name = entry.custom_id
         if entry.lines is not None:
-            self.parts[name] = Part(entry.lines, entry.keys)
+            self.parts[name] = BatchPart(entry.lines, entry.keys)
         elif entry.over:
             self.parts.pop(name, None)
         elif name in self.parts:

@@ -27,11 +27,11 @@ LOGGED_WAIT_SECONDS = 5.0
 _READING_SECONDS = 0.01
 # Lanes that are kept. Models beyond this number share one lane.
 _MAX_LANES = 256
-_SHARED = ("", "other models")
+_SHARED_LANE = ("", "other models")
 
 _Turn: TypeAlias = "tuple[float, asyncio.Future[Grant]]"
 
-_log = logging.getLogger("aiopenai")
+_limiter_log = logging.getLogger("aiopenai")
 
 
 class Lane:
@@ -146,7 +146,7 @@ class Limiter:
         found = self._lanes.get(key)
         if found is None:
             if len(self._lanes) >= _MAX_LANES:
-                key = _SHARED
+                key = _SHARED_LANE
                 found = self._lanes.get(key)
             if found is None:
                 found = self._lanes[key] = Lane(*key, self.concurrency)
@@ -346,7 +346,7 @@ class Limiter:
     def _log_wait(self, lane: Lane, cost: float, now: float) -> None:
         if now - lane.logged_at >= LOGGED_WAIT_SECONDS:
             lane.logged_at = now
-            _log.info("Waiting %.0f s for %s", *max(self._reasons(lane, cost, now)))
+            _limiter_log.info("Waiting %.0f s for %s", *max(self._reasons(lane, cost, now)))
 
 
 def _figure(text: Any) -> float | None:

@@ -202,7 +202,7 @@ def finished_line(
     """Returns a line of the output. `content` is the reply as received, or made valid before as `Raw`."""
     if not isinstance(content, msgspec.Raw):
         content = msgspec.Raw(valid_json(content))
-    return _outcome(custom_id, request_hash, response=_Answer(status, request_id, content))
+    return _result_of(custom_id, request_hash, response=_Answer(status, request_id, content))
 
 
 def failed_line(custom_id: str, error: Exception, request_hash: str | None = None) -> bytes:
@@ -211,18 +211,18 @@ def failed_line(custom_id: str, error: Exception, request_hash: str | None = Non
         return failure(custom_id, type(error).__name__, str(error), request_hash)
     status, request_id, response = error.status_code, error.request_id, error.response
     try:
-        return _outcome(custom_id, request_hash, response=_Answer(status, request_id, _cleaned(response.json())))
+        return _result_of(custom_id, request_hash, response=_Answer(status, request_id, _cleaned(response.json())))
     except (ValueError, RecursionError):
         text = _cleaned(response.text)
-        return _outcome(custom_id, request_hash, response=_Answer(status, request_id, text))
+        return _result_of(custom_id, request_hash, response=_Answer(status, request_id, text))
 
 
 def failure(custom_id: str, code: str, message: str, request_hash: str | None = None) -> bytes:
     """Returns a line of the failures for a request without a reply."""
-    return _outcome(custom_id, request_hash, error=_Reason(code, _cleaned(message)))
+    return _result_of(custom_id, request_hash, error=_Reason(code, _cleaned(message)))
 
 
-def _outcome(
+def _result_of(
     custom_id: str, request_hash: str | None, response: _Answer | None = None, error: _Reason | None = None
 ) -> bytes:
     name = f"batch_req_{os.urandom(12).hex()}"

@@ -27,7 +27,7 @@ from aiopenai._jobs.lines import (
 )
 from aiopenai._jobs.outputs import ResultFile, beside
 
-__all__ = ["Partition", "PartitionLine", "lines_of", "rows_of"]
+__all__ = ["Partition", "PartitionLine", "partition_lines", "rows_of"]
 
 # The time for which a partition may be held by another worker: one that the engine believes lost, and that is not.
 LOCK_SECONDS = 300.0
@@ -75,7 +75,7 @@ def _json_value(value: Any) -> Any:
     raise TypeError(f"a line cannot hold a {type(value).__name__}: read the lines as text")
 
 
-def lines_of(items: Iterable[Any], model: str | None) -> list[PartitionLine]:
+def partition_lines(items: Iterable[Any], model: str | None) -> list[PartitionLine]:
     """Returns the items of a partition as lines. As in a file, one request makes all texts requests.
 
     Raises TypeError, and ValueError for a prompt without a model.

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from aiopenai._jobs.failures import UsageError, disk_errors
 from aiopenai._jobs.idset import IdSet
-from aiopenai._jobs.inputs import RequestFile, Source
+from aiopenai._jobs.inputs import InputSource, RequestFile
 from aiopenai._jobs.lines import BadLine, RequestLine, ResultLine
 from aiopenai._jobs.outputs import ResultFile, ResultLog, ResultStream, beside, is_stream
 
@@ -43,7 +43,7 @@ class JobLines(Protocol):
         ...
 
 
-class _Known:
+class _KnownOutcomes:
     """The requests that a file of results answers."""
 
     def __init__(self, lines: Iterable[tuple[ResultLine, bytes]] = ()) -> None:
@@ -76,7 +76,7 @@ class JobFiles:
 
     def __init__(
         self,
-        source: Source,
+        source: InputSource,
         output: Path,
         *,
         model: str | None = None,
@@ -107,7 +107,7 @@ class JobFiles:
             if self.stream:
                 self._output = self._failures = ResultStream(output)
                 opened.callback(self._output.close)
-                self._read_input(_Known(), _Known(), skip_bad, say)
+                self._read_input(_KnownOutcomes(), _KnownOutcomes(), skip_bad, say)
             else:
                 self._open_files(opened, retry_failed, skip_bad, ask_changed, say)
             self._close = opened.pop_all().close
@@ -130,7 +130,7 @@ class JobFiles:
         opened.callback(failures.close)
         if retry_failed:
             self._only = IdSet(_ids_of(self._retrying_path))
-        results, failed = _Known(output.lines()), _Known(failures.lines())
+        results, failed = _KnownOutcomes(output.lines()), _KnownOutcomes(failures.lines())
         changed, outdated = self._read_input(results, failed, skip_bad, say)
         if changed and not ask_changed:
             self._refuse_changes(len(changed))
@@ -140,11 +140,11 @@ class JobFiles:
                 log.keep(lambda parts, ids=ids: parts.custom_id not in ids)  # type: ignore[misc]
         others = len(results.ids) - self.done - len(changed)
         if others:
-            results_of = f"{_counted(others, 'result')} of requests that are not in {self.input.name}"
+            results_of = f"{_plural(others, 'result')} of requests that are not in {self.input.name}"
             say(f"{self.output_path} also has {results_of}")
 
     def _read_input(
-        self, results: _Known, failed: _Known, skip_bad: bool, say: Callable[[str], object]
+        self, results: _KnownOutcomes, failed: _KnownOutcomes, skip_bad: bool, say: Callable[[str], object]
     ) -> tuple[IdSet, IdSet]:
         """Counts the lines; returns the ids of requests that have changed since their result, or their failure."""
         seen, changed, outdated = IdSet(), IdSet(), IdSet()
@@ -175,7 +175,7 @@ class JobFiles:
         if self.bad > SHOWN:
             say(f"and {self.bad - SHOWN:,} more bad lines")
         if self.bad and not skip_bad:
-            lines = _counted(self.bad, "bad line")
+            lines = _plural(self.bad, "bad line")
             raise UsageError(f"{lines} in {self.input.name}; nothing was sent (--skip-bad goes on without)")
         return changed, outdated
 
@@ -231,7 +231,7 @@ class JobFiles:
                     self.failures_path.unlink()
 
 
-def _refuse_collisions(source: Source, output: Path) -> None:
+def _refuse_collisions(source: InputSource, output: Path) -> None:
     """Raises UsageError if two files of the job are the same file, under whatever names."""
     own = {"the output": output}
     for kind in SIDE_FILES:
@@ -259,5 +259,5 @@ def _ids_of(path: Path) -> Iterator[str]:
             log.close()
 
 
-def _counted(number: int, noun: str) -> str:
+def _plural(number: int, noun: str) -> str:
     return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"

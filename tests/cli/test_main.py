@@ -19,7 +19,7 @@ import pytest
 from aiopenai import __version__
 from aiopenai.__main__ import main
 from aiopenai._cli import demo
-from aiopenai._cli.target import Target, target
+from aiopenai._cli.target import CommandTarget, target
 from aiopenai.testing import Server
 
 ROOT = Path(__file__).parents[2]
@@ -242,7 +242,7 @@ class TestDemoParts:
     async def test_says_why_it_makes_few_calls(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(demo, "default_calls", lambda base_url: 3)
         said: list[str] = []
-        whom = Target(server.base_url, "test", "a test", local=True)
+        whom = CommandTarget(server.base_url, "test", "a test", local=True)
         figures = await demo.show(whom, lambda *words, **options: said.append(" ".join(words)))
         assert figures.calls == 3
         assert "they may cost money: --calls 2000" in "".join(said)
@@ -250,7 +250,7 @@ class TestDemoParts:
     async def test_ends_in_time(self, server: Server) -> None:
         server.latency = 0.05
         said: list[str] = []
-        whom = Target(server.base_url, "test", "a test", local=True)
+        whom = CommandTarget(server.base_url, "test", "a test", local=True)
         figures = await demo.show(
             whom, lambda *words, **options: said.append(" ".join(words)), concurrency=1, time_limit=0.5
         )
@@ -262,7 +262,7 @@ class TestDemoParts:
 
     async def test_silent_server(self, server: Server) -> None:
         server.fault(delay=30, times=None)
-        whom = Target(server.base_url, "test", "a test", local=True)
+        whom = CommandTarget(server.base_url, "test", "a test", local=True)
         with pytest.raises(demo.DemoError, match=r"no answer to the first calls within 0\.2 s"):
             await demo.show(whom, lambda *words, **options: None, time_limit=0.2)
 
@@ -270,7 +270,7 @@ class TestDemoParts:
         server.reply_with("/chat/completions", {"id": "1", "choices": []}, times=1)
         server.reply_with("/chat/completions", "data: [DONE]\n\n", content_type="text/event-stream", times=1)
         said: list[str] = []
-        whom = Target(server.base_url, "test", "a test", local=True)
+        whom = CommandTarget(server.base_url, "test", "a test", local=True)
         await demo.show(whom, lambda *words, **options: said.append(" ".join(words)), calls=1)
         assert "does not tell" in "".join(said)
 

@@ -14,7 +14,7 @@ import pytest
 
 from aiopenai.__main__ import main
 from aiopenai._cli.loop import cancel_on, run_async
-from aiopenai._cli.output import OutputError, note, open_standard_streams, say, silence
+from aiopenai._cli.output import OutputError, notify, open_standard_streams, say, silence
 
 
 class TestOptions:
@@ -87,7 +87,7 @@ class TestOutput:
     @pytest.mark.parametrize("error", [OSError(28, "full"), BrokenPipeError(), ValueError("closed")])
     def test_note(self, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
         monkeypatch.setattr(sys, "stderr", Failing(error))
-        note("nothing happens")
+        notify("nothing happens")
 
     def test_silence_without_a_file(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "stdout", io.StringIO())

@@ -487,7 +487,7 @@ class TestLooking:
         await task
         assert ids(run.output) == {"r-0": 1}
         # A batch that never ends is given up some day.
-        monkeypatch.setattr(engines, "MAX_WAIT_SECONDS", 0.0)
+        monkeypatch.setattr(engines, "MAX_BATCH_SECONDS", 0.0)
         write(tmp_path / "in.jsonl", line(0), line(1))
         server.clear_replies()
         Results(server, [], status="paused")

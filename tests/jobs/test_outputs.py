@@ -258,9 +258,7 @@ class TestForeignFiles:
             ResultFile(path)
         assert path.read_bytes() == content
 
-    @pytest.mark.parametrize(
-        "content", [b"", b"\xef\xbb\xbf", b"\0\0\0", b"  ", b'{"custom_id": "a', b"{", b"\n"]
-    )
+    @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\0\0\0", b"  ", b'{"custom_id": "a', b"{", b"\n"])
     def test_an_empty_or_torn_file_is_repaired(self, tmp_path: Path, content: bytes) -> None:
         path = tmp_path / "out.jsonl"
         path.write_bytes(content)

@@ -12,7 +12,7 @@ from aiopenai._jobs import partitions
 from aiopenai._jobs.failures import FilesError, LockedError
 from aiopenai._jobs.lines import failure, finished_line
 from aiopenai._jobs.outputs import ResultFile
-from aiopenai._jobs.partitions import Partition, PartitionLine, lines_of, rows_of
+from aiopenai._jobs.partitions import Partition, PartitionLine, partition_lines, rows_of
 
 
 def line(number: int, **more: Any) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def line(number: int, **more: Any) -> dict[str, Any]:
 
 
 def opened(folder: Path, *items: Any, model: str | None = None, retry_failed: bool = False) -> Partition:
-    partition = Partition(folder, lines_of(items, model), model)
+    partition = Partition(folder, partition_lines(items, model), model)
     partition.open(retry_failed)
     return partition
 
@@ -49,13 +49,16 @@ class TestRows:
 
 class TestLines:
     def test_texts(self) -> None:
-        assert lines_of(["x ", b"y", "", " \n"], "m") == [PartitionLine(b"x", True), PartitionLine(b"y", True)]
-        assert lines_of(["x"], None) == [PartitionLine(b"x", False)]
-        assert [each.prompt for each in lines_of(["x", json.dumps(line(1))], "m")] == [False, False]
-        assert lines_of([{"text": "x"}, "\ufeffy"], "m") == [PartitionLine(b"x", True), PartitionLine(b"y", True)]
+        assert partition_lines(["x ", b"y", "", " \n"], "m") == [PartitionLine(b"x", True), PartitionLine(b"y", True)]
+        assert partition_lines(["x"], None) == [PartitionLine(b"x", False)]
+        assert [each.prompt for each in partition_lines(["x", json.dumps(line(1))], "m")] == [False, False]
+        assert partition_lines([{"text": "x"}, "\ufeffy"], "m") == [
+            PartitionLine(b"x", True),
+            PartitionLine(b"y", True),
+        ]
 
     def test_objects(self) -> None:
-        first, second, third = lines_of(
+        first, second, third = partition_lines(
             [{**line(1), "other": 1}, {"prompt": "x"}, {"prompt": "y", "custom_id": 7}], "m"
         )
         assert json.loads(first.raw) == line(1)
@@ -75,17 +78,17 @@ class TestLines:
     )
     def test_others(self, item: Any, model: str | None, error: type[Exception]) -> None:
         with pytest.raises(error):
-            lines_of([item], model)
+            partition_lines([item], model)
 
 
 class TestPartition:
     def test_name_is_that_of_the_content(self, tmp_path: Path) -> None:
         names = {
-            Partition(tmp_path, lines_of(items, model), model).key
+            Partition(tmp_path, partition_lines(items, model), model).key
             for items, model in (([line(1)], None), ([line(1)], "m"), ([line(2)], None), (["x"], "m"), ([], None))
         }
         assert len(names) == 5
-        assert Partition(tmp_path, lines_of([line(1)], None), None).key in names
+        assert Partition(tmp_path, partition_lines([line(1)], None), None).key in names
 
     def test_outcomes(self, tmp_path: Path) -> None:
         items = [line(1), line(2), "{", line(1), line(3)]

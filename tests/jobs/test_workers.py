@@ -15,7 +15,7 @@ from aiopenai import AsyncOpenAI
 from aiopenai._jobs import workers
 from aiopenai._jobs.failures import JobError
 from aiopenai._jobs.limiter import Limiter
-from aiopenai._jobs.partitions import Partition, lines_of
+from aiopenai._jobs.partitions import Partition, partition_lines
 from aiopenai._jobs.workers import WorkerProcess, end_process, process_of
 from aiopenai.testing import Server
 
@@ -34,7 +34,7 @@ def process(server: Server) -> Iterator[WorkerProcess]:
 
 
 def partition(folder: Path, *texts: str) -> Partition:
-    found = Partition(folder, lines_of(texts, "gpt-4o"), "gpt-4o")
+    found = Partition(folder, partition_lines(texts, "gpt-4o"), "gpt-4o")
     found.open(False)
     return found
 
