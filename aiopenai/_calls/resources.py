@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from importlib import import_module
 from typing import Any, ClassVar, cast
@@ -60,11 +60,7 @@ class Resource:
 
     @override
     def __dir__(self) -> list[str]:
-        return [
-            name
-            for name in super().__dir__()
-            if name not in self._internal and (name[0] != "_" or (name.startswith("__") and name.endswith("__")))
-        ]
+        return _public(super().__dir__(), self._internal)
 
     # The low-level verbs under the names that the reference's resources have for them.
 
@@ -91,6 +87,15 @@ class Resource:
     @property
     def _get_api_list(self) -> Any:
         return self._client.get_api_list
+
+
+def _public(names: Iterable[str], internal: frozenset[str] = frozenset()) -> list[str]:
+    """The names for tab completion: public ones, and those of Python's own protocols."""
+    return [
+        name
+        for name in names
+        if name not in internal and (name[0] != "_" or (name.startswith("__") and name.endswith("__")))
+    ]
 
 
 class SyncAPIResource(Resource):
@@ -177,6 +182,10 @@ class _View:
 
     def __init__(self, resource: Any) -> None:
         self._resource = resource
+
+    @override
+    def __dir__(self) -> list[str]:
+        return _public(super().__dir__())
 
     def __getattr__(self, name: str) -> Any:
         # Only for names that the class does not have.

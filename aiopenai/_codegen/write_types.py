@@ -87,12 +87,23 @@ class TypesWriter:
         title = f"{'Reply' if kind == 'replies' else 'Parameter'} types of `{group}`."
         return self._header(title) + writer.text()
 
+    def _own(self, group: str, kind: str) -> list[str]:
+        """The public names that a module of a group defines."""
+        places = self.layout.places.values()
+        return sorted(
+            place.name for place in places if (place.group, place.kind) == (group, kind) and place.name[0] != "_"
+        )
+
     def _package(self, package: str) -> tuple[str, str]:
         """A package and its stub: the names of its own modules, and those that the reference exports from elsewhere."""
         kinds = sorted(self.layout.groups.get(package, ()), reverse=True)
         title = f"Types of `{package}`." if package else "The types of the API, in packages as the reference has them."
         homes: dict[str, list[str]] = {}
-        static = [f"from aiopenai.types.{package}.{kind} import *\n" for kind in kinds]
+        # Not `import *`, which would also offer the names that the modules import.
+        static = [
+            import_line(f"aiopenai.types.{package}.{kind}", [f"{name} as {name}" for name in self._own(package, kind)])
+            for kind in kinds
+        ]
         offered: dict[str, list[str]] = {}
         renamed: list[str] = []
         for name, target in sorted(self.layout.exports.get(package, {}).items()):

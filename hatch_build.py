@@ -1,0 +1,85 @@
+"""The build of a wheel: the reference's module paths become files, so that type checkers and editors find them.
+
+In the tree they are lines of two tables, from which `aiopenai._data.leaves` makes the modules when they are imported.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+ROOTS = ("types", "resources")
+# What precedes and follows the name of a resource's blocking class in the names of its classes.
+FORMS = [
+    (prefix, suffix)
+    for suffix in ("", "WithRawResponse", "WithStreamingResponse", "AsRequest")
+    for prefix in ("", "Async")
+]
+
+
+class LeafModules(BuildHookInterface):
+    """Adds the files to the wheel. An editable installation makes the modules as the tree does."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Write the files and tell the builder where they go."""
+        if self.target_name != "wheel" or version == "editable":
+            return
+        self._folder = Path(tempfile.mkdtemp())
+        package = Path(self.root, "aiopenai")
+        for number, (path, text) in enumerate(leaf_files(package)):
+            file = self._folder / f"{number}.py"
+            file.write_text(text, encoding="utf-8")
+            build_data["force_include"][str(file)] = path
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove the files."""
+        if hasattr(self, "_folder"):
+            shutil.rmtree(self._folder)
+
+
+def leaf_files(package: Path) -> Iterator[tuple[str, str]]:
+    """All files, by path in the wheel."""
+    for root in ROOTS:
+        lines = (package / root / "_modules.txt").read_text(encoding="utf-8").splitlines()
+        table = {path: words.split() for path, _, words in (line.partition(" ") for line in lines)}
+        packages = {path[:at] for path in table for at, letter in enumerate(path) if letter == "."}
+        for path, (home, *words) in table.items():
+            below = package / root / path.replace(".", "/")
+            # A module of the tree offers the names of its line itself.
+            if path == "." or below.with_suffix(".py").is_file() or (below / "__init__.py").is_file():
+                continue
+            file = "/".join(("aiopenai", root, *path.split("."))) + ("/__init__.py" if path in packages else ".py")
+            yield file, leaf_text(package, root, home, words)
+
+
+def leaf_text(package: Path, root: str, home: str, words: list[str]) -> str:
+    """A module that offers the names of a line: imports, and the list of them."""
+    imports: dict[str, list[str]] = {}
+    names: list[str] = []
+    for word in words:
+        name, _, own = word.partition("=")
+        there, colon, other = own.rpartition(":")
+        module, own = (there if colon else home), (other or name)
+        for prefix, suffix in FORMS if root == "resources" else (("", ""),):
+            offered, imported = f"{prefix}{name}{suffix}", f"{prefix}{own}{suffix}"
+            if suffix and not has_class(package, module, imported):
+                continue
+            names.append(offered)
+            imports.setdefault(module, []).append(imported if imported == offered else f"{imported} as {offered}")
+    lines = [f"from aiopenai.{root}.{module} import {', '.join(each)}\n" for module, each in imports.items()]
+    listed = textwrap.fill(", ".join(f'"{name}"' for name in names), 110, break_long_words=False)
+    return "".join(lines) + f"\n__all__ = [\n{listed}\n]\n"
+
+
+def has_class(package: Path, module: str, name: str) -> bool:
+    """Whether a module of resources has a class: a resource without calls has no views."""
+    below = package / "resources" / module.replace(".", "/")
+    stub = below.with_suffix(".pyi")
+    text = (stub if stub.is_file() else below / "__init__.pyi").read_text(encoding="utf-8")
+    return f"\nclass {name}(" in text or f"\nclass {name}:" in text
