@@ -234,10 +234,11 @@ class Builder(Signature):
         if value is None:
             raise TypeError(f"{self.name}() needs a file as {name!r}, not None")
         if not isinstance(value, (list, tuple)) or _is_file_tuple(value):
-            return [(name, value)]
+            return [(name, cast("Any", value))]
         several = cast("Sequence[Any]", value)
         if name not in self.several_files:
-            raise TypeError(f"{self.name}() needs one file as {name!r}, not a {type(value).__name__} of {len(several)}")
+            kind = type(several).__name__
+            raise TypeError(f"{self.name}() needs one file as {name!r}, not a {kind} of {len(several)}")
         return [(f"{name}[]", item) for item in several]
 
     def _make_form(self, request: Request[Any]) -> None:

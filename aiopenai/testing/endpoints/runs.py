@@ -143,7 +143,7 @@ def submit_tool_outputs(call: Call) -> Outcome:
     kept.answered = True
     _end_step(call, step, {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0})
     started: list[_RunEvent] = [("thread.run.step.completed", step), ("thread.run.queued", run)]
-    return _outcome(call, thread_of(call), kept, body, started)
+    return _run_outcome(call, thread_of(call), kept, body, started)
 
 
 def list_steps(call: Call) -> WholeReply:
@@ -220,10 +220,10 @@ def _start(call: Call, thread: StoredThread, body: Object, events: list[_RunEven
     kept = StoredRun(run)
     thread.runs.put(run["id"], kept)
     started: list[_RunEvent] = [*events, ("thread.run.created", run), ("thread.run.queued", run)]
-    return _outcome(call, thread, kept, body, started)
+    return _run_outcome(call, thread, kept, body, started)
 
 
-def _outcome(call: Call, thread: StoredThread, kept: StoredRun, body: Object, started: list[_RunEvent]) -> Outcome:
+def _run_outcome(call: Call, thread: StoredThread, kept: StoredRun, body: Object, started: list[_RunEvent]) -> Outcome:
     """Returns the run as it is, or the events until it ends or requires an action."""
     if not body.get("stream"):
         return _reply(call, kept)

@@ -131,7 +131,7 @@ def delete(call: Call) -> WholeReply:
 
 def list_(call: Call) -> WholeReply:
     """GET /vector_stores: the newest first."""
-    return page([_counted(kept) for kept in call.state.vector_stores.values()], call.request.query, order="desc")
+    return page([_with_counts(kept) for kept in call.state.vector_stores.values()], call.request.query, order="desc")
 
 
 def search(call: Call) -> WholeReply:
@@ -336,7 +336,7 @@ def _counts(files: Iterable[StoredVectorFile]) -> Object:
     return {**{status: found.count(status) for status in _STATUSES}, "total": len(found)}
 
 
-def _counted(kept: StoredVectorStore) -> Object:
+def _with_counts(kept: StoredVectorStore) -> Object:
     """Returns the object of a store with the current counts of its files."""
     files = kept.files.values()
     counts = _counts(files)
@@ -347,7 +347,7 @@ def _counted(kept: StoredVectorStore) -> Object:
 
 
 def _store_reply(call: Call, kept: StoredVectorStore) -> WholeReply:
-    store = _counted(kept)
+    store = _with_counts(kept)
     return call.polled(store, unfinished=store["status"] == "in_progress")
 
 
