@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
     from aiohttp import ClientSession as _ClientSession
 
+    from aiopenai import auth as auth
+    from aiopenai import lib as lib
+    from aiopenai import providers as providers
+    from aiopenai import resources as resources
     from aiopenai import types as types
     from aiopenai._base.sentinels import NOT_GIVEN as NOT_GIVEN
     from aiopenai._base.sentinels import NotGiven as NotGiven
@@ -43,6 +47,7 @@ if TYPE_CHECKING:
     from aiopenai._calls.raw import APIResponse as APIResponse
     from aiopenai._calls.raw import AsyncAPIResponse as AsyncAPIResponse
     from aiopenai._calls.request import Request as Request
+    from aiopenai._calls.request_options import RequestOptions as RequestOptions
     from aiopenai._calls.streaming import AsyncStream as AsyncStream
     from aiopenai._calls.streaming import Partial as Partial
     from aiopenai._calls.streaming import Stream as Stream
@@ -56,6 +61,7 @@ if TYPE_CHECKING:
     from aiopenai._client.blocking import OpenAI as OpenAI
     from aiopenai._client.client import AsyncClient as AsyncClient
     from aiopenai._client.client import AsyncOpenAI as AsyncOpenAI
+    from aiopenai._client.configuration import DataResidency as DataResidency
     from aiopenai._data.structs import BaseModel as BaseModel
     from aiopenai._jobs.limiter import Limiter as Limiter
     from aiopenai._jobs.result import Result as Result
@@ -125,6 +131,7 @@ if TYPE_CHECKING:
     from aiopenai.errors import (
         WebSocketQueueFullError as WebSocketQueueFullError,
     )
+    from aiopenai.lib.files import file_from_path as file_from_path
     from aiopenai.lib.streaming.assistants import AssistantEventHandler as AssistantEventHandler
     from aiopenai.lib.streaming.assistants import AsyncAssistantEventHandler as AsyncAssistantEventHandler
     from aiopenai.lib.tools import FunctionTool as FunctionTool
@@ -184,12 +191,14 @@ azure_ad_token_provider: _Callable[[], str] | None = None
 bedrock_token_provider: _Callable[[], str] | None = None
 
 NoneType = type(None)
+__title__ = "aiopenai"
 
 # The modules of the public names. The imports above tell type checkers the same; a test compares both.
 _NAMES = {
     "_client.bedrock": "AsyncBedrockOpenAI BedrockOpenAI",
     "_client.blocking": "Client OpenAI",
     "_client.client": "AsyncClient AsyncOpenAI",
+    "_client.configuration": "DataResidency",
     "errors": (
         "APIConnectionError APIError APIResponseValidationError APIStatusError APITimeoutError "
         "AuthenticationError BadRequestError ConflictError ContentFilterFinishReasonError InternalServerError "
@@ -197,6 +206,7 @@ _NAMES = {
         "OutputValidationError PermissionDeniedError RateLimitError SubjectTokenProviderError UnprocessableEntityError "
         "WebSocketConnectionClosedError WebSocketQueueFullError"
     ),
+    "lib.files": "file_from_path",
     "lib.streaming.assistants": "AssistantEventHandler AsyncAssistantEventHandler",
     "lib.tools": (
         "FunctionTool ResponsesFunctionTool function_tool pydantic_function_tool pydantic_responses_function_tool "
@@ -208,6 +218,7 @@ _NAMES = {
     "_jobs.limiter": "Limiter",
     "_data.structs": "BaseModel",
     "_calls.request": "Request",
+    "_calls.request_options": "RequestOptions",
     "_calls.binary": "HttpxBinaryResponseContent",
     "_calls.raw": "APIResponse AsyncAPIResponse",
     "_calls.streaming": "AsyncStream Partial Stream",
@@ -217,6 +228,15 @@ _NAMES = {
 _WHERE = {name: module for module, names in _NAMES.items() for name in names.split()}
 # Names that a star import does not bring, as in the reference.
 _UNLISTED = {"AsyncAzureOpenAI": "_client.azure", "AzureOpenAI": "_client.azure"}
+# Subpackages that are attributes without an import of their own.
+_PACKAGES = frozenset({"auth", "lib", "providers", "resources", "types"})
+# Names of before release 1.0: stubs that say what replaces them.
+_OLD = frozenset(
+    {
+        *("Audio", "ChatCompletion", "Completion", "Customer", "Deployment", "Edit", "Embedding", "Engine"),
+        *("ErrorObject", "File", "FineTune", "FineTuningJob", "Image", "Model", "Moderation"),
+    }
+)
 _DEFAULTS = {"timeout": "DEFAULT_TIMEOUT", "max_retries": "DEFAULT_MAX_RETRIES"}
 _SPACES = (
     "admin audio batches beta chat completions containers content_provenance_checks conversations decisions embeddings "
@@ -232,10 +252,10 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> object:
         from importlib import import_module
 
-        if name == "types":
-            return import_module("aiopenai.types")
+        if name in _PACKAGES:
+            return import_module(f"aiopenai.{name}")
         if name == "__all__":
-            return ["VERSION", "NoneType", "__version__", "types", *_WHERE]
+            return ["VERSION", "NoneType", "__title__", "__version__", "types", *_WHERE]
         value: object
         if name in ("_load_client", "_reset_client"):
             module = import_module("aiopenai._client.module")
@@ -246,13 +266,15 @@ if not TYPE_CHECKING:
             value = getattr(import_module("aiopenai._base.timeouts"), _DEFAULTS[name])
         elif home := _WHERE.get(name) or _UNLISTED.get(name):
             value = getattr(import_module(f"aiopenai.{home}"), name)
+        elif name in _OLD:
+            value = import_module("aiopenai.lib._old_api").APIRemovedInV1Proxy(symbol=name)
         else:
             raise AttributeError(f"module 'aiopenai' has no attribute {name!r}")
         globals()[name] = value
         return value
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *_WHERE, *_UNLISTED, *_NAMESPACES, *_DEFAULTS, "types"})
+        return sorted({*globals(), *_WHERE, *_UNLISTED, *_NAMESPACES, *_DEFAULTS, *_PACKAGES})
 
 
 if _os.environ.get("OPENAI_LOG"):

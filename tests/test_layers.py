@@ -47,7 +47,7 @@ ARROWS: dict[str, set[str]] = {
     "otel": {*CALLS, "hooks"},
     "distributed": JOBS,
     "__main__": {"_cli"},
-    "__init__": {*JOBS, "types"},
+    "__init__": {*JOBS, "auth", "types"},
     # The local server and the generator stand aside.
     "testing": {"version", "testing"},
     "_codegen": {"_codegen"},

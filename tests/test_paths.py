@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 
 import pytest
 
@@ -58,6 +59,7 @@ ROOT_NAMES = (
     "AssistantEventHandler AsyncAPIResponse AsyncAssistantEventHandler AsyncBedrockOpenAI AsyncClient AsyncOpenAI "
     "AsyncStream BedrockOpenAI "
     "AuthenticationError BadRequestError BaseModel CallInfo Client ConflictError ContentFilterFinishReasonError "
+    "DataResidency RequestOptions __title__ file_from_path "
     "DEFAULT_MAX_RETRIES DEFAULT_TIMEOUT FunctionTool HedgePolicy Hooks HttpxBinaryResponseContent "
     "InternalServerError InvalidWebhookSignatureError LengthFinishReasonError Limiter NOT_GIVEN NoneType NotFoundError "
     "NotGiven OAuthError Omit OpenAI OpenAIError OutputValidationError Partial PermissionDeniedError RateLimitError "
@@ -76,3 +78,24 @@ def test_published_modules(path: str) -> None:
 def test_names_of_the_package() -> None:
     assert sorted(aiopenai.__all__) == sorted(ROOT_NAMES.split())
     assert [name for name in ROOT_NAMES.split() if not hasattr(aiopenai, name)] == []
+
+
+@pytest.mark.parametrize("name", ["auth", "lib", "providers", "resources", "types"])
+def test_subpackages_are_attributes(name: str) -> None:
+    assert getattr(aiopenai, name) is importlib.import_module(f"aiopenai.{name}")
+
+
+@pytest.mark.parametrize("name", sorted(aiopenai._OLD))
+def test_names_of_before_release_one(name: str) -> None:
+    from aiopenai.lib._old_api import APIRemovedInV1
+
+    stub = getattr(aiopenai, name)
+    assert stub.create is stub
+    with pytest.raises(APIRemovedInV1, match=name) as caught:
+        stub.create(model="x")
+    assert caught.value.symbol == name
+
+
+def test_file_from_path(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"text")
+    assert aiopenai.file_from_path(str(tmp_path / "a.txt")) == ("a.txt", b"text")

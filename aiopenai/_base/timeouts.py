@@ -72,6 +72,10 @@ class Timeout:
             return cls(connect=value.connect, read=value.read, write=getattr(value, "write", None))
         raise TypeError(f"timeout must be seconds, None or a Timeout, not {type(value).__name__}")
 
+    def as_dict(self) -> dict[str, float | None]:
+        """Returns the connect, read, write and pool timeouts by name, as the official package's `Timeout` does."""
+        return {"connect": self.connect, "read": self.read, "write": self.write, "pool": self.pool}
+
     def _values(self) -> tuple[float | None, ...]:
         return tuple(getattr(self, name) for name in self.__slots__[1:])
 
