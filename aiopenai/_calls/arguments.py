@@ -1,17 +1,17 @@
-"""From the arguments of a resource method to a Request: what is given where, and what is said when it cannot be.
+"""The arguments of a resource method become a Request, or an error that names the argument.
 
-The keyword arguments that were given are the body, as they are, in one dict: nothing is copied or walked for nearly
-all calls. What travels elsewhere (path, query, headers, form parts) is named by the endpoint's facts.
+The given keyword arguments are the body as they stand, in one dict: nearly all calls copy and walk nothing. The facts
+of the endpoint name the arguments that travel elsewhere (path, query, headers, form parts).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from importlib import import_module
 from string import Formatter
 from typing import TYPE_CHECKING, Any, cast
 
-from msgspec import structs
+from msgspec import Struct, structs
 from typing_extensions import TypedDict
 
 from aiopenai._base.aliases import Body, Headers, Query, is_mapping
@@ -31,12 +31,12 @@ __all__ = ["OPTIONS", "Builder", "CallOptions", "Signature", "add_options", "lat
 
 
 class CallOptions(TypedDict, total=False):
-    """What every call takes beside its own parameters.
+    """The options of every call, beside the parameters of its method.
 
     `extra_headers` (`omit` removes a header), `extra_query` and `extra_body` add to the request and win over the
     client's and the method's own; `timeout` in seconds, None for no limit; `retry` a tenacity policy;
-    `idempotency_key` is sent with all attempts; `deadline` is the seconds that all of them have together, `hedge` a
-    `HedgePolicy` by which a late one gets company.
+    `idempotency_key` is sent with all attempts; `deadline` limits all of them together, in seconds; `hedge` is a
+    `HedgePolicy`, by which a late attempt is joined by a second one.
     """
 
     extra_headers: Headers | None
@@ -53,8 +53,32 @@ class CallOptions(TypedDict, total=False):
 OPTIONS = frozenset(CallOptions.__annotations__)
 
 
+# Parameters that are arrays in each method that has them in a JSON body.
+_ARRAYS = frozenset(
+    {
+        "additional_messages",
+        "attachments",
+        "context_management",
+        "event_types",
+        "file_ids",
+        "functions",
+        "include",
+        "items",
+        "messages",
+        "modalities",
+        "output_modalities",
+        "part_ids",
+        "skills",
+        "testing_criteria",
+        "tool_outputs",
+        "tools",
+        "vector_store_ids",
+    }
+)
+
+
 class Signature:
-    """The names that a method takes, read off its signature once."""
+    """The names of a method's parameters, read off its signature once."""
 
     def __init__(self, signature: Callable[..., Any], name: str) -> None:
         code = signature.__code__
@@ -68,7 +92,7 @@ class Signature:
         self.required = self.names - optional
 
     def take(self, args: tuple[Any, ...], given: dict[str, Any]) -> dict[str, Any] | None:
-        """Put the positional arguments among the named ones and take the options out of those.
+        """Adds the positional arguments to the named ones, and takes the options out of those.
 
         Raises TypeError for wrong and missing names.
         """
@@ -92,15 +116,20 @@ class Signature:
             given[name] = value
 
     def _misnamed(self, given: dict[str, Any]) -> TypeError:
-        unknown = [name for name in given if name not in self.names]
-        if unknown:
-            return TypeError(f"{self.name}() got an unexpected keyword argument {unknown[0]!r}")
+        for name in given:
+            if name not in self.names:
+                # Needed for errors only.
+                from difflib import get_close_matches
+
+                near = get_close_matches(name, [*self.names - given.keys(), *OPTIONS], 1)
+                hint = f"; did you mean {near[0]!r}?" if near else "; parameters not listed here go into extra_body"
+                return TypeError(f"{self.name}() got an unexpected keyword argument {name!r}{hint}")
         missing = ", ".join(repr(name) for name in sorted(self.required - given.keys()))
         return TypeError(f"{self.name}() is missing required arguments: {missing}")
 
 
 class Builder(Signature):
-    """How the arguments of one method become a Request.
+    """Makes the requests of one method from its arguments.
 
     query, body: the parameters that travel elsewhere than is usual for the verb.
     files: the parameters that are uploads; a name with `[]` may be several files.
@@ -143,11 +172,11 @@ class Builder(Signature):
         self.path = [(text, field) for text, field, _, _ in Formatter().parse(endpoint.path)]
         self.in_path = tuple(field for _, field in self.path if field)
         self.has_body = endpoint.method not in ("GET", "DELETE")
-        # A POST without any parameter for its body has none, rather than an empty object.
+        # A POST without any parameter for its body has no body, rather than an empty object.
         self.sends_body = self.has_body and bool(self.names - {*self.in_path, *query, *(header_params or ())})
         self.query = frozenset(query)
         self.body = frozenset(body)
-        # The reference names some twice, as one file and as several: which it is shows when it is given.
+        # The reference names some twice, as one file and as several: the value tells which.
         self.files = tuple(dict.fromkeys(name.removesuffix("[]") for name in files or may_upload))
         self.object_files = frozenset(self.files if or_object is None else or_object)
         self.several_files = frozenset(name[:-2] for name in files or may_upload if name.endswith("[]"))
@@ -164,11 +193,18 @@ class Builder(Signature):
         self.prepare = None if prepare is None else later(prepare)
         # Nothing but a body, as nearly all calls are: the keyword arguments are it.
         elsewhere = self.in_path or query or self.files or self.header_params or self.wire or self.nested
+        in_json = self.has_body and not (self.files or endpoint.multipart or self.typed_parts)
+        self.arrays = (
+            tuple(sorted(_ARRAYS & (self.names - {*query, *self.in_path, *self.header_params}))) if in_json else ()
+        )
         self.simple = self.sends_body and not (elsewhere or self.typed_parts or needs or chosen_by)
 
     def build(self, args: tuple[Any, ...], given: dict[str, Any]) -> Request[Any]:
-        """Make the request. Raises TypeError for wrong and missing names, ValueError for an empty path argument."""
+        """Makes the request. Raises TypeError for wrong names and types, ValueError for an empty path argument."""
         options = self.take(args, given)
+        for name in self.arrays:
+            if (value := given.get(name)) is not None and value.__class__ is not list:
+                self._check_array(name, value)
         stream = self.streams and (self.only_streams or given.get("stream") is True)
         if self.simple:
             request: Request[Any] = Request(endpoint=self.endpoint, path=self.endpoint.path, body=given, stream=stream)
@@ -181,6 +217,13 @@ class Builder(Signature):
         if self.prepare is not None:
             self.prepare(request)
         return request
+
+    def _check_array(self, name: str, value: Any) -> None:
+        """Raises TypeError for a value that is no sequence of items, such as a str or one message."""
+        single = isinstance(value, (str, bytes, bytearray, Mapping, Struct)) or hasattr(value, "model_dump")
+        if (single or not isinstance(value, Iterable)) and not isinstance(value, (Omit, NotGiven)):
+            kind = type(cast("Any", value)).__name__
+            raise TypeError(f"{self.name}() takes a list as {name!r}, not {kind}: put single items in a list")
 
     def _distribute(self, given: dict[str, Any], stream: bool) -> Request[Any]:
         path = self.endpoint.path
@@ -228,7 +271,7 @@ class Builder(Signature):
         )
 
     def _file_parts(self, name: str, value: Any) -> list[tuple[str, Any]]:
-        """The fields of the form that one parameter fills. Raises TypeError for a value that is no file."""
+        """Returns the form fields of one parameter. Raises TypeError for a value that is no file."""
         if isinstance(value, (Omit, NotGiven)) or (value is None and name not in self.required):
             return []
         if value is None:
@@ -242,7 +285,7 @@ class Builder(Signature):
         return [(f"{name}[]", item) for item in several]
 
     def _make_form(self, request: Request[Any]) -> None:
-        """Make the body a form whose parts say what they are, or the one part that was given. Raises TypeError."""
+        """Makes the body a form of typed parts, or the single part that was given. Raises TypeError."""
         fields: dict[str, Any] = {
             name: value for name, value in request.body.items() if not isinstance(value, (Omit, NotGiven))
         }
@@ -263,7 +306,7 @@ class Builder(Signature):
 
 
 def later(where: str) -> Callable[..., Any]:
-    """The function at `module:name`, imported when it is first called."""
+    """Returns the function at `module:name`, which is imported at the first call."""
     found: Callable[..., Any] | None = None
 
     def call(*args: Any, **given: Any) -> Any:
@@ -277,12 +320,12 @@ def later(where: str) -> Callable[..., Any]:
 
 
 def _path(text: str) -> list[str]:
-    """`tools[].items.*` as its steps: `tools`, `[]`, `items`, `*`."""
+    """Returns the steps of `tools[].items.*`: `tools`, `[]`, `items`, `*`."""
     return text.replace("[]", ".[]").split(".")
 
 
 def _renamed(value: Any, path: Sequence[str], name: str) -> Any:
-    """A copy of `value` in which the key at the end of `path` is called `name`."""
+    """Returns a copy of `value` in which the key at the end of `path` is called `name`."""
     step, *rest = path
     if step == "[]":
         if isinstance(value, (str, Mapping)):
@@ -305,7 +348,7 @@ def _is_file_tuple(value: Any) -> bool:
 
 
 def add_options(request: Request[Any], options: dict[str, Any]) -> None:
-    """Put a call's options into its request. Raises TypeError for an `extra_body` that does not fit the body."""
+    """Puts the options of a call into its request. Raises TypeError for an `extra_body` that does not fit the body."""
     if (headers := options.pop("extra_headers", None)) is not None:
         headers, request.unparsed = take_mark(headers)
         if headers or request.headers:

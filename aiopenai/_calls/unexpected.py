@@ -94,7 +94,7 @@ def _result_fields(kind: Any) -> tuple[str, ...]:
     every = tuple(info.encode_name for info in infos if info.encode_name not in _ABOUT_THE_CALL)
     if any(info.encode_name == "error" for info in infos):
         return every
-    required = {info.encode_name for info in infos if info.required}
+    required = {info.encode_name for info in infos if info.name in kind.__required__}
     return tuple(name for name in every if name in required) or every
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeAlias, TypeVar, cast, get_args, get_origin
+from typing import Any, Generic, TypeAlias, TypeVar, cast, get_args
 
 import msgspec
 
@@ -16,9 +16,9 @@ from aiopenai._base.aliases import is_list
 from aiopenai._base.cache import BoundedCache
 from aiopenai._data.fields import check_complete
 from aiopenai._data.lenient import fitter
-from aiopenai._data.plain import decode_json, too_deep
+from aiopenai._data.plain import TooDeepError, decode_json
 from aiopenai._data.provenance import Node, all_decoded, decoded, undisturbed
-from aiopenai._data.unions import has_union, plain_hook, union_classes
+from aiopenai._data.unions import class_of, has_union, plain_hook, union_classes
 
 __all__ = ["Decoder"]
 
@@ -47,7 +47,7 @@ class Decoder(Generic[T]):
     def __init__(self, kind: Any) -> None:
         self.kind = kind
         self.strict: Callable[[bytes], T] = msgspec.json.Decoder(kind, dec_hook=plain_hook).decode
-        self._unions = {_class(each): _steps(each, names) for each, names in union_classes(kind).items()}
+        self._unions = {class_of(each): _steps(each, names) for each, names in union_classes(kind).items()}
         # A document whose own type is such a union takes the lenient path.
         self._plain = has_union(kind)
         self._fit: Callable[[Any], Any] | None = None
@@ -158,12 +158,7 @@ class Decoder(Generic[T]):
         try:
             return cast("T", fit_kind(plain))
         except RecursionError:
-            raise too_deep() from None
-
-
-def _class(kind: Any) -> Any:
-    """Returns the class of a type that may have parameters."""
-    return get_origin(kind) or kind
+            raise TooDeepError from None
 
 
 _Step: TypeAlias = tuple[Callable[[Any], Any], Callable[[Any, Any], None], Callable[[Any], Any]]
@@ -171,14 +166,14 @@ _Step: TypeAlias = tuple[Callable[[Any], Any], Callable[[Any, Any], None], Calla
 
 def _steps(kind: Any, names: tuple[str, ...]) -> list[_Step]:
     """Returns getter, setter and fitter of the fields with unions."""
-    cls = _class(kind)
+    cls = class_of(kind)
     types = {info.name: info.type for info in msgspec.structs.fields(kind)}
     return [(getattr(cls, name).__get__, getattr(cls, name).__set__, fitter(types[name])) for name in names]
 
 
 def _list_field(kind: Any) -> str | None:
     """Returns the field that holds the items of a list reply or a page; None for other types."""
-    fields: tuple[str, ...] = getattr(_class(kind), "__struct_fields__", ())
+    fields: tuple[str, ...] = getattr(class_of(kind), "__struct_fields__", ())
     return "data" if "data" in fields else None
 
 

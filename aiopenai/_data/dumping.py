@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 import msgspec
 
 from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._data.fields import fields_of, state_of
+from aiopenai._data.plain import with_whole_stack
 from aiopenai._data.provenance import Node
 
 __all__ = ["Dump", "IncEx", "as_json", "as_received", "as_sent"]
@@ -66,9 +67,11 @@ class Dump:
         todo: list[tuple[Any, Any, int]] = []
 
         def begin(value: Any, level: int) -> Any:
+            made: Any
             if isinstance(value, Node) or is_mapping(value):
-                made: Any = {}
+                made = {}
             elif isinstance(value, (list, tuple)):
+                value = cast("Any", value)
                 made = []
             else:
                 return self._leaf(value)
@@ -80,7 +83,7 @@ class Dump:
         top = begin(value, 0)
         while todo:
             part, made, level = todo.pop()
-            if isinstance(made, list):
+            if is_list(made):
                 made += [item if item.__class__ in _ATOMS else begin(item, level) for item in part]
                 continue
             for _, key, item in self._entries(part):
@@ -121,10 +124,11 @@ class Dump:
                 if wanted and not unwanted:
                     out[key] = self._chosen(item, below_in, below_ex)
             return out
-        if is_list(value) or isinstance(value, tuple):
+        if isinstance(value, (list, tuple)):
+            entries = cast("Sequence[Any]", value)
             items: list[Any] = []
-            for index, item in enumerate(value):
-                keys = (index, index - len(value), "__all__")
+            for index, item in enumerate(entries):
+                keys = (index, index - len(entries), "__all__")
                 wanted, below_in = _select(include, keys, True)
                 unwanted, below_ex = _select(exclude, keys, False)
                 if wanted and not unwanted:
@@ -178,19 +182,23 @@ def as_json(values: Any, indent: int | None) -> str:
     Raises ValueError for values nested more deeply than the encoder in C can follow.
     """
     try:
-        try:
-            encoded = msgspec.json.encode(values)
-            # msgspec writes null for NaN and infinity.
-            if b"null" not in encoded or _all_finite(values):
-                return (msgspec.json.format(encoded, indent=indent) if indent is not None else encoded).decode()
-        except UnicodeEncodeError:
-            # A lone surrogate, from a string that the server cut by length: JSON can hold it, UTF-8 cannot.
-            pass
+        return with_whole_stack(_text, values, indent)
+    except RecursionError as error:
+        raise ValueError(f"the object is nested too deeply to be written as JSON: {error}") from error
+
+
+def _text(values: Any, indent: int | None) -> str:
+    try:
+        encoded = msgspec.json.encode(values)
+    except UnicodeEncodeError:
+        # A lone surrogate, from a string that the server cut by length: JSON can hold it, UTF-8 cannot.
+        encoded = None
+    # msgspec writes null for NaN and infinities.
+    if encoded is None or (b"null" in encoded and not _all_finite(values)):
         import json
 
         return json.dumps(values, indent=indent, separators=(",", ":" if indent is None else ": "))
-    except RecursionError as error:
-        raise ValueError(f"the object is nested too deeply to be written as JSON: {error}") from error
+    return (msgspec.json.format(encoded, indent=indent) if indent is not None else encoded).decode()
 
 
 def _all_finite(values: Any) -> bool:

@@ -9,7 +9,7 @@ search looks at classes in C and stops at once for bodies of plain values.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from gc import get_referents
 from math import isfinite
 from typing import Any, cast
@@ -31,6 +31,10 @@ _EXACT = _PLAIN - {float}
 _SIMPLE = _SCALARS - {float}
 
 
+# A search of a longer document takes longer than a look at its parameters.
+_LONG = 4096
+
+
 class _UnsettledError(Exception):
     """The body contains `omit`, or an iterator, which can be read only once."""
 
@@ -48,7 +52,7 @@ def _encode_hook(value: Any) -> Any:
         return float.__float__(value)
     if isinstance(value, (Omit, NotGiven)):
         raise _UnsettledError
-    kind = type(value)
+    kind: Any = value.__class__
     if isinstance(value, (list, tuple, dict)):
         raise TypeError(f"the keys of a JSON object are strings, and not of type {kind.__name__}")
     if not isinstance(value, (type, io.IOBase)):
@@ -81,22 +85,22 @@ def encode(body: Any, replay: Sequence[str] = ()) -> bytes:
         raw = _encode(body)
     except (_UnsettledError, TypeError, ValueError, RecursionError):
         return _encode_slowly(body, replay)
-    suspect = False
-    for name, value in body.items() if body.__class__ is dict else (("", body),):
-        kind = value.__class__
-        if kind in _SIMPLE:
-            continue
-        if name not in replay:
-            suspect = suspect or kind is not float or not isfinite(value)
+    exact = bool(replay)
+    for name in replay:
+        value = body.get(name)
+        if value.__class__ in _SIMPLE:
             continue
         kinds = _kinds(value)
         if not kinds <= _EXACT:
             if not kinds <= _PLAIN and _holds_reply(value):
                 return _encode_slowly(body, replay)
-            suspect = True
+            exact = False
+    if exact and len(raw) > _LONG:
+        # The rest is a few parameters, quicker to look at than megabytes of JSON.
+        _check_finite({name: value for name, value in body.items() if name not in replay})
     # msgspec writes null for NaN and infinities. `rfind` takes half the time of `in`.
-    if suspect and raw.rfind(b"null") >= 0:
-        _check_finite(body)
+    elif raw.rfind(b"null") >= 0:
+        _check_finite({name: value for name, value in body.items() if name not in replay} if exact else body)
     return raw
 
 
@@ -131,22 +135,28 @@ def _kinds(value: Any) -> set[type]:
     return found
 
 
+def _is_listed(value: Any) -> bool:
+    """Returns whether a value becomes an array: a list, a deque, a set, a view of a dict."""
+    return isinstance(value, Collection) and not isinstance(value, _NOT_LISTED)
+
+
+_NOT_LISTED = (str, bytes, bytearray, memoryview, Mapping, type)
+
+
 def _holds_reply(value: Any) -> bool:
     """Returns whether a reply object is in a tree."""
     if isinstance(value, Node):
         return True
     if is_mapping(value):
         return any(map(_holds_reply, value.values()))
-    if isinstance(value, (list, tuple)):
-        return any(map(_holds_reply, cast("Sequence[Any]", value)))
-    return False
+    return _is_listed(value) and any(map(_holds_reply, value))
 
 
 def _settled(value: Any) -> Any:
-    """Returns the body without values that are `omit`, and with iterators read, at any depth."""
+    """Returns the body without values that are `omit`, with lists in place of other iterables, at any depth."""
     if is_mapping(value):
         return {key: _settled(item) for key, item in value.items() if not isinstance(item, (Omit, NotGiven))}
-    if isinstance(value, (list, tuple, Iterator)) and not isinstance(value, io.IOBase):
+    if _is_listed(value) or (isinstance(value, Iterator) and not isinstance(value, io.IOBase)):
         entries = cast("Iterable[Any]", value)
         return [_settled(item) for item in entries if not isinstance(item, (Omit, NotGiven))]
     return value
@@ -154,27 +164,32 @@ def _settled(value: Any) -> Any:
 
 def _check_finite(body: Any) -> None:
     """Raises ValueError that names the parameter for a NaN or an infinity."""
-    kinds = _kinds(body)
-    if kinds <= _EXACT:
-        return
-    plain = body if kinds <= _PLAIN else msgspec.to_builtins(body, enc_hook=_encode_hook, str_keys=True)
-    for place, number in _not_finite(plain, []):
-        raise ValueError(f"parameter {_named(place)}: {number} cannot be sent, as JSON has finite numbers only")
+    if not _kinds(body) <= _EXACT:
+        for place, number in _not_finite(body, []):
+            raise ValueError(f"parameter {_named(place)}: {number} cannot be sent, as JSON has finite numbers only")
 
 
 def _not_finite(value: Any, place: list[Any]) -> Iterator[tuple[list[Any], float]]:
-    """Yields the places of NaN and infinities in plain values."""
-    for key, item in _children(value):
-        kind = item.__class__
-        if kind is float:
-            if not isfinite(item):
-                yield [*place, key], item
-        elif kind in _CONTAINERS:
+    """Yields the places of NaN and infinities in a body."""
+    kind = value.__class__
+    if kind in _SIMPLE:
+        return
+    if isinstance(value, float):
+        if not isfinite(value):
+            yield place, float(value)
+    elif kind in _CONTAINERS or is_mapping(value) or isinstance(value, (list, tuple)):
+        for key, item in _children(value):
             yield from _not_finite(item, [*place, key])
+    else:
+        plain = msgspec.to_builtins(value, enc_hook=_encode_hook)
+        if plain.__class__ is not kind:
+            yield from _not_finite(plain, place)
 
 
 def _children(value: Any) -> Iterable[tuple[Any, Any]]:
-    return value.items() if is_mapping(value) else enumerate(value) if isinstance(value, (list, tuple)) else ()
+    if is_mapping(value):
+        return value.items()
+    return enumerate(cast("Sequence[Any]", value)) if isinstance(value, (list, tuple)) else ()
 
 
 def _with_place(body: Any, error: Exception) -> str:

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import typing_extensions
 
-import aiopenai._data.leaves  # noqa: F401  (makes the modules below the packages that are no files)
+# Makes the modules below the packages that are no files.
+import aiopenai._data.leaves  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from aiopenai._data.unions import OneOf
 
 

@@ -14,7 +14,7 @@ from aiopenai._data.lenient import fitter
 
 __all__ = ["ModelMeta", "built"]
 
-_FieldInfo: Any = type(msgspec.field())
+_FieldInfo: Any = msgspec.field().__class__
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))

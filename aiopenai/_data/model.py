@@ -85,7 +85,8 @@ class Model(PydanticMethods, Node, msgspec.Struct, metaclass=ModelMeta):
             return NotImplemented
         if not all(getattr(self, name) == getattr(other, name) for name in self.__struct_fields__):
             return False
-        return state_of(self).extra == state_of(other).extra
+        twin: Any = other
+        return state_of(self).extra == state_of(twin).extra
 
     __hash__ = None  # type: ignore[assignment]
 

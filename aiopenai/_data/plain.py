@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import isfinite
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from aiopenai._base.aliases import is_list
 
-__all__ = ["decode_json", "portable_json", "too_deep"]
+__all__ = ["TooDeepError", "decode_json", "portable_json", "with_whole_stack"]
+
+T = TypeVar("T")
 
 _decode: Callable[[bytes | str], Any] = msgspec.json.Decoder().decode
 _encode: Callable[[Any], bytes] = msgspec.json.Encoder().encode
@@ -33,9 +35,9 @@ def decode_json(raw: bytes | str) -> Any:
         except ValueError:
             raise msgspec.DecodeError(str(error)) from error
         except RecursionError:
-            raise too_deep() from None
+            raise TooDeepError from None
     except RecursionError:
-        raise too_deep() from None
+        raise TooDeepError from None
 
 
 def portable_json(raw: bytes) -> bytes:
@@ -53,7 +55,8 @@ def portable_json(raw: bytes) -> bytes:
 
 def _portable(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode() if not value.isascii() else value
+        # The UTF-8 codec would put "?" in place of a lone surrogate.
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, float):
         return value if isfinite(value) else None
     if is_list(value):
@@ -63,6 +66,23 @@ def _portable(value: Any) -> Any:
     return value
 
 
-def too_deep() -> msgspec.DecodeError:
-    """Returns the error for a document that is nested deeper than the interpreter can follow."""
-    return msgspec.DecodeError("JSON is nested too deeply")
+class TooDeepError(msgspec.DecodeError):
+    """A document is nested deeper than the stack allows here."""
+
+    def __init__(self) -> None:
+        super().__init__("JSON is nested too deeply")
+
+
+def with_whole_stack(function: Callable[..., T], *args: Any) -> T:
+    """Calls a function that recurses in C, in a new thread if the stack of this one has too few levels left.
+
+    A document that was decoded can be written again this way, wherever the caller stands. Raises RecursionError or
+    TooDeepError for values that no thread can follow.
+    """
+    try:
+        return function(*args)
+    except (RecursionError, TooDeepError):
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(1) as executor:
+            return executor.submit(function, *args).result()

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 import msgspec
 
 from aiopenai._base.aliases import is_list, is_mapping
-from aiopenai._data.plain import decode_json
+from aiopenai._data.plain import decode_json, with_whole_stack
 
 __all__ = ["Node", "all_decoded", "decoded", "documents", "node_made", "received", "undisturbed"]
 
@@ -96,10 +96,10 @@ def decoded(strict: Callable[[bytes], T], raw: bytes, keep: bool = True) -> tupl
     _disturbed = False
     # Threads switch after calls only. From the switch to the end of `finally` there is no call.
     try:
-        _recorder << _ON
+        _ = _recorder << _ON
         (value,) = todo
     finally:
-        _recorder << _OFF
+        _ = _recorder << _OFF
         nodes = _made[:]
         del _made[:]
     if _disturbed:
@@ -115,10 +115,10 @@ def all_decoded(strict: Callable[[bytes], T], raws: Sequence[bytes], keep: bool 
     todo = map(strict, raws)
     _disturbed = False
     try:
-        _recorder << _ON
+        _ = _recorder << _ON
         values = [*todo]
     finally:
-        _recorder << _OFF
+        _ = _recorder << _OFF
         nodes = _made[:]
         del _made[:]
     if _disturbed:
@@ -159,13 +159,13 @@ def documents(node: Node) -> Sequence[bytes] | None:
 def received(source: Source) -> dict[str, Any] | None:
     """Returns the JSON object that a reply object was decoded from, or None if that is not known.
 
-    Raises ValueError for a document nested so deeply that the caller's stack has no room to read it again.
+    Raises ValueError for a document nested so deeply that it cannot be read again.
     """
     shared, index = source
     raws, strict, table = shared
     if table is None:
         try:
-            table = _objects(raws, strict)
+            table = with_whole_stack(_objects, raws, strict)
         except (msgspec.DecodeError, RecursionError) as error:
             raise ValueError(f"the reply cannot be read again here: {error}") from error
         shared[:] = None, strict, table

@@ -144,6 +144,14 @@ class PydanticMethods:
         except (msgspec.DecodeError, RecursionError) as error:
             raise ValueError(f"not a {cls.__name__}: {error}") from error
 
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: Any) -> Any:
+        """Returns pydantic's schema of the type, which makes it a field type of pydantic models."""
+        # Imports pydantic's core, which the caller has imported.
+        from aiopenai._data.pydantic_schema import schema_of
+
+        return schema_of(cls)
+
 
 def _dumped(value: Any) -> Any:
     if callable(dump := getattr(value, "model_dump", None)):

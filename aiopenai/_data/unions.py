@@ -11,10 +11,11 @@ from typing import Any, ForwardRef, cast, get_args, get_origin
 
 import msgspec
 
-__all__ = ["OneOf", "has_union", "one_of", "plain_hook", "union_classes"]
+__all__ = ["OneOf", "class_of", "has_union", "one_of", "plain_hook", "union_classes"]
 
 # A decoding hook that returns its second argument, the value, without running Python code (provenance.py).
-plain_hook: Any = {}.get
+_NOTHING: dict[Any, Any] = {}
+plain_hook: Any = _NOTHING.get
 
 
 class _OneOfMeta(type):
@@ -40,11 +41,16 @@ def one_of(name: str, variants: tuple[Any, ...], discriminator: str | None = Non
     return cast("type[OneOf]", made)
 
 
+def class_of(kind: Any) -> Any:
+    """Returns the class of a type that may have parameters."""
+    return get_origin(kind) or kind
+
+
 def has_union(kind: Any) -> bool:
     """Returns whether a value of a type can be such a union, in a list or dict too, but not in a field of a class."""
     if isinstance(kind, type) and issubclass(kind, OneOf):
         return True
-    struct = get_origin(kind) or kind
+    struct = class_of(kind)
     if isinstance(struct, type) and issubclass(struct, msgspec.Struct):
         return False
     return any(map(has_union, get_args(kind)))
@@ -57,7 +63,7 @@ def union_classes(kind: Any) -> dict[Any, tuple[str, ...]]:
     todo: list[Any] = [kind]
     while todo:
         kind = todo.pop()
-        struct = get_origin(kind) or kind
+        struct = class_of(kind)
         if not (isinstance(struct, type) and issubclass(struct, msgspec.Struct)):
             todo += get_args(kind)
             continue
