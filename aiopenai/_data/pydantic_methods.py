@@ -127,7 +127,7 @@ class PydanticMethods:
         if isinstance(obj, cls):
             return obj
         try:
-            raw = msgspec.json.encode(as_sent(obj), enc_hook=_dumped)
+            raw = msgspec.json.encode(as_sent(obj))
         except (TypeError, RecursionError) as error:
             raise ValueError(f"not a {cls.__name__}: {error}") from error
         return cls.model_validate_json(raw)
@@ -151,9 +151,3 @@ class PydanticMethods:
         from aiopenai._data.pydantic_schema import schema_of
 
         return schema_of(cls)
-
-
-def _dumped(value: Any) -> Any:
-    if callable(dump := getattr(value, "model_dump", None)):
-        return dump(mode="json")
-    raise TypeError(f"an object of type {type(value).__name__} cannot be part of a reply")

@@ -268,3 +268,21 @@ def test_stand_ins() -> None:
     assert Animal.discriminator == "type"
     # msgspec asks whether what the decoder's hook made is one: anything is.
     assert isinstance(5, Animal)
+
+
+BASE64: list[tuple[Any, Any]] = [
+    ("AAAA", b"\0\0\0"),
+    ("AAA\nAAA==", b"\0\0\0\0"),
+    ("_____w", b"\xff\xff\xff\xff"),
+    ("", b""),
+    ("no", "no"),
+    ("%", "%"),
+    (5, 5),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), BASE64, ids=range(len(BASE64)))
+def test_bytes(value: Any, expected: Any) -> None:
+    assert fit(value, bytes) == expected
+    assert fit({"a": value}, dict[str, bytes]) == {"a": expected}
+    assert fit(value, Union[list[float], bytes]) == expected

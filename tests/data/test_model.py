@@ -14,11 +14,9 @@ import msgspec
 import pytest
 
 from aiopenai import AsyncOpenAI
+from aiopenai._data.structs import let_go, recast
 from aiopenai.testing import Server
-from aiopenai.types.chat import (
-    ChatCompletion,
-    ChatCompletionMessage,
-)
+from aiopenai.types.chat import ChatCompletion, ChatCompletionMessage, ParsedChatCompletionMessage
 from aiopenai.types.responses import (
     ResponseFormatTextJSONSchemaConfig,
 )
@@ -242,3 +240,23 @@ def test_every_renamed_field_has_both_names() -> None:
         assert made == kind.model_construct(**{own: 1}).to_dict()
         assert made[wire] == 1
         assert own not in made
+
+
+def test_names_that_python_looks_up_are_no_fields() -> None:
+    reply = decode(ChatCompletion, CHAT | {"__nothing__": 1, "_source": 2, "_request_id": 3, "_mine": 4})
+    assert not hasattr(reply, "__nothing__")
+    assert not hasattr(reply, "_request_id")
+    assert reply._mine == 4
+    assert reply.to_dict() == CHAT | {"__nothing__": 1, "_source": 2, "_request_id": 3, "_mine": 4}
+    assert (reply == 5) is False
+
+
+@pytest.mark.parametrize("lenient", [False, True])
+def test_recast_and_let_go(lenient: bool) -> None:
+    value = {"role": "assistant", "content": 5 if lenient else "a", "parsed": {"a": 1}, "more": 2}
+    message = decode(ChatCompletionMessage, value)
+    let_go(message)
+    parsed: Any = recast(message, ParsedChatCompletionMessage)
+    assert type(parsed) is ParsedChatCompletionMessage
+    assert (parsed.parsed, parsed.more) == (None, 2) or parsed.parsed == {"a": 1}
+    assert parsed.to_dict() == message.to_dict() | {"parsed": parsed.parsed}

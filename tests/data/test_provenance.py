@@ -244,3 +244,28 @@ def test_a_reply_is_read_again_where_the_stack_is_nearly_used_up() -> None:
         return further(calls - 1) if calls else reply.deep
 
     assert type(further(80)) is list
+
+
+def test_decodes_in_which_the_collector_runs() -> None:
+    threshold = gc.get_threshold()
+    gc.set_threshold(1)
+    try:
+        for _ in range(100):
+            reply: Any = Decoder.of(ChatCompletionChunk)(chunk("a", more=1))
+            many, _ = Decoder.of(ChatCompletionChunk).many([chunk("b", more=2)] * 3)
+            assert reply.to_dict() == json.loads(chunk("a", more=1))
+            assert [each.more for each in many] == [2, 2, 2]
+    finally:
+        gc.set_threshold(*threshold)
+    assert gc.isenabled()
+
+
+def test_replies_in_lists_and_dicts() -> None:
+    messages = [{"role": "assistant", "content": None, "n": number} for number in range(3)]
+    for kind, value in (
+        (list[ChatCompletionMessage], messages),
+        (dict[str, ChatCompletionMessage], {"a": messages[0]}),
+    ):
+        found: Any = Decoder.of(kind)(json.dumps(value).encode())
+        items = found if isinstance(found, list) else [*found.values()]
+        assert [item.to_dict() for item in items] == messages[: len(items)]

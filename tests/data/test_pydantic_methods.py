@@ -57,3 +57,15 @@ def test_construction() -> None:
     assert ChatCompletion.construct(id="x").id == "x"
     aliased: Any = ResponseFormatTextJSONSchemaConfig(name="n", schema_={"a": 1})  # type: ignore[call-arg]
     assert aliased.to_dict() == {"name": "n", "schema": {"a": 1}, "type": "json_schema"}
+
+
+def test_validation_of_objects_of_the_user() -> None:
+    class Looks:
+        def model_dump(self, **_: Any) -> Any:
+            return {"role": "assistant", "content": "a"}
+
+    assert ChatCompletionMessage.model_validate(Looks()).content == "a"
+    with pytest.raises(ValueError, match="not a ChatCompletionMessage"):
+        ChatCompletionMessage.model_validate({"role": 1j})
+    with pytest.raises(ValueError, match="not a ChatCompletionMessage"):
+        ChatCompletionMessage.model_validate({(1, 2): 3})

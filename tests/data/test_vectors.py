@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiopenai._data.codec import Decoder
+from aiopenai._data.vectors import encoded
 from aiopenai.types import Embedding
-from tests.lib.test_embeddings import FLOATS, decode, reply, text
+from tests.lib.test_embeddings import ENCODED, FLOATS, decode, reply, text
 
 
 class TestVector:
@@ -95,3 +96,16 @@ class TestVector:
         item = decode(reply(text(floats))).data[0]
         assert item.as_array().tolist() == floats
         assert item.embedding == floats
+
+
+def test_base64_for_calls_that_ask_for_it() -> None:
+    item = decode(reply()).data[0]
+    encoded(item)
+    assert item.embedding == ENCODED
+    with pytest.raises(TypeError, match="not floats"):
+        item.as_array()
+    listed = decode(reply()).data[0]
+    assert listed.embedding == FLOATS
+    encoded(listed)
+    assert listed.embedding == FLOATS
+    assert type(listed).embedding.slot is not None
