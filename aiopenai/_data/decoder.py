@@ -48,11 +48,11 @@ class Decoder(Generic[T]):
         self.kind = kind
         self.strict: Callable[[bytes], T] = msgspec.json.Decoder(kind, dec_hook=plain_hook).decode
         self._unions = {class_of(each): _steps(each, names) for each, names in union_classes(kind).items()}
-        # A document whose own type is such a union takes the lenient path.
+        # A document that is such a union itself takes the lenient path.
         self._plain = has_union(kind)
         self._fit: Callable[[Any], Any] | None = None
         self._bulk: bool = getattr(kind, "__bulk__", False)
-        # No field can be missing, and unknown ones are refused: the objects themselves tell what was received.
+        # No field can be missing, and unknown ones are refused: the objects themselves tell their documents.
         self._complete = self._bulk and _all_required(kind)
         self._special = self._bulk or self._plain or bool(self._unions)
 

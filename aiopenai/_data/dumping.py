@@ -91,7 +91,7 @@ class Dump:
         return top
 
     def _entries(self, value: Any) -> list[tuple[Any, Any, Any]]:
-        """Returns what is dumped of an object or a mapping: name for include and exclude, key, value."""
+        """Returns the dumped entries of an object or a mapping: name for include and exclude, key, value."""
         if not isinstance(value, Node):
             return [(name, name, item) for name, item in value.items()]
         state = state_of(value)

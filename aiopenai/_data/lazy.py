@@ -1,4 +1,4 @@
-"""The names of the packages of types, looked up when they are first used."""
+"""The names of the packages of types, looked up at their first use."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from aiopenai._data.unions import OneOf
 
 
 def lazily(package: str, modules: tuple[str, ...], homes: Mapping[str, str]) -> tuple[Any, Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package whose names live in its own `modules` or elsewhere.
+    """Returns `__getattr__` and `__dir__` of a package with names from its own `modules` and from elsewhere.
 
-    `homes` maps groups to the names that come from there, `name=own` where the group calls it otherwise.
+    `homes` maps groups to the names that come from there, `name=own` if the group has another name for it.
     """
     namespace = vars(sys.modules[package])
     foreign: dict[str, tuple[str, str]] = {}
@@ -37,7 +37,7 @@ def lazily(package: str, modules: tuple[str, ...], homes: Mapping[str, str]) -> 
                     return import_module(f"{package}.{name}")
                 except ModuleNotFoundError:
                     raise AttributeError(f"module {package!r} has no attribute {name!r}") from None
-            # Most programs need no parameter types at run time: ask for them first only where the name tells.
+            # Most programs need no parameter types at run time: their module comes first for names of such types only.
             for module in reversed(modules) if name.endswith(("Param", "Params")) else modules:
                 found = vars(import_module(f"{package}.{module}"))
                 if name in found:
@@ -56,7 +56,7 @@ def lazily(package: str, modules: tuple[str, ...], homes: Mapping[str, str]) -> 
 
 
 def _is_offered(name: str, value: Any, home: str) -> bool:
-    """Whether a module defines a name, as far as can be told: classes know where they are from, aliases do not."""
+    """Returns whether a module defines a name, as far as is known: classes know their module, aliases do not."""
     if isinstance(value, type) and not issubclass(value, OneOf):
         return value.__module__ == home
     return name[0].isupper() and not hasattr(typing_extensions, name) and not isinstance(value, TypeVar)

@@ -74,7 +74,7 @@ def _required(annotations: Mapping[str, Any], namespace: dict[str, Any], bulk: b
 
     Servers leave out fields that the API always sends. With a default, the strict decoder accepts such a reply, four
     times as fast as the lenient path. Types in bulk keep their required fields: with all fields present, an object
-    tells by itself what was received.
+    tells its document by itself.
     """
     required: set[str] = set()
     for name, annotation in annotations.items():

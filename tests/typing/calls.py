@@ -153,6 +153,9 @@ def requests(client: AsyncOpenAI) -> None:
 
 
 async def mistakes(client: AsyncOpenAI) -> None:
+    misspelt = await client.chat.completions.create(model="x", messages=[])
+    print(misspelt.choises)  # E
+    print(misspelt.choices[0].mesage)  # E
     await client.chat.completions.create(model="x", messages=[], temprature=1)  # E
     await client.chat.completions.create(messages=[])  # E
     await client.chat.completions.create(model=1, messages=[])  # E
