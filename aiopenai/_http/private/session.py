@@ -88,7 +88,8 @@ class SessionProtocol(ResponseHandler):
     @override
     def _reschedule_timeout(self) -> None:
         seconds = self._read_timeout
-        if not seconds:
+        if not seconds or self.transport is None:
+            # A timer would keep a connection that is lost, for as long as the limit.
             self._deadline = None
             return
         self._deadline = deadline = self._loop.time() + seconds
@@ -114,9 +115,6 @@ class SessionProtocol(ResponseHandler):
 
     @override
     def connection_lost(self, exc: BaseException | None) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            self._watch = None
         if exc is not None and not self._answered:
             for piece in salvaged(self.transport):
                 self.data_received(piece)
@@ -129,6 +127,9 @@ class SessionProtocol(ResponseHandler):
         if isinstance(failure, BaseException):
             # Kept in the body: a frame of its traceback would keep all frames below it, and with them the reply.
             without_frames(failure)
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
 
 def original_error_of(response: aiohttp.ClientResponse) -> BaseException | None:
