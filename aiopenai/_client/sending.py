@@ -140,11 +140,15 @@ class Sending(Hooked):
 
         async def reopen(error: APIError) -> Any:
             nonlocal taken
-            error.replayable = error.replayable and call.rebuildable
-            if call.max_retries <= taken or not (error.replayable and error.retryable):
-                raise error
-            found, _, taken = await attempts.again(call, False, error, taken)
-            return found
+            try:
+                error.replayable = error.replayable and call.rebuildable
+                if call.max_retries <= taken or not (error.replayable and error.retryable):
+                    raise error
+                found, _, taken = await attempts.again(call, False, error, taken)
+                return found
+            finally:
+                # The traceback refers to this frame, and the frame would refer to the error.
+                del error
 
         stream_class, event = _split(endpoint.event)
         if to is not None:

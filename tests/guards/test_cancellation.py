@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import random
+import ssl
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tenacity import AsyncRetrying, wait_fixed
 
 from aiopenai import AsyncOpenAI, HedgePolicy, RateLimitError
 from tests.guards.chaos import UPLOAD, asked
-from tests.guards.server import content_of, pieces_of
+from tests.guards.residue import LOOPS, clean, new_loop, on_transport
+from tests.guards.server import ChaosServer, content_of, pieces_of
 from tests.guards.sweep import sweep
+from tests.http.test_transport import CERTIFICATE
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="selectors of POSIX")
 
@@ -176,3 +182,51 @@ def test_a_second_cancellation_follows(transport: str, use: str) -> None:
 def test_with_a_client_of_its_own(transport: str, use: str) -> None:
     """From the first session of a client to its end: the cancellation may hit `close` as well."""
     assert sweep(USES[use], transport=transport, fresh=True)
+
+
+# Not TLS on uvloop, which logs an error of its own for each handshake that is broken off.
+OPENINGS = [("tcp", loop) for loop in LOOPS] + [("tls", "asyncio")]
+
+
+@pytest.mark.parametrize(("carrier", "loop"), OPENINGS)
+@pytest.mark.parametrize("transport", ["direct", "general"])
+def test_while_connections_open(transport: str, carrier: str, loop: str, tmp_path: Path) -> None:
+    """Of 300 calls that are cancelled while their connections open, none runs on."""
+    rest = random.Random(len(transport + carrier))
+    options: dict[str, Any] = {}
+    context: ssl.SSLContext | None = None
+    if carrier == "tls":
+        path = tmp_path / "cert.pem"
+        path.write_text(CERTIFICATE)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(path)
+        options["ssl"] = ssl.create_default_context(cafile=str(path))
+    told: list[asyncio.Task[Any]] = []
+
+    async def calls(server: ChaosServer) -> None:
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url, **options) as client:
+            tasks = [asyncio.ensure_future(new_connection(client)) for _ in range(300)]
+            for task in tasks:
+                running.call_later(rest.random() * 0.2, lambda task=task: told.append(task) if task.cancel() else None)
+            done, _ = await asyncio.wait(tasks)
+            for task in done:
+                if not task.cancelled():
+                    task.result()
+
+    async def checked() -> None:
+        async with clean():
+            with ChaosServer(1, context) as server:
+                await calls(server)
+                # All that was to be cancelled has been.
+                await asyncio.sleep(0.2)
+
+    running: Any = new_loop(loop)
+    try:
+        with on_transport(transport):
+            running.run_until_complete(checked())
+            running.run_until_complete(running.shutdown_asyncgens())
+            running.run_until_complete(running.shutdown_default_executor())
+    finally:
+        running.close()
+    assert len(told) > 100
+    assert [task for task in told if not task.cancelled()] == []
