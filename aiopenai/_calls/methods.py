@@ -5,6 +5,9 @@ the description (`Call` or `Helper`) and returns the function of the blocking cl
 of the other classes from the same description. The builder of a request is made at the method's first use.
 """
 
+# The functions made here are methods of resources.
+# pyright: reportPrivateUsage=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import inspect

@@ -6,6 +6,10 @@ Each has functions of its own, so a method can be replaced on one class alone. T
 resource's method up at each call.
 """
 
+# Classes made at run time have no static types.
+# pyright: reportPrivateUsage=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 import asyncio

@@ -166,7 +166,9 @@ class _StubWriter:
             by_module.setdefault(module, []).append(f"{name} as {name}")
         foreign = "".join(import_line(module, names) for module, names in sorted(by_module.items()))
         title = f"Resources of `client.{'.'.join(self.group.path)}`."
-        return self.writer.header(title) + self.imports.text() + foreign + "\n" + body
+        # `stream: bool` takes what `stream: Literal[True]` takes, as in the reference.
+        header = self.writer.header(title) + "# pyright: reportOverlappingOverload=false\n"
+        return header + self.imports.text() + foreign + "\n" + body
 
     def _classes(self) -> Iterable[tuple[Resource, str, str]]:
         for node in self.group.nodes:
