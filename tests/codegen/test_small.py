@@ -275,7 +275,7 @@ def test_params(files: dict[str, str], line: str) -> None:
         ),
         '@api.cursor_page("/things/{thing_id}/all", Thing) def list(self, thing_id, *, ids=omit): ...',
         '@api.delete("/things/{thing_id}", None, body=("force",), accept="*/*")',
-        '@api.put("/things", Thing, files=("file[]",))',
+        '@api.put("/things", Thing, files=("file[]",), or_object=())',
         "__getattr__, __dir__ = family(__name__)",
     ],
 )
@@ -431,7 +431,7 @@ def test_methods_by_hand(reference: Path, monkeypatch: pytest.MonkeyPatch, case:
 def test_prepared(reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PREPARED, "things.upload", "aiopenai.lib.things:prepare")
     found = generate(Source(reference), None)["resources/things.py"]
-    assert '@api.put("/things", Thing, files=("file[]",), prepare="aiopenai.lib.things:prepare")' in found
+    assert '@api.put("/things", Thing, files=("file[]",), or_object=(), prepare="aiopenai.lib.things:prepare")' in found
 
 
 def test_a_release_without_the_methods_by_hand(reference: Path, monkeypatch: pytest.MonkeyPatch) -> None:
