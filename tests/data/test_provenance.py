@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from aiopenai._data.codec import Decoder, documents
+from aiopenai.types import CreateEmbeddingResponse
 from aiopenai.types.chat import (
     ChatCompletion,
     ChatCompletionChunk,
@@ -255,6 +256,12 @@ def test_decodes_in_which_the_collector_runs() -> None:
             many, _ = Decoder.of(ChatCompletionChunk).many([chunk("b", more=2)] * 3)
             assert reply.to_dict() == json.loads(chunk("a", more=1))
             assert [each.more for each in many] == [2, 2, 2]
+            long = json.loads(chunk("c"))
+            long["choices"] *= 20
+            assert Decoder.of(ChatCompletionChunk)(json.dumps(long).encode()).to_dict() == long
+            vectors: Any = {"data": [{"index": 0, "object": "embedding", "embedding": [0.5]}], "model": "m"}
+            vectors |= {"object": "list", "usage": {"prompt_tokens": 1, "total_tokens": 1}}
+            assert Decoder.of(CreateEmbeddingResponse)(json.dumps(vectors).encode()).to_dict() == vectors
     finally:
         gc.set_threshold(*threshold)
     assert gc.isenabled()
