@@ -89,13 +89,23 @@ class Runner:
             # Under gevent only its own pool has real threads, ten of them unless the program sets another size.
             pool = sys.modules["gevent"].get_hub().threadpool
             return cast("T", pool.apply(self.run, (coroutine,), {"here": True}))
-        future = _threads().submit(copy_context().run, self.run, coroutine)
+        interrupted = False
+
+        def work() -> T:
+            if interrupted:
+                coroutine.close()
+                raise KeyboardInterrupt
+            return self.run(coroutine)
+
+        future: Any = None
         try:
-            return future.result()
+            future = _threads().submit(copy_context().run, work)
+            return cast("T", future.result())
         except BaseException:
-            # Interrupted while waiting, unless the future is done and has failed.
-            if not future.done() and not future.cancel():
-                self._loop.call_soon_threadsafe(self._cancel_all)
+            # Interrupted, also in the middle of `submit`, unless the future is done and has failed.
+            if future is None or not future.done():
+                interrupted = True
+                self._loop.call_soon_threadsafe(self._cancel, coroutine)
             raise
         finally:
             del future
@@ -135,6 +145,11 @@ class Runner:
         self.closed = self.inherited = True
         with contextlib.suppress(AttributeError):  # another implementation of loops
             cast("Any", self._loop)._closed = True
+
+    def _cancel(self, coroutine: Coroutine[Any, Any, Any]) -> None:
+        for task in asyncio.all_tasks(self._loop):
+            if task.get_coro() is coroutine:
+                task.cancel()
 
     def _cancel_all(self) -> None:
         for task in asyncio.all_tasks(self._loop):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import signal
 import sys
 import threading
@@ -238,7 +237,8 @@ class TestElsewhere:
 
         def interrupt() -> None:
             began.wait(timeout=10)
-            os.kill(os.getpid(), signal.SIGINT)
+            # To the main thread: the kernel may give a signal of the process to this one, which wakes no lock.
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
 
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
