@@ -237,8 +237,12 @@ class TestElsewhere:
 
         def interrupt() -> None:
             began.wait(timeout=10)
+            main = threading.main_thread().ident or 0
+            # A signal just before the thread begins to wait would be seen only after the wait.
+            while sys._current_frames()[main].f_code.co_name != "wait":
+                pass
             # To the main thread: the kernel may give a signal of the process to this one, which wakes no lock.
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            signal.pthread_kill(main, signal.SIGINT)
 
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
