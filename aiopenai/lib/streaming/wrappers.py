@@ -6,15 +6,20 @@ read to the end. The managers send the request when their block is entered, and 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from functools import partial
+from types import MethodType
 from typing import Any, Generic, TypeVar
 
 from typing_extensions import Self
 
-from aiopenai._calls.request import Request
+from aiopenai._calls.methods import Call, description
+from aiopenai._calls.streaming import AsyncStream, Stream
 from aiopenai._http.messages import HTTPResponse
+from aiopenai.lib.streaming.foreign import AsyncForeignStream, ForeignStream
 
-__all__ = ["AsyncEventIterator", "AsyncStreamManager", "EventIterator", "StreamManager", "managed_by", "with_headers"]
+__all__ = ["AsyncEventIterator", "AsyncStreamManager", "EventIterator", "StreamManager", "managed_by"]
 
 EventT = TypeVar("EventT")
 StreamT = TypeVar("StreamT")
@@ -115,7 +120,8 @@ class StreamManager(Generic[StreamT]):
         self._raw_stream: Any = None
 
     def __enter__(self) -> StreamT:
-        self._raw_stream = self._api_request()
+        raw = self._api_request()
+        self._raw_stream = raw if isinstance(raw, Stream) else ForeignStream(raw)
         return self._wrap(self._raw_stream)
 
     def __exit__(self, *_: object) -> None:
@@ -132,7 +138,8 @@ class AsyncStreamManager(Generic[StreamT]):
         self._raw_stream: Any = None
 
     async def __aenter__(self) -> StreamT:
-        self._raw_stream = await self._api_request
+        raw = await self._api_request
+        self._raw_stream = raw if isinstance(raw, AsyncStream) else AsyncForeignStream(raw)
         return self._wrap(self._raw_stream)
 
     async def __aexit__(self, *_: object) -> None:
@@ -141,20 +148,43 @@ class AsyncStreamManager(Generic[StreamT]):
 
 
 def managed_by(
-    resource: Any, request: Request[Any], manager: Callable[..., Any], async_manager: Callable[..., Any], **options: Any
+    resource: Any,
+    name: str,
+    arguments: dict[str, Any],
+    headers: Mapping[str, str],
+    managers: tuple[Callable[..., Any], Callable[..., Any]],
+    **options: Any,
 ) -> Any:
-    """Returns the manager of a request's stream that belongs to the resource's client.
+    """Returns the manager of the stream of the method `name`: the first one for the blocking client.
 
-    The blocking manager takes a function that sends the request, the other one an awaitable.
+    The blocking manager takes a function that sends the request, the other one an awaitable. `headers` name the helper;
+    headers of the caller win. If the method was replaced, the replacement is called with `stream=True`.
     """
+    manager, async_manager = managers
+    method = getattr(resource, name)
+    described = description(method.__func__) if type(method) is MethodType else None
+    if isinstance(described, Call) and described.name == name:
+        request = described.build((), {**arguments, "stream": True})
+        if headers:
+            request.headers = _joined(headers, request.headers or {})
+        send = partial(resource._call, request)
+    else:
+        given = arguments.get("extra_headers")
+        # The method refuses values of another type itself.
+        joined = _joined(headers, given or {}) if given is None or isinstance(given, Mapping) else given
+        with_headers = {"extra_headers": joined} if joined else {}
+        send = partial(method, **{**arguments, "stream": True, **with_headers})
     if resource._blocking:
-        return manager(lambda: resource._call(request), **options)
-    return async_manager(resource._call(request), **options)
+        return manager(send, **options)
+    sent = send()
+    return async_manager(sent if inspect.isawaitable(sent) else _ready(sent), **options)
 
 
-def with_headers(request: Request[Any], headers: Mapping[str, str]) -> Request[Any]:
-    """Adds headers that name the method a request comes from. Headers of the caller win."""
-    given = {name.lower() for name in request.headers or ()}
-    added = {name: value for name, value in headers.items() if name.lower() not in given}
-    request.headers = {**added, **(request.headers or {})}
-    return request
+def _joined(headers: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
+    taken = {name.lower() for name in given}
+    return {**{name: value for name, value in headers.items() if name.lower() not in taken}, **given}
+
+
+async def _ready(stream: Any) -> Any:
+    # A mock of an async method that is not an `AsyncMock` returns the stream itself.
+    return stream

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Generic
+from typing import Any, Generic
 
 from aiopenai.lib.streaming.assistants._handlers import (
     AssistantEventHandler,
@@ -11,10 +11,7 @@ from aiopenai.lib.streaming.assistants._handlers import (
     AsyncAssistantEventHandler,
     AsyncAssistantEventHandlerT,
 )
-from aiopenai.lib.streaming.wrappers import AsyncStreamManager, StreamManager, managed_by, with_headers
-
-if TYPE_CHECKING:
-    from aiopenai._calls.request import Request
+from aiopenai.lib.streaming.wrappers import AsyncStreamManager, StreamManager, managed_by
 
 __all__ = [
     "AssistantStreamManager",
@@ -52,9 +49,9 @@ class AsyncAssistantStreamManager(
 _AnyManager = AssistantStreamManager[Any] | AsyncAssistantStreamManager[Any]
 
 
-def _managed(resource: Any, request: Request[Any], method: str, event_handler: Any) -> _AnyManager:
+def _managed(resource: Any, name: str, arguments: dict[str, Any], helper: str, event_handler: Any) -> _AnyManager:
     own = "true" if event_handler else "false"
-    with_headers(request, {"X-Stainless-Stream-Helper": method, "X-Stainless-Custom-Event-Handler": own})
+    headers = {"X-Stainless-Stream-Helper": helper, "X-Stainless-Custom-Event-Handler": own}
 
     def blocking(api_request: Any) -> AssistantStreamManager[Any]:
         return AssistantStreamManager(api_request, event_handler=event_handler or AssistantEventHandler())
@@ -62,23 +59,22 @@ def _managed(resource: Any, request: Request[Any], method: str, event_handler: A
     def awaited(api_request: Any) -> AsyncAssistantStreamManager[Any]:
         return AsyncAssistantStreamManager(api_request, event_handler=event_handler or AsyncAssistantEventHandler())
 
-    manager: _AnyManager = managed_by(resource, request, blocking, awaited)
+    manager: _AnyManager = managed_by(resource, name, arguments, headers, (blocking, awaited))
     return manager
 
 
 def create_and_stream(resource: Any, /, *, event_handler: Any = None, **arguments: Any) -> _AnyManager:
     """`beta.threads.runs.stream`: the arguments of `create`, and a handler for the events."""
-    request = resource.create.request(**arguments, stream=True)
-    return _managed(resource, request, "threads.runs.create_and_stream", event_handler)
+    return _managed(resource, "create", arguments, "threads.runs.create_and_stream", event_handler)
 
 
 def submit_tool_outputs_stream(resource: Any, /, *, event_handler: Any = None, **arguments: Any) -> _AnyManager:
     """`beta.threads.runs.submit_tool_outputs_stream`: the arguments of `submit_tool_outputs`, and a handler."""
-    request = resource.submit_tool_outputs.request(**arguments, stream=True)
-    return _managed(resource, request, "threads.runs.submit_tool_outputs_stream", event_handler)
+    return _managed(
+        resource, "submit_tool_outputs", arguments, "threads.runs.submit_tool_outputs_stream", event_handler
+    )
 
 
 def create_and_run_stream(resource: Any, /, *, event_handler: Any = None, **arguments: Any) -> _AnyManager:
     """`beta.threads.create_and_run_stream`: the arguments of `create_and_run`, and a handler for the events."""
-    request = resource.create_and_run.request(**arguments, stream=True)
-    return _managed(resource, request, "threads.create_and_run_stream", event_handler)
+    return _managed(resource, "create_and_run", arguments, "threads.create_and_run_stream", event_handler)

@@ -15,7 +15,6 @@ from aiopenai.lib.streaming.wrappers import (
     EventIterator,
     StreamManager,
     managed_by,
-    with_headers,
 )
 from aiopenai.types.chat import ParsedChatCompletion
 
@@ -125,10 +124,10 @@ def stream_chat(
         arguments["tools"] = input_tools = [*input_tools]
     if not is_left_out(response_format):
         arguments["response_format"] = type_to_response_format_param(response_format)
-    request = resource.create.request(**arguments, stream=True)
-    with_headers(request, {"X-Stainless-Helper-Method": "chat.completions.stream"})
+    headers = {"X-Stainless-Helper-Method": "chat.completions.stream"}
     managers = ChatCompletionStreamManager[Any], AsyncChatCompletionStreamManager[Any]
+    parsing = {"response_format": response_format, "input_tools": input_tools}
     manager: AsyncChatCompletionStreamManager[Any] | ChatCompletionStreamManager[Any] = managed_by(
-        resource, request, *managers, response_format=response_format, input_tools=input_tools
+        resource, "create", arguments, headers, managers, **parsing
     )
     return manager

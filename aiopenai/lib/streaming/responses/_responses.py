@@ -136,21 +136,24 @@ def stream_response(resource: Any, /, **arguments: Any) -> AsyncResponseStreamMa
     if creates:
         if "response_id" in given or starting_after is not None:
             raise ValueError(f"response_id and starting_after cannot be given together with {', '.join(creates)}")
-        request = _new_response(resource, given, text_format, tools)
+        name = "create"
+        _complete(given, text_format, tools)
     else:
         if "response_id" not in given:
             raise ValueError("responses.stream needs model and input, or the response_id of an existing response")
         given.pop("tools", None)
         # All events are requested, because the texts begin at the beginning.
-        request = resource.retrieve.request(given.pop("response_id"), stream=True, **given)
+        name = "retrieve"
     managers = ResponseStreamManager[Any], AsyncResponseStreamManager[Any]
+    parsing = {"text_format": text_format, "input_tools": tools, "starting_after": starting_after}
     manager: AsyncResponseStreamManager[Any] | ResponseStreamManager[Any] = managed_by(
-        resource, request, *managers, text_format=text_format, input_tools=tools, starting_after=starting_after
+        resource, name, given, {}, managers, **parsing
     )
     return manager
 
 
-def _new_response(resource: Any, given: dict[str, Any], text_format: Any, tools: Any) -> Any:
+def _complete(given: dict[str, Any], text_format: Any, tools: Any) -> None:
+    """Turns the arguments of the helper into those of `create`. Raises ValueError for a missing one."""
     from aiopenai.lib.parsing import type_to_text_format_param
 
     for name in ("input", "model"):
@@ -163,4 +166,3 @@ def _new_response(resource: Any, given: dict[str, Any], text_format: Any, tools:
         given["text"] = {**text, "format": type_to_text_format_param(text_format)}
     if not is_left_out(tools):
         given["tools"] = tools
-    return resource.create.request(**given, stream=True)

@@ -1,0 +1,72 @@
+"""Streams of other makers, which tracers and mocks return in place of the client's own."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from typing import Any
+
+from typing_extensions import Self
+
+__all__ = ["AsyncForeignStream", "ForeignStream"]
+
+
+class _Foreign:
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    @property
+    def response(self) -> Any:
+        """The reply's head. Raises AttributeError if the stream has none."""
+        return self._stream.response
+
+
+class ForeignStream(_Foreign):
+    """Any iterable as a stream. Raises TypeError for an object that is not iterable."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        if not hasattr(stream, "__iter__"):
+            raise _no_stream(stream, "an iterable")
+        self._items: Iterator[Any] = iter(stream)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._items)
+
+    def close(self) -> None:
+        """Closes the stream, if it can be closed."""
+        if (close := getattr(self._stream, "close", None)) is not None:
+            close()
+
+
+class AsyncForeignStream(_Foreign):
+    """Any async iterable as a stream. Raises TypeError for an object that is not one."""
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        if not hasattr(stream, "__aiter__"):
+            raise _no_stream(stream, "an async iterable")
+        self._items: AsyncIterator[Any] = aiter(stream)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Awaitable[Any]:
+        return self._items.__anext__()
+
+    async def close(self) -> None:
+        """Closes the stream, if it can be closed."""
+        # Async generators have `aclose` only. The `close` of some tracers is no coroutine function.
+        close = getattr(self._stream, "close", None) or getattr(self._stream, "aclose", None)
+        if close is not None and inspect.isawaitable(closing := close()):
+            await closing
+
+
+def _no_stream(found: Any, wanted: str) -> TypeError:
+    return TypeError(
+        f"The stream helper received {type(found).__name__} instead of a stream. "
+        f"A replaced method must return {wanted} for stream=True."
+    )
