@@ -28,7 +28,7 @@ TESTS_OF = {
     "types": "tests/codegen",
     "__init__": "tests/client",
 }
-ALWAYS = ("tests/test_layers.py", "tests/test_paths.py")
+ALWAYS = ("tests/test_layers.py", "tests/test_paths.py", "tests/test_style.py")
 
 
 def git(*arguments: str) -> list[str]:
