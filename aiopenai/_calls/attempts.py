@@ -62,7 +62,8 @@ class Attempts:
 
     async def _all(self, call: PreparedCall, read: bool, taken: int) -> Answer:
         try:
-            return await self._hedged(call, read, taken)
+            # Not by `_hedged`: it costs a call.
+            return await (self._attempt if call.hedge is None else self._hedged)(call, read, taken)
         except APIError as error:
             # A policy of the program may retry anything; it cannot retry once the body is spent.
             if not (error.replayable and error.retryable) or (not call.max_retries and call.retry is None):

@@ -14,7 +14,7 @@ from aiopenai._base.deadlines import within
 from aiopenai._base.timeouts import Timeout
 from aiopenai._calls.endings import DONE, is_done
 from aiopenai._calls.partial import StreamRecord
-from aiopenai._calls.unexpected import unexpected_reply
+from aiopenai._calls.unexpected import ERROR_WORD, unexpected_reply
 from aiopenai._calls.watching import Watch
 from aiopenai._data.codec import Decoder, decode_json
 from aiopenai._data.sse import MAX_EVENT_BYTES, SSEError, SSEParser
@@ -32,7 +32,6 @@ __all__ = ["Events"]
 
 T = TypeVar("T")
 
-_ERROR_WORD = b'"error"'
 # The number of events decoded at a time: few, so that they are still in the processor's cache when they are used.
 _BATCH = 64
 # The beginning of a reply without events is kept up to this size, for the error message.
@@ -219,7 +218,7 @@ class Events(Generic[T]):
             if (
                 parser.stray is not None
                 or (names is not None and b"error" in names)
-                or (data and (data[0].rfind(_ERROR_WORD) >= 0 or (len(data) > 1 and piece.rfind(_ERROR_WORD) >= 0)))
+                or (data and (data[0].rfind(ERROR_WORD) >= 0 or (len(data) > 1 and piece.rfind(ERROR_WORD) >= 0)))
             ):
                 self._accept(data, self._first_end(data, names), names)
             else:
@@ -240,7 +239,7 @@ class Events(Generic[T]):
                 self._finished = self._record.end.done = True
                 return at
             if not bare and (
-                (names is not None and names[at] == b"error") or (_ERROR_WORD in event and _is_error(event))
+                (names is not None and names[at] == b"error") or (ERROR_WORD in event and _is_error(event))
             ):
                 return at
         return len(data)

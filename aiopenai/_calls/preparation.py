@@ -97,22 +97,22 @@ def prepare(
         key = options.get("idempotency_key")
     if once:
         retries, retry = 0, None
-    body = encoded_body(request)
+    endpoint = request.endpoint
+    body: Any = None
+    if request.files is not None or request.content is not None or endpoint.multipart:
+        body = _unencoded_body(request)
+    elif request.body is not None and endpoint.method != "GET":
+        body = encode(request.body, endpoint.replay)
     if hedge is not None and not _may_hedge(request, body, key):
         hedge = None
     return PreparedCall(request, url, body, timeout, retries, retry, deadline, hedge, key, watch)
 
 
-def encoded_body(request: Request[Any]) -> Any:
-    """Returns the body in the form in which it is sent: bytes, a form, the caller's own object, or None."""
-    endpoint = request.endpoint
-    if request.files is not None or endpoint.multipart:
+def _unencoded_body(request: Request[Any]) -> Any:
+    """Returns a body that is not JSON: a form, or the caller's own object."""
+    if request.files is not None or request.endpoint.multipart:
         return MultipartBody(request.body or {}, request.files or ())
-    if request.content is not None:
-        return request.content
-    if request.body is not None and endpoint.method != "GET":
-        return encode(request.body, endpoint.replay)
-    return None
+    return request.content
 
 
 def add_query(url: str, *queries: str | Mapping[str, object] | None) -> str:

@@ -18,11 +18,11 @@ from aiopenai._data.sse import SSEError, SSEParser
 from aiopenai._http.messages import HTTPResponse
 from aiopenai.errors import APIError, APIResponseValidationError, error_from_body
 
-__all__ = ["carried_error", "error_of", "unexpected_reply"]
+__all__ = ["ERROR_WORD", "carried_error", "error_of", "unexpected_reply"]
 
 # A body beyond this is a reply, not an error: it is not searched.
 _MAX_ERROR_BYTES = 64 * 1024
-_ERROR = b'"error"'
+ERROR_WORD = b'"error"'
 # How many characters of a body a message shows.
 _SHOWN = 200
 # Fields that a server may send beside its error: they tell of the call, not of its result.
@@ -72,8 +72,7 @@ def carried_error(raw: bytes, value: Any) -> Any:
     The lenient decoder builds an object of Nones from such a reply. A reply with a result keeps its `error` field:
     a failed response, run or batch is a reply like any other. `value` is the decoded reply.
     """
-    # One search of the bytes: under 0.2 us for a usual reply, where decoding takes 4 us.
-    if len(raw) > _MAX_ERROR_BYTES or _ERROR not in raw:
+    if len(raw) > _MAX_ERROR_BYTES:
         return None
     if not isinstance(value, Node):
         return error_of(value) if is_mapping(value) and list(value) == ["error"] else None

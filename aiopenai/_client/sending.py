@@ -53,7 +53,11 @@ class Sending(Hooked):
         value: Any
         try:
             reply, raw, taken = await self._attempts.run(call, read=not request.stream)
-            value = self._open_stream(call, reply, taken) if raw is None else self._parse(request, reply, raw)
+            if raw is None:
+                value = self._open_stream(call, reply, taken)
+            else:
+                strict = self._configuration.strict
+                value = parse(self, request, reply, raw, request.endpoint.reply, strict=strict)
         except BaseException as error:
             if call.watch is not None:
                 call.watch.failed(error)
