@@ -18,10 +18,10 @@ from aiopenai._data.sse import SSEError, SSEParser
 from aiopenai._http.messages import HTTPResponse
 from aiopenai.errors import APIError, APIResponseValidationError, error_from_body
 
-__all__ = ["ERROR_WORD", "carried_error", "error_of", "unexpected_reply"]
+__all__ = ["ERROR_WORD", "MAX_ERROR_BYTES", "carried_error", "error_of", "unexpected_reply"]
 
 # A body beyond this is a reply, not an error: it is not searched.
-_MAX_ERROR_BYTES = 64 * 1024
+MAX_ERROR_BYTES = 64 * 1024
 ERROR_WORD = b'"error"'
 # How many characters of a body a message shows.
 _SHOWN = 200
@@ -52,7 +52,7 @@ def unexpected_reply(
         why = f"is not {wanted}"
     return APIResponseValidationError(
         response,
-        response.text[:_MAX_ERROR_BYTES] if plain is None else plain,
+        response.text[:MAX_ERROR_BYTES] if plain is None else plain,
         message=f"The reply of {shown(response.url)} {why}; content type {kind}; it begins: {begin!r}",
     )
 
@@ -70,10 +70,9 @@ def carried_error(raw: bytes, value: Any) -> Any:
     """Returns the error of a 2xx reply that has an error in place of its result; else None.
 
     The lenient decoder builds an object of Nones from such a reply. A reply with a result keeps its `error` field:
-    a failed response, run or batch is a reply like any other. `value` is the decoded reply.
+    a failed response, run or batch is a reply like any other. `value` is the decoded reply. Callers ask only for
+    replies of up to `MAX_ERROR_BYTES` that have `ERROR_WORD` in them.
     """
-    if len(raw) > _MAX_ERROR_BYTES:
-        return None
     if not isinstance(value, Node):
         return error_of(value) if is_mapping(value) and list(value) == ["error"] else None
     body = decode_json(raw)
@@ -105,7 +104,7 @@ def _is_event_stream(response: HTTPResponse) -> bool:
 def _error_in(response: HTTPResponse) -> Any:
     """Returns the error that a body carries, as JSON or in one of its events; else None."""
     content = response.content
-    if len(content) > _MAX_ERROR_BYTES:
+    if len(content) > MAX_ERROR_BYTES:
         return None
     # Under any content type: some servers label a JSON error as an event stream.
     plain = _json(content)
