@@ -70,9 +70,11 @@ def carried_error(raw: bytes, value: Any) -> Any:
     """Returns the error of a 2xx reply that has an error in place of its result; else None.
 
     The lenient decoder builds an object of Nones from such a reply. A reply with a result keeps its `error` field:
-    a failed response, run or batch is a reply like any other. `value` is the decoded reply. Callers ask only for
-    replies of up to `MAX_ERROR_BYTES` that have `ERROR_WORD` in them.
+    a failed response, run or batch is a reply like any other. `value` is the decoded reply. A reply without
+    `ERROR_WORD`, or longer than `MAX_ERROR_BYTES`, has none: callers look first, and most calls end there.
     """
+    if len(raw) > MAX_ERROR_BYTES:
+        return None
     if not isinstance(value, Node):
         return error_of(value) if is_mapping(value) and list(value) == ["error"] else None
     body = decode_json(raw)
