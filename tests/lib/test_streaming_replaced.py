@@ -151,7 +151,7 @@ async def test_a_method_of_an_instance_and_of_a_subclass(client: AsyncOpenAI, bl
     assert server.journal[-1].json()["user"] == "mine"
 
     original = client.chat.completions.create
-    client.chat.completions.create = lambda **given: original(**given, user="lambda")  # type: ignore[method-assign]
+    client.chat.completions.create = lambda **given: original(**given, user="lambda")  # type: ignore[assignment]
     async with client.chat.completions.stream(**CHAT) as events:
         assert (await events.get_final_completion()).choices[0].finish_reason == "stop"
     assert server.journal[-1].json()["user"] == "lambda"
@@ -162,7 +162,7 @@ async def test_a_method_of_an_instance_and_of_a_subclass(client: AsyncOpenAI, bl
 
 def test_a_blocking_instance(blocking: OpenAI, server: Server) -> None:
     original = blocking.chat.completions.create
-    blocking.chat.completions.create = lambda **given: original(**given, user="lambda")  # type: ignore[method-assign]
+    blocking.chat.completions.create = lambda **given: original(**given, user="lambda")  # type: ignore[assignment]
     with blocking.chat.completions.stream(**CHAT) as events:
         assert events.get_final_completion().choices[0].finish_reason == "stop"
     assert server.journal[-1].json()["user"] == "lambda"
