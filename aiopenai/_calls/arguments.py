@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from aiopenai._calls.hedging import HedgePolicy
 
-__all__ = ["OPTIONS", "Builder", "CallOptions", "Signature", "add_options", "later"]
+__all__ = ["ARRAYS", "OPTIONS", "Builder", "CallOptions", "Signature", "add_options", "later"]
 
 
 class CallOptions(TypedDict, total=False):
@@ -54,7 +54,7 @@ OPTIONS = frozenset(CallOptions.__annotations__)
 
 
 # Parameters that are arrays in each method that has them in a JSON body.
-_ARRAYS = frozenset(
+ARRAYS = frozenset(
     {
         "additional_messages",
         "attachments",
@@ -195,7 +195,7 @@ class Builder(Signature):
         elsewhere = self.in_path or query or self.files or self.header_params or self.wire or self.nested
         in_json = self.has_body and not (self.files or endpoint.multipart or self.typed_parts)
         self.arrays = (
-            tuple(sorted(_ARRAYS & (self.names - {*query, *self.in_path, *self.header_params}))) if in_json else ()
+            tuple(sorted(ARRAYS & (self.names - {*query, *self.in_path, *self.header_params}))) if in_json else ()
         )
         self.simple = self.sends_body and not (elsewhere or self.typed_parts or needs or chosen_by)
 

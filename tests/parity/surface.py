@@ -13,6 +13,7 @@ from string import Formatter
 from typing import Any, NamedTuple
 
 from aiopenai import AsyncOpenAI, OpenAI
+from aiopenai._calls.arguments import ARRAYS
 
 # Of these methods' optional parameters some set must be given; here is the first of the sets.
 NEEDS = {
@@ -74,7 +75,7 @@ def calls() -> list[Method]:
 
 def _below(resource: Any, prefix: str) -> Iterator[Method]:
     for name in dir(type(resource)):
-        if name.startswith(("_", "with_")):
+        if name.startswith(("_", "with_", "as_request")):
             continue
         found = inspect.getattr_static(type(resource), name)
         if isinstance(found, cached_property):
@@ -92,7 +93,9 @@ def _method(name: str, function: Any) -> Method:
     required = {parameter.name for parameter in shown if parameter.default is inspect.Parameter.empty}
     needed = required.union(NEEDS.get(name, ()))
     request = getattr(function, "request", None)
-    endpoint = None if request is None else request(**dict.fromkeys(needed, "x")).endpoint
+    # A str where a list is due is refused.
+    arguments: dict[str, Any] = {each: ["x"] if each in ARRAYS else "x" for each in needed}
+    endpoint = None if request is None else request(**arguments).endpoint
     in_path = set() if endpoint is None else {field for _, field, _, _ in Formatter().parse(endpoint.path)}
     parameters = tuple(
         Parameter(each.name, hints[each.name], each.name in required, each.name in needed, each.name in in_path)
