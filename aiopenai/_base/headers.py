@@ -1,4 +1,4 @@
-"""Headers as dicts: names in any case, `omit` to leave one out, and the secret ones."""
+"""Headers as dicts: names match in any case, `omit` removes a header, and secret headers are listed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["OWN_HEADERS", "REDACTED", "SECRET_HEADERS", "drop", "from_environmen
 SECRET_HEADERS = frozenset(
     {"authorization", "proxy-authorization", "api-key", "x-api-key", "cookie", "set-cookie", "x-amz-security-token"}
 )
-# The secrets and the names of their owner: none of them is sent to another origin.
+# Secrets, and headers that identify the account. They are never sent to another origin.
 OWN_HEADERS = SECRET_HEADERS | {"openai-organization", "openai-project", "idempotency-key"}
 REDACTED = "<redacted>"
 
 
 def from_environment() -> dict[str, str]:
-    """Returns the headers of `OPENAI_CUSTOM_HEADERS`, which has one in each line."""
+    """Returns the headers of `OPENAI_CUSTOM_HEADERS`, one per line."""
     headers: dict[str, str] = {}
     for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n"):
         name, colon, value = line.partition(":")
@@ -30,7 +30,7 @@ def from_environment() -> dict[str, str]:
 
 
 def merged(base: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
-    """Adds `more` to `base`, by names in any case. A value `omit` removes the header."""
+    """Adds `more` to `base`; names match in any case. The value `omit` removes the header."""
     for name, value in more.items():
         drop(base, name.lower())
         if not is_left_out(value):
@@ -39,11 +39,11 @@ def merged(base: dict[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def drop(headers: dict[str, Any], lower: str) -> None:
-    """Removes a header, given in lower case, in any spelling."""
+    """Removes a header in any case. `lower` is its name in lower case."""
     for name in [name for name in headers if name.lower() == lower]:
         del headers[name]
 
 
 def has(headers: Mapping[str, Any], lower: str) -> bool:
-    """Returns whether there is a header of this name, given in lower case."""
+    """Returns whether a header is present in any case. `lower` is its name in lower case."""
     return any(name.lower() == lower for name in headers)

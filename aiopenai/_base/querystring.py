@@ -1,7 +1,7 @@
 """Parameters in the API's notation for query strings and forms.
 
-Arrays are ``key[]=a&key[]=b``, objects ``key[sub]=value``, both to any depth; None is left out; True and False are
-``true`` and ``false``. The same names serve query strings and multipart forms.
+Arrays are `key[]=a&key[]=b`, objects are `key[sub]=value`, both to any depth. None is left out. True and False are
+`true` and `false`. Query strings and multipart forms use the same names.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from urllib.parse import quote, urlencode
 
 __all__ = ["encode_path_segment", "encode_query", "flatten"]
 
-# RFC 3986, section 3.3: the characters of a segment besides the unreserved ones, which quote() always keeps.
+# RFC 3986, section 3.3: the characters of a segment beside the unreserved ones, which quote() always keeps.
 _SEGMENT_SAFE = "!$&'()*+,;=:@"
 
 
 def flatten(params: Mapping[str, object]) -> list[tuple[str, str]]:
     """Returns nested parameters as a flat list of names and values, in order. Names may repeat.
 
-    Any iterable is an array. Raises TypeError for bytes, which have no form as text.
+    Any iterable is an array. Raises TypeError for bytes, because they have no text form.
     """
     pairs: list[tuple[str, str]] = []
     for name, value in params.items():
@@ -31,7 +31,7 @@ def flatten(params: Mapping[str, object]) -> list[tuple[str, str]]:
 def _flatten(name: str, value: object, pairs: list[tuple[str, str]]) -> None:
     if isinstance(value, Enum):
         value = value.value
-    # In the order of likelihood. bool before int: it is one.
+    # The most frequent types come first. bool comes before int, because it is a subclass.
     if isinstance(value, str):
         pairs.append((name, value))
     elif value is None:
@@ -51,14 +51,14 @@ def _flatten(name: str, value: object, pairs: list[tuple[str, str]]) -> None:
         for item in cast("Iterable[object]", value):
             _flatten(f"{name}[]", item, pairs)
     else:
-        # Dates, UUIDs, decimals: their text.
+        # Dates, UUIDs and decimals.
         pairs.append((name, str(value)))
 
 
 def encode_query(params: Mapping[str, object]) -> str:
-    """Returns the parameters as a query string without its ``?``, percent-encoded as forms are (a space is ``+``).
+    """Returns the parameters as a query string without `?`, percent-encoded like a form (a space is `+`).
 
-    Empty when nothing is to be sent. Raises TypeError as `flatten` does.
+    The string is empty without parameters. Raises TypeError for bytes, as `flatten` does.
     """
     return urlencode(flatten(params))
 
@@ -66,9 +66,8 @@ def encode_query(params: Mapping[str, object]) -> str:
 def encode_path_segment(value: str | int, name: str = "path argument") -> str:
     """Returns the value as exactly one segment of a URL's path, percent-encoded (RFC 3986, section 3.3).
 
-    Raises ValueError, with the argument's ``name``, for an empty value, and for ``.`` and ``..``: no encoding protects
-    those, since ``%2E`` and ``.`` are the same to every URL library and proxy, and the request would reach another
-    endpoint. Raises TypeError for anything but a string or an integer.
+    Raises ValueError for an empty value, and for `.` and `..`. URL libraries and proxies treat `%2E` as `.`, so no
+    encoding keeps these from leading to another endpoint. Raises TypeError for values other than strings and integers.
     """
     if isinstance(value, bool) or not isinstance(value, (str, int)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"`{name}` must be a string, not {type(value).__name__}")

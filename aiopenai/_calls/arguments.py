@@ -1,7 +1,7 @@
 """The arguments of a resource method become a Request, or an error that names the argument.
 
-The given keyword arguments are the body as they stand, in one dict: nearly all calls copy and walk nothing. The facts
-of the endpoint name the arguments that travel elsewhere (path, query, headers, form parts).
+The dict of the keyword arguments becomes the body, so most calls copy nothing. The facts of the endpoint name the
+arguments that travel elsewhere: in the path, the query, the headers or a form.
 """
 
 from __future__ import annotations
@@ -33,10 +33,13 @@ __all__ = ["ARRAYS", "OPTIONS", "Builder", "CallOptions", "Signature", "add_opti
 class CallOptions(TypedDict, total=False):
     """The options of every call, beside the parameters of its method.
 
-    `extra_headers` (`omit` removes a header), `extra_query` and `extra_body` add to the request and win over the
-    client's and the method's own; `timeout` in seconds, None for no limit; `retry` a tenacity policy;
-    `idempotency_key` is sent with all attempts; `deadline` limits all of them together, in seconds; `hedge` is a
-    `HedgePolicy`, by which a late attempt is joined by a second one.
+    `extra_headers`, `extra_query` and `extra_body` add to the request. They win over values of the client and of the
+    method. `omit` removes a header.
+    `timeout` is in seconds, None for no limit.
+    `retry` is a tenacity policy.
+    `idempotency_key` is sent with all attempts.
+    `deadline` limits all attempts together, in seconds.
+    `hedge` is a `HedgePolicy`: if an attempt is late, a second one is sent.
     """
 
     extra_headers: Headers | None
@@ -53,7 +56,7 @@ class CallOptions(TypedDict, total=False):
 OPTIONS = frozenset(CallOptions.__annotations__)
 
 
-# Parameters that are arrays in each method that has them in a JSON body.
+# Parameters that are arrays in every JSON body.
 ARRAYS = frozenset(
     {
         "additional_messages",
@@ -78,7 +81,7 @@ ARRAYS = frozenset(
 
 
 class Signature:
-    """The names of a method's parameters, read off its signature once."""
+    """The names of a method's parameters, read from its signature once."""
 
     def __init__(self, signature: Callable[..., Any], name: str) -> None:
         code = signature.__code__
@@ -92,9 +95,9 @@ class Signature:
         self.required = self.names - optional
 
     def take(self, args: tuple[Any, ...], given: dict[str, Any]) -> dict[str, Any] | None:
-        """Adds the positional arguments to the named ones, and takes the options out of those.
+        """Adds the positional arguments to `given`, and removes the options from it.
 
-        Raises TypeError for wrong and missing names.
+        Returns the options, or None without any. Raises TypeError for wrong and missing names.
         """
         if args:
             self._put(args, given)
@@ -131,16 +134,16 @@ class Signature:
 class Builder(Signature):
     """Makes the requests of one method from its arguments.
 
-    query, body: the parameters that travel elsewhere than is usual for the verb.
+    query, body: the parameters of the query or the body, where the verb implies the other one.
     files: the parameters that are uploads; a name with `[]` may be several files.
-    may_upload: the same, for a method that sends a form only where a file is given.
-    or_object: the uploads that may be an object in the place of a file; None allows it for all.
+    may_upload: the same, for a method that sends a form only if a file is given.
+    or_object: the uploads that may be an object instead of a file; None allows it for all.
     typed_parts: the fields of a form with a content type of their own.
-    sole_part: the field that is the whole body where it is alone.
+    sole_part: the field that becomes the whole body if no other is given.
     header_params: the parameters that travel as headers.
-    wire: the names of the API for parameters that Python names otherwise.
-    nested: the same for keys inside of parameters, by path.
-    needs: sets of names, of which one must be given.
+    wire: the API's names of parameters, where they differ from Python's.
+    nested: the same for keys inside parameters, by path.
+    needs: sets of names; one of the sets must be given.
     replies: the reply types by the value of the parameter `chosen_by`.
     prepare: a function (`module:function`, imported on first use) that adjusts the request.
     """
@@ -191,7 +194,7 @@ class Builder(Signature):
         self.streams = endpoint.event is not None
         self.only_streams = self.streams and endpoint.reply is None
         self.prepare = None if prepare is None else later(prepare)
-        # Nothing but a body, as nearly all calls are: the keyword arguments are it.
+        # Most methods send a body only, which is the dict of the keyword arguments.
         elsewhere = self.in_path or query or self.files or self.header_params or self.wire or self.nested
         in_json = self.has_body and not (self.files or endpoint.multipart or self.typed_parts)
         self.arrays = (
@@ -219,7 +222,7 @@ class Builder(Signature):
         return request
 
     def _check_array(self, name: str, value: Any) -> None:
-        """Raises TypeError for a value that is no sequence of items, such as a str or one message."""
+        """Raises TypeError for a value that is not a sequence of items, such as a str or one message."""
         single = isinstance(value, (str, bytes, bytearray, Mapping, Struct)) or hasattr(value, "model_dump")
         if (single or not isinstance(value, Iterable)) and not isinstance(value, (Omit, NotGiven)):
             kind = type(cast("Any", value)).__name__
@@ -246,7 +249,7 @@ class Builder(Signature):
             if name in given:
                 given[name] = _renamed(given[name], steps, own)
         choice = given.get(self.chosen_by) if self.chosen_by else None
-        # An object in the place of a file, such as one with its id, is sent like other parameters.
+        # An object instead of a file, such as one with a file's id, is sent like other parameters.
         files = [
             (name, given.pop(name))
             for name in self.files
@@ -271,7 +274,7 @@ class Builder(Signature):
         )
 
     def _file_parts(self, name: str, value: Any) -> list[tuple[str, Any]]:
-        """Returns the form fields of one parameter. Raises TypeError for a value that is no file."""
+        """Returns the form fields of one parameter. Raises TypeError for a value that is not a file."""
         if isinstance(value, (Omit, NotGiven)) or (value is None and name not in self.required):
             return []
         if value is None:
@@ -285,7 +288,7 @@ class Builder(Signature):
         return [(f"{name}[]", item) for item in several]
 
     def _make_form(self, request: Request[Any]) -> None:
-        """Makes the body a form of typed parts, or the single part that was given. Raises TypeError."""
+        """Turns the body into a form of typed parts, or into its sole part. Raises TypeError for wrong types."""
         fields: dict[str, Any] = {
             name: value for name, value in request.body.items() if not isinstance(value, (Omit, NotGiven))
         }
@@ -306,7 +309,7 @@ class Builder(Signature):
 
 
 def later(where: str) -> Callable[..., Any]:
-    """Returns the function at `module:name`, which is imported at the first call."""
+    """Returns a function that imports `module:name` at its first call, and calls it."""
     found: Callable[..., Any] | None = None
 
     def call(*args: Any, **given: Any) -> Any:
@@ -343,12 +346,12 @@ def _renamed(value: Any, path: Sequence[str], name: str) -> Any:
 
 
 def _is_file_tuple(value: Any) -> bool:
-    """Whether a tuple is one file: (file name, content ...). A tuple of files has no name in front."""
+    """Returns whether a tuple is one file: (file name, content ...). A tuple of files does not begin with a name."""
     return isinstance(value, tuple) and isinstance(next(iter(cast("Any", value)), b""), (str, type(None)))
 
 
 def add_options(request: Request[Any], options: dict[str, Any]) -> None:
-    """Puts the options of a call into its request. Raises TypeError for an `extra_body` that does not fit the body."""
+    """Adds the options of a call to its request. Raises TypeError for an `extra_body` that does not fit the body."""
     if (headers := options.pop("extra_headers", None)) is not None:
         headers, request.unparsed = take_mark(headers)
         if headers or request.headers:

@@ -1,4 +1,4 @@
-"""Lists that come in pages: the page types, and what walks them."""
+"""Lists that come in pages: the page types, and the paginator of the async client."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PageT = TypeVar("PageT", bound="_Awaited[Any]")
 
 
 class PageInfo:
-    """What the next page's request has that this one's had not: `params` of the query."""
+    """The query parameters that the next page's request adds to this one's."""
 
     def __init__(self, *, params: Mapping[str, object]) -> None:
         self.params = params
@@ -43,30 +43,30 @@ class PageInfo:
 
 
 class _Page(Model, Generic[T], dict=True):
-    """One page."""
+    """The base of all pages."""
 
     data: list[T]
 
     def next_page_info(self) -> PageInfo | None:
-        """How the next page is asked for, or None where there is none."""
+        """Returns the parameters of the next page's request, or None if there is no next page."""
         return None
 
     def has_next_page(self) -> bool:
-        """Whether there is another page, as far as this one tells."""
+        """Returns whether there is another page, as far as this one tells."""
         info = self.next_page_info() if self.data else None
         if info is None:
             return False
-        # A page that asks for itself is of a server that does not know cursors: it would come again for ever.
+        # A server that ignores cursors returns the same page again, and a loop over its pages would never end.
         links = vars(self)
         query: Any = links["_request"].query if links else None
         asked: Mapping[str, object] = query or {}
         return any(asked.get(name) != value for name, value in info.params.items())
 
     def next_page_request(self) -> tuple[Any, Request[Self]]:
-        """The client, and the request for the next page. Raises RuntimeError where there is none."""
+        """Returns the client and the request for the next page. Raises RuntimeError if there is no next page."""
         info = self.next_page_info()
         if info is None:
-            raise RuntimeError("There is no next page; ask `has_next_page()` before `get_next_page()`.")
+            raise RuntimeError("There is no next page. Call has_next_page() before get_next_page().")
         client, request = _link(self)
         following: Request[Self] = Request(
             endpoint=request.endpoint,
@@ -84,7 +84,7 @@ class _WholePage(_Page[T], Generic[T]):
 
 
 class _CursorPage(_Page[T], Generic[T]):
-    """A page that may say itself whether another follows."""
+    """A page with a field that tells whether another one follows."""
 
     has_more: bool | None = None
 
@@ -125,17 +125,17 @@ class _TokenPage(_CursorPage[T], Generic[T]):
 
 
 class _Awaited(Generic[T]):
-    """`async for item in page` goes on through all pages after it."""
+    """The methods of async pages: `async for item in page` continues through all later pages."""
 
     __slots__ = ()
 
     async def get_next_page(self) -> Self:
-        """Fetch the next page. Raises RuntimeError where there is none (see `has_next_page`), and as every call."""
+        """Fetches the next page. Raises RuntimeError without one (see `has_next_page`), and the errors of a call."""
         client, following = cast("_Page[T]", self).next_page_request()
         return cast("Self", await AsyncPaginator[T, Any](client, following))
 
     async def iter_pages(self) -> AsyncIterator[Self]:
-        """This page and all after it."""
+        """Yields this page and all later ones."""
         page = self
         while True:
             yield page
@@ -150,17 +150,17 @@ class _Awaited(Generic[T]):
 
 
 class _Plain(Generic[T]):
-    """`for item in page` goes on through all pages after it."""
+    """The methods of blocking pages: `for item in page` continues through all later pages."""
 
     __slots__ = ()
 
     def get_next_page(self) -> Self:
-        """Fetch the next page. Raises RuntimeError where there is none (see `has_next_page`), and as every call."""
+        """Fetches the next page. Raises RuntimeError without one (see `has_next_page`), and the errors of a call."""
         client, following = cast("_Page[T]", self).next_page_request()
         return cast("Self", client.send(following))
 
     def iter_pages(self) -> Iterator[Self]:
-        """This page and all after it."""
+        """Yields this page and all later ones."""
         page = self
         while True:
             yield page
@@ -174,7 +174,7 @@ class _Plain(Generic[T]):
 
 
 class AsyncPage(_Awaited[T], _WholePage[T], Generic[T]):
-    """A list that comes whole."""
+    """A list without further pages."""
 
 
 class AsyncCursorPage(_Awaited[T], _CursorPage[T], Generic[T]):
@@ -194,7 +194,7 @@ class AsyncTokenPage(_Awaited[T], _TokenPage[T], Generic[T]):
 
 
 class SyncPage(_Plain[T], _WholePage[T], Generic[T]):
-    """A list that comes whole."""
+    """A list without further pages."""
 
 
 class SyncCursorPage(_Plain[T], _CursorPage[T], Generic[T]):
@@ -214,7 +214,7 @@ class SyncTokenPage(_Plain[T], _TokenPage[T], Generic[T]):
 
 
 class AsyncPaginator(Generic[T, PageT]):
-    """What a list method gives: awaited it is the first page, iterated with `async for` all items of all pages."""
+    """The result of a list method. `await` returns the first page, `async for` yields the items of all pages."""
 
     def __init__(self, client: Any, request: Request[Any]) -> None:
         self._client = client
@@ -233,7 +233,7 @@ class AsyncPaginator(Generic[T, PageT]):
 
 @lru_cache(maxsize=1024)
 def blocking(kind: Any) -> Any:
-    """The page type of the blocking client that stands for one of the asynchronous client."""
+    """Returns the page type of the blocking client for one of the async client."""
     return _BLOCKING[get_origin(kind) or kind][get_args(kind) or Any]
 
 
@@ -254,6 +254,6 @@ def _link(page: Any) -> tuple[Any, Request[Any]]:
 
 
 def link(page: Any, client: Any, request: Request[Any]) -> None:
-    """Tell a page how it was asked for."""
+    """Stores in a page the client and the request that fetched it."""
     if isinstance(page, _Page):
         vars(page).update(_client=client, _request=request)

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class _Response:
-    """The part that all raw replies share: the head."""
+    """The head of a reply, which all raw replies share."""
 
     def __init__(self, reply: Reply, retries_taken: int) -> None:
         self._reply = reply
@@ -60,7 +60,7 @@ class _Response:
 
     @property
     def request_id(self) -> str | None:
-        """The `x-request-id` header; name it when you report a problem."""
+        """The `x-request-id` header. Include it when you report a problem."""
         return self.headers.get("x-request-id")
 
     @property
@@ -108,7 +108,7 @@ class LegacyAPIResponse(_Response, Generic[T]):
         return self.content.decode(charset_of(self.headers), "replace")
 
     def json(self) -> Any:
-        """Returns the body's JSON as plain values. Raises ValueError for a body that is no JSON."""
+        """Returns the body's JSON as plain values. Raises ValueError for a body that is not JSON."""
         return parse_json(self.content)
 
     def read(self) -> bytes:
@@ -171,7 +171,7 @@ class _Body:
         texts = self.iter_text()
         try:
             async for text in texts:
-                # A CR at the end may be half of a CRLF: it is held back until the next piece.
+                # A CR at the end may be half of a CRLF, so it is kept until the next piece.
                 held = "\r" if text.endswith("\r") else ""
                 lines = (rest + text[: len(text) - len(held)]).replace("\r\n", "\n").replace("\r", "\n").split("\n")
                 rest = lines.pop() + held

@@ -181,7 +181,7 @@ class AsyncAPIResource(Resource):
 class _View:
     """A view of a resource: its methods, with replies in another form."""
 
-    # What precedes and follows the resource's name in the names of the view's class.
+    # The prefix and the suffix of the resource's name in the name of the view's class.
     _form: ClassVar[tuple[str, str]]
 
     def __init__(self, resource: Any) -> None:

@@ -1,4 +1,4 @@
-"""Write `types` and `resources` anew from the interface of the reference, or say how a release of it differs."""
+"""The command line: writes `types` and `resources` from the reference's interface, or lists the differences."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from aiopenai._codegen.words import Words, WordsError, read_words
 
 
 def main() -> int:
-    """Run the command line; the exit code."""
+    """Runs the command line, and returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m aiopenai._codegen", description=__doc__)
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1], help="the package to write into")
-    parser.add_argument("--reference", type=Path, help="the folder of the reference's package, or the one it is in")
-    parser.add_argument("--check", action="store_true", help="write nothing, list what came and went; exit 1 for any")
+    parser.add_argument("--reference", type=Path, help="the folder of the reference's package, or its parent")
+    parser.add_argument("--check", action="store_true", help="write nothing and list the differences; exit 1 for any")
     arguments = parser.parse_args()
     try:
         source = at(arguments.reference) if arguments.reference else installed()
@@ -39,7 +39,7 @@ def main() -> int:
 
 
 def _check(found: list[str], words: Words, compared: str) -> int:
-    """Print the differences, the methods without words, and the words without a method; 1 for differences or errors."""
+    """Prints the differences, the methods without words and the unused words. Returns 1 for differences or errors."""
     unknown = words.unknown()
     for silent in sorted(words.silent):
         print(f"no words: {silent}")

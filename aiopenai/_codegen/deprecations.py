@@ -1,4 +1,4 @@
-"""The methods that are deprecated, and the words that say so; the reference only says which ones."""
+"""The texts for deprecated methods. The reference marks the methods; the texts are our own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _TEXTS = {
 
 
 def deprecation(path: str) -> str:
-    """The text for a method, by its dotted path."""
+    """Returns the text for a method, by its dotted path."""
     while path not in _TEXTS and "." in path:
         path = path.rpartition(".")[0]
     return _TEXTS.get(path, _PLAIN)

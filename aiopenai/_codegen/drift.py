@@ -1,4 +1,4 @@
-"""What came and went between two states of the generated files, as lines for a person to read."""
+"""The differences between two states of the generated files, as lines of text."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from aiopenai._codegen.facts import OPTION_NAMES
 class Surface:
     """An interface by names. Methods and types map their parameters and fields to types as text.
 
-    The `()` of a method is the call that it makes, the `=` of a type what it is short for.
+    The key `()` of a method holds its HTTP call. The key `=` of an alias holds its type.
     """
 
     resources: set[str] = field(default_factory=set[str])
@@ -23,7 +23,7 @@ class Surface:
 
 
 def drift(before: Mapping[str, str], after: Mapping[str, str]) -> list[str]:
-    """The differences, `+` for what came, `-` for what went, `~` for what has another type now."""
+    """Returns the differences: `+` for an added name, `-` for a removed one, `~` for a changed type."""
     old, new = surface(before), surface(after)
     return [
         *(f"- resource {name}" for name in sorted(old.resources - new.resources)),
@@ -60,7 +60,7 @@ def _members(kind: str, part: str, old: dict[str, dict[str, str]], new: dict[str
 
 
 def surface(files: Mapping[str, str]) -> Surface:
-    """Read the interface out of generated files: calls from modules, parameters and types from stubs."""
+    """Reads the interface from generated files: calls from modules, parameters and types from stubs."""
     found = Surface()
     for path, text in files.items():
         folder, *rest = path.split("/")
@@ -143,7 +143,7 @@ def _type(group: str, node: ast.stmt, found: Surface) -> None:
 
 
 class _Blank(ast.NodeTransformer):
-    """Empties the literals of a type: their values are compared one by one."""
+    """Removes the values from the literals of a type, because they are compared one by one."""
 
     def __init__(self) -> None:
         self.values: set[str] = set()

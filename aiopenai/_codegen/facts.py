@@ -34,7 +34,7 @@ class Facts:
         self.layout = layout
 
     def of(self, path: Sequence[str], method: Method) -> list[str]:
-        """What is not as it usually is for the verb."""
+        """Returns the facts that differ from the usual ones for the verb."""
         facts: list[str] = []
         usual = "query" if method.verb in {"GET", "DELETE"} else "body"
         for place in ("query", "body"):
@@ -76,7 +76,7 @@ class Facts:
         return facts
 
     def _nested(self, path: str, type_: Type, above: tuple[Name, ...]) -> Iterator[tuple[str, str]]:
-        """Keys inside of a parameter that have another name on the wire: the path to each, and that name."""
+        """Returns the keys inside a parameter that have another name on the wire: the path to each, and that name."""
         if isinstance(type_, Union):
             for part in type_.args:
                 yield from self._nested(path, part, above)
@@ -95,14 +95,14 @@ class Facts:
                     yield from self._nested(f"{path}.{field.name}", field.type, (*above, type_.target))
 
     def _has_object(self, type_: Type) -> bool:
-        """Returns whether an object may stand in the place of an upload."""
+        """Returns whether an object may replace an upload."""
         if isinstance(type_, Ref):
             definition = self.layout.definitions[self.layout.merged.get(type_.target, type_.target)]
             return not isinstance(definition, Alias) or self._has_object(definition.type)
         return isinstance(type_, Union) and any(map(self._has_object, type_.args))
 
     def _has_role(self, type_: Type) -> bool:
-        """Whether messages are among what a parameter takes."""
+        """Returns whether a parameter takes messages."""
         if isinstance(type_, Ref):
             definition = self.layout.definitions[self.layout.merged.get(type_.target, type_.target)]
             if isinstance(definition, Alias):

@@ -1,4 +1,4 @@
-"""From the reference's source to the text of all files."""
+"""The steps from the reference's source to the text of all files."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from aiopenai._codegen.layout import HOLDERS, Layout, group_of
 from aiopenai._codegen.shapes import Name, Resource
 from aiopenai._codegen.source import Source
 
-# The forms of a resource's class: what precedes its name, and what follows it.
+# The forms of a resource's class: the prefix and the suffix of its name.
 PREFIXES = ("", "Async")
 SUFFIXES = ("", "WithRawResponse", "WithStreamingResponse", "AsRequest")
 
@@ -36,7 +36,7 @@ class Group:
 
     @property
     def file(self) -> str:
-        """The module's file, without what tells a stub from a module."""
+        """The path of the module's file without its extension."""
         return "/".join(("resources", *self.path, *(["__init__"] if self.is_package else [])))
 
 
@@ -51,7 +51,7 @@ class Groups:
         for node in sorted(nodes, key=lambda node: len(node.path)):
             homes.setdefault((node.module, node.name), node)
         self._homes = homes
-        # In the order of the namespaces, those that several have by the shortest of their paths.
+        # The order is that of the namespaces. A shared resource counts by the shortest of its paths.
         found: dict[tuple[str, ...], list[Resource]] = {}
         for node in nodes:
             if self.home(node) is node:
@@ -67,7 +67,7 @@ class Groups:
         return iter(self.groups.values())
 
     def home(self, node: Resource) -> Resource:
-        """Where the class of a resource is: several namespaces may offer the same one."""
+        """Returns the place of a resource's class. Several namespaces may offer the same class."""
         return self._homes[node.module, node.name]
 
     def place(self, node: Resource) -> tuple[Group, str]:
@@ -97,12 +97,12 @@ class Groups:
 
 
 def has_views(node: Resource) -> bool:
-    """Whether a resource has views: there is a call in it, or a resource below it."""
+    """Returns whether a resource has views: it has a call, or a resource below it."""
     return bool(node.methods or node.children)
 
 
 def _class_names(nodes: Sequence[Resource]) -> dict[tuple[str, ...], str]:
-    """The reference's names; where two are alike, the later one is preceded by the name of the resource above it."""
+    """Returns the reference's names. If two are equal, the later one gets the parent resource's name as a prefix."""
     found: dict[tuple[str, ...], str] = {}
     for node in nodes:
         name = node.name

@@ -1,6 +1,6 @@
-"""What is more than one call, or none: the methods whose bodies are written by hand, and where each body is.
+"""The methods with hand-written bodies, which make several calls or none, and the place of each body.
 
-Names, parameters and their types are the reference's; only what is said here differs.
+Names, parameters and types are the reference's, except for the differences listed here.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ HELPERS = {
         "aiopenai.lib.streaming.assistants:create_and_stream",
         _ASSISTANT,
         _HANDLER,
-        # The reference's blocking client takes it, its other one does not.
+        # Only the reference's blocking client takes this parameter.
         {"reasoning_effort": ("ReasoningEffort | Omit | None", "omit")},
     ),
     "beta.threads.runs.poll": Helper("helper", f"{_POLLING}:poll_run", _RUN),
@@ -111,7 +111,7 @@ HELPERS = {
 # HTTP methods whose request is adjusted before it is sent, and whose reply is finished.
 PREPARED: dict[str, str] = {"embeddings.create": "aiopenai.lib.embeddings:prepare"}
 
-# Where the names in the texts above are.
+# The modules of the names in the texts above.
 NAMES = {
     "AssistantEventHandlerT": "aiopenai.lib.streaming.assistants",
     "AssistantStreamManager": "aiopenai.lib.streaming.assistants",

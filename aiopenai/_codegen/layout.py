@@ -1,4 +1,4 @@
-"""Where every definition lives here, under which name, and which ones are needed."""
+"""The module and the name of every definition, and the choice of those that are needed."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from aiopenai._codegen.shapes import (
 )
 from aiopenai._codegen.source import Module, Source, SourceError
 
-# Where definitions live that several groups share, and those that nobody uses.
+# The group of the definitions that several groups share, and of unused ones.
 SHARED = "shared"
 # Groups in which equal classes of two modules stay apart: the repr of a webhook event must not name another event.
 UNMERGED = frozenset({"webhooks"})
-# Namespaces that only hold namespaces: what is below them has modules of its own.
+# Namespaces that only hold namespaces: each namespace below them has modules of its own.
 HOLDERS = frozenset({("admin",), ("admin", "organization"), ("beta",)})
 # Types of arguments, never of replies.
 ARGUMENT_GENERICS = frozenset({"Iterable", "SequenceNotStr", "Sequence", "Mapping"})
@@ -37,9 +37,9 @@ ARGUMENT_GENERICS = frozenset({"Iterable", "SequenceNotStr", "Sequence", "Mappin
 class Layout:
     """The definitions that are written: by our group, kind and name.
 
-    `names` maps every definition of the reference that is in scope (those that share one class here included) to its
-    place; `exports` maps the reference's packages (below `types`) to what they offer; `offered` maps
-    everything in scope to itself, and the names of modules that were moved to what they mean.
+    `places` maps definitions to their places. `merged` maps a definition to the equal one that replaces it.
+    `exports` maps the reference's packages (below `types`) to the names that they offer. `offered` maps the definitions
+    in scope to themselves, and the names of moved modules to their present definitions.
     """
 
     definitions: dict[Name, Definition]
@@ -50,7 +50,7 @@ class Layout:
     offered: dict[Name, Name]
 
     def place(self, name: Name) -> Place:
-        """Where a definition of the reference is to be found here."""
+        """Returns the place of a definition of the reference."""
         return self.places[self.merged.get(name, name)]
 
 
@@ -74,7 +74,7 @@ class Place:
 
 
 def lay_out(source: Source, types: Types, resources: Iterable[Resource], everything: bool) -> Layout:
-    """Choose groups, scope and names. Raises `SourceError` where names clash or groups need each other."""
+    """Chooses groups, scope and names. Raises `SourceError` if names clash or groups need each other."""
     everywhere = [node for resource in resources for node in resource.walk()]
     groups = _groups(source, types)
     wanted = _scope(types, everywhere, groups, everything)
@@ -114,7 +114,7 @@ def group_of(path: Sequence[str]) -> tuple[str, ...]:
 def _groups(source: Source, types: Types) -> dict[str, str]:
     """Reference module -> group: its namespace, or for modules of a package that holds namespaces the one that uses it.
 
-    What several use belongs to the holding package itself, at the root to `SHARED`.
+    Modules with several users belong to the holding package itself, at the root to `SHARED`.
     """
     groups: dict[str, str] = {}
     held: dict[str, str] = {}
@@ -147,7 +147,7 @@ def _groups(source: Source, types: Types) -> dict[str, str]:
 
 
 def _scope(types: Types, resources: list[Resource], groups: dict[str, str], everything: bool) -> set[Name]:
-    """The definitions that are needed: of the resources, and what their packages export."""
+    """Returns the definitions that are needed: those of the resources, and the exports of their packages."""
     if everything:
         return set(types.definitions)
     namespaces = {resource.path[0] for resource in resources}
@@ -182,7 +182,7 @@ def _renamed(definition: Definition, names: dict[Name, Name]) -> Definition:
 
 
 def _merge(definitions: dict[Name, Definition], groups: dict[str, str], exported: dict[Name, str]) -> dict[Name, Name]:
-    """Definitions that no package exports and that equal another one of their group: they become that one."""
+    """Returns the definitions to merge: each equals another one of its group, and no package exports it."""
     merged: dict[Name, Name] = {}
     while True:
         first: dict[object, Name] = {}
@@ -192,7 +192,7 @@ def _merge(definitions: dict[Name, Definition], groups: dict[str, str], exported
                 continue
             definition = _renamed(definitions[name], merged)
             shape = dataclasses.replace(definition, name=Name("", ""))
-            # An alias of a few words is not worth sharing with one that means something else.
+            # Classes without fields are equal by chance, so they stay apart.
             if isinstance(shape, Class) and not shape.fields:
                 continue
             group = groups[name.module]
@@ -229,7 +229,7 @@ def _places(
 
 
 def _full_name(name: Name, definitions: dict[Name, Definition]) -> str:
-    """A name for what the reference keeps inside one module: the module's main class's name, then its own."""
+    """Returns the name of a module's inner definition: the name of the module's main class, then its own."""
     if name.name.startswith("_"):
         return name.name
     stem = name.module.rpartition(".")[2]
@@ -247,7 +247,7 @@ def camel(snake: str) -> str:
 
 
 def _kinds(definitions: dict[Name, Definition]) -> dict[Name, str]:
-    """`replies` or `params`: an alias belongs to what it is made of."""
+    """Returns `replies` or `params`. An alias belongs to the kind of its parts."""
     kinds: dict[Name, str] = {}
     models = {name.module for name, each in definitions.items() if isinstance(each, Class) and each.kind == "model"}
 
@@ -274,7 +274,7 @@ def _is_argument(type_: Type) -> bool:
 
 
 def _check_order(layout: Layout) -> None:
-    """Modules may not need each other in a circle."""
+    """Raises `SourceError` for modules that need each other in a circle."""
     imports: dict[str, set[str]] = {}
     for name, definition in layout.definitions.items():
         here = layout.places[name].module

@@ -1,4 +1,4 @@
-"""Put generated files in place: whole, and without what is no longer generated."""
+"""The replacement of generated files. Files that are no longer generated are removed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ KINDS = frozenset({".py", ".pyi", ".txt"})
 
 
 class OutputError(Exception):
-    """What was generated is no Python; says where."""
+    """The generated text is not valid Python. The message names the file and the line."""
 
 
 def read(package: Path) -> dict[str, str]:
@@ -28,7 +28,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def write(files: dict[str, str], package: Path) -> None:
-    """Replace the generated folders below `package`. Raises `OutputError` before anything is written."""
+    """Replaces the generated folders below `package`. Raises `OutputError` before it writes a file."""
     for path, text in files.items():
         try:
             if not path.endswith(".txt"):

@@ -1,4 +1,4 @@
-"""Read the HTTP methods of the reference's asynchronous resource classes."""
+"""The reader of the HTTP methods of the reference's asynchronous resource classes."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def _verb(call: ast.Call) -> str | None:
 
 
 class _Reader:
-    """Reads one method: its one call of `self._get` and the like, and what leads to the call's arguments."""
+    """Reads one method: its call of `self._get` and the like, and the statements that make the call's arguments."""
 
     def __init__(self, source: Source, owner: Name, node: Function, call: ast.Call) -> None:
         self.source = source
@@ -171,8 +171,8 @@ class _Reader:
                 else:
                     self.values.setdefault(target, item.value)
 
-    def fail(self, what: str) -> SourceError:
-        return SourceError(f"{self.owner.module}.{self.owner.name}.{self.node.name}: {what}")
+    def fail(self, problem: str) -> SourceError:
+        return SourceError(f"{self.owner.module}.{self.owner.name}.{self.node.name}: {problem}")
 
     def method(self, overloads: list[Function]) -> Method:
         options = self.given.get("options")
@@ -208,9 +208,9 @@ class _Reader:
         parameters = self._parameters(self.node)
         for parameter in parameters:
             if parameter.name not in places:
-                raise self.fail(f"where does {parameter.name} go?")
+                raise self.fail(f"the place of {parameter.name} in the request is unknown")
         if event is not None and reply != NONE and not overloads:
-            raise self.fail("when does it stream?")
+            raise self.fail("the condition for streaming is unknown")
         streaming, either = self._streams(overloads)
         plain = [each for each in overloads if self._stream_kind(each) == "plain"]
         chosen_by, variants = self._variants(plain)
@@ -251,11 +251,11 @@ class _Reader:
         return "named" if "synthesize_event_and_data" in facts else ""
 
     def _needs(self, required: set[str]) -> tuple[tuple[str, ...], ...]:
-        """The sets of arguments that the method asks for one of, beyond what it always requires."""
+        """The sets of arguments of which the method requires one, beside the arguments that it always requires."""
         for decorator in self.node.decorator_list:
             if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "required_args":
                 sets = [{*ast.literal_eval(each)} - required - {"stream"} for each in decorator.args]
-                # With a set that asks for nothing more, all is said.
+                # A set without further arguments makes the others irrelevant.
                 return tuple(tuple(sorted(each)) for each in sets) if all(sets) else ()
         return ()
 
@@ -282,7 +282,7 @@ class _Reader:
                 kinds.setdefault(parameter.name, set()).add(parameter.type)
         deciding = [name for name, types in kinds.items() if len(types) == len(plain)]
         if len(deciding) != 1:
-            raise self.fail("what does the reply depend on?")
+            raise self.fail("no single parameter chooses the reply type")
         variants: list[Variant] = []
         for signature, reply in zip(signatures, replies, strict=True):
             decided = next(each.type for each in signature if each.name == deciding[0])
@@ -376,7 +376,7 @@ class _Reader:
         return tuple(found)
 
     def _reply(self, node: Function) -> tuple[Type, Type | None]:
-        """What a method returns, and what its stream consists of."""
+        """Returns the reply type of a method, and the event type of its stream."""
         if node.returns is None:
             raise self.fail("no return annotation")
         returned = self.source.type(self.owner.module, node.returns)
@@ -390,7 +390,7 @@ class _Reader:
         return united(plain) if plain else NONE, event
 
     def _stream_item(self, type_: Generic) -> Type | None:
-        """The events of a stream type; one that helpers have made their own says so in its bases."""
+        """Returns the event type of a stream type. A helper's own stream class names it in its bases."""
         if type_.origin == "AsyncStream":
             return type_.args[0]
         own = self.given.get("stream_cls")

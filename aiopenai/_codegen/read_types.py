@@ -1,4 +1,4 @@
-"""Read the definitions below the reference's `types` package."""
+"""The reader of the definitions below the reference's `types` package."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from aiopenai._codegen.source import (
     property_info,
 )
 
-# What these modules hold belongs to hand-written modules: websocket settings.
+# Modules of websocket settings, which have hand-written counterparts.
 SKIPPED = frozenset({"types.websocket_connection_options", "types.websocket_reconnection"})
 MODEL = Name("_models", "BaseModel")
-# What makes classes generic; the variables are told by `Generic[...]`.
+# The bases that make a class generic. Its type variables come from `Generic[...]`.
 GENERIC_MODEL = Name("_models", "GenericModel")
 
 
 def read_types(source: Source) -> Types:
-    """All classes, aliases and exports. Raises `SourceError` for a form that is not known."""
+    """Returns all classes, aliases and exports. Raises `SourceError` for an unknown form."""
     types = Types()
     for module in source.modules("types"):
         tree = source.tree(module)
@@ -104,7 +104,7 @@ def _class(source: Source, module: str, node: ast.ClassDef) -> Class:
                 field = _model_field(source, module, item)
             else:
                 field = _params_field(source, module, item.target.id, item.annotation)
-            # What type checkers see comes before what there is at run time.
+            # The definition for type checkers comes before the one for run time.
             fields.setdefault(field.name, field)
     bases = tuple(symbol for symbol in symbols if isinstance(symbol, Name) and symbol not in (MODEL, GENERIC_MODEL))
     properties = tuple(item.name for item in node.body if isinstance(item, ast.FunctionDef))
@@ -112,7 +112,7 @@ def _class(source: Source, module: str, node: ast.ClassDef) -> Class:
 
 
 def _kind(source: Source, base: Symbol) -> Literal["model", "params"]:
-    """What a class with such a base is; bases may be defined anywhere, so this looks at the source."""
+    """Returns the kind of a class with this base. The base may be defined anywhere, so the source is searched."""
     if base in (MODEL, GENERIC_MODEL):
         return "model"
     if isinstance(base, Foreign) and base.name.endswith(".TypedDict"):

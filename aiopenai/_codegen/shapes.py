@@ -37,7 +37,7 @@ class Variable:
 
 @dataclass(frozen=True)
 class Ref:
-    """A class or an alias of the reference; `args` is what stands for its type variables."""
+    """A class or an alias of the reference. `args` are the values of its type variables."""
 
     target: Name
     args: tuple[Type, ...] = ()
@@ -60,7 +60,7 @@ class Generic:
 
 @dataclass(frozen=True)
 class Union:
-    """A union; `discriminator` is the wire name that the reference tells its variants apart by, if it says."""
+    """A union. `discriminator` is the wire name of the field that tells its variants apart, if named."""
 
     args: tuple[Type, ...]
     discriminator: str | None = None
@@ -115,9 +115,9 @@ Definition: TypeAlias = Class | Alias
 
 @dataclass
 class Types:
-    """Every definition below `types`, in source order, and what each package exports under which name.
+    """Every definition below `types`, in source order, and the exports of each package by name.
 
-    `redirects` are the names of modules that were moved, with what they mean now.
+    `redirects` maps the names of moved modules to their present definitions.
     """
 
     definitions: dict[Name, Definition] = field(default_factory=dict[Name, Definition])

@@ -1,4 +1,4 @@
-"""The reference's modules as syntax trees: where a name comes from, and which type an annotation means."""
+"""The reference's modules as syntax trees: the origins of names, and the types of annotations."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Module:
 
 @dataclass(frozen=True)
 class Foreign:
-    """Something that is not the reference's: `typing.List`, `builtins.str`."""
+    """A name from outside the reference: `typing.List`, `builtins.str`."""
 
     name: str
 
@@ -48,7 +48,7 @@ GENERICS = {
 
 
 class SourceError(Exception):
-    """The reference holds something that the generator does not know; says where."""
+    """The reference has a form that the generator does not know. The message names the place."""
 
 
 class Tree:
@@ -61,7 +61,7 @@ class Tree:
 
     @cached_property
     def bindings(self) -> dict[str, Symbol]:
-        """Local name -> what it is bound to, one step only."""
+        """The names that the module binds, each with its symbol. Imports are followed one step only."""
         found: dict[str, Symbol] = {}
         for node in flattened(self.body):
             if isinstance(node, ast.ImportFrom):
@@ -139,7 +139,7 @@ class Source:
         return sorted(found)
 
     def exists(self, module: str) -> bool:
-        """Whether there is such a module or package."""
+        """Returns whether the module or package exists."""
         path = self.root / module.replace(".", "/")
         return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
 
@@ -149,7 +149,7 @@ class Source:
         return Tree(module, package if package.is_file() else path.with_suffix(".py"))
 
     def resolve(self, module: str, expression: ast.expr) -> Symbol:
-        """Follow a name or a dotted name to the place where it is defined. Raises `SourceError`."""
+        """Follows a name or a dotted name to its definition. Raises `SourceError` for an unknown name."""
         if isinstance(expression, ast.Attribute):
             base = self.resolve(module, expression.value)
             if isinstance(base, Foreign):
@@ -164,7 +164,7 @@ class Source:
         raise SourceError(f"{module}: cannot resolve {ast.unparse(expression)}")
 
     def follow(self, name: Name) -> Symbol:
-        """Where an imported name is defined in the end."""
+        """Returns the place at which an imported name is defined."""
         while True:
             bound = self.tree(name.module).bindings.get(name.name) if self.exists(name.module) else None
             if bound == name and name.name in self.tree(name.module).redirects:
@@ -280,15 +280,15 @@ def flattened(body: list[ast.stmt]) -> Iterator[ast.stmt]:
 
 
 def at(folder: Path) -> Source:
-    """The reference in a folder: its package's own, or the one above. Raises `SourceError` when it is not there."""
+    """Returns the reference in a folder or its subfolder `openai`. Raises `SourceError` if there is none."""
     root = folder if (folder / "_client.py").is_file() else folder / "openai"
     if not (root / "_client.py").is_file():
-        raise SourceError(f"{folder}: the reference is not there")
+        raise SourceError(f"{folder}: there is no package of the reference in this folder")
     return Source(root)
 
 
 def installed() -> Source:
-    """The reference that is installed here. Raises `SourceError` when there is none."""
+    """Returns the installed reference. Raises `SourceError` if there is none."""
     spec = importlib.util.find_spec("openai")
     if spec is None or spec.origin is None:
         raise SourceError("the reference is not installed: pip install 'aiopenai[codegen]'")

@@ -1,5 +1,7 @@
-"""Source text: imports gathered while a module is being written, types as annotations, order of definitions, and lines
-that are filled: nothing is formatted afterwards."""
+"""The writing of source text: imports, annotations, the order of definitions, and the breaking of lines.
+
+No formatter runs over the result.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,7 @@ class Imports:
         self.variables: set[str] = set()
 
     def add(self, module: str, name: str, prefix: str = "") -> str:
-        """Import a name; returns what it is called in this module."""
+        """Imports a name, and returns its name in this module."""
         known = self.names.get((module, name))
         if known is None:
             known = name
@@ -46,12 +48,12 @@ class Imports:
         return known
 
     def add_module(self, module: str) -> str:
-        """Import a whole module."""
+        """Imports a whole module."""
         self.modules.add(module)
         return module
 
     def variable(self, name: str) -> str:
-        """Make a type variable."""
+        """Makes a type variable."""
         self.add("typing", "TypeVar")
         self.variables.add(name)
         return name
@@ -142,7 +144,7 @@ def _breaks(line: str) -> Iterator[tuple[int, int]]:
 
 
 class Annotations:
-    """Types as source text; `refer` says what a definition is called in the module being written."""
+    """Types as source text. `refer` returns a definition's name in the module that is written."""
 
     def __init__(self, imports: Imports, refer: Callable[[Name], str]) -> None:
         self.imports = imports
@@ -198,8 +200,11 @@ class Annotations:
 
 
 def in_order(names: list[Name], hard: dict[Name, list[Name]], soft: dict[Name, list[Name]]) -> list[Name]:
-    """The order to define names in: everything after what it needs at once (`hard`), and where no circle forbids it
-    after what it mentions (`soft`). As given where nothing says otherwise."""
+    """Returns the names in the order of their definitions.
+
+    A name follows the names that its definition evaluates (`hard`). It follows those that it only mentions (`soft`)
+    unless they form a circle. Otherwise the order stays as given.
+    """
     known = set(names)
     every = {name: [used for used in (*hard[name], *soft[name]) if used in known] for name in names}
     component = _components(names, every)

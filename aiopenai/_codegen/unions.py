@@ -35,7 +35,7 @@ class Unions:
             if field is not None:
                 proposals.update((name, field) for name in classes)
         for classes, field in chosen:
-            # A class has one tag: the one that most unions tell it by.
+            # A class has one tag only: the tag of most of its unions.
             if field is not None and all(
                 proposals[name, field] == max(count for (other, _), count in proposals.items() if other == name)
                 for name in classes
@@ -62,7 +62,7 @@ class Unions:
             yield from nested(type_)
 
     def members(self, type_: Type) -> list[Type]:
-        """What a type can be, through aliases; one member if it is no union."""
+        """Returns the members of a type, with aliases resolved. A type that is not a union has one member."""
         found: list[Type] = []
         if isinstance(type_, Ref) and isinstance(alias := self.definitions[type_.target], Alias):
             found = self.members(alias.type)
@@ -105,7 +105,7 @@ class Unions:
         return found
 
     def discriminator(self, type_: Type) -> str | None:
-        """The field that the classes of a union are told apart by: the one that the reference says, else any."""
+        """Returns the field that tells the classes of a union apart: the one that the reference names, else any."""
         classes = self.classes(type_)
         declared = self._declared(type_)
         if declared is not None:
@@ -141,7 +141,7 @@ class Unions:
         return None
 
     def is_native(self, type_: Type) -> bool:
-        """Whether msgspec decodes a union: at most one list, at most one dict or classes told apart by tags."""
+        """Returns whether msgspec decodes a union: at most one list, and at most one dict or tagged classes."""
         members = [member for member in self.members(type_) if member != NONE]
         if len(members) < 2 or (OBJECT in members and not self.classes(type_)):
             return True

@@ -13,7 +13,7 @@ from pathlib import Path
 __all__ = ["FOLDER", "Words", "WordsError", "entries", "read_words"]
 
 FOLDER = Path(__file__).parent / "words"
-# Methods of the reference that are written by hand or not here yet: words about them are no mistake.
+# Methods that the generator does not write. They may have words nevertheless.
 _ELSEWHERE = (
     "beta.agents.environments.files.prepare",
     "beta.agents.environments.files.prepare_directory",
@@ -25,7 +25,7 @@ _ENTRY = re.compile(r"([\w.]+): (\S.*)")
 
 
 class WordsError(Exception):
-    """A file of words has a line that is no entry, or a key twice; says where."""
+    """A file of words has an invalid line, or a key twice. The message names the file and the line."""
 
 
 def entries(text: str, name: str) -> dict[str, str]:
@@ -91,7 +91,7 @@ class Words:
         return self._find("fields", path)
 
     def unknown(self) -> list[str]:
-        """The keys of nothing that there is, as `file: key`; the dictionary may have names for later use."""
+        """Returns the unused keys, as `file: key`. The shared dictionary may have names for later use."""
         return [
             f"{file}.txt: {key}"
             for file in ("methods", "parameters", "types", "fields")

@@ -1,4 +1,4 @@
-"""Write the tables of the reference's modules that are small here: `_modules.txt`, a line for each module.
+"""The writer of `_modules.txt`, the tables of the reference's small modules, with a line for each module.
 
 A line names a module, the module here that has its names, and the names: `Name=Own` where that module calls it
 otherwise, `Name=module:Own` where another one has it. Of resources only the blocking class is named.

@@ -1,4 +1,4 @@
-"""Write the run-time modules of `aiopenai/resources`: a class per resource, a decorator and a signature per method."""
+"""The writer of the modules of `aiopenai/resources`: a class per resource, a decorator and signature per method."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Write the stubs of `aiopenai/resources`: the six classes of each resource with complete signatures."""
+"""The writer of the stubs of `aiopenai/resources`: all classes of each resource with complete signatures."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from aiopenai._codegen.text import HEADER, WIDTH, Annotations, Imports, filled, 
 from aiopenai._codegen.words import Words
 from aiopenai._codegen.write_resources import like_create
 
-# Where the names in the annotations of the options are.
+# The modules of the names in the annotations of the options.
 _OPTION_SOURCES = {
     "Headers": "aiopenai._base.aliases",
     "Query": "aiopenai._base.aliases",
@@ -40,7 +40,7 @@ _OPTION_SOURCES = {
     "BaseRetrying": "tenacity",
     "HedgePolicy": "aiopenai._calls.hedging",
 }
-# What the docstring of a view's class says after the name of the resource.
+# The end of the docstring of a view's class, after the name of the resource.
 _VIEWS = {
     "WithRawResponse": "with replies that have their headers",
     "WithStreamingResponse": "with replies whose bodies are unread",
@@ -166,7 +166,7 @@ class _StubWriter:
             by_module.setdefault(module, []).append(f"{name} as {name}")
         foreign = "".join(import_line(module, names) for module, names in sorted(by_module.items()))
         title = f"Resources of `client.{'.'.join(self.group.path)}`."
-        # `stream: bool` takes what `stream: Literal[True]` takes, as in the reference.
+        # The overload `stream: bool` overlaps `stream: Literal[True]`, as in the reference.
         header = self.writer.header(title) + "# pyright: reportOverlappingOverload=false\n"
         return header + self.imports.text() + foreign + "\n" + body
 

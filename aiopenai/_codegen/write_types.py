@@ -1,4 +1,4 @@
-"""Write `aiopenai/types`: per group a module of reply Structs, one of TypedDicts, and a package that offers both."""
+"""The writer of `aiopenai/types`: per group a module of Structs, one of TypedDicts, and a package with both."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def _wrapped(names: list[str]) -> str:
 class _Module:
     """One module of definitions."""
 
-    # What comes before the imports.
+    # The lines before the imports.
     preamble = ""
 
     def __init__(self, types: TypesWriter, members: list[Name]) -> None:
@@ -163,7 +163,7 @@ class _Module:
         self.forward = False
 
     def refer(self, name: Name) -> str:
-        """What a definition is called here, imported if it lives elsewhere."""
+        """Returns a definition's name in this module, and imports it from another one."""
         if name in self.names:
             self.forward |= name not in self.defined
             return self.names[name]
@@ -243,7 +243,7 @@ class _Replies(_Module):
         return self._one_of(name, definition.type)
 
     def _one_of(self, name: str, type_: Union) -> str:
-        """A union for type checkers; at run time what our decoder resolves, since msgspec cannot."""
+        """Returns the text of a union that msgspec cannot decode. At run time it is an object of our decoder."""
         variants = " | ".join(self.annotations.text(part) for part in type_.args if part != NONE)
         optional = " | None" if NONE in type_.args else ""
         discriminator = self.unions.discriminator(type_) if len(self.unions.classes(type_)) > 1 else None
@@ -251,7 +251,7 @@ class _Replies(_Module):
         one_of = self.imports.add("aiopenai._data.structs", "one_of")
         self.imports.add("typing", "TYPE_CHECKING")
         type_alias = self.imports.add("typing", "TypeAlias")
-        # Where the reference takes anything, an object that is none of the classes stays a dict.
+        # If the reference takes any object, one that fits none of the classes stays a dict.
         anything = " dict[str, object]" if OBJECT in type_.args else ""
         return (
             _statement(f"{name}: {type_alias} = ", f"{variants}{optional}")
@@ -296,7 +296,7 @@ class _Replies(_Module):
         self.annotations.shadowed = frozenset(field.name for field in definition.fields)
         for field in definition.fields:
             known = inherited.get(field.wire)
-            # Narrower than in the base: sound for replies, which nobody assigns to through the base.
+            # Narrower than in the base. This is sound, because replies are not assigned to through the base.
             narrowed = known is not None and (known.type, known.required) != (field.type, field.required)
             lists = any(isinstance(each, Generic) for each in nested(field.type))
             comment = (NARROWED_LIST if lists else NARROWED) if narrowed else ""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["RESOURCE_FORMS", "offered", "read_line"]
 
 _ROOTS = ("aiopenai.types", "aiopenai.resources")
-# What precedes and follows the name of a resource's blocking class in the names of its other classes.
+# The prefix and the suffix of the blocking class's name in the names of a resource's other classes.
 RESOURCE_FORMS = [
     (prefix, suffix)
     for suffix in ("WithStreamingResponse", "WithRawResponse", "AsRequest", "")

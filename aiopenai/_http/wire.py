@@ -401,5 +401,5 @@ class Wire(Connection):
             if body.ended:
                 self._over()
             else:
-                # Some is still to be unpacked, when its reader takes what is here.
+                # The rest is unpacked after the reader has taken the data that is here.
                 self.state = UNPACKING

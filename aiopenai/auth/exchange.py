@@ -150,7 +150,7 @@ class WorkloadIdentityAuth:
             exchange.set_exception(failure)
 
     def _exchanged(self) -> Token:
-        """Exchanges a new subject token. Raises OpenAIError, and what a source of the user's raises."""
+        """Exchanges a new subject token. Raises OpenAIError, and the errors of the user's own source."""
         identity = self._identity
         source = identity["provider"]
         kind = SUBJECT_TOKEN_TYPES.get(source["token_type"])

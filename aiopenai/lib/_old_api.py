@@ -1,4 +1,4 @@
-"""The names of the official package before its release 1.0. Each stub says what replaces it."""
+"""The names of the official package before its release 1.0. The error of each stub names the replacement."""
 
 from __future__ import annotations
 

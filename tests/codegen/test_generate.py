@@ -70,7 +70,7 @@ def test_drift(generated: dict[str, str], capsys: pytest.CaptureFixture[str], mo
 def test_a_reference_elsewhere(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     monkeypatch.setattr("sys.argv", ["_codegen", "--reference", str(tmp_path)])
     assert main() == 1
-    assert "the reference is not there" in capsys.readouterr().err
+    assert "there is no package of the reference" in capsys.readouterr().err
     root = installed().root
     assert at(root).root == at(root.parent).root == root
 

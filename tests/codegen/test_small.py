@@ -450,7 +450,7 @@ def test_a_release_without_the_methods_by_hand(reference: Path, monkeypatch: pyt
         ("types/thing", "shape: Shape", "shape: Callable[[], Shape]", "unknown annotation"),
         ("types/thing", "class Left(BaseModel)", "class Left(Exception)", "unknown base"),
         ("types/thing", "OtherLeft\n", "Missing\n", "Missing"),
-        ("resources/things", '{"force": force}', "{}", "where does force go"),
+        ("resources/things", '{"force": force}', "{}", "the place of force in the request is unknown"),
         ("resources/things", "page=AsyncCursorPage[Thing]", "page=AsyncCursorPage", "unknown page"),
         ("resources/things", "ids: List[str] | Omit = omit", "ids: List[str] = f()", "unknown default"),
         ("_client", "AsyncOpenAI", "OpenAI", "no such class"),
