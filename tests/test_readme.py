@@ -102,6 +102,12 @@ def logs_restored() -> Iterator[None]:
     root.handlers[:], own.level = before[0], before[1]
 
 
+# Some snippets show APIs that OpenAI has deprecated.
+@pytest.mark.filterwarnings(
+    "ignore:The Assistants API:DeprecationWarning",
+    "ignore:The Sora API:DeprecationWarning",
+    "ignore:This method is deprecated:DeprecationWarning",
+)
 @pytest.mark.parametrize(
     "snippet", [each for each in SNIPPETS if not each.is_test_module], ids=lambda snippet: f"line{snippet.line}"
 )

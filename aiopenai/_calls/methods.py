@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from types import CodeType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any
@@ -89,6 +90,7 @@ _OPTION_DEFAULTS: dict[str, NotGiven | None] = {
 
 # The code of all functions that descriptions have made.
 _CODES: set[CodeType] = set()
+_PACKAGE = __name__.partition(".")[0]
 
 
 class _Shown:
@@ -116,8 +118,11 @@ class _Shown:
 class Call:
     """A method that is one HTTP call."""
 
-    def __init__(self, shown: _Function, verb: str, path: str, facts: dict[str, Any]) -> None:
+    def __init__(
+        self, shown: _Function, verb: str, path: str, facts: dict[str, Any], deprecated: str | None = None
+    ) -> None:
         self.shown = shown
+        self.deprecated = deprecated
         self.name = shown.__name__
         self.verb = verb
         self.path = path
@@ -193,7 +198,8 @@ class Call:
         return self._finished(method, owner, module)
 
     def _finished(self, method: _Function, owner: type | str, module: str) -> _Function:
-        return _named(method, self, owner, module, options=True, request=self.request)
+        request = self.request if self.deprecated is None else _warning(self.request, self.deprecated)
+        return _named(method, self, owner, module, options=True, request=request)
 
 
 class Helper:
@@ -202,8 +208,11 @@ class Helper:
     `coroutine`: the body is a coroutine function of the asynchronous resource.
     """
 
-    def __init__(self, shown: _Function, where: str, *, coroutine: bool, options: bool) -> None:
+    def __init__(
+        self, shown: _Function, where: str, *, coroutine: bool, options: bool, deprecated: str | None = None
+    ) -> None:
         self.shown = shown
+        self.deprecated = deprecated
         self.name = shown.__name__
         self.coroutine = coroutine
         self.options = options
@@ -231,7 +240,27 @@ class Helper:
         return _named(method, self, owner, module, options=self.options)
 
 
+def _warning(method: _Function, text: str) -> Any:
+    """The method with a DeprecationWarning at the line of each call.
+
+    Calls by this package do not warn: a helper such as `create_and_poll` warns once, at the line of its own caller.
+    """
+
+    def warning(*args: Any, **given: Any) -> Any:
+        # `skip_file_prefixes` of Python 3.12 would name the program's line, but a second time.
+        caller = sys._getframe(1).f_globals.get("__name__") or ""
+        if caller.partition(".")[0] != _PACKAGE:
+            warnings.warn(text, DeprecationWarning, stacklevel=2)
+        return method(*args, **given)
+
+    # The attribute of PEP 702, by which tools find deprecated functions.
+    vars(warning)["__deprecated__"] = text
+    return warning
+
+
 def _named(method: Any, of: Call | Helper, owner: type | str, module: str, *, options: bool, **more: Any) -> _Function:
+    if of.deprecated is not None:
+        method = _warning(method, of.deprecated)
     method.__wrapped__ = _Shown(of.shown, options)
     method.__name__ = of.name
     method.__qualname__ = f"{owner}.{of.name}"
@@ -250,14 +279,18 @@ def description(found: Any) -> Call | Helper | None:
 
 
 def _described(verb: str, path: str, facts: dict[str, Any]) -> Callable[[_Function], _Function]:
+    deprecated = facts.pop("deprecated", None)
+
     def decorate(shown: _Function) -> _Function:
-        return Call(shown, verb, path, facts).function(shown.__qualname__.rpartition(".")[0], shown.__module__)
+        return Call(shown, verb, path, facts, deprecated).function(
+            shown.__qualname__.rpartition(".")[0], shown.__module__
+        )
 
     return decorate
 
 
 def get(path: str, reply: Any, **facts: Any) -> Callable[[_Function], _Function]:
-    """`GET path`; see `Builder` and `Endpoint` for the facts."""
+    """`GET path`; see `Builder` and `Endpoint` for the facts. `deprecated` is the text of the method's warning."""
     return _described("GET", path, {"reply": reply, **facts})
 
 
@@ -329,24 +362,26 @@ def chosen(
     return _described(verb, path, {"reply": reply, "event": event, "chosen_by": by, "replies": replies, **facts})
 
 
-def _by_hand(where: str, *, coroutine: bool = False, options: bool = True) -> Callable[[_Function], _Function]:
+def _by_hand(
+    where: str, deprecated: str | None, *, coroutine: bool = False, options: bool = True
+) -> Callable[[_Function], _Function]:
     def decorate(shown: _Function) -> _Function:
-        described = Helper(shown, where, coroutine=coroutine, options=options)
+        described = Helper(shown, where, coroutine=coroutine, options=options, deprecated=deprecated)
         return described.function(shown.__qualname__.rpartition(".")[0], shown.__module__)
 
     return decorate
 
 
-def helper(where: str) -> Callable[[_Function], _Function]:
+def helper(where: str, *, deprecated: str | None = None) -> Callable[[_Function], _Function]:
     """A method that makes several calls: the coroutine function at `module:function`."""
-    return _by_hand(where, coroutine=True)
+    return _by_hand(where, deprecated, coroutine=True)
 
 
-def managed(where: str) -> Callable[[_Function], _Function]:
+def managed(where: str, *, deprecated: str | None = None) -> Callable[[_Function], _Function]:
     """A method that returns the result of the function at `module:function`, called with the resource."""
-    return _by_hand(where)
+    return _by_hand(where, deprecated)
 
 
-def plain(where: str) -> Callable[[_Function], _Function]:
+def plain(where: str, *, deprecated: str | None = None) -> Callable[[_Function], _Function]:
     """A method without calls: the function at `module:function`, the same in both clients."""
-    return _by_hand(where, options=False)
+    return _by_hand(where, deprecated, options=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import replace
 
+from aiopenai._codegen.deprecations import deprecation
 from aiopenai._codegen.facts import OPTIONS, Facts
 from aiopenai._codegen.groups import Group, Groups
 from aiopenai._codegen.helpers import HELPERS, NAMES
@@ -113,7 +114,7 @@ class _ModuleWriter:
         else:
             decorator, arguments = method.verb.lower(), [path, reply]
         parameters = method.variants[-1].parameters if method.variants else method.parameters
-        return self._decorated(node, decorator, [*arguments, *facts], method.name, parameters)
+        return self._decorated(node, decorator, [*arguments, *facts], method, parameters)
 
     def _by_hand(self, node: Resource, method: ByHand) -> str:
         """A method with a hand-written body, or one that prepares a request of `create`."""
@@ -125,13 +126,22 @@ class _ModuleWriter:
             self.imports.add(NAMES[reply], reply)
             facts = self.writer.facts.of(node.path, like)
             arguments = [f'"{like.path}"', reply, f'prepare="{helper.where}"', *facts]
-        return self._decorated(node, helper.kind, arguments, method.name, method.parameters)
+        return self._decorated(node, helper.kind, arguments, method, method.parameters)
 
     def _decorated(
-        self, node: Resource, decorator: str, arguments: list[str], name: str, parameters: tuple[Parameter, ...]
+        self,
+        node: Resource,
+        decorator: str,
+        arguments: list[str],
+        method: Method | ByHand,
+        parameters: tuple[Parameter, ...],
     ) -> str:
+        name = method.name
+        path = f"{'.'.join(node.path)}.{name}"
+        if method.deprecated:
+            arguments = [*arguments, f'deprecated="{deprecation(path)}"']
         line = filled(f"    @api.{decorator}({', '.join(arguments)})") + "\n"
-        doc = self.writer.words.method(f"{'.'.join(node.path)}.{name}")
+        doc = self.writer.words.method(path)
         body = "\n" + textwrap.indent(textwrap.fill(f'"""{doc}"""', WIDTH - 8), " " * 8) if doc else " ..."
         shown = [each for each in parameters if each.name not in OPTIONS]
         texts = ["self", *(self._parameter(each) for each in shown if each.positional)]

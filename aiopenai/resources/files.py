@@ -24,7 +24,7 @@ class Files(SyncAPIResource):
     @api.get("/files/{file_id}/content", HttpxBinaryResponseContent, accept="application/binary")
     def content(self, file_id):
         """Downloads the bytes of a file, such as the results of a batch."""
-    @api.get("/files/{file_id}/content", str)
+    @api.get("/files/{file_id}/content", str, deprecated="Use `files.content()` instead.")
     def retrieve_content(self, file_id):
         """Returns the content of a file as text; deprecated in favour of `content`."""
     @api.helper("aiopenai.lib.polling:wait_for_processing")

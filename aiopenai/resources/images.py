@@ -8,7 +8,8 @@ from aiopenai.types.images import ImageEditStreamEvent, ImageGenStreamEvent, Ima
 class Images(SyncAPIResource):
     """`client.images`"""
     _path = "images"
-    @api.post("/images/variations", ImagesResponse, files=("image",), or_object=())
+    @api.post("/images/variations", ImagesResponse, files=("image",), or_object=(),
+        deprecated="This method is deprecated.")
     def create_variation(self, *, image, model=omit, n=omit, response_format=omit, size=omit, user=omit):
         """Generates variations of a square PNG image; the API has retired this endpoint in favour of `edit`."""
     @api.streamed("POST", "/images/edits", ImagesResponse, ImageEditStreamEvent,

@@ -9,41 +9,47 @@ from aiopenai.types.videos import Video, VideoCreateCharacterResponse, VideoDele
 class Videos(SyncAPIResource):
     """`client.videos`"""
     _path = "videos"
-    @api.post("/videos", Video, files=("input_reference",), or_object=("input_reference",))
+    @api.post("/videos", Video, files=("input_reference",), or_object=("input_reference",),
+        deprecated="The Sora API ends on 24 September 2026.")
     def create(self, *, prompt, input_reference=omit, model=omit, seconds=omit, size=omit):
         """Queues the generation of a video and returns the job before the video exists."""
-    @api.get("/videos/{video_id}", Video)
+    @api.get("/videos/{video_id}", Video, deprecated="The Sora API ends on 24 September 2026.")
     def retrieve(self, video_id):
         """Returns a video job with its status and progress in percent."""
-    @api.conversation_cursor_page("/videos", Video)
+    @api.conversation_cursor_page("/videos", Video, deprecated="The Sora API ends on 24 September 2026.")
     def list(self, *, after=omit, limit=omit, order=omit):
         """Lists the project's recent videos, fetching further pages on demand."""
-    @api.delete("/videos/{video_id}", VideoDeleteResponse)
+    @api.delete("/videos/{video_id}", VideoDeleteResponse, deprecated="The Sora API ends on 24 September 2026.")
     def delete(self, video_id):
         """Deletes a finished video with its files for good."""
-    @api.post("/videos/characters", VideoCreateCharacterResponse, files=("video",), or_object=())
+    @api.post("/videos/characters", VideoCreateCharacterResponse, files=("video",), or_object=(),
+        deprecated="The Sora API ends on 24 September 2026.")
     def create_character(self, *, name, video):
         """Derives a character from an uploaded video; prompts of later videos can reuse it."""
-    @api.get("/videos/{video_id}/content", HttpxBinaryResponseContent, accept="application/binary")
+    @api.get("/videos/{video_id}/content", HttpxBinaryResponseContent, accept="application/binary",
+        deprecated="The Sora API ends on 24 September 2026.")
     def download_content(self, video_id, *, variant=omit):
         """Downloads the video as MP4, its thumbnail or its sprite sheet."""
-    @api.post("/videos/edits", Video, files=("video",), or_object=("video",))
+    @api.post("/videos/edits", Video, files=("video",), or_object=("video",),
+        deprecated="The Sora API ends on 24 September 2026.")
     def edit(self, *, prompt, video):
         """Queues a new video that changes an existing one by a prompt."""
-    @api.post("/videos/extensions", Video, files=("video",), or_object=("video",))
+    @api.post("/videos/extensions", Video, files=("video",), or_object=("video",),
+        deprecated="The Sora API ends on 24 September 2026.")
     def extend(self, *, prompt, seconds, video):
         """Queues a video that continues a finished one."""
-    @api.get("/videos/characters/{character_id}", VideoGetCharacterResponse)
+    @api.get("/videos/characters/{character_id}", VideoGetCharacterResponse,
+        deprecated="The Sora API ends on 24 September 2026.")
     def get_character(self, character_id):
         """Returns one reusable character by its id."""
-    @api.post("/videos/{video_id}/remix", Video)
+    @api.post("/videos/{video_id}/remix", Video, deprecated="The Sora API ends on 24 September 2026.")
     def remix(self, video_id, *, prompt):
         """Queues a new version of a finished video with a changed prompt."""
-    @api.helper("aiopenai.lib.polling:create_video_and_poll")
+    @api.helper("aiopenai.lib.polling:create_video_and_poll", deprecated="The Sora API ends on 24 September 2026.")
     def create_and_poll(self, *, prompt, input_reference=omit, model=omit, seconds=omit, size=omit,
         poll_interval_ms=omit):
         """Queues the generation of a video and polls until it is completed or has failed."""
-    @api.helper("aiopenai.lib.polling:poll_video")
+    @api.helper("aiopenai.lib.polling:poll_video", deprecated="The Sora API ends on 24 September 2026.")
     def poll(self, video_id, *, poll_interval_ms=omit):
         """Polls a video until it is completed or has failed; check `status` and `error` afterwards."""
 

@@ -173,7 +173,7 @@ class TestForgottenAwait:
     async def test_the_warning_names_the_method(self, client: AsyncOpenAI) -> None:
         for name, make in (
             ("chat.completions.create", lambda: client.chat.completions.create(**CHAT)),
-            ("beta.threads.retrieve", lambda: client.beta.threads.retrieve("thread_1")),
+            ("vector_stores.files.retrieve", lambda: client.vector_stores.files.retrieve("f", vector_store_id="v")),
             ("with_raw_response.models.list", client.models.with_raw_response.list),
             ("GET /models", lambda: client.get("/models", cast_to=object)),
         ):

@@ -154,6 +154,7 @@ def path_of(request: Sent) -> str:
 
 
 class TestURLs:
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
     @pytest.mark.parametrize(("path", "call"), CALLS, ids=[path for path, _ in CALLS])
     @pytest.mark.parametrize(("name", "given", "root"), BASES, ids=[name for name, _, _ in BASES])
     async def test_deployment_paths(
@@ -164,6 +165,7 @@ class TestURLs:
         assert path_of(request) == f"{root}{deployment}{path}"
         assert ("api-version", VERSION) in request.query
 
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
     @pytest.mark.parametrize(("path", "call"), PLAIN, ids=[path for path, _ in PLAIN])
     @pytest.mark.parametrize(("name", "given", "root"), BASES, ids=[name for name, _, _ in BASES])
     async def test_other_paths(

@@ -354,6 +354,7 @@ def test_deprecated_methods(reference: Path) -> None:
     stub = files["resources/things.pyi"]
     assert stub.count('    @deprecated("This method is deprecated.")\n') == 8
     assert "Deprecated: This method is deprecated." in stub
+    assert files["resources/things.py"].count('deprecated="This method is deprecated."') == 1
 
 
 WAIT = "    async def wait(self, thing_id: str) -> Thing:\n"

@@ -15,6 +15,8 @@ from tests.parity.surface import Method, methods, resolve
 
 from . import steady
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 # The document's operations that no method calls, and why.
 UNCALLED = {("POST", "/evals/{}/runs/{}"): "the reference cancels at .../cancel, which the document has not"}
 

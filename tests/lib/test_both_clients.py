@@ -106,6 +106,7 @@ class TestStreams:
             next(iter(stream))
         assert client.models.list().data
 
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
     def test_an_assistant_blocking(self, client: OpenAI) -> None:
         from aiopenai import AssistantEventHandler
 
@@ -124,6 +125,7 @@ class TestStreams:
             (message,) = stream.get_final_messages()
         assert "".join(said) == message.content[0].text.value == "You said: hi"
 
+    @pytest.mark.filterwarnings("ignore::DeprecationWarning")
     async def test_an_assistant_async(self, aclient: AsyncOpenAI) -> None:
         assistant = await aclient.beta.assistants.create(model="gpt-4o")
         async with aclient.beta.threads.create_and_run_stream(

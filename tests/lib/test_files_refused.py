@@ -61,6 +61,7 @@ NO_FILES: dict[str, Any] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("what", sorted(NO_FILES))
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_no_file(client: OpenAI, server: Server, method: str, what: str) -> None:
@@ -69,6 +70,7 @@ def test_no_file(client: OpenAI, server: Server, method: str, what: str) -> None
     assert server.request_count == 0
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("what", sorted(NO_FILES))
 async def test_no_file_in_the_async_client(server: Server, what: str) -> None:
     async with AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=0) as client:
@@ -82,6 +84,7 @@ def sent_fields(server: Server) -> list[tuple[str, str]]:
     return [(part.name, part.text) for part in server.journal[-1].multipart() if part.filename is None]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_an_object_where_one_may_be(client: OpenAI, server: Server) -> None:
     image: Any = {"image_url": "https://example.com/a.png"}
     video = client.videos.create(prompt="x", input_reference=image)

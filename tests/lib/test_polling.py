@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import io
-import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -213,15 +212,14 @@ def below(client: Any, path: str) -> Any:
     return client
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 @pytest.mark.parametrize("case", CASES)
 async def test_everything_asked_and_answered_is_as_with_the_reference(
     case: str, server: Scripted, client: AsyncOpenAI
 ) -> None:
     helper, path, method, arguments, server.replies = CASES[case]
     async with reference(server) as other:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            expected = await getattr(below(other, path), method)(**arguments)
+        expected = await getattr(below(other, path), method)(**arguments)
     sent = server.rewind()
     with OpenAI(api_key="sk-test", base_url=server.base_url) as blocking:
         for call in (

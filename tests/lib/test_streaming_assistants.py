@@ -467,6 +467,7 @@ async def test_blocking(client: AsyncOpenAI) -> None:
 # ---- as users call it
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_the_methods_of_the_async_client(client: AsyncOpenAI, server: Server) -> None:
     for name, (_, resource, arguments, path) in CALLS.items():
         serve(server, path, RUN)
@@ -476,6 +477,7 @@ async def test_the_methods_of_the_async_client(client: AsyncOpenAI, server: Serv
             assert (await events.get_final_run()).status == "completed"
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_the_method_of_the_blocking_client() -> None:
     with Server() as server, OpenAI(api_key="sk-test", base_url=server.base_url) as client:
         _, resource, arguments, path = CALLS["stream"]

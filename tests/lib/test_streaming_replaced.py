@@ -17,6 +17,8 @@ from aiopenai.resources.responses import AsyncResponses, Responses
 from aiopenai.testing import Server
 from aiopenai.types.chat import ChatCompletionChunk
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
 RUN = {"id": "run_1", "object": "thread.run", "status": "completed"}
 # By the method that is replaced: the classes, the way to the helper, its arguments, the path, and the helper's headers.

@@ -92,7 +92,7 @@ def _method(name: str, function: Any) -> Method:
     shown = [each for each in inspect.signature(described.shown).parameters.values() if each.name != "self"]
     required = {parameter.name for parameter in shown if parameter.default is inspect.Parameter.empty}
     needed = required.union(NEEDS.get(name, ()))
-    request = getattr(function, "request", None)
+    request = getattr(described, "request", None)
     # A str where a list is due is refused.
     arguments: dict[str, Any] = {each: ["x"] if each in ARRAYS else "x" for each in needed}
     endpoint = None if request is None else request(**arguments).endpoint

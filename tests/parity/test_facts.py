@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ from aiopenai.testing import Server
 from .compare import differences
 from .exchange import answer_anything, record
 from .surface import resolve
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 PNG = ("a.png", b"\x89PNG", "image/png")
 TXT = ("b.txt", b"text", "text/plain")
@@ -74,9 +75,7 @@ async def test_requests(
 ) -> None:
     answer_anything(server)
     mine = await record(server, lambda: resolve(ours, name)(*args, **arguments))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        assert mine == await record(server, lambda: resolve(theirs, name)(*args, **arguments))
+    assert mine == await record(server, lambda: resolve(theirs, name)(*args, **arguments))
 
 
 RUN = {"id": "run_1", "object": "thread.run", "status": "completed", "tools": [{"type": "code_interpreter"}]}
@@ -135,9 +134,7 @@ def body(events: list[tuple[str, Any]]) -> bytes:
 
 
 async def events_of(client: Any, name: str, args: tuple[Any, ...], arguments: dict[str, Any]) -> list[Any]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return [event async for event in await resolve(client, name)(*args, **arguments, stream=True)]
+    return [event async for event in await resolve(client, name)(*args, **arguments, stream=True)]
 
 
 @pytest.mark.parametrize("kind", STREAMS)
@@ -189,9 +186,7 @@ async def test_replies_by_format(
     server.fault(status=200, body=text, content_type="application/json", headers=HEADERS, times=None)
     arguments: dict[str, Any] = {"file": TXT, "model": "m"} | ({"response_format": format_} if format_ else {})
     mine = await resolve(ours, name)(**arguments)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        other = await resolve(theirs, name)(**arguments)
+    other = await resolve(theirs, name)(**arguments)
     assert list(differences(mine, other)) == []
 
 

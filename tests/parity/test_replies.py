@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import re
-import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -33,7 +32,10 @@ for _method in calls():
         OPERATIONS.setdefault(_operation(_method.verb, _method.path), []).append(_method)
 EXAMPLES = {example.label: example for example in examples()}
 
-pytestmark = pytest.mark.skipif(not DOCUMENT.exists(), reason="there is no ../shared/openapi.yml")
+pytestmark = [
+    pytest.mark.skipif(not DOCUMENT.exists(), reason="there is no ../shared/openapi.yml"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+]
 
 # label -> why it is not an example.
 BROKEN = {
@@ -111,11 +113,9 @@ async def test_example(server: Server, ours: AsyncOpenAI, theirs: Any, label: st
     if example.streams:
         arguments["stream"] = True
     found: list[Any] = []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        for client in (ours, theirs):
-            reply = await resolve(client, method.name)(**arguments)
-            found.append([event async for event in reply] if example.streams else reply)
+    for client in (ours, theirs):
+        reply = await resolve(client, method.name)(**arguments)
+        found.append([event async for event in reply] if example.streams else reply)
     if example.streams:
         assert found[0]
     elif method.name in PARSED:
@@ -158,9 +158,7 @@ async def test_variations_of_an_example(server: Server, theirs: Any, label: str)
     """
     example, method = CASES[label]
     replay(server, example)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        kind = type(await resolve(theirs, method.name)(**required(method)))
+    kind = type(await resolve(theirs, method.name)(**required(method)))
     if kind is type(None):
         return
     decode = Decoder[Any].of(method.reply)

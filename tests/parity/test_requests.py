@@ -6,7 +6,6 @@ import copy
 import functools
 import io
 import os
-import warnings
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,8 @@ from aiopenai.testing import Server
 from .arguments import NOTHING, Known, everything, is_type, members, required
 from .exchange import Sent, answer_anything, record
 from .surface import calls, resolve
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 METHODS = {method.name: method for method in calls()}
 NAMES = sorted(METHODS)
@@ -64,9 +65,7 @@ def send(server: Server, ours: AsyncOpenAI, theirs: Any) -> Send:
 
     async def send(call: Callable[[Any], Any]) -> tuple[Sent, Sent]:
         mine = await record(server, lambda: call(ours))
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            return mine, await record(server, lambda: call(theirs))
+        return mine, await record(server, lambda: call(theirs))
 
     return send
 
@@ -95,10 +94,8 @@ async def test_objects_for_files(server: Server, ours: AsyncOpenAI, theirs: Any,
     """Fields of the form."""
     answer_anything(server)
     arguments = {**required(METHODS[name]), OBJECTS_FOR_FILES[name]: {"id": "video"}}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        with pytest.raises(RuntimeError, match="Expected entry at"):
-            await resolve(theirs, name)(**arguments)
+    with pytest.raises(RuntimeError, match="Expected entry at"):
+        await resolve(theirs, name)(**arguments)
     mine = await record(server, lambda: resolve(ours, name)(**arguments))
     assert (f"{OBJECTS_FOR_FILES[name]}[id]", None, None, b"video") in mine.body
 

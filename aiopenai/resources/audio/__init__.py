@@ -33,7 +33,7 @@ class Translations(SyncAPIResource):
     _path = "audio.translations"
     @api.chosen("POST", "/audio/translations", "response_format",
         {"json": Translation, "verbose_json": TranslationVerbose, "text": str, "srt": str, "vtt": str}, None,
-        files=("file",), or_object=())
+        files=("file",), or_object=(), deprecated="This method is deprecated.")
     def create(self, *, file, model, prompt=omit, response_format=omit, temperature=omit):
         """Transcribes a sound file into English with `whisper-1`; the reply's type follows `response_format`."""
 

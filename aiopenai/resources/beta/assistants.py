@@ -8,21 +8,26 @@ from aiopenai.types.beta.assistants import Assistant, AssistantDeleted
 class Assistants(SyncAPIResource):
     """`client.beta.assistants`"""
     _path = "beta.assistants"
-    @api.post("/assistants", Assistant, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.post("/assistants", Assistant, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="This method is deprecated.")
     def create(self, *, model, description=omit, instructions=omit, metadata=omit, name=omit, reasoning_effort=omit,
         response_format=omit, temperature=omit, tool_resources=omit, tools=omit, top_p=omit):
         """Creates an assistant, the stored pair of a model and its instructions, in the deprecated Assistants API."""
-    @api.get("/assistants/{assistant_id}", Assistant, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.get("/assistants/{assistant_id}", Assistant, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="This method is deprecated.")
     def retrieve(self, assistant_id):
         """Returns one assistant with its model, instructions and tools."""
-    @api.post("/assistants/{assistant_id}", Assistant, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.post("/assistants/{assistant_id}", Assistant, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="This method is deprecated.")
     def update(self, assistant_id, *, description=omit, instructions=omit, metadata=omit, model=omit, name=omit,
         reasoning_effort=omit, response_format=omit, temperature=omit, tool_resources=omit, tools=omit, top_p=omit):
         """Changes the given settings of an assistant and keeps the others."""
-    @api.cursor_page("/assistants", Assistant, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.cursor_page("/assistants", Assistant, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="This method is deprecated.")
     def list(self, *, after=omit, before=omit, limit=omit, order=omit):
         """Lists the project's assistants, fetching further pages on demand."""
-    @api.delete("/assistants/{assistant_id}", AssistantDeleted, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.delete("/assistants/{assistant_id}", AssistantDeleted, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="This method is deprecated.")
     def delete(self, assistant_id):
         """Deletes an assistant; threads that used it remain."""
 

@@ -60,7 +60,8 @@ class Permissions(SyncAPIResource):
         verb="POST")
     def create(self, fine_tuned_model_checkpoint, *, project_ids):
         """Shares a fine-tuned checkpoint with other projects; needs an admin API key."""
-    @api.get("/fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions", PermissionRetrieveResponse)
+    @api.get("/fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions", PermissionRetrieveResponse,
+        deprecated="Use `fine_tuning.checkpoints.permissions.list()` instead.")
     def retrieve(self, fine_tuned_model_checkpoint, *, after=omit, limit=omit, order=omit, project_id=omit):
         """Returns one page of a checkpoint's permissions; deprecated in favour of `list`."""
     @api.conversation_cursor_page("/fine_tuning/checkpoints/{fine_tuned_model_checkpoint}/permissions",

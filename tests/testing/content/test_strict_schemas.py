@@ -313,6 +313,7 @@ async def test_tools_of_responses(api: Api) -> None:
     await api.ok("POST", "/responses", body)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_assistants_and_runs(client: AsyncOpenAI) -> None:
     wrong: Any = {"type": "function", "function": {"name": "site", "parameters": WRONG, "strict": True}}
     hosted: Any = {"type": "code_interpreter"}

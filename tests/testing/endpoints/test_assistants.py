@@ -9,6 +9,8 @@ from aiopenai.testing import Server
 from tests.testing.http import Api
 from tests.testing.strict import collect, strict
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 TOOLS: Any = [
     {"type": "code_interpreter"},
     {

@@ -143,6 +143,7 @@ async def test_other_files_and_answers(client: AsyncOpenAI, server: Server) -> N
     assert (await hear(client, await speak(client, "hm"))).text == "HM"
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_translations(client: AsyncOpenAI) -> None:
     translate: Any = client.audio.translations.create
     file = ("x.wav", await speak(client))

@@ -141,6 +141,7 @@ async def test_bad_calls(client: AsyncOpenAI) -> None:
         await client.batches.retrieve("batch_none")
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_when_to_look_can_be_told() -> None:
     async with Server(poll_after_ms=3) as server, AsyncOpenAI(api_key="x", base_url=server.base_url) as client:
         raw = await client.videos.with_raw_response.create(prompt="x")

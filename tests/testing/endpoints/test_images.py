@@ -75,6 +75,7 @@ async def test_older_models_give_urls(client: AsyncOpenAI) -> None:
     assert png_pixels(decode(reply)[0])
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_edits_and_variations(client: AsyncOpenAI) -> None:
     image = ("a.png", b"data")
     reply = strict(await client.images.edit(image=[image, image], prompt="more", model="gpt-image-1"))

@@ -7,6 +7,8 @@ import pytest
 from aiopenai import AsyncOpenAI, BadRequestError, NotFoundError
 from tests.testing.strict import collect, strict
 
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
 
 async def finish(client: AsyncOpenAI, video: Any) -> Any:
     while video.status != "completed":

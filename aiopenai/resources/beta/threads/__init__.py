@@ -11,31 +11,38 @@ class Threads(SyncAPIResource):
     _path = "beta.threads"
     runs = child("Runs")
     messages = child("Messages")
-    @api.post("/threads", Thread, headers={"OpenAI-Beta": "assistants=v2"}, replay=("messages",))
+    @api.post("/threads", Thread, headers={"OpenAI-Beta": "assistants=v2"}, replay=("messages",),
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def create(self, *, messages=omit, metadata=omit, tool_resources=omit):
         """Creates a thread, the message list of a conversation, in the deprecated Assistants API."""
-    @api.get("/threads/{thread_id}", Thread, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.get("/threads/{thread_id}", Thread, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def retrieve(self, thread_id):
         """Returns a thread with its tool resources and without its messages."""
-    @api.post("/threads/{thread_id}", Thread, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.post("/threads/{thread_id}", Thread, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def update(self, thread_id, *, metadata=omit, tool_resources=omit):
         """Replaces the metadata or tool resources of a thread."""
-    @api.delete("/threads/{thread_id}", ThreadDeleted, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.delete("/threads/{thread_id}", ThreadDeleted, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def delete(self, thread_id):
         """Deletes a thread, the conversation of the deprecated Assistants API, and confirms its id."""
     @api.streamed("POST", "/threads/runs", Run, AssistantStreamEvent, events="named",
-        headers={"OpenAI-Beta": "assistants=v2"})
+        headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def create_and_run(self, *, assistant_id, instructions=omit, max_completion_tokens=omit, max_prompt_tokens=omit,
         metadata=omit, model=omit, parallel_tool_calls=omit, response_format=omit, stream=omit, temperature=omit,
         thread=omit, tool_choice=omit, tool_resources=omit, tools=omit, top_p=omit, truncation_strategy=omit):
         """Creates a thread and starts a run on it; the run is returned before it has finished."""
-    @api.helper("aiopenai.lib.polling:create_thread_and_run_poll")
+    @api.helper("aiopenai.lib.polling:create_thread_and_run_poll",
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def create_and_run_poll(self, *, assistant_id, instructions=omit, max_completion_tokens=omit,
         max_prompt_tokens=omit, metadata=omit, model=omit, parallel_tool_calls=omit, response_format=omit,
         temperature=omit, thread=omit, tool_choice=omit, tool_resources=omit, tools=omit, top_p=omit,
         truncation_strategy=omit, poll_interval_ms=omit):
         """Creates a thread, starts a run and polls until the run has ended or needs tool outputs."""
-    @api.managed("aiopenai.lib.streaming.assistants:create_and_run_stream")
+    @api.managed("aiopenai.lib.streaming.assistants:create_and_run_stream",
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def create_and_run_stream(self, *, assistant_id, instructions=omit, max_completion_tokens=omit,
         max_prompt_tokens=omit, metadata=omit, model=omit, parallel_tool_calls=omit, response_format=omit,
         temperature=omit, thread=omit, tool_choice=omit, tool_resources=omit, tools=omit, top_p=omit,
@@ -47,82 +54,101 @@ class Runs(SyncAPIResource):
     _path = "beta.threads.runs"
     steps = child("Steps")
     @api.streamed("POST", "/threads/{thread_id}/runs", Run, AssistantStreamEvent, query=("include",), events="named",
-        headers={"OpenAI-Beta": "assistants=v2"})
+        headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def create(self, thread_id, *, assistant_id, include=omit, additional_instructions=omit, additional_messages=omit,
         instructions=omit, max_completion_tokens=omit, max_prompt_tokens=omit, metadata=omit, model=omit,
         parallel_tool_calls=omit, reasoning_effort=omit, response_format=omit, stream=omit, temperature=omit,
         tool_choice=omit, tools=omit, top_p=omit, truncation_strategy=omit):
         """Starts a run on a thread and returns it at once, or streams its events with `stream=True`."""
-    @api.get("/threads/{thread_id}/runs/{run_id}", Run, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.get("/threads/{thread_id}/runs/{run_id}", Run, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def retrieve(self, run_id, *, thread_id):
         """Returns the current state of a run without waiting for a change."""
-    @api.post("/threads/{thread_id}/runs/{run_id}", Run, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.post("/threads/{thread_id}/runs/{run_id}", Run, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def update(self, run_id, *, thread_id, metadata=omit):
         """Replaces the metadata of a run."""
-    @api.cursor_page("/threads/{thread_id}/runs", Run, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.cursor_page("/threads/{thread_id}/runs", Run, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def list(self, thread_id, *, after=omit, before=omit, limit=omit, order=omit):
         """Lists the runs of a thread, fetching further pages on demand."""
-    @api.post("/threads/{thread_id}/runs/{run_id}/cancel", Run, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.post("/threads/{thread_id}/runs/{run_id}/cancel", Run, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def cancel(self, run_id, *, thread_id):
         """Requests the end of a run, which is `cancelling` until the model has stopped."""
     @api.streamed("POST", "/threads/{thread_id}/runs/{run_id}/submit_tool_outputs", Run, AssistantStreamEvent,
-        events="named", headers={"OpenAI-Beta": "assistants=v2"})
+        events="named", headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def submit_tool_outputs(self, run_id, *, thread_id, tool_outputs, stream=omit):
         """Sends the outputs of all requested tool calls in one request and lets the run continue."""
-    @api.helper("aiopenai.lib.polling:create_run_and_poll")
+    @api.helper("aiopenai.lib.polling:create_run_and_poll",
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def create_and_poll(self, *, assistant_id, thread_id, include=omit, additional_instructions=omit,
         additional_messages=omit, instructions=omit, max_completion_tokens=omit, max_prompt_tokens=omit, metadata=omit,
         model=omit, parallel_tool_calls=omit, reasoning_effort=omit, response_format=omit, temperature=omit,
         tool_choice=omit, tools=omit, top_p=omit, truncation_strategy=omit, poll_interval_ms=omit):
         """Starts a run and polls until it has ended or needs tool outputs."""
-    @api.managed("aiopenai.lib.streaming.assistants:create_and_stream")
+    @api.managed("aiopenai.lib.streaming.assistants:create_and_stream",
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def create_and_stream(self, *, assistant_id, thread_id, additional_instructions=omit, additional_messages=omit,
         instructions=omit, max_completion_tokens=omit, max_prompt_tokens=omit, metadata=omit, model=omit,
         parallel_tool_calls=omit, response_format=omit, temperature=omit, tool_choice=omit, tools=omit, top_p=omit,
         truncation_strategy=omit, event_handler=None, reasoning_effort=omit):
         """Starts a run and streams it; deprecated in favour of `stream`."""
-    @api.helper("aiopenai.lib.polling:poll_run")
+    @api.helper("aiopenai.lib.polling:poll_run",
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def poll(self, run_id, thread_id, poll_interval_ms=omit):
         """Polls a run until it has ended or needs tool outputs."""
-    @api.managed("aiopenai.lib.streaming.assistants:stream")
+    @api.managed("aiopenai.lib.streaming.assistants:stream",
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def stream(self, *, assistant_id, thread_id, include=omit, additional_instructions=omit, additional_messages=omit,
         instructions=omit, max_completion_tokens=omit, max_prompt_tokens=omit, metadata=omit, model=omit,
         parallel_tool_calls=omit, reasoning_effort=omit, response_format=omit, temperature=omit, tool_choice=omit,
         tools=omit, top_p=omit, truncation_strategy=omit, event_handler=None):
         """Starts a run and streams it; the result is a context manager around an event handler."""
-    @api.helper("aiopenai.lib.polling:submit_tool_outputs_and_poll")
+    @api.helper("aiopenai.lib.polling:submit_tool_outputs_and_poll",
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def submit_tool_outputs_and_poll(self, *, tool_outputs, run_id, thread_id, poll_interval_ms=omit):
         """Sends tool outputs and polls until the run has ended or needs further outputs."""
-    @api.managed("aiopenai.lib.streaming.assistants:submit_tool_outputs_stream")
+    @api.managed("aiopenai.lib.streaming.assistants:submit_tool_outputs_stream",
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def submit_tool_outputs_stream(self, *, tool_outputs, run_id, thread_id, event_handler=None):
         """Sends tool outputs and streams the rest of the run to an event handler."""
 
 class Steps(SyncAPIResource):
     """`client.beta.threads.runs.steps`"""
     _path = "beta.threads.runs.steps"
-    @api.get("/threads/{thread_id}/runs/{run_id}/steps/{step_id}", RunStep, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.get("/threads/{thread_id}/runs/{run_id}/steps/{step_id}", RunStep, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def retrieve(self, step_id, *, thread_id, run_id, include=omit):
         """Returns one step of a run with its details."""
-    @api.cursor_page("/threads/{thread_id}/runs/{run_id}/steps", RunStep, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.cursor_page("/threads/{thread_id}/runs/{run_id}/steps", RunStep, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def list(self, run_id, *, thread_id, after=omit, before=omit, include=omit, limit=omit, order=omit):
         """Lists the steps of a run: messages written and tools called."""
 
 class Messages(SyncAPIResource):
     """`client.beta.threads.messages`"""
     _path = "beta.threads.messages"
-    @api.post("/threads/{thread_id}/messages", Message, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.post("/threads/{thread_id}/messages", Message, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def create(self, thread_id, *, content, role, attachments=omit, metadata=omit):
         """Appends a message to a thread."""
-    @api.get("/threads/{thread_id}/messages/{message_id}", Message, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.get("/threads/{thread_id}/messages/{message_id}", Message, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def retrieve(self, message_id, *, thread_id):
         """Returns one message of a thread with its content and annotations."""
-    @api.post("/threads/{thread_id}/messages/{message_id}", Message, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.post("/threads/{thread_id}/messages/{message_id}", Message, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def update(self, message_id, *, thread_id, metadata=omit):
         """Replaces the metadata of a message; its content cannot be changed."""
-    @api.cursor_page("/threads/{thread_id}/messages", Message, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.cursor_page("/threads/{thread_id}/messages", Message, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def list(self, thread_id, *, after=omit, before=omit, limit=omit, order=omit, run_id=omit):
         """Lists the messages of a thread, newest first by default, optionally those of one run."""
-    @api.delete("/threads/{thread_id}/messages/{message_id}", MessageDeleted, headers={"OpenAI-Beta": "assistants=v2"})
+    @api.delete("/threads/{thread_id}/messages/{message_id}", MessageDeleted, headers={"OpenAI-Beta": "assistants=v2"},
+        deprecated="The Assistants API is deprecated in favor of the Responses API.")
     def delete(self, message_id, *, thread_id):
         """Deletes one message of a thread."""
 
