@@ -131,7 +131,7 @@ class Call:
         self.doc = f"{inspect.cleandoc(shown.__doc__)}\n\n`{verb} {path}`" if shown.__doc__ else f"`{verb} {path}`"
 
     def build(self, args: tuple[Any, ...], given: dict[str, Any]) -> Request[Any]:
-        """Make the request. Raises TypeError for wrong and missing names, ValueError for an empty path argument."""
+        """Makes the request. Raises TypeError for wrong and missing names, ValueError for an empty path argument."""
         facts = self._facts
         building = {name: facts[name] for name in _FACTS & facts.keys()}
         rest = {name: facts[name] for name in facts.keys() - _FACTS}
@@ -147,7 +147,7 @@ class Call:
         return getattr(owner, "_path", "")
 
     def request(self, *args: Any, **given: Any) -> Request[Any]:
-        """Make the request without sending it."""
+        """Makes the request without sending it."""
         return self.build(args, given)
 
     def function(self, owner: type | str, module: str) -> _Function:

@@ -333,6 +333,6 @@ def family(module: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
 
 
 def _has_views(origin: type[Any]) -> bool:
-    """Whether a resource has views: there is a call in it, or a resource below it."""
+    """Returns whether a resource has views: it has a call, or a resource below it."""
     members = vars(origin).values()
     return any(isinstance(each, child) or isinstance(description(each), Call) for each in members)

@@ -17,7 +17,9 @@ from aiopenai._codegen.write_types import TypesWriter
 
 
 def generate(source: Source, namespaces: Collection[str] | None = None, words: Words | None = None) -> dict[str, str]:
-    """All files of some namespaces (None: of all), by path below the package. Raises `SourceError`, `WordsError`.
+    """Returns the files of some namespaces (None: all), by path below the package.
+
+    Raises `SourceError` and `WordsError`.
 
     `words` are those of the generator's own files where none are given.
     """

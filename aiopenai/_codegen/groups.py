@@ -41,7 +41,7 @@ class Group:
 
 
 class Groups:
-    """All modules of resources, by path."""
+    """The modules of resources, by path."""
 
     def __init__(self, resources: Iterable[Resource], layout: Layout) -> None:
         self.resources = list(resources)

@@ -238,7 +238,7 @@ def _full_name(name: Name, definitions: dict[Name, Definition]) -> str:
 
 
 def is_main(name: Name) -> bool:
-    """Whether a module is called after this definition."""
+    """Returns whether a module is named after this definition."""
     return name.name.lower() == name.module.rpartition(".")[2].replace("_", "")
 
 

@@ -37,7 +37,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def read_resources(source: Source, namespaces: Collection[str] | None) -> tuple[Resource, ...]:
-    """Some resources of `AsyncOpenAI` (None: all), sorted by name.
+    """Returns some resources of `AsyncOpenAI` (None: all), sorted by name.
 
     Raises `SourceError` for a namespace that there is not, and for a form that is not known.
     """
@@ -121,7 +121,7 @@ def _by_hand(source: Source, owner: Name, path: str) -> Iterator[ByHand]:
 
 
 def _is_deprecated(node: Function) -> bool:
-    """Whether a method is marked as deprecated; marks on a single overload do not count."""
+    """Returns whether a method is marked as deprecated. Marks on a single overload do not count."""
     calls = (each.func for each in node.decorator_list if isinstance(each, ast.Call))
     return any(ast.unparse(each).rpartition(".")[2] == "deprecated" for each in calls)
 
@@ -245,7 +245,7 @@ class _Reader:
         )
 
     def _events(self, facts: dict[str | None, ast.expr]) -> Literal["", "bare", "named"]:
-        """Whether events are put together with their names, or are not looked into for errors."""
+        """Returns `named` for events that include their names, and `bare` for events without a search for errors."""
         if "stream_mode" in facts:
             return "bare"
         return "named" if "synthesize_event_and_data" in facts else ""
@@ -403,7 +403,7 @@ class _Reader:
         return None
 
     def _stream_kind(self, node: Function) -> str:
-        """Which of the three signatures of a streamed method this is, by the type of its `stream`."""
+        """Returns the kind of a signature of a streamed method, by the type of its `stream`."""
         for argument in node.args.kwonlyargs:
             if argument.arg == "stream" and argument.annotation is not None:
                 text = ast.unparse(argument.annotation)

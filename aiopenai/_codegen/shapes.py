@@ -239,7 +239,7 @@ def needs(definition: Definition) -> Iterator[Name]:
 
 
 def rename(type_: Type, names: dict[Name, Name]) -> Type:
-    """The same type with references replaced."""
+    """Returns the type with its references replaced."""
     if isinstance(type_, Ref):
         type_ = replace(type_, target=names.get(type_.target, type_.target))
     if isinstance(type_, (Ref, Generic, Union)):

@@ -265,7 +265,7 @@ def bound_names(node: ast.stmt) -> list[str]:
 
 
 def is_variable(node: ast.stmt) -> bool:
-    """Whether a statement is `X = TypeVar("X")`."""
+    """Returns whether a statement is `X = TypeVar("X")`."""
     value = node.value if isinstance(node, ast.Assign) else None
     return isinstance(value, ast.Call) and ast.unparse(value.func) == "TypeVar"
 

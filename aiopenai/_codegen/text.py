@@ -59,7 +59,7 @@ class Imports:
         return name
 
     def text(self, indent: str = "") -> str:
-        """Import statements: the standard library's, other packages', then our own; then the type variables."""
+        """Returns the import statements (standard library, other packages, our own), then the type variables."""
         by_module: dict[str, list[str]] = {module: [] for module in self.modules}
         for (module, name), own in sorted(self.names.items()):
             by_module.setdefault(module, []).append(name if name == own else f"{name} as {own}")
@@ -122,7 +122,7 @@ def grouped(type_: str, room: int) -> str:
 
 
 def _breaks(line: str) -> Iterator[tuple[int, int]]:
-    """Where a statement can go on in the next line, with the number of brackets around each place.
+    """Returns the places at which a line may be broken, each with the number of brackets around it.
 
     0 stands for the place behind an opening bracket, which is the last resort.
     """

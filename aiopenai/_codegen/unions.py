@@ -1,4 +1,4 @@
-"""Which unions msgspec decodes by itself, and the tags that it needs for that."""
+"""The unions that msgspec decodes by itself, and the tags that it needs for them."""
 
 from __future__ import annotations
 

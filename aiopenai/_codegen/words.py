@@ -49,7 +49,7 @@ def entries(text: str, name: str) -> dict[str, str]:
 
 @dataclass
 class Words:
-    """All entries, by file; `used` are the keys that were asked for and found, as `file:key`."""
+    """The entries of all files, by file. `used` are the keys that were requested and found, as `file:key`."""
 
     methods: dict[str, str] = field(default_factory=dict[str, str])
     parameters: dict[str, str] = field(default_factory=dict[str, str])

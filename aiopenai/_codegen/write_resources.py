@@ -33,7 +33,7 @@ class ResourcesWriter:
         self.facts = Facts(groups.layout)
 
     def files(self) -> dict[str, str]:
-        """All files."""
+        """Returns the text of all files, by path."""
         found = {"resources/__init__.py": self._root()}
         for group in self.groups:
             found[f"{group.file}.py"] = _ModuleWriter(self, group).text()

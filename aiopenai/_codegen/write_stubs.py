@@ -71,7 +71,7 @@ class StubsWriter:
         self.offered = groups.offered(source)
 
     def files(self) -> dict[str, str]:
-        """All files."""
+        """Returns the text of all files, by path."""
         found = {"resources/__init__.pyi": self._root()}
         for group in self.groups:
             found[f"{group.file}.pyi"] = _StubWriter(self, group).text()
@@ -201,7 +201,7 @@ class _StubWriter:
         if not view and has_views(node):
             self._cached()
             blocks += _views(prefix, name)
-        # Where a method is called `list`, the annotations after it would mean the method.
+        # If a method is named `list`, `list` in later annotations would mean the method.
         listed = any(method.name == "list" for method in node.methods)
         self.annotations.shadowed = frozenset({"list"}) if listed else frozenset()
         blocks += (self._method(path, method) for method in node.methods)
@@ -328,7 +328,7 @@ class _StubWriter:
         return self._text(type_.text) if isinstance(type_, Text) else self.annotations.text(type_)
 
     def _text(self, text: str) -> str:
-        """Source text of `helpers`, with its names imported; the blocking client's are without `Async`."""
+        """Returns source text of `helpers`, with its names imported. For the blocking client they lack `Async`."""
 
         def named(match: re.Match[str]) -> str:
             name = match[0] if self.prefix else match[0].removeprefix("Async")

@@ -47,7 +47,7 @@ class TypesWriter:
         self.bulk = self._bulk(replies)
 
     def files(self) -> dict[str, str]:
-        """All files."""
+        """Returns the text of all files, by path."""
         found: dict[str, str] = {}
         for group, kinds in sorted(self.layout.groups.items()):
             folder = group.replace(".", "/")
@@ -131,7 +131,7 @@ class TypesWriter:
 
 
 def _wrapped(names: list[str]) -> str:
-    """Names as one string, in lines."""
+    """Returns names as one string of several lines."""
     lines: list[str] = [""]
     for name in names:
         if len(lines[-1]) + len(name) > WIDTH - 13:
@@ -347,7 +347,7 @@ class _Replies(_Module):
 
 
 def _statement(start: str, type_: str, end: str = "") -> str:
-    """A line with a type in it, broken where it is too long."""
+    """Returns a line with a type in it, broken if it is too long."""
     code, hash_, comment = end.partition("  #")
     return filled(start + grouped(type_, WIDTH - len(start) - len(code)) + code) + hash_ + comment + "\n"
 

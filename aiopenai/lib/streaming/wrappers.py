@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from typing_extensions import Self
 
+from aiopenai._base.aliases import is_mapping
 from aiopenai._calls.methods import Call, description
 from aiopenai._calls.streaming import AsyncStream, Stream
 from aiopenai._http.messages import HTTPResponse
@@ -171,7 +172,7 @@ def managed_by(
     else:
         given = arguments.get("extra_headers")
         # The method refuses values of another type itself.
-        joined = _joined(headers, given or {}) if given is None or isinstance(given, Mapping) else given
+        joined = _joined(headers, given or {}) if given is None or is_mapping(given) else given
         with_headers = {"extra_headers": joined} if joined else {}
         send = partial(method, **{**arguments, "stream": True, **with_headers})
     if resource._blocking:
