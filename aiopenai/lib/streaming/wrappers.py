@@ -167,12 +167,12 @@ def managed_by(
     if isinstance(described, Call) and described.name == name:
         request = described.build((), {**arguments, "stream": True})
         if headers:
-            request.headers = _joined(headers, request.headers or {})
+            request.headers = _with_headers(headers, request.headers or {})
         send = partial(resource._call, request)
     else:
         given = arguments.get("extra_headers")
         # The method refuses values of another type itself.
-        joined = _joined(headers, given or {}) if given is None or is_mapping(given) else given
+        joined = _with_headers(headers, given or {}) if given is None or is_mapping(given) else given
         with_headers = {"extra_headers": joined} if joined else {}
         send = partial(method, **{**arguments, "stream": True, **with_headers})
     if resource._blocking:
@@ -181,7 +181,7 @@ def managed_by(
     return async_manager(sent if inspect.isawaitable(sent) else _ready(sent), **options)
 
 
-def _joined(headers: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
+def _with_headers(headers: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, Any]:
     taken = {name.lower() for name in given}
     return {**{name: value for name, value in headers.items() if name.lower() not in taken}, **given}
 

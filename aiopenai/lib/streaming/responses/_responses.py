@@ -137,7 +137,7 @@ def stream_response(resource: Any, /, **arguments: Any) -> AsyncResponseStreamMa
         if "response_id" in given or starting_after is not None:
             raise ValueError(f"response_id and starting_after cannot be given together with {', '.join(creates)}")
         name = "create"
-        _complete(given, text_format, tools)
+        _fill_create(given, text_format, tools)
     else:
         if "response_id" not in given:
             raise ValueError("responses.stream needs model and input, or the response_id of an existing response")
@@ -152,7 +152,7 @@ def stream_response(resource: Any, /, **arguments: Any) -> AsyncResponseStreamMa
     return manager
 
 
-def _complete(given: dict[str, Any], text_format: Any, tools: Any) -> None:
+def _fill_create(given: dict[str, Any], text_format: Any, tools: Any) -> None:
     """Turns the arguments of the helper into those of `create`. Raises ValueError for a missing one."""
     from aiopenai.lib.parsing import type_to_text_format_param
 
