@@ -89,7 +89,9 @@ async def test_many_refused_at_once_cause_one_exchange(api: Server, endpoint: En
     endpoint.say(200, {"access_token": "one", "expires_in": 3600})
     endpoint.say(200, {"access_token": "two", "expires_in": 3600})
     api.clear_faults()
-    api.fault(status=401, body=b"{}", times=50)
+    api.fault(
+        status=401, body=b"{}", times=None, match=lambda request: request.headers["authorization"] == "Bearer one"
+    )
     api.fault(status=200, body=REPLY, times=None)
     async with AsyncOpenAI(workload_identity=identity(), base_url=api.base_url, max_retries=0) as client:
         await asyncio.gather(*(client.chat.completions.create(**CHAT) for _ in range(50)))

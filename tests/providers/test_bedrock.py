@@ -83,7 +83,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"endpoint": "other"}, "endpoint must be"),
     ({"region": "moon"}, "AWS region such as"),
     ({"region": ""}, "AWS region such as"),
-    ({"region": None}, "AWS_REGION"),
+    ({"region": None, "api_key": "k"}, "AWS_REGION"),
     ({"base_url": " "}, "must not be empty"),
     ({"base_url": "http://bedrock-mantle.us-east-1.api.aws/v1"}, "https"),
     ({"base_url": "https://bedrock-runtime.us-east-1.amazonaws.com/v1", "endpoint": "mantle"}, "endpoint='runtime'"),
