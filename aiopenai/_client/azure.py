@@ -11,6 +11,7 @@ from urllib.parse import quote
 import msgspec
 from typing_extensions import Self, override
 
+from aiopenai._base.aliases import is_mapping
 from aiopenai._base.secret import Secret
 from aiopenai._base.sentinels import NotGiven, not_given
 from aiopenai._base.timeouts import DEFAULT_MAX_RETRIES, TimeoutTypes
@@ -150,7 +151,7 @@ class AzureProvider(Provider):
         if path in DEPLOYMENT_PATHS:
             if self._deployment:
                 return f"{self.root}{self._deployment}{path}"
-            model = request.body.get("model") if self._by_model and isinstance(request.body, Mapping) else None
+            model = request.body.get("model") if self._by_model and is_mapping(request.body) else None
             if isinstance(model, str) and model:
                 return f"{self.root}/deployments/{quote(model, safe='')}{path}"
         if path.startswith("/"):
