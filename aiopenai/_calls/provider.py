@@ -44,9 +44,12 @@ class Provider(ABC):
     authorizes: bool = False
     """Whether `authorize` is called for each attempt. A provider with constant headers leaves it False."""
 
-    @abstractmethod
     def url(self, request: Request[Any]) -> str:
         """Returns the URL of a request, without the query parameters of the client and of the call."""
+        path = request.path
+        if path.startswith("/"):
+            return self.root + path
+        return path if path.startswith(("http://", "https://")) else f"{self.root}/{path}"
 
     @abstractmethod
     def headers(self, endpoint: Endpoint) -> dict[str, str]:

@@ -154,9 +154,7 @@ class AzureProvider(Provider):
             model = request.body.get("model") if self._by_model and is_mapping(request.body) else None
             if isinstance(model, str) and model:
                 return f"{self.root}/deployments/{quote(model, safe='')}{path}"
-        if path.startswith("/"):
-            return self.root + path
-        return path if path.startswith(("http://", "https://")) else f"{self.root}/{path}"
+        return super().url(request)
 
     @override
     def headers(self, endpoint: Endpoint) -> dict[str, str]:

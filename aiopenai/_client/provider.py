@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from aiopenai._base.secret import Secret
 from aiopenai._calls.provider import Attempt, Provider
-from aiopenai._calls.request import Endpoint, Request
+from aiopenai._calls.request import Endpoint
 from aiopenai._client.configuration import Configuration, basic_authorization
 from aiopenai.errors import OpenAIError
 
@@ -32,13 +32,6 @@ class OpenAIProvider(Provider):
         self.authorizes = self._ask is not None
         self.key: Secret[str] = key if isinstance(key, Secret) else Secret("")
         """The API key; the last one if a function returns it."""
-
-    @override
-    def url(self, request: Request[Any]) -> str:
-        path = request.path
-        if path.startswith("/"):
-            return self.root + path
-        return path if path.startswith(("http://", "https://")) else f"{self.root}/{path}"
 
     @override
     def headers(self, endpoint: Endpoint) -> dict[str, str]:

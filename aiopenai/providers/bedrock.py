@@ -13,7 +13,7 @@ from typing_extensions import override
 from aiopenai._base.secret import Secret
 from aiopenai._base.sentinels import NotGiven, not_given
 from aiopenai._calls.provider import Attempt, Provider, Service
-from aiopenai._calls.request import Endpoint, Request
+from aiopenai._calls.request import Endpoint
 from aiopenai._http.multipart import MultipartBody
 from aiopenai.errors import OpenAIError
 from aiopenai.providers.hosts import (
@@ -181,13 +181,6 @@ class BedrockProvider(Provider):
 
     def __init__(self, root: str) -> None:
         self.root = root
-
-    @override
-    def url(self, request: Request[Any]) -> str:
-        path = request.path
-        if path.startswith("/"):
-            return self.root + path
-        return path if path.startswith(("http://", "https://")) else f"{self.root}/{path}"
 
     @override
     def headers(self, endpoint: Endpoint) -> dict[str, str]:

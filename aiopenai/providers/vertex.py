@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from typing_extensions import override
 
 from aiopenai._calls.provider import Attempt, Provider, Service
-from aiopenai._calls.request import Endpoint, Request
+from aiopenai._calls.request import Endpoint
 from aiopenai.errors import OpenAIError
 
 __all__ = ["VertexTokenProvider", "vertex"]
@@ -133,13 +133,6 @@ class VertexProvider(Provider):
         self.root = root
         self._ask = ask
         self._blocks = blocks
-
-    @override
-    def url(self, request: Request[Any]) -> str:
-        path = request.path
-        if path.startswith("/"):
-            return self.root + path
-        return path if path.startswith(("http://", "https://")) else f"{self.root}/{path}"
 
     @override
     def headers(self, endpoint: Endpoint) -> dict[str, str]:
