@@ -24,7 +24,7 @@ EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 # Those that wait for requests: tests of their own make some.
 SERVICES = {"fastapi_service", "webhooks"}
 # Packages that examples need beside this one.
-NEEDS = {"structured_pydantic": "pydantic"}
+NEEDS = {"structured_pydantic": "pydantic", "tools_early": "pydantic"}
 # The warnings that examples of deprecated APIs give.
 DEPRECATED = {"assistants": ("This method is deprecated", "The Assistants API is deprecated")}
 SECRET = "whsec_" + base64.b64encode(b"a secret of some length").decode()

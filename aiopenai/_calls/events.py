@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -17,7 +17,7 @@ from aiopenai._calls.partial import StreamRecord
 from aiopenai._calls.unexpected import ERROR_WORD, unexpected_reply
 from aiopenai._calls.watching import Watch
 from aiopenai._data.codec import Decoder, decode_json
-from aiopenai._data.sse import MAX_EVENT_BYTES, SSEError, SSEParser
+from aiopenai._data.sse import MAX_EVENT_BYTES, SSEError, SSEParser, begins_with_events, with_names
 from aiopenai._http.interface import Reply
 from aiopenai._http.messages import Headers, HTTPResponse
 from aiopenai.errors import (
@@ -27,6 +27,9 @@ from aiopenai.errors import (
     APITimeoutError,
     error_from_body,
 )
+
+if TYPE_CHECKING:
+    from aiopenai._calls.resuming import Resumption
 
 __all__ = ["Events"]
 
@@ -45,6 +48,8 @@ class Events(Generic[T]):
 
     watch: Watch | None = None
     """The hooks of the call, if its client has some."""
+    resumption: Resumption | None = None
+    """The continuation of the stream after its connection broke off, for responses in the background."""
 
     # Whether nothing is left to close. True until `__init__` has run, for the finaliser of a half-made object.
     _over = True
@@ -164,6 +169,8 @@ class Events(Generic[T]):
                 self._stop()
                 return
             if self._record.count or self._reopen is None:
+                if self.resumption is not None and await self._continued(error):
+                    return
                 self._stop()
                 raise self._told(error)  # noqa: B904 - the same error
             # Nothing has been handed out yet, so the request may be sent again while retries are left.
@@ -172,8 +179,7 @@ class Events(Generic[T]):
             except APIError as final:
                 self._stop()
                 raise self._told(final)  # noqa: B904 - the same error
-            self._parser = SSEParser(max_event_bytes=self._max_event_bytes)
-            self._beginning = []
+            self._begin_anew()
         except BaseException as error:
             # Cancelled while waiting.
             self._over = True
@@ -181,6 +187,50 @@ class Events(Generic[T]):
             if self.watch is not None:
                 self.watch.failed(error)
             raise
+
+    @property
+    def _may_continue(self) -> bool:
+        """Whether the stream has broken off at the end of a body, and is of a kind that can be continued."""
+        return self.resumption is not None and isinstance(self._failure, APIConnectionError)
+
+    async def _continue(self) -> bool:
+        """Continues a stream that `_may_continue`, and returns whether that succeeded."""
+        failure = self._failure
+        assert failure is not None
+        try:
+            return await self._continued(failure)
+        finally:
+            # The traceback refers to this frame, and the frame would refer to the error.
+            del failure
+
+    async def _continued(self, error: APIError) -> bool:
+        """Continues the stream with a new reply after an error. Returns False if there is none."""
+        assert self.resumption is not None
+        self._reply.close()
+        try:
+            reply = await self.resumption.reply_after(error)
+        except BaseException as stopped:
+            # Cancelled while waiting.
+            self._over = True
+            self._stop()
+            self._failure = None
+            if self.watch is not None:
+                self.watch.failed(stopped)
+            raise
+        finally:
+            del error
+        if reply is None:
+            return False
+        self._reply = reply
+        self._failure = None
+        self._finished = self._judge_later = False
+        self._begin_anew()
+        return True
+
+    def _begin_anew(self) -> None:
+        """Prepares for the body of another reply."""
+        self._parser = SSEParser(max_event_bytes=self._max_event_bytes)
+        self._beginning = []
 
     async def _read_until(self, deadline: float, limit: float | None) -> bytes:
         left = deadline - asyncio.get_running_loop().time()
@@ -249,7 +299,7 @@ class Events(Generic[T]):
         self._note_stray(upto)
         failure = data[upto] if upto < len(data) and not is_done(data[upto]) else None
         del data[upto:]
-        self._pending = data if self._events != "named" else _with_names(data, names)
+        self._pending = data if self._events != "named" else with_names(data, names)
         if failure is not None:
             self._fail(self._carried(failure))
 
@@ -284,6 +334,8 @@ class Events(Generic[T]):
                 del failure
                 events = self._decode_singly(data)
         if events:
+            if self.resumption is not None:
+                events = self.resumption.note(events)
             events = self._record.note(events)
             self._ready = iter(events)
             if self.watch is not None and events:
@@ -334,7 +386,7 @@ class Events(Generic[T]):
         record = self._record
         if self._failure is not None or self._stray is not None:
             return
-        if self._beginning and (body := b"".join(self._beginning).strip()) and not _begins_with_events(body):
+        if self._beginning and (body := b"".join(self._beginning).strip()) and not begins_with_events(body):
             reply = self._reply
             response = HTTPResponse(reply.status, Headers(reply.items()), body, reply.request, reason=reply.reason)
             self._fail(unexpected_reply(response, wanted="an event stream"))
@@ -386,14 +438,6 @@ def _abandon(reply: Reply, watch: Watch | None) -> None:
         watch.ended()
 
 
-def _with_names(data: list[bytes], names: list[bytes] | None) -> list[bytes]:
-    """Returns the events with their names inside, for types that have both."""
-    return [
-        b'{"event":%b,"data":%b}' % (msgspec.json.encode(name.decode("utf-8", "replace")), event or b"null")
-        for name, event in zip(names or [b""] * len(data), data, strict=False)
-    ]
-
-
 def _json_of(event: bytes) -> Any:
     try:
         return decode_json(event)
@@ -404,9 +448,3 @@ def _json_of(event: bytes) -> Any:
 def _is_error(event: bytes) -> bool:
     body = _json_of(event)
     return is_mapping(body) and bool(body.get("error") or body.get("type") == "error")
-
-
-def _begins_with_events(body: bytes) -> bool:
-    """Whether a body without a whole event begins with a field or a comment of an event stream."""
-    first = body.lstrip(b"\xef\xbb\xbf").partition(b"\n")[0]
-    return first.partition(b":")[0].strip() in (b"", b"data", b"event", b"id", b"retry")

@@ -77,8 +77,8 @@ class Endpoint(msgspec.Struct, frozen=True, eq=False, kw_only=True):
 class Request(msgspec.Struct, Generic[T], eq=False, kw_only=True):
     """One call. `body` is encoded as JSON, or as a form if there are `files`; `content` is sent as it is.
 
-    `options` are the call's own `CallOptions`. `finish` turns the decoded reply into the result. Arguments are not
-    copied: the body refers to the caller's objects.
+    `options` are the call's own `CallOptions`. `finish` turns the decoded reply into the result. `resumes` tells that a
+    stream is continued if its connection breaks off. Arguments are not copied: the body refers to the caller's objects.
     """
 
     endpoint: Endpoint
@@ -91,6 +91,7 @@ class Request(msgspec.Struct, Generic[T], eq=False, kw_only=True):
     options: Mapping[str, Any] = _NO_OPTIONS
     stream: bool = False
     unparsed: Literal["", "raw", "stream"] = ""
+    resumes: bool = False
     finish: Callable[[Any], Any] | None = None
 
     @property

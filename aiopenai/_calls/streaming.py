@@ -64,7 +64,7 @@ class AsyncStream(Events[T]):
     async def _go_on(self) -> bool:
         """Prepares more events after those that were ready. Returns False at the end."""
         if not self._pending:
-            if self._finished:
+            if self._finished and not (self._may_continue and await self._continue()):
                 self._raise_failure()
                 # The end of the body has nearly always arrived with the last event.
                 await self._reply.drain(_DRAIN_SECONDS)
@@ -122,7 +122,7 @@ class Stream(Events[T]):
         """Prepares more events after those that were ready. Returns False at the end."""
         if not self._pending:
             try:
-                if self._finished:
+                if self._finished and not (self._may_continue and self.lease.run(self._continue())):
                     self._raise_failure()
                     if not self._reply.closed:
                         self.lease.run(self._reply.drain(_DRAIN_SECONDS))

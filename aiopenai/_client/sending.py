@@ -23,6 +23,7 @@ from aiopenai._data.codec import Decoder
 from aiopenai.errors import APIError
 
 if TYPE_CHECKING:
+    from aiopenai._calls.resuming import Resumption
     from aiopenai._http.interface import Reply
 
 __all__ = ["Sending", "is_stream_class"]
@@ -168,7 +169,29 @@ class Sending(Hooked):
         )
         if call.watch is not None:
             stream.watch = call.watch
+        if call.request.resumes:
+            stream.resumption = self._resumption(call)
         return stream
+
+    def _resumption(self, call: PreparedCall) -> Resumption:
+        """Returns the continuation of a call's stream, which takes at most `max_retries` further requests."""
+        from aiopenai._calls.resuming import Resumption
+
+        taken = 0
+
+        async def send_again(request: Request[Any], error: APIError) -> Any:
+            nonlocal taken
+            try:
+                if taken >= call.max_retries:
+                    raise error
+                following = msgspec.structs.replace(self._prepare(request), watch=call.watch)
+                found, _, taken = await self._attempts.again(following, False, error, taken)
+                return found
+            finally:
+                # The traceback refers to this frame, and the frame would refer to the error.
+                del error
+
+        return Resumption(call.request, send_again)
 
 
 def is_stream_class(kind: Any) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["HELPERS", "NAMES", "PREPARED", "Helper"]
+__all__ = ["ADDED", "HELPERS", "NAMES", "PREPARED", "Helper"]
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Helper:
 
 
 _RUN = "Run"
+_RESUME = {"resume": ("bool", "True")}
 _CHAT_FORMAT = {"response_format": "type[ResponseFormatT]"}
 _HANDLER = {"event_handler": "AsyncAssistantEventHandlerT | None"}
 _ASSISTANT = "AsyncAssistantStreamManager[AsyncAssistantEventHandlerT]"
@@ -53,6 +54,7 @@ HELPERS = {
         "aiopenai.lib.streaming.responses:stream",
         "AsyncResponseStreamManager[TextFormatT]",
         {"text_format": "type[TextFormatT]"},
+        _RESUME,
     ),
     "beta.threads.create_and_run_poll": Helper("helper", f"{_POLLING}:create_thread_and_run_poll", _RUN),
     "beta.threads.create_and_run_stream": Helper(
@@ -109,7 +111,18 @@ HELPERS = {
 }
 
 # HTTP methods whose request is adjusted before it is sent, and whose reply is finished.
-PREPARED: dict[str, str] = {"embeddings.create": "aiopenai.lib.embeddings:prepare"}
+_RESUMING = "aiopenai._calls.resuming:prepare"
+PREPARED: dict[str, str] = {
+    "embeddings.create": "aiopenai.lib.embeddings:prepare",
+    "responses.create": _RESUMING,
+    "responses.retrieve": _RESUMING,
+    "beta.responses.create": _RESUMING,
+    "beta.responses.retrieve": _RESUMING,
+}
+# Parameters of HTTP methods that the reference's lack: annotation and default. They are not sent.
+ADDED: dict[str, dict[str, tuple[str, str]]] = {
+    name: _RESUME for name, prepare in PREPARED.items() if prepare == _RESUMING
+}
 
 # The modules of the names in the texts above.
 NAMES = {

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from typing import Literal
 
-from aiopenai._codegen.helpers import HELPERS
+from aiopenai._codegen.helpers import ADDED, HELPERS
 from aiopenai._codegen.shapes import (
     NONE,
     ByHand,
@@ -84,9 +85,26 @@ def _resource(source: Source, name: Name, path: tuple[str, ...]) -> Resource:
         path,
         name.name.removeprefix("Async"),
         name.module,
-        tuple(_methods(source, name)),
+        tuple(_with_added(method, ".".join((*path, method.name))) for method in _methods(source, name)),
         children,
         tuple(_by_hand(source, name, ".".join(path))),
+    )
+
+
+def _with_added(method: Method, path: str) -> Method:
+    """Returns a method with the parameters that the reference's lacks."""
+    added = tuple(
+        Parameter(name, Text(annotation), True, False, text) for name, (annotation, text) in ADDED.get(path, {}).items()
+    )
+    if not added:
+        return method
+    place: Place = "query" if method.verb == "GET" else "body"
+    return replace(
+        method,
+        parameters=(*method.parameters, *added),
+        places={**method.places, **{each.name: place for each in added}},
+        streaming=method.streaming and (*method.streaming, *added),
+        either=method.either and (*method.either, *added),
     )
 
 

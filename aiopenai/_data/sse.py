@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["MAX_EVENT_BYTES", "SSEError", "SSEParser", "ServerSentEvent"]
+__all__ = ["MAX_EVENT_BYTES", "SSEError", "SSEParser", "ServerSentEvent", "begins_with_events", "with_names"]
 
 MAX_EVENT_BYTES: Final = 256 * 1024 * 1024
 """Default bound of one event, in bytes. The largest known events, images in base64, are a tenth of it."""
@@ -271,3 +271,17 @@ class SSEParser:
         if not lines:
             return None
         return name, lines[0] if len(lines) == 1 else b"\n".join(lines), retry
+
+
+def with_names(data: list[bytes], names: list[bytes] | None) -> list[bytes]:
+    """Returns the events with their names inside, for types that have both."""
+    return [
+        b'{"event":%b,"data":%b}' % (msgspec.json.encode(name.decode("utf-8", "replace")), event or b"null")
+        for name, event in zip(names or [b""] * len(data), data, strict=False)
+    ]
+
+
+def begins_with_events(body: bytes) -> bool:
+    """Whether a body without a whole event begins with a field or a comment of an event stream."""
+    first = body.lstrip(b"\xef\xbb\xbf").partition(b"\n")[0]
+    return first.partition(b":")[0].strip() in (b"", b"data", b"event", b"id", b"retry")

@@ -95,7 +95,7 @@ class TestSignatures:
                 continue
             expected = inspect.signature(getattr(theirs, name)).parameters
             found = inspect.signature(getattr(ours, name)).parameters
-            options = OPTIONS | {"options"}
+            options = OPTIONS | {"options", "resume"}
             assert [p for p in expected if p not in options] == [p for p in found if p not in options], name
             for parameter in set(expected) - options:
                 assert expected[parameter].kind == found[parameter].kind, (name, parameter)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from aiopenai import APIConnectionError, AsyncOpenAI, OpenAI, OutputValidationError
+from aiopenai._base.sentinels import omit
 from aiopenai.lib.streaming.responses import (
     ResponseStream,
     ResponseStreamState,
@@ -134,6 +135,16 @@ ALL = {
 }
 
 
+def without_call(event: Any) -> Any:
+    """The event as the API sends it, for one that has the call's name, id and parsed arguments as well."""
+    if event.type != "response.function_call_arguments.done":
+        return event
+    plain = event.to_dict()
+    for added in ("name", "call_id", "parsed_arguments"):
+        plain.pop(added, None)
+    return next(iter(decoded(ResponseStreamEvent, [plain])))
+
+
 @pytest.mark.parametrize("title", ALL)
 @pytest.mark.parametrize("tools", [False, True])
 def test_all_events_equal_the_reference(title: str, tools: bool) -> None:
@@ -145,7 +156,7 @@ def test_all_events_equal_the_reference(title: str, tools: bool) -> None:
     ours: ResponseStreamState[Any] = ResponseStreamState(**options)
     theirs = theirs_module.ResponseStreamState(**options, text_format=theirs_module._responses.omit)
     for event, plain in zip(decoded(ResponseStreamEvent, ALL[title]), ALL[title], strict=True):
-        mine = ours.handle_event(event)
+        mine = [without_call(each) for each in ours.handle_event(event)]
         others = theirs.handle_event(construct_type(type_=Raw, value=json.loads(json.dumps(plain))))
         assert list(differences(mine, others)) == []
     assert (ours.completed_response is None) is (theirs._completed_response is None)
@@ -301,6 +312,40 @@ def test_commentary_stays_text() -> None:
 def test_text_that_does_not_fit_raises() -> None:
     with pytest.raises(ValueError, match="city"):
         fed(numbered(*TEXT[:5], at("output_text.done", text="{}", logprobs=[])), text_format=Answer)
+
+
+def done_event(events: list[Any]) -> Any:
+    return next(event for event in events if event.type == "response.function_call_arguments.done")
+
+
+def test_arguments_are_parsed_before_the_response_ends() -> None:
+    upto = [event["type"] for event in WHOLE_CALL].index("response.function_call_arguments.done") + 1
+    _, events = fed(WHOLE_CALL[:upto], input_tools=[TOOL])
+    done = done_event(events)
+    assert (done.name, done.call_id, done.arguments) == ("f", "call_1", '{"a":1}')
+    assert done.parsed_arguments == {"a": 1}
+    assert (done.sequence_number, done.output_index) == (upto - 1, 0)
+
+
+def test_arguments_that_no_tool_can_parse_stay_text() -> None:
+    other = {**TOOL, "name": "g"}
+    for tools in (omit, [], [other], [{**TOOL, "strict": False}]):
+        _, events = fed(WHOLE_CALL, input_tools=tools)
+        assert done_event(events).parsed_arguments is None
+        assert done_event(events).arguments == '{"a":1}'
+
+
+def test_arguments_that_are_cut_do_not_end_the_stream() -> None:
+    cut = numbered(*CALL[:2], at("function_call_arguments.done", arguments='{"a"'), lifecycle("incomplete"))
+    _, events = fed(cut, input_tools=[TOOL])
+    assert done_event(events).parsed_arguments is None
+    assert events[-1].type == "response.incomplete"
+
+
+def test_a_call_that_was_never_announced() -> None:
+    _, events = fed(numbered(CREATED, at("function_call_arguments.done", arguments="{}")), input_tools=[TOOL])
+    done = done_event(events)
+    assert (done.name, done.call_id, done.arguments, done.parsed_arguments) == (None, None, "{}", None)
 
 
 def test_arguments_of_strict_tools_are_parsed() -> None:

@@ -25,6 +25,11 @@ OPTIONS = CallOptions.__annotations__.keys()
 # Parameters of ours that the reference has not, and those that only its blocking client has.
 INVENTED = {
     "uploads.upload_file_chunked": {"progress"},
+    "responses.create": {"resume"},
+    "responses.retrieve": {"resume"},
+    "responses.stream": {"resume"},
+    "beta.responses.create": {"resume"},
+    "beta.responses.retrieve": {"resume"},
     "beta.threads.runs.create_and_stream": {"reasoning_effort"},
 }
 PARAMETERS = {"AsyncOpenAI": 3_663, "OpenAI": 3_664}

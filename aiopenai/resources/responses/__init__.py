@@ -11,16 +11,20 @@ class Responses(SyncAPIResource):
     _path = "responses"
     input_items = child("InputItems")
     input_tokens = child("InputTokens")
-    @api.streamed("POST", "/responses", Response, ResponseStreamEvent, replay=("input",))
+    @api.streamed("POST", "/responses", Response, ResponseStreamEvent, prepare="aiopenai._calls.resuming:prepare",
+        replay=("input",))
     def create(self, *, access_programs=omit, background=omit, context_management=omit, conversation=omit, image=omit,
         include=omit, input=omit, instructions=omit, max_output_tokens=omit, max_tool_calls=omit, metadata=omit,
         model=omit, moderation=omit, parallel_tool_calls=omit, previous_response_id=omit, prompt=omit,
         prompt_cache_key=omit, prompt_cache_options=omit, prompt_cache_retention=omit, reasoning=omit,
         safety_identifier=omit, service_tier=omit, store=omit, stream=omit, stream_options=omit, temperature=omit,
-        text=omit, tool_choice=omit, tools=omit, top_logprobs=omit, top_p=omit, truncation=omit, user=omit):
+        text=omit, tool_choice=omit, tools=omit, top_logprobs=omit, top_p=omit, truncation=omit, user=omit,
+        resume=True):
         """Generates a response from text, images or files, whole as a `Response` or as events with `stream=True`."""
-    @api.streamed("GET", "/responses/{response_id}", Response, ResponseStreamEvent)
-    def retrieve(self, response_id, *, include=omit, include_obfuscation=omit, starting_after=omit, stream=omit):
+    @api.streamed("GET", "/responses/{response_id}", Response, ResponseStreamEvent,
+        prepare="aiopenai._calls.resuming:prepare")
+    def retrieve(self, response_id, *, include=omit, include_obfuscation=omit, starting_after=omit, stream=omit,
+        resume=True):
         """Returns a stored response as it is now, or with `stream=True` replays its events."""
     @api.delete("/responses/{response_id}", None, accept="*/*")
     def delete(self, response_id):
@@ -50,7 +54,7 @@ class Responses(SyncAPIResource):
         moderation=omit, previous_response_id=omit, prompt=omit, prompt_cache_key=omit, prompt_cache_options=omit,
         prompt_cache_retention=omit, reasoning=omit, safety_identifier=omit, service_tier=omit, store=omit,
         stream_options=omit, temperature=omit, text=omit, tool_choice=omit, top_logprobs=omit, top_p=omit,
-        truncation=omit, user=omit, starting_after=omit):
+        truncation=omit, user=omit, starting_after=omit, resume=True):
         """Streams a response as typed events and accumulates it; the result is a context manager that can also
         resume."""
 

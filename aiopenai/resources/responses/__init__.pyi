@@ -59,8 +59,8 @@ class Responses(SyncAPIResource):
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given, hedge: HedgePolicy | NotGiven | None = not_given) -> Response:
         """Generates a response from text, images or files, whole as a `Response` or as events with `stream=True`.
@@ -117,6 +117,7 @@ class Responses(SyncAPIResource):
             truncation: `auto` drops the oldest items of an input that exceeds the context window; `disabled` (the
                 default) fails with status 400.
             user: Deprecated in favour of `safety_identifier` and `prompt_cache_key`. Stable id of your end user.
+            resume: Whether a stream with `background=True` that breaks off goes on, up to `max_retries` times.
         """
     @overload
     def create(self, *, stream: Literal[True], access_programs: ResponseCreateParamsAccessPrograms | Omit = omit,
@@ -137,8 +138,8 @@ class Responses(SyncAPIResource):
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Stream[ResponseStreamEvent]:
@@ -196,6 +197,7 @@ class Responses(SyncAPIResource):
             truncation: `auto` drops the oldest items of an input that exceeds the context window; `disabled` (the
                 default) fails with status 400.
             user: Deprecated in favour of `safety_identifier` and `prompt_cache_key`. Stable id of your end user.
+            resume: Whether a stream with `background=True` that breaks off goes on, up to `max_retries` times.
         """
     @overload
     def create(self, *, stream: bool, access_programs: ResponseCreateParamsAccessPrograms | Omit = omit,
@@ -216,8 +218,8 @@ class Responses(SyncAPIResource):
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Response | Stream[ResponseStreamEvent]:
@@ -275,12 +277,13 @@ class Responses(SyncAPIResource):
             truncation: `auto` drops the oldest items of an input that exceeds the context window; `disabled` (the
                 default) fails with status 400.
             user: Deprecated in favour of `safety_identifier` and `prompt_cache_key`. Stable id of your end user.
+            resume: Whether a stream with `background=True` that breaks off goes on, up to `max_retries` times.
         """
     @overload
     def retrieve(self, response_id: str, *, include: list[ResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        stream: Literal[False] | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        stream: Literal[False] | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given, hedge: HedgePolicy | NotGiven | None = not_given) -> Response:
         """Returns a stored response as it is now, or with `stream=True` replays its events.
@@ -295,10 +298,11 @@ class Responses(SyncAPIResource):
                 attacks; true by default.
             starting_after: Sequence number of the last event received; the stream begins with the next one.
             stream: With true the reply is a stream of the response's events, past ones first.
+            resume: Whether a stream that breaks off goes on with the missing events, up to `max_retries` times.
         """
     @overload
     def retrieve(self, response_id: str, *, stream: Literal[True], include: list[ResponseIncludable] | Omit = omit,
-        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
+        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -316,10 +320,11 @@ class Responses(SyncAPIResource):
                 attacks; true by default.
             starting_after: Sequence number of the last event received; the stream begins with the next one.
             stream: With true the reply is a stream of the response's events, past ones first.
+            resume: Whether a stream that breaks off goes on with the missing events, up to `max_retries` times.
         """
     @overload
     def retrieve(self, response_id: str, *, stream: bool, include: list[ResponseIncludable] | Omit = omit,
-        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
+        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -337,6 +342,7 @@ class Responses(SyncAPIResource):
                 attacks; true by default.
             starting_after: Sequence number of the last event received; the stream begins with the next one.
             stream: With true the reply is a stream of the response's events, past ones first.
+            resume: Whether a stream that breaks off goes on with the missing events, up to `max_retries` times.
         """
     def delete(self, response_id: str, *, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -521,8 +527,8 @@ class Responses(SyncAPIResource):
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         top_logprobs: int | Omit | None = omit, top_p: float | Omit | None = omit,
         truncation: Literal["auto", "disabled"] | Omit | None = omit, user: str | Omit = omit,
-        starting_after: int | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        starting_after: int | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseStreamManager[TextFormatT]:
@@ -581,6 +587,7 @@ class Responses(SyncAPIResource):
                 default) fails with status 400.
             user: Deprecated in favour of `safety_identifier` and `prompt_cache_key`. Stable id of your end user.
             starting_after: Sequence number of the last event received; the resumed stream begins with the next one.
+            resume: Whether a stream with `background=True` that breaks off goes on, up to `max_retries` times.
         """
 
 class AsyncResponses(AsyncAPIResource):
@@ -615,8 +622,8 @@ class AsyncResponses(AsyncAPIResource):
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given, hedge: HedgePolicy | NotGiven | None = not_given) -> Response:
         """Generates a response from text, images or files, whole as a `Response` or as events with `stream=True`.
@@ -673,6 +680,7 @@ class AsyncResponses(AsyncAPIResource):
             truncation: `auto` drops the oldest items of an input that exceeds the context window; `disabled` (the
                 default) fails with status 400.
             user: Deprecated in favour of `safety_identifier` and `prompt_cache_key`. Stable id of your end user.
+            resume: Whether a stream with `background=True` that breaks off goes on, up to `max_retries` times.
         """
     @overload
     async def create(self, *, stream: Literal[True], access_programs: ResponseCreateParamsAccessPrograms | Omit = omit,
@@ -693,8 +701,8 @@ class AsyncResponses(AsyncAPIResource):
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncStream[ResponseStreamEvent]:
@@ -752,6 +760,7 @@ class AsyncResponses(AsyncAPIResource):
             truncation: `auto` drops the oldest items of an input that exceeds the context window; `disabled` (the
                 default) fails with status 400.
             user: Deprecated in favour of `safety_identifier` and `prompt_cache_key`. Stable id of your end user.
+            resume: Whether a stream with `background=True` that breaks off goes on, up to `max_retries` times.
         """
     @overload
     async def create(self, *, stream: bool, access_programs: ResponseCreateParamsAccessPrograms | Omit = omit,
@@ -772,8 +781,8 @@ class AsyncResponses(AsyncAPIResource):
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Response | AsyncStream[ResponseStreamEvent]:
@@ -831,12 +840,13 @@ class AsyncResponses(AsyncAPIResource):
             truncation: `auto` drops the oldest items of an input that exceeds the context window; `disabled` (the
                 default) fails with status 400.
             user: Deprecated in favour of `safety_identifier` and `prompt_cache_key`. Stable id of your end user.
+            resume: Whether a stream with `background=True` that breaks off goes on, up to `max_retries` times.
         """
     @overload
     async def retrieve(self, response_id: str, *, include: list[ResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        stream: Literal[False] | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        stream: Literal[False] | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given, hedge: HedgePolicy | NotGiven | None = not_given) -> Response:
         """Returns a stored response as it is now, or with `stream=True` replays its events.
@@ -851,12 +861,13 @@ class AsyncResponses(AsyncAPIResource):
                 attacks; true by default.
             starting_after: Sequence number of the last event received; the stream begins with the next one.
             stream: With true the reply is a stream of the response's events, past ones first.
+            resume: Whether a stream that breaks off goes on with the missing events, up to `max_retries` times.
         """
     @overload
     async def retrieve(self, response_id: str, *, stream: Literal[True],
         include: list[ResponseIncludable] | Omit = omit, include_obfuscation: bool | Omit = omit,
-        starting_after: int | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        starting_after: int | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncStream[ResponseStreamEvent]:
@@ -872,10 +883,11 @@ class AsyncResponses(AsyncAPIResource):
                 attacks; true by default.
             starting_after: Sequence number of the last event received; the stream begins with the next one.
             stream: With true the reply is a stream of the response's events, past ones first.
+            resume: Whether a stream that breaks off goes on with the missing events, up to `max_retries` times.
         """
     @overload
     async def retrieve(self, response_id: str, *, stream: bool, include: list[ResponseIncludable] | Omit = omit,
-        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
+        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -893,6 +905,7 @@ class AsyncResponses(AsyncAPIResource):
                 attacks; true by default.
             starting_after: Sequence number of the last event received; the stream begins with the next one.
             stream: With true the reply is a stream of the response's events, past ones first.
+            resume: Whether a stream that breaks off goes on with the missing events, up to `max_retries` times.
         """
     async def delete(self, response_id: str, *, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -1078,8 +1091,8 @@ class AsyncResponses(AsyncAPIResource):
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         top_logprobs: int | Omit | None = omit, top_p: float | Omit | None = omit,
         truncation: Literal["auto", "disabled"] | Omit | None = omit, user: str | Omit = omit,
-        starting_after: int | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        starting_after: int | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncResponseStreamManager[TextFormatT]:
@@ -1138,6 +1151,7 @@ class AsyncResponses(AsyncAPIResource):
                 default) fails with status 400.
             user: Deprecated in favour of `safety_identifier` and `prompt_cache_key`. Stable id of your end user.
             starting_after: Sequence number of the last event received; the resumed stream begins with the next one.
+            resume: Whether a stream with `background=True` that breaks off goes on, up to `max_retries` times.
         """
 
 class ResponsesWithRawResponse:
@@ -1167,8 +1181,8 @@ class ResponsesWithRawResponse:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[Response]:
@@ -1192,8 +1206,8 @@ class ResponsesWithRawResponse:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[Stream[ResponseStreamEvent]]:
@@ -1217,8 +1231,8 @@ class ResponsesWithRawResponse:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[Response | Stream[ResponseStreamEvent]]:
@@ -1226,15 +1240,15 @@ class ResponsesWithRawResponse:
     @overload
     def retrieve(self, response_id: str, *, include: list[ResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        stream: Literal[False] | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        stream: Literal[False] | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[Response]:
         """Returns a stored response as it is now, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: Literal[True], include: list[ResponseIncludable] | Omit = omit,
-        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
+        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1243,7 +1257,7 @@ class ResponsesWithRawResponse:
         """Returns a stored response as it is now, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: bool, include: list[ResponseIncludable] | Omit = omit,
-        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
+        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1354,8 +1368,8 @@ class AsyncResponsesWithRawResponse:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[Response]:
@@ -1379,8 +1393,8 @@ class AsyncResponsesWithRawResponse:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[AsyncStream[ResponseStreamEvent]]:
@@ -1404,8 +1418,8 @@ class AsyncResponsesWithRawResponse:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[Response
@@ -1414,8 +1428,8 @@ class AsyncResponsesWithRawResponse:
     @overload
     async def retrieve(self, response_id: str, *, include: list[ResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        stream: Literal[False] | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        stream: Literal[False] | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[Response]:
@@ -1423,15 +1437,15 @@ class AsyncResponsesWithRawResponse:
     @overload
     async def retrieve(self, response_id: str, *, stream: Literal[True],
         include: list[ResponseIncludable] | Omit = omit, include_obfuscation: bool | Omit = omit,
-        starting_after: int | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        starting_after: int | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[AsyncStream[ResponseStreamEvent]]:
         """Returns a stored response as it is now, or with `stream=True` replays its events."""
     @overload
     async def retrieve(self, response_id: str, *, stream: bool, include: list[ResponseIncludable] | Omit = omit,
-        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
+        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1544,8 +1558,8 @@ class ResponsesWithStreamingResponse:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[Response]:
@@ -1569,8 +1583,8 @@ class ResponsesWithStreamingResponse:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[Stream[ResponseStreamEvent]]:
@@ -1594,8 +1608,8 @@ class ResponsesWithStreamingResponse:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[Response
@@ -1604,15 +1618,15 @@ class ResponsesWithStreamingResponse:
     @overload
     def retrieve(self, response_id: str, *, include: list[ResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        stream: Literal[False] | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        stream: Literal[False] | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[Response]:
         """Returns a stored response as it is now, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: Literal[True], include: list[ResponseIncludable] | Omit = omit,
-        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
+        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1621,7 +1635,7 @@ class ResponsesWithStreamingResponse:
         """Returns a stored response as it is now, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: bool, include: list[ResponseIncludable] | Omit = omit,
-        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
+        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1733,8 +1747,8 @@ class AsyncResponsesWithStreamingResponse:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncResponseContextManager[Response]:
@@ -1758,8 +1772,8 @@ class AsyncResponsesWithStreamingResponse:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven
@@ -1784,8 +1798,8 @@ class AsyncResponsesWithStreamingResponse:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncResponseContextManager[Response
@@ -1794,15 +1808,15 @@ class AsyncResponsesWithStreamingResponse:
     @overload
     def retrieve(self, response_id: str, *, include: list[ResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        stream: Literal[False] | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        stream: Literal[False] | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncResponseContextManager[Response]:
         """Returns a stored response as it is now, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: Literal[True], include: list[ResponseIncludable] | Omit = omit,
-        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
+        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1812,7 +1826,7 @@ class AsyncResponsesWithStreamingResponse:
         """Returns a stored response as it is now, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: bool, include: list[ResponseIncludable] | Omit = omit,
-        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
+        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1924,8 +1938,8 @@ class ResponsesAsRequest:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[Response]:
@@ -1949,8 +1963,8 @@ class ResponsesAsRequest:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[Stream[ResponseStreamEvent]]:
@@ -1974,8 +1988,8 @@ class ResponsesAsRequest:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[Response | Stream[ResponseStreamEvent]]:
@@ -1983,15 +1997,15 @@ class ResponsesAsRequest:
     @overload
     def retrieve(self, response_id: str, *, include: list[ResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        stream: Literal[False] | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        stream: Literal[False] | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[Response]:
         """Returns a stored response as it is now, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: Literal[True], include: list[ResponseIncludable] | Omit = omit,
-        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
+        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -2000,7 +2014,7 @@ class ResponsesAsRequest:
         """Returns a stored response as it is now, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: bool, include: list[ResponseIncludable] | Omit = omit,
-        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
+        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -2111,8 +2125,8 @@ class AsyncResponsesAsRequest:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[Response]:
@@ -2136,8 +2150,8 @@ class AsyncResponsesAsRequest:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[AsyncStream[ResponseStreamEvent]]:
@@ -2161,8 +2175,8 @@ class AsyncResponsesAsRequest:
         text: ResponseTextConfigParam | Omit = omit, tool_choice: InputTokenCountParamsToolChoice | Omit = omit,
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        user: str | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[Response | AsyncStream[ResponseStreamEvent]]:
@@ -2170,15 +2184,15 @@ class AsyncResponsesAsRequest:
     @overload
     def retrieve(self, response_id: str, *, include: list[ResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        stream: Literal[False] | Omit = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
-        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        stream: Literal[False] | Omit = omit, resume: bool = True, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[Response]:
         """Returns a stored response as it is now, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: Literal[True], include: list[ResponseIncludable] | Omit = omit,
-        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
+        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -2187,7 +2201,7 @@ class AsyncResponsesAsRequest:
         """Returns a stored response as it is now, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: bool, include: list[ResponseIncludable] | Omit = omit,
-        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
+        include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,

@@ -6,6 +6,9 @@ from aiopenai.lib.streaming.responses._events import ResponseCompletedEvent as R
 from aiopenai.lib.streaming.responses._events import (
     ResponseFunctionCallArgumentsDeltaEvent as ResponseFunctionCallArgumentsDeltaEvent,
 )
+from aiopenai.lib.streaming.responses._events import (
+    ResponseFunctionCallArgumentsDoneEvent as ResponseFunctionCallArgumentsDoneEvent,
+)
 from aiopenai.lib.streaming.responses._events import ResponseStreamEvent as ResponseStreamEvent
 from aiopenai.lib.streaming.responses._events import ResponseTextDeltaEvent as ResponseTextDeltaEvent
 from aiopenai.lib.streaming.responses._events import ResponseTextDoneEvent as ResponseTextDoneEvent
@@ -22,6 +25,7 @@ __all__ = [
     "AsyncResponseStreamManager",
     "ResponseCompletedEvent",
     "ResponseFunctionCallArgumentsDeltaEvent",
+    "ResponseFunctionCallArgumentsDoneEvent",
     "ResponseStream",
     "ResponseStreamEvent",
     "ResponseStreamManager",

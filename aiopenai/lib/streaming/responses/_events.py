@@ -29,7 +29,6 @@ from aiopenai.types.responses import (
     ResponseFileSearchCallCompletedEvent,
     ResponseFileSearchCallInProgressEvent,
     ResponseFileSearchCallSearchingEvent,
-    ResponseFunctionCallArgumentsDoneEvent,
     ResponseImageGenCallCompletedEvent,
     ResponseImageGenCallGeneratingEvent,
     ResponseImageGenCallInProgressEvent,
@@ -69,12 +68,14 @@ from aiopenai.types.responses import ResponseCompletedEvent as RawResponseComple
 from aiopenai.types.responses import (
     ResponseFunctionCallArgumentsDeltaEvent as RawResponseFunctionCallArgumentsDeltaEvent,
 )
+from aiopenai.types.responses import ResponseFunctionCallArgumentsDoneEvent as RawResponseFunctionCallArgumentsDoneEvent
 from aiopenai.types.responses import ResponseTextDeltaEvent as RawResponseTextDeltaEvent
 from aiopenai.types.responses import ResponseTextDoneEvent as RawResponseTextDoneEvent
 
 __all__ = [
     "ResponseCompletedEvent",
     "ResponseFunctionCallArgumentsDeltaEvent",
+    "ResponseFunctionCallArgumentsDoneEvent",
     "ResponseStreamEvent",
     "ResponseTextDeltaEvent",
     "ResponseTextDoneEvent",
@@ -123,6 +124,19 @@ class ResponseFunctionCallArgumentsDeltaEvent(
 
     __post_init__: ClassVar[Any] = id  # type: ignore[misc]
     snapshot: str
+
+
+class ResponseFunctionCallArgumentsDoneEvent(
+    RawResponseFunctionCallArgumentsDoneEvent, tag_field="type", tag="response.function_call_arguments.done"
+):
+    """The arguments of a call are complete: the tool can start before the response ends."""
+
+    name: str | None = None
+    """The name of the function; None if the call was not announced."""
+    call_id: str | None = None
+    """The id for the `function_call_output` of this call."""
+    parsed_arguments: object = None
+    """The arguments parsed as the tools of the request say; None for others, and for arguments that do not fit."""
 
 
 class ResponseCompletedEvent(

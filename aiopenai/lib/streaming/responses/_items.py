@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiopenai._base.aliases import is_list
 from aiopenai._data.lenient import fitter
@@ -13,11 +13,20 @@ from aiopenai.types.responses import (
     ResponseOutputItem,
 )
 
-__all__ = ["GrowingItem", "GrowingItems"]
+__all__ = ["CalledFunction", "GrowingItem", "GrowingItems"]
 
 _fit_message = fitter(ParsedResponseOutputMessage)
 _fit_call = fitter(ParsedResponseFunctionToolCall)
 _fit_item = fitter(ResponseOutputItem)
+
+
+class CalledFunction(NamedTuple):
+    """A function call whose arguments are complete. The name of one that was not announced is empty."""
+
+    name: str
+    namespace: str | None
+    call_id: str | None
+    arguments: str
 
 
 class GrowingItem:
@@ -77,6 +86,13 @@ class GrowingItem:
         if found is None:
             found = self._texts[index] = Text()
         return found
+
+    def called(self, arguments: Any) -> CalledFunction:
+        """Returns the function call with its complete arguments, or with those that have come if it has no others."""
+        if not isinstance(arguments, str):
+            arguments = self.arguments.cut(self.arguments.size)
+        name, namespace, call_id = (_string_of(self.item, each) or None for each in ("name", "namespace", "call_id"))
+        return CalledFunction(name or "", namespace, call_id, arguments)
 
     def now(self) -> Any:
         """Returns the item with all that it has received."""

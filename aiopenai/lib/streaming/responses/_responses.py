@@ -27,7 +27,9 @@ __all__ = [
 ]
 
 # The arguments that go with an existing response, beside the options of every call.
-_OF_EXISTING = frozenset({"response_id", "starting_after", "text_format", "tools", "include", "include_obfuscation"})
+_OF_EXISTING = frozenset(
+    {"response_id", "starting_after", "text_format", "tools", "include", "include_obfuscation", "resume"}
+)
 
 
 def _response_handler(state: ResponseStreamState[Any], starting_after: int | None) -> Callable[[Any], Sequence[Any]]:

@@ -7,6 +7,7 @@ leaves it out.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, ClassVar, Generic, cast
 
 from aiopenai._base.aliases import is_list, is_mapping
@@ -15,6 +16,7 @@ from aiopenai._data.lenient import fitter
 from aiopenai._data.structs import Model
 from aiopenai.lib.streaming.growing import Text
 from aiopenai.lib.streaming.responses._events import (
+    ResponseFunctionCallArgumentsDoneEvent,
     ResponseStreamEvent,
     TextFormatT,
     new_arguments_delta,
@@ -29,6 +31,7 @@ __all__ = ["ResponseStreamState"]
 
 _STARTING = frozenset({"response.created", "response.queued", "response.in_progress"})
 _fit_response = fitter(ParsedResponse)
+_fit_call_done = fitter(ResponseFunctionCallArgumentsDoneEvent)
 
 
 class ResponseStreamState(Generic[TextFormatT]):
@@ -159,6 +162,24 @@ class ResponseStreamState(Generic[TextFormatT]):
             )
         ]
 
+    def _call_done(self, event: Any) -> list[Any]:
+        """Parses the arguments of a call. Those that do not fit raise their error when the response is complete."""
+        from aiopenai.lib.tool_calls import parse_response_tool_arguments
+
+        item = self._items.of(event, "function_call")
+        if item.kind != "function_call":
+            return [event]
+        call = item.called(event.arguments)
+        plain = event.to_dict()
+        # A field of the server's own wins.
+        done = _fit_call_done(
+            {"name": call.name or None, "call_id": call.call_id, **plain, "arguments": call.arguments}
+        )
+        # ValueError: the response may have been cut, so only its ending event tells whether this is an error.
+        with suppress(ValueError):
+            done.parsed_arguments = parse_response_tool_arguments(input_tools=self._input_tools, function_call=call)
+        return [done]
+
     def _so_far(self) -> Any:
         """Returns the response as far as it has come."""
         plain: dict[str, Any] = {} if self._response is None else self._response.to_dict()
@@ -216,6 +237,7 @@ class ResponseStreamState(Generic[TextFormatT]):
         "response.content_part.added": _part_added,
         "response.output_text.done": _text_done,
         "response.function_call_arguments.delta": _call_delta,
+        "response.function_call_arguments.done": _call_done,
     }
 
     def final_response(self) -> ParsedResponse[TextFormatT]:

@@ -12,18 +12,19 @@ class Responses(SyncAPIResource):
     input_items = child("InputItems")
     input_tokens = child("InputTokens")
     @api.streamed("POST", "/responses?beta=true", BetaResponse, BetaResponseStreamEvent,
-        header_params={"betas": "openai-beta"}, replay=("input",))
+        header_params={"betas": "openai-beta"}, prepare="aiopenai._calls.resuming:prepare", replay=("input",))
     def create(self, *, access_programs=omit, background=omit, context_management=omit, conversation=omit, image=omit,
         include=omit, input=omit, instructions=omit, max_output_tokens=omit, max_tool_calls=omit, metadata=omit,
         model=omit, moderation=omit, multi_agent=omit, parallel_tool_calls=omit, previous_response_id=omit, prompt=omit,
         prompt_cache_key=omit, prompt_cache_options=omit, prompt_cache_retention=omit, reasoning=omit,
         safety_identifier=omit, service_tier=omit, store=omit, stream=omit, stream_options=omit, temperature=omit,
-        text=omit, tool_choice=omit, tools=omit, top_logprobs=omit, top_p=omit, truncation=omit, user=omit, betas=omit):
+        text=omit, tool_choice=omit, tools=omit, top_logprobs=omit, top_p=omit, truncation=omit, user=omit, betas=omit,
+        resume=True):
         """Generates a response with beta features, whole or as a stream of events with `stream=True`."""
     @api.streamed("GET", "/responses/{response_id}?beta=true", BetaResponse, BetaResponseStreamEvent,
-        header_params={"betas": "openai-beta"})
+        header_params={"betas": "openai-beta"}, prepare="aiopenai._calls.resuming:prepare")
     def retrieve(self, response_id, *, include=omit, include_obfuscation=omit, starting_after=omit, stream=omit,
-        betas=omit):
+        betas=omit, resume=True):
         """Returns a stored response, or with `stream=True` replays its events."""
     @api.delete("/responses/{response_id}?beta=true", None, header_params={"betas": "openai-beta"}, accept="*/*")
     def delete(self, response_id, *, betas=omit):

@@ -85,7 +85,7 @@ class Responses(SyncAPIResource):
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -135,6 +135,7 @@ class Responses(SyncAPIResource):
             truncation: Rule for an input that exceeds the context window.
             user: Stable id of your end user.
             betas: Beta features to switch on, sent in the header `openai-beta`.
+            resume: Whether a stream that breaks off goes on with the missing events; for `background=True`.
         """
     @overload
     def create(self, *, stream: Literal[True],
@@ -181,7 +182,7 @@ class Responses(SyncAPIResource):
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -231,6 +232,7 @@ class Responses(SyncAPIResource):
             truncation: Rule for an input that exceeds the context window.
             user: Stable id of your end user.
             betas: Beta features to switch on, sent in the header `openai-beta`.
+            resume: Whether a stream that breaks off goes on with the missing events; for `background=True`.
         """
     @overload
     def create(self, *, stream: bool, access_programs: BetaResponsesClientEventParamResponseCreateAccessPrograms
@@ -276,7 +278,7 @@ class Responses(SyncAPIResource):
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -326,14 +328,15 @@ class Responses(SyncAPIResource):
             truncation: Rule for an input that exceeds the context window.
             user: Stable id of your end user.
             betas: Beta features to switch on, sent in the header `openai-beta`.
+            resume: Whether a stream that breaks off goes on with the missing events; for `background=True`.
         """
     @overload
     def retrieve(self, response_id: str, *, include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
         stream: Literal[False] | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
-        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
-        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
-        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        resume: bool = True, extra_headers: Headers | None = None, extra_query: Query | None = None,
+        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> BetaResponse:
         """Returns a stored response, or with `stream=True` replays its events.
@@ -348,13 +351,15 @@ class Responses(SyncAPIResource):
             starting_after: Sequence number of the last event received; the stream begins with the next one.
             stream: With true the reply is a stream of events instead of one object.
             betas: Beta features to switch on, sent in the header `openai-beta`.
+            resume: Whether a stream that breaks off goes on with the missing events; for `background=True`.
         """
     @overload
     def retrieve(self, response_id: str, *, stream: Literal[True], include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, extra_headers: Headers | None = None,
-        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
-        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
+        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
+        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Stream[BetaResponseStreamEvent]:
         """Returns a stored response, or with `stream=True` replays its events.
@@ -369,13 +374,15 @@ class Responses(SyncAPIResource):
             starting_after: Sequence number of the last event received; the stream begins with the next one.
             stream: With true the reply is a stream of events instead of one object.
             betas: Beta features to switch on, sent in the header `openai-beta`.
+            resume: Whether a stream that breaks off goes on with the missing events; for `background=True`.
         """
     @overload
     def retrieve(self, response_id: str, *, stream: bool, include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, extra_headers: Headers | None = None,
-        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
-        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
+        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
+        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> BetaResponse | Stream[BetaResponseStreamEvent]:
         """Returns a stored response, or with `stream=True` replays its events.
@@ -390,6 +397,7 @@ class Responses(SyncAPIResource):
             starting_after: Sequence number of the last event received; the stream begins with the next one.
             stream: With true the reply is a stream of events instead of one object.
             betas: Beta features to switch on, sent in the header `openai-beta`.
+            resume: Whether a stream that breaks off goes on with the missing events; for `background=True`.
         """
     def delete(self, response_id: str, *, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
@@ -527,7 +535,7 @@ class AsyncResponses(AsyncAPIResource):
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -577,6 +585,7 @@ class AsyncResponses(AsyncAPIResource):
             truncation: Rule for an input that exceeds the context window.
             user: Stable id of your end user.
             betas: Beta features to switch on, sent in the header `openai-beta`.
+            resume: Whether a stream that breaks off goes on with the missing events; for `background=True`.
         """
     @overload
     async def create(self, *, stream: Literal[True],
@@ -623,7 +632,7 @@ class AsyncResponses(AsyncAPIResource):
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -673,6 +682,7 @@ class AsyncResponses(AsyncAPIResource):
             truncation: Rule for an input that exceeds the context window.
             user: Stable id of your end user.
             betas: Beta features to switch on, sent in the header `openai-beta`.
+            resume: Whether a stream that breaks off goes on with the missing events; for `background=True`.
         """
     @overload
     async def create(self, *, stream: bool,
@@ -719,7 +729,7 @@ class AsyncResponses(AsyncAPIResource):
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -769,14 +779,15 @@ class AsyncResponses(AsyncAPIResource):
             truncation: Rule for an input that exceeds the context window.
             user: Stable id of your end user.
             betas: Beta features to switch on, sent in the header `openai-beta`.
+            resume: Whether a stream that breaks off goes on with the missing events; for `background=True`.
         """
     @overload
     async def retrieve(self, response_id: str, *, include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
         stream: Literal[False] | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
-        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
-        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
-        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        resume: bool = True, extra_headers: Headers | None = None, extra_query: Query | None = None,
+        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> BetaResponse:
         """Returns a stored response, or with `stream=True` replays its events.
@@ -791,14 +802,15 @@ class AsyncResponses(AsyncAPIResource):
             starting_after: Sequence number of the last event received; the stream begins with the next one.
             stream: With true the reply is a stream of events instead of one object.
             betas: Beta features to switch on, sent in the header `openai-beta`.
+            resume: Whether a stream that breaks off goes on with the missing events; for `background=True`.
         """
     @overload
     async def retrieve(self, response_id: str, *, stream: Literal[True],
         include: list[BetaResponseIncludable] | Omit = omit, include_obfuscation: bool | Omit = omit,
         starting_after: int | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
-        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
-        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
-        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        resume: bool = True, extra_headers: Headers | None = None, extra_query: Query | None = None,
+        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncStream[BetaResponseStreamEvent]:
         """Returns a stored response, or with `stream=True` replays its events.
@@ -813,13 +825,15 @@ class AsyncResponses(AsyncAPIResource):
             starting_after: Sequence number of the last event received; the stream begins with the next one.
             stream: With true the reply is a stream of events instead of one object.
             betas: Beta features to switch on, sent in the header `openai-beta`.
+            resume: Whether a stream that breaks off goes on with the missing events; for `background=True`.
         """
     @overload
     async def retrieve(self, response_id: str, *, stream: bool, include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, extra_headers: Headers | None = None,
-        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
-        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
+        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
+        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> BetaResponse | AsyncStream[BetaResponseStreamEvent]:
         """Returns a stored response, or with `stream=True` replays its events.
@@ -834,6 +848,7 @@ class AsyncResponses(AsyncAPIResource):
             starting_after: Sequence number of the last event received; the stream begins with the next one.
             stream: With true the reply is a stream of events instead of one object.
             betas: Beta features to switch on, sent in the header `openai-beta`.
+            resume: Whether a stream that breaks off goes on with the missing events; for `background=True`.
         """
     async def delete(self, response_id: str, *, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
@@ -966,7 +981,7 @@ class ResponsesWithRawResponse:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1018,7 +1033,7 @@ class ResponsesWithRawResponse:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1069,7 +1084,7 @@ class ResponsesWithRawResponse:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1081,27 +1096,29 @@ class ResponsesWithRawResponse:
     def retrieve(self, response_id: str, *, include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
         stream: Literal[False] | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
-        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
-        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
-        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        resume: bool = True, extra_headers: Headers | None = None, extra_query: Query | None = None,
+        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[BetaResponse]:
         """Returns a stored response, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: Literal[True], include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, extra_headers: Headers | None = None,
-        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
-        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
+        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
+        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[Stream[BetaResponseStreamEvent]]:
         """Returns a stored response, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: bool, include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, extra_headers: Headers | None = None,
-        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
-        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
+        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
+        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[BetaResponse
         | Stream[BetaResponseStreamEvent]]:
@@ -1208,7 +1225,7 @@ class AsyncResponsesWithRawResponse:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1260,7 +1277,7 @@ class AsyncResponsesWithRawResponse:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1312,7 +1329,7 @@ class AsyncResponsesWithRawResponse:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1324,9 +1341,9 @@ class AsyncResponsesWithRawResponse:
     async def retrieve(self, response_id: str, *, include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
         stream: Literal[False] | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
-        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
-        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
-        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        resume: bool = True, extra_headers: Headers | None = None, extra_query: Query | None = None,
+        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[BetaResponse]:
         """Returns a stored response, or with `stream=True` replays its events."""
@@ -1334,18 +1351,19 @@ class AsyncResponsesWithRawResponse:
     async def retrieve(self, response_id: str, *, stream: Literal[True],
         include: list[BetaResponseIncludable] | Omit = omit, include_obfuscation: bool | Omit = omit,
         starting_after: int | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
-        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
-        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
-        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        resume: bool = True, extra_headers: Headers | None = None, extra_query: Query | None = None,
+        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[AsyncStream[BetaResponseStreamEvent]]:
         """Returns a stored response, or with `stream=True` replays its events."""
     @overload
     async def retrieve(self, response_id: str, *, stream: bool, include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, extra_headers: Headers | None = None,
-        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
-        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
+        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
+        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[BetaResponse
         | AsyncStream[BetaResponseStreamEvent]]:
@@ -1452,7 +1470,7 @@ class ResponsesWithStreamingResponse:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1504,7 +1522,7 @@ class ResponsesWithStreamingResponse:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1555,7 +1573,7 @@ class ResponsesWithStreamingResponse:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1567,27 +1585,29 @@ class ResponsesWithStreamingResponse:
     def retrieve(self, response_id: str, *, include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
         stream: Literal[False] | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
-        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
-        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
-        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        resume: bool = True, extra_headers: Headers | None = None, extra_query: Query | None = None,
+        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[BetaResponse]:
         """Returns a stored response, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: Literal[True], include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, extra_headers: Headers | None = None,
-        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
-        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
+        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
+        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[Stream[BetaResponseStreamEvent]]:
         """Returns a stored response, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: bool, include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, extra_headers: Headers | None = None,
-        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
-        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
+        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
+        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[BetaResponse
         | Stream[BetaResponseStreamEvent]]:
@@ -1694,7 +1714,7 @@ class AsyncResponsesWithStreamingResponse:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1746,7 +1766,7 @@ class AsyncResponsesWithStreamingResponse:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1798,7 +1818,7 @@ class AsyncResponsesWithStreamingResponse:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1810,18 +1830,19 @@ class AsyncResponsesWithStreamingResponse:
     def retrieve(self, response_id: str, *, include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
         stream: Literal[False] | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
-        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
-        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
-        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        resume: bool = True, extra_headers: Headers | None = None, extra_query: Query | None = None,
+        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncResponseContextManager[BetaResponse]:
         """Returns a stored response, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: Literal[True], include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, extra_headers: Headers | None = None,
-        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
-        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
+        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
+        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven
         | None = not_given) -> AsyncResponseContextManager[AsyncStream[BetaResponseStreamEvent]]:
@@ -1829,9 +1850,10 @@ class AsyncResponsesWithStreamingResponse:
     @overload
     def retrieve(self, response_id: str, *, stream: bool, include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, extra_headers: Headers | None = None,
-        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
-        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
+        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
+        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncResponseContextManager[BetaResponse
         | AsyncStream[BetaResponseStreamEvent]]:
@@ -1938,7 +1960,7 @@ class ResponsesAsRequest:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1990,7 +2012,7 @@ class ResponsesAsRequest:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -2041,7 +2063,7 @@ class ResponsesAsRequest:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -2052,27 +2074,29 @@ class ResponsesAsRequest:
     def retrieve(self, response_id: str, *, include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
         stream: Literal[False] | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
-        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
-        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
-        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        resume: bool = True, extra_headers: Headers | None = None, extra_query: Query | None = None,
+        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[BetaResponse]:
         """Returns a stored response, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: Literal[True], include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, extra_headers: Headers | None = None,
-        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
-        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
+        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
+        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[Stream[BetaResponseStreamEvent]]:
         """Returns a stored response, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: bool, include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, extra_headers: Headers | None = None,
-        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
-        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
+        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
+        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[BetaResponse | Stream[BetaResponseStreamEvent]]:
         """Returns a stored response, or with `stream=True` replays its events."""
@@ -2178,7 +2202,7 @@ class AsyncResponsesAsRequest:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -2230,7 +2254,7 @@ class AsyncResponsesAsRequest:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -2281,7 +2305,7 @@ class AsyncResponsesAsRequest:
         tool_choice: BetaResponsesClientEventParamResponseCreateToolChoice | Omit = omit,
         tools: Iterable[BetaToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
-        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
+        user: str | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -2293,27 +2317,29 @@ class AsyncResponsesAsRequest:
     def retrieve(self, response_id: str, *, include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
         stream: Literal[False] | Omit = omit, betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit,
-        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
-        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
-        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        resume: bool = True, extra_headers: Headers | None = None, extra_query: Query | None = None,
+        extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[BetaResponse]:
         """Returns a stored response, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: Literal[True], include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, extra_headers: Headers | None = None,
-        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
-        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
+        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
+        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[AsyncStream[BetaResponseStreamEvent]]:
         """Returns a stored response, or with `stream=True` replays its events."""
     @overload
     def retrieve(self, response_id: str, *, stream: bool, include: list[BetaResponseIncludable] | Omit = omit,
         include_obfuscation: bool | Omit = omit, starting_after: int | Omit = omit,
-        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, extra_headers: Headers | None = None,
-        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
-        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        betas: list[Literal["responses_multi_agent=v1"]] | Omit = omit, resume: bool = True,
+        extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
+        timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
+        retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[BetaResponse
         | AsyncStream[BetaResponseStreamEvent]]:
