@@ -22,6 +22,7 @@ from typing_extensions import override
 
 from aiopenai._base.aliases import is_mapping
 from aiopenai._client.client import AsyncOpenAI
+from aiopenai._client.environment import client_of_environment
 from aiopenai._jobs.limiter import Limiter
 from aiopenai._jobs.partitions import Partition, partition_lines, rows_of
 from aiopenai._jobs.workers import WorkerProcess, end_process, process_of
@@ -54,8 +55,9 @@ class Worker:
     - `rpm`, `tpm`: requests and tokens per minute of all workers together. A worker keeps to its share of these and of
       the limits in the replies' headers.
     - `retry_failed`: asks again for the failures of earlier runs. Otherwise a failure is an answer, too.
-    - `client`: a function that makes the client, where the worker is. The default is a client with five retries. A key
-      in it would travel with the job, so leave that to OPENAI_API_KEY on the machines.
+    - `client`: a function that makes the client, where the worker is. The default is a client with five retries, of
+      the service that the environment names. A key in it would travel with the job, so leave that to the environment
+      of the machines.
 
     A partition holds texts, which are lines of a batch file or prompts, or objects: such lines, or `prompt` with or
     without a `custom_id`. A line that cannot be sent becomes a failure with the code `bad_line` and a `custom_id` made
@@ -148,5 +150,5 @@ class Worker:
         return type(self).__name__, self._name
 
     def _make_process(self) -> WorkerProcess:
-        client = AsyncOpenAI(max_retries=5) if self._client is None else self._client()
+        client = client_of_environment(max_retries=5) if self._client is None else self._client()
         return WorkerProcess(client, Limiter(**self._limits))

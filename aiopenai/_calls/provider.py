@@ -51,6 +51,10 @@ class Provider(ABC):
             return self.root + path
         return path if path.startswith(("http://", "https://")) else f"{self.root}/{path}"
 
+    def batch_url(self, path: str) -> str:
+        """Returns the `url` of a line of a batch file for a path of the API, such as `/chat/completions`."""
+        return f"/v1{path}"
+
     @abstractmethod
     def headers(self, endpoint: Endpoint) -> dict[str, str]:
         """Returns the credentials that all requests of an endpoint carry; a function of its `header_kind` alone."""

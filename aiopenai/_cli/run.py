@@ -35,7 +35,8 @@ def add_run(commands: Any) -> None:
         "run",
         help="answer a file of requests, line by line",
         description="Answer a file of requests: the lines of a batch file, or prompts with --model. A job that was "
-        "killed goes on with the same command. Exit codes: 0 all done, 1 some failed, 2 bad usage.",
+        "killed goes on with the same command. OPENAI_API_TYPE=azure, or Azure's variables, choose Azure. "
+        "Exit codes: 0 all done, 1 some failed, 2 bad usage.",
     )
     run.add_argument("input", help="requests, a line each, as the Batch API takes them, or prompts; - is stdin")
     run.add_argument(
@@ -138,17 +139,19 @@ async def _asking(
 ) -> None:
     from aiopenai._base.sentinels import not_given
     from aiopenai._client.client import AsyncOpenAI
+    from aiopenai._client.environment import client_of_environment
     from aiopenai._jobs.failures import UsageError
     from aiopenai._jobs.reporting import reporting
     from aiopenai._jobs.syncing import while_syncing
     from aiopenai.errors import OpenAIError
 
     cancel_on(signal.SIGTERM)
-    options: dict[str, Any] = {"base_url": arguments.base_url or not_given}
-    if server is not None:
-        options = {"base_url": server.base_url, "api_key": server.api_key, "trust_env": False}
+    options: dict[str, Any] = {"max_retries": arguments.max_retries, "timeout": arguments.timeout or not_given}
     try:
-        client = AsyncOpenAI(max_retries=arguments.max_retries, timeout=arguments.timeout or not_given, **options)
+        if server is None:
+            client = client_of_environment(base_url=arguments.base_url, **options)
+        else:
+            client = AsyncOpenAI(base_url=server.base_url, api_key=server.api_key, trust_env=False, **options)
     except OpenAIError as error:
         raise UsageError(str(error)) from error
     progress.begin()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 from collections.abc import Awaitable, Callable, Mapping
@@ -151,10 +152,15 @@ class AzureProvider(Provider):
         if path in DEPLOYMENT_PATHS:
             if self._deployment:
                 return f"{self.root}{self._deployment}{path}"
-            model = request.body.get("model") if self._by_model and is_mapping(request.body) else None
+            model = _model_of(request) if self._by_model else None
             if isinstance(model, str) and model:
                 return f"{self.root}/deployments/{quote(model, safe='')}{path}"
         return super().url(request)
+
+    @override
+    def batch_url(self, path: str) -> str:
+        # Azure's batch files name endpoints without a version.
+        return path
 
     @override
     def headers(self, endpoint: Endpoint) -> dict[str, str]:
@@ -183,6 +189,24 @@ class AzureProvider(Provider):
         if "api-key" not in attempt.chosen:
             self.key = key = await _asked(self._ask_key, "api_key")
             attempt.headers["api-key"] = key.value
+
+
+class _Model(msgspec.Struct):
+    model: Any = None
+
+
+_decode_model = msgspec.json.Decoder(_Model).decode
+
+
+def _model_of(request: Request[Any]) -> Any:
+    """Returns the `model` of a request: of its body, or of JSON text, which jobs send."""
+    if is_mapping(request.body):
+        return request.body.get("model")
+    if isinstance(request.content, (bytes, bytearray)):
+        # Content that is no JSON object goes to the path as it is.
+        with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return _decode_model(request.content).model
+    return None
 
 
 async def _asked(function: Callable[[], Any], name: str) -> Secret[str]:

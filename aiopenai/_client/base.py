@@ -89,7 +89,17 @@ class BaseClient(Sending, Resource):
 
     # Of no use to programs, so `dir` and tab completion leave these out.
     _internal = frozenset(
-        {"attempt", "open_blocking", "open_response", "perform", "perform_raw", "resources", "run", "send_raw"}
+        {
+            "attempt",
+            "batch_url",
+            "open_blocking",
+            "open_response",
+            "perform",
+            "perform_raw",
+            "resources",
+            "run",
+            "send_raw",
+        }
     )
     _sessions_type: ClassVar[type[SharedSessions]] = SharedSessions
 

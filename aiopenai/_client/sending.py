@@ -102,6 +102,10 @@ class Sending(Hooked):
 
         return AsyncAPIResponse(cast("Any", reply), parse_body, taken)
 
+    def batch_url(self, path: str) -> str:
+        """Returns the `url` of a line of a batch file for a path of the API; services have different forms."""
+        return self._provider.batch_url(path)
+
     def _prepare(self, request: Request[Any], *, once: bool = False) -> PreparedCall:
         configuration = self._configuration
         url = self._provider.url(request)

@@ -27,6 +27,7 @@ from aiopenai.errors import APIConnectionError, APIError, APIStatusError, NotFou
 
 if TYPE_CHECKING:
     from aiopenai._client.client import AsyncOpenAI
+    from aiopenai.types import FileObject
     from aiopenai.types.batches import Batch
 
 __all__ = ["BatchEngine"]
@@ -39,6 +40,9 @@ SLOWER = 1.5
 MAX_FAILED_LOOKS = 60
 # The API ends a batch after 24 hours. A server that does not has two days.
 MAX_BATCH_SECONDS = 48 * 3600.0
+# Azure's file statuses before a file can be used. OpenAI's `uploaded` is no such status.
+_UNPROCESSED = frozenset({"pending", "running"})
+MAX_PROCESSING_SECONDS = 1800.0
 # Seconds until the next try when the limit of enqueued tokens is reached and no own batch is under way.
 FIRST_RETRY = 60.0
 LAST_RETRY = 600.0
@@ -183,7 +187,8 @@ class BatchEngine:
             self._room = _Room(0, loop.time() + self._retry_pause)
         folder = self._job.output_path.absolute().parent
         lines = self._left()
-        for bundle in bundled(lines, folder, max_lines=lambda: self._max_lines, max_bytes=self._max_bytes):
+        limits: Any = {"max_lines": lambda: self._max_lines, "max_bytes": self._max_bytes}
+        for bundle in bundled(lines, folder, url_of=client.batch_url, **limits):
             if room is not None and room <= 0:
                 return False
             if not await self._send(client, bundle):
@@ -206,8 +211,9 @@ class BatchEngine:
         """Sends a bundle; returns False if the server has no room for it."""
         name = f"part-{os.urandom(12).hex()}"
         uploaded = await client.files.create(file=bundle.flush(), purpose="batch")
+        uploaded = await _processed(client, uploaded)
         self._journal.begin(name, bundle.ranges, bundle.keys)
-        url: Any = bundle.url if bundle.url.startswith("/v1/") else f"/v1{bundle.url}"
+        url: Any = client.batch_url(bundle.path)
         try:
             batch = await client.batches.create(
                 input_file_id=uploaded.id, endpoint=url, completion_window="24h", metadata={PART: name}
@@ -344,6 +350,22 @@ class BatchEngine:
         elif self._job.broken(custom_id, line):
             progress.fail(*_reason_of_line(result))
         return True
+
+
+async def _processed(client: AsyncOpenAI, file: FileObject) -> FileObject:
+    """Returns a file once it can be used: Azure answers an upload before it has read it. Raises JobError."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + MAX_PROCESSING_SECONDS
+    pause = FIRST_LOOK
+    status: str | None = file.status
+    while status in _UNPROCESSED:
+        if loop.time() > end:
+            raise JobError(f"the server has not processed the file {file.id} within {MAX_PROCESSING_SECONDS:g} s")
+        await asyncio.sleep(pause)
+        pause = min(pause * SLOWER, LAST_LOOK)
+        file = await client.files.retrieve(file.id)
+        status = file.status
+    return file
 
 
 def _is_no_room(code: str | None, message: str | None) -> bool:

@@ -24,8 +24,8 @@ MAX_OPEN = 64
 class Bundle:
     """The lines of one batch, in a temporary file in `folder`, with their numbers and keys."""
 
-    def __init__(self, url: str, folder: Path) -> None:
-        self.url = url
+    def __init__(self, path: str, folder: Path) -> None:
+        self.path = path
         self._folder = folder
         with disk_errors(folder):
             self.file: IO[bytes] = tempfile.NamedTemporaryFile(  # noqa: SIM115 - closed by `bundled`
@@ -54,18 +54,23 @@ class Bundle:
 
 
 def bundled(
-    lines: Iterator[RequestLine], folder: Path, *, max_lines: Callable[[], int], max_bytes: int
+    lines: Iterator[RequestLine],
+    folder: Path,
+    *,
+    url_of: Callable[[str], str],
+    max_lines: Callable[[], int],
+    max_bytes: int,
 ) -> Iterator[Bundle]:
     """Yields bundles of the lines. A bundle's file exists until the next one is yielded.
 
-    `max_lines` is asked for each line, because a server may turn out to take less. Raises JobError for a line that no
-    batch can hold.
+    `url_of` returns the URL that the service has for a path in its batch files. `max_lines` is asked for each line,
+    because a server may turn out to take less. Raises JobError for a line that no batch can hold.
     """
     filling: dict[tuple[str, str | None], Bundle] = {}
     with contextlib.ExitStack() as files:
         for line in lines:
-            key = line.url, line.model
-            raw = line.line()
+            key = line.path, line.model
+            raw = line.line(url_of(line.path))
             if len(raw) > max_bytes:
                 raise JobError(f"line {line.number} is longer than a batch may be ({max_bytes:,} bytes)")
             bundle = filling.get(key)
@@ -75,7 +80,7 @@ def bundled(
             if bundle is None:
                 if len(filling) >= MAX_OPEN:
                     yield from _open_until_sent(filling.pop(max(filling, key=lambda key: len(filling[key].keys))))
-                bundle = filling[key] = Bundle(line.url, folder)
+                bundle = filling[key] = Bundle(line.path, folder)
                 files.enter_context(bundle.file)
             bundle.add(line, raw)
             if len(bundle.keys) >= max_lines():

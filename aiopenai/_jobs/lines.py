@@ -55,21 +55,20 @@ class BadLine(NamedTuple):
 
 
 class RequestLine(Request[Any], eq=False, kw_only=True):
-    """A line of the input as a request, with the parts that batches need: `url` and `model`.
+    """A line of the input as a request, with the model that batches are made by.
 
     `key` is the hash of the request's content.
     """
 
     custom_id: str
     number: int
-    url: str
     key: str
     model: str | None = None
 
-    def line(self) -> bytes:
-        """Returns the line in the form of the Batch API."""
+    def line(self, url: str) -> bytes:
+        """Returns the line in the form of the Batch API, with the URL that the service has for its endpoint."""
         body = msgspec.Raw(self.content)
-        return _encode_line(_BatchLine(custom_id=self.custom_id, url=self.url, body=body)) + b"\n"
+        return _encode_line(_BatchLine(custom_id=self.custom_id, url=url, body=body)) + b"\n"
 
 
 class ResultLine(msgspec.Struct):
@@ -179,7 +178,6 @@ def _line_of(number: int, custom_id: str, url: str, content: bytes, model: str |
         content=content,
         custom_id=custom_id,
         number=number,
-        url=url,
         key=_key_of(endpoint.path, content),
         model=model,
     )

@@ -27,7 +27,7 @@ def found(folder: Path, source: Iterator[RequestLine], **limits: Any) -> list[tu
     """The model, ranges and number of lines of each bundle, in order; each file is read while it exists."""
     limits = {"max_lines": lambda: 100, "max_bytes": 10_000, **limits}
     result = []
-    for bundle in bundled(source, folder, **limits):
+    for bundle in bundled(source, folder, url_of="/v1{}".format, **limits):
         content = [json.loads(each) for each in bundle.flush().read_bytes().splitlines()]
         assert len(content) == len(bundle.keys)
         assert bundle.size == bundle.flush().stat().st_size
@@ -50,7 +50,7 @@ def test_so_many_lines(tmp_path: Path) -> None:
 
 
 def test_so_many_bytes(tmp_path: Path) -> None:
-    (size,) = {len(line.line()) for line in lines(*"aaaa")}
+    (size,) = {len(line.line("/v1/x")) for line in lines(*"aaaa")}
     assert [count for _, _, count in found(tmp_path, lines(*"aaaa"), max_bytes=2 * size)] == [2, 2]
     assert [count for _, _, count in found(tmp_path, lines(*"aaaa"), max_bytes=2 * size - 1)] == [1, 1, 1, 1]
     with pytest.raises(JobError, match="line 1 is longer than a batch may be"):
@@ -65,9 +65,9 @@ def test_so_many_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_keys_are_in_the_order_of_the_lines(tmp_path: Path) -> None:
-    (bundle,) = bundled(lines("a", "a"), tmp_path, max_lines=lambda: 9, max_bytes=999)
+    (bundle,) = bundled(lines("a", "a"), tmp_path, url_of="/v1{}".format, max_lines=lambda: 9, max_bytes=999)
     assert bundle.keys == [line_key(line) for line in lines("a", "a")]
-    assert bundle.url == "/v1/x"
+    assert bundle.path == "/x"
 
 
 def test_a_disk_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

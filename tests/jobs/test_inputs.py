@@ -39,7 +39,7 @@ class TestRequestFile:
         assert (first.custom_id, first.number, second.custom_id, second.number) == ("a", 1, "b", 3)
         assert json.loads(first.content) == line()["body"]
         assert first.path == "/chat/completions"
-        assert json.loads(first.line()) == line("a")
+        assert json.loads(first.line("/v1/chat/completions")) == line("a")
 
     @pytest.mark.parametrize(
         ("bad", "reason"),

@@ -154,15 +154,10 @@ def test_a_prompt_needs_text() -> None:
 class TestRequestLines:
     def test_parts(self) -> None:
         line = request_line(request(messages=[]), 7, "other")
-        assert (line.custom_id, line.number, line.url, line.path) == (
-            "a",
-            7,
-            "/v1/chat/completions",
-            "/chat/completions",
-        )
+        assert (line.custom_id, line.number, line.path) == ("a", 7, "/chat/completions")
         assert line.model == "m"
         assert json.loads(line.content) == {"model": "m", "messages": []}
-        sent = json.loads(line.line())
+        sent = json.loads(line.line("/v1/chat/completions"))
         assert sent == {
             "custom_id": "a",
             "url": "/v1/chat/completions",
@@ -201,7 +196,7 @@ class TestRequestLines:
     def test_prompts(self, raw: bytes, text: str) -> None:
         line = prompt_line(raw, 1, "line-1", "m")
         assert json.loads(line.content) == {"model": "m", "messages": [{"role": "user", "content": text}]}
-        assert (line.custom_id, line.url, line.model) == ("line-1", "/v1/chat/completions", "m")
+        assert (line.custom_id, line.path, line.model) == ("line-1", "/chat/completions", "m")
 
 
 def test_a_reply_that_was_made_valid_before() -> None:

@@ -32,7 +32,7 @@ _ENDPOINTS = (
 )
 _PARAMS = {
     "completion_window": STRING.one_of("24h"),
-    "endpoint": STRING.one_of(*_ENDPOINTS),
+    "endpoint": STRING,
     "input_file_id": STRING,
     "metadata": OBJECT,
     "output_expires_after": OBJECT,
@@ -48,6 +48,7 @@ def create(call: Call) -> WholeReply:
     body = call.body()
     check(body, _PARAMS, ("completion_window", "endpoint", "input_file_id"))
     check_metadata(body.get("metadata"))
+    _check_endpoint(call, body["endpoint"])
     file = file_of(call, body["input_file_id"], "input_file_id").file
     if file["purpose"] != "batch":
         message = f"Invalid 'input_file_id': the purpose of the file is '{file['purpose']}' and not 'batch'."
@@ -74,6 +75,15 @@ def create(call: Call) -> WholeReply:
     }
     call.state.batches.put(batch["id"], StoredBatch(batch, body.get("output_expires_after")))
     return call.polled(batch, unfinished=True)
+
+
+def _check_endpoint(call: Call, endpoint: str) -> None:
+    # Azure's batches name endpoints without a version.
+    known = [name.removeprefix("/v1") for name in _ENDPOINTS] if "api-version" in call.request.query else _ENDPOINTS
+    if endpoint not in known:
+        names = ", ".join(f"'{name}'" for name in known)
+        message = f"Invalid value for 'endpoint': '{endpoint}'. Supported values are: {names}."
+        raise ApiError(400, message, param="endpoint", code="invalid_value")
 
 
 def retrieve(call: Call) -> WholeReply:
@@ -199,7 +209,7 @@ def _answer_line(call: Call, line: Object, request_id: str) -> WholeReply:
         return ApiError(400, "Streaming is not supported in a batch.", param="stream", code="invalid_value").reply()
     request = ReceivedRequest(
         method="POST",
-        raw_path=line["url"],
+        raw_path=line["url"] if line["url"].startswith("/v1/") else f"/v1{line['url']}",
         headers=call.request.headers,
         body=encode(line["body"]),
         arrived=call.request.arrived,
