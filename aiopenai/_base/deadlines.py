@@ -58,10 +58,22 @@ else:
             self._left = True
             if self._expired and self._task._cancel_message is self:
                 self._task._cancel_message = self._before
-                first = error.args[0] if isinstance(error, asyncio.CancelledError) and error.args else None
+                first = _message(error)
                 # Of nested limits that end together, the outer one raises.
                 if isinstance(first, time_limit) and (first is self or first._left):
                     raise asyncio.TimeoutError
+
+    def _message(error: BaseException | None) -> object:
+        """Returns the message of a cancellation; None for another exception, and for one without a message.
+
+        A task that is cancelled drops the message, and has the exception with it as its context: those of
+        `asyncio.gather` do.
+        """
+        while isinstance(error, asyncio.CancelledError):
+            if error.args and error.args[0] is not None:
+                return error.args[0]
+            error = error.__context__
+        return None
 
 
 async def within(seconds: float | None, awaitable: Awaitable[T]) -> T:

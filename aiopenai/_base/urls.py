@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from aiopenai._base.redaction import redacted_url
 
-__all__ = ["origin", "redirected", "same_origin", "shown"]
+__all__ = ["origin", "redirected", "same_origin", "shown", "websocket_url"]
 
 
 def redirected(url: str, location: str) -> str | None:
@@ -33,3 +33,10 @@ def origin(url: str) -> tuple[str, str | None, int | None]:
 def shown(url: str) -> str:
     """Returns a URL as it may be shown: without user, password, query and fragment."""
     return redacted_url(url).partition("?")[0].partition("#")[0]
+
+
+def websocket_url(base: str, path: str) -> str:
+    """Returns the URL of a websocket below a base URL: with its path, its query, and ws for http, wss for https."""
+    parts = urlsplit(base)
+    scheme = "ws" if parts.scheme in ("http", "ws") else "wss"
+    return urlunsplit((scheme, parts.netloc, parts.path.rstrip("/") + path, parts.query, ""))

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from os import PathLike
 from typing import Any
 
-from typing_extensions import Self
+from typing_extensions import Self, deprecated
 
 from aiopenai._http.messages import HTTPResponse, charset_of
 
@@ -90,16 +90,18 @@ class HttpxBinaryResponseContent:
             yield line
 
     def write_to_file(self, file: str | PathLike[str]) -> None:
-        """Writes the body to a file. It blocks: in a coroutine use `astream_to_file`."""
+        """Writes the body to a file. It blocks: in a coroutine use `asyncio.to_thread`."""
         with open(file, "wb") as out:
             out.write(self.response.content)
 
+    @deprecated("The body is in memory already: use write_to_file, or with_streaming_response to stream it")
     def stream_to_file(self, file: str | PathLike[str], *, chunk_size: int | None = None) -> None:
         """Writes the body to a file. It blocks: in a coroutine use `astream_to_file`."""
         with open(file, "wb") as out:
             for piece in self.iter_bytes(chunk_size):
                 out.write(piece)
 
+    @deprecated("The body is in memory already: use write_to_file, or with_streaming_response to stream it")
     async def astream_to_file(self, file: str | PathLike[str], *, chunk_size: int | None = None) -> None:
         """Writes the body to a file without blocking the event loop."""
         import aiofiles

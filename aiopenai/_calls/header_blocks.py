@@ -69,7 +69,7 @@ class HeaderBlocks:
         endpoint = call.request.endpoint
         found = self._blocks.get((endpoint.header_kind, call.body is None, call.timeout.read)) or self._make(call)
         headers = self._own(call, taken, found)
-        attempt = Attempt(endpoint, call.url, headers.value, call.body, self._all_chosen(call))
+        attempt = Attempt(endpoint, call.url, headers.value, call.body, self._all_chosen(call), call.timeout)
         if self._elsewhere(call):
             if self._provider.own_origin_only:
                 raise OpenAIError(

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from aiopenai._base.timeouts import DEFAULT_TIMEOUT, Timeout
+from aiopenai._base.urls import websocket_url
 from aiopenai._calls.request import Endpoint, Request
 
 __all__ = ["Attempt", "Provider", "Service"]
@@ -15,19 +17,26 @@ class Attempt:
     """One attempt before it is sent, as `Provider.authorize` sees it. Changes of `headers` are sent.
 
     `chosen` holds the lower-case names of headers that the program sets or omits: a provider leaves these alone.
-    `body` is encoded already, so that it can be signed.
+    `body` is encoded already, so that it can be signed. `timeout` limits the waits for credentials.
     """
 
-    __slots__ = ("body", "chosen", "endpoint", "headers", "url")
+    __slots__ = ("body", "chosen", "endpoint", "headers", "timeout", "url")
 
     def __init__(
-        self, endpoint: Endpoint, url: str, headers: dict[str, str], body: Any, chosen: frozenset[str]
+        self,
+        endpoint: Endpoint,
+        url: str,
+        headers: dict[str, str],
+        body: Any,
+        chosen: frozenset[str],
+        timeout: Timeout = DEFAULT_TIMEOUT,
     ) -> None:
         self.endpoint = endpoint
         self.url = url
         self.headers = headers
         self.body = body
         self.chosen = chosen
+        self.timeout = timeout
 
 
 class Provider(ABC):
@@ -41,6 +50,8 @@ class Provider(ABC):
     """Whether redirects are followed; a redirect is an error otherwise."""
     own_origin_only: bool = False
     """Whether absolute URLs of other origins are refused. They are sent without credentials otherwise."""
+    allows_websockets: bool = True
+    """Whether websockets can be opened with these credentials."""
     authorizes: bool = False
     """Whether `authorize` is called for each attempt. A provider with constant headers leaves it False."""
 
@@ -50,6 +61,14 @@ class Provider(ABC):
         if path.startswith("/"):
             return self.root + path
         return path if path.startswith(("http://", "https://")) else f"{self.root}/{path}"
+
+    def websocket_url(self, path: str, base: str | None, query: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+        """Returns the URL of a websocket and its query parameters, without those of the client and of the call.
+
+        `base` is the client's `websocket_base_url`, which replaces the base URL; `query` has the parameters of the
+        method, such as `model`. Raises OpenAIError if one is missing.
+        """
+        return websocket_url(base or self.root, path), dict(query)
 
     def batch_url(self, path: str) -> str:
         """Returns the `url` of a line of a batch file for a path of the API, such as `/chat/completions`."""

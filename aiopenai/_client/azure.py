@@ -133,6 +133,8 @@ class AzureProvider(Provider):
         # The base URL of a client with a deployment ends with it; paths outside of deployments go above.
         self.root = root.removesuffix(deployment) if deployment else root
         self._deployment = deployment
+        self._name = settings.deployment
+        self._version = settings.api_version
         # A base URL below a deployment is that of every path.
         self._by_model = not deployment and "/deployments" not in root
         self._token = settings.token
@@ -156,6 +158,18 @@ class AzureProvider(Provider):
             if isinstance(model, str) and model:
                 return f"{self.root}/deployments/{quote(model, safe='')}{path}"
         return super().url(request)
+
+    @override
+    def websocket_url(self, path: str, base: str | None, query: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+        if path != "/realtime":
+            return super().websocket_url(self._deployment + path if base is None else path, base, query)
+        # The realtime socket has the deployment in its query, and no model.
+        parameters = {name: value for name, value in query.items() if name != "model"}
+        deployment = self._name or query.get("model")
+        if not deployment:
+            raise OpenAIError("A realtime connection to Azure needs model, the name of the deployment.")
+        parameters.update({"api-version": self._version, "deployment": deployment})
+        return super().websocket_url(path, base, parameters)
 
     @override
     def batch_url(self, path: str) -> str:

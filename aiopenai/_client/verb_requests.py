@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, cast, get_origin
 from urllib.parse import urlsplit, urlunsplit
@@ -36,6 +37,11 @@ def verb_request(
     """The request; for type checkers anything, as its method has the reply's type."""
     if content is not None and (body is not None or files is not None):
         raise TypeError("content cannot be given together with body or files: pass only one of them")
+    if isinstance(body, (bytes, bytearray)):
+        if files is not None:
+            raise TypeError("files cannot be given together with content: pass only one of them")
+        warnings.warn("body takes values that are encoded: pass bytes as content", DeprecationWarning, stacklevel=3)
+        body, content = None, body
     if not stream:
         _check_cast(cast_to)
     path, authorization = _without_login(path)

@@ -55,6 +55,12 @@ class WorkloadIdentityService(Service):
 
     @override
     def provider(self, configuration: Configuration, wiring: Mapping[str, Any]) -> Provider:
+        borrowed = [name for name in ("http_client", "connector") if wiring.get(name) is not None]
+        if self.is_x509 and borrowed:
+            raise OpenAIError(
+                f"An X.509 workload identity cannot use {borrowed[0]}, because the token exchange runs on a connection "
+                "of its own: pass the client certificate as ssl=, an ssl.SSLContext."
+            )
         if self._auth is None:
             # Imported here: most clients have no workload identity.
             from aiopenai.auth.exchange import WorkloadIdentityAuth
@@ -72,6 +78,7 @@ class WorkloadIdentityProvider(OpenAIProvider):
         super().__init__(configuration)
         self._auth = auth
         self.authorizes = True
+        self.allows_websockets = False
         self.follows_redirects = follows_redirects
         self.key = Secret(PLACEHOLDER)
 

@@ -59,7 +59,7 @@ class WorkloadIdentityAuth:
         _wiring: Mapping[str, Any] | None = None,
     ) -> None:
         self._identity: Any = {**workload_identity}
-        self._url = token_exchange_url
+        self._url = self._identity.get("token_exchange_url") or token_exchange_url
         # The client's options for its own sessions: the exchange goes through the same proxy.
         self._wiring = {
             name: (_wiring or {})[name] for name in ("proxy", "ssl", "trust_env") if name in (_wiring or {})

@@ -37,6 +37,8 @@ class SubjectTokenWorkloadIdentity(TypedDict, total=False):
     """The source of subject tokens."""
     refresh_buffer_seconds: float
     """How long before its expiry a token is refreshed: 1,200 seconds by default, at most half its lifetime."""
+    token_exchange_url: str
+    """The address of the exchange, if it is not OpenAI's: that of a gateway, or of the local server in tests."""
 
 
 class X509WorkloadIdentity(TypedDict):
@@ -46,6 +48,7 @@ class X509WorkloadIdentity(TypedDict):
     identity_provider_id: str
     service_account_id: str
     refresh_buffer_seconds: NotRequired[float]
+    token_exchange_url: NotRequired[str]
 
 
 WorkloadIdentity: TypeAlias = SubjectTokenWorkloadIdentity | X509WorkloadIdentity
@@ -56,7 +59,8 @@ def x509_workload_identity(
 ) -> X509WorkloadIdentity:
     """Returns a workload identity that is proved by a client certificate.
 
-    Give the certificate to the client with `ssl=`, as an `ssl.SSLContext`.
+    Give the certificate to the client with `ssl=`, as an `ssl.SSLContext`. A client with a session or a connector of
+    the program's own takes no such identity, because the exchange cannot use these.
     """
     identity: X509WorkloadIdentity = {
         "type": "x509",

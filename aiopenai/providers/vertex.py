@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import os
 import re
@@ -14,9 +15,11 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
+from aiopenai._base.deadlines import within
 from aiopenai._calls.provider import Attempt, Provider, Service
 from aiopenai._calls.request import Endpoint
-from aiopenai.errors import OpenAIError
+from aiopenai._http.messages import HTTPRequest
+from aiopenai.errors import APITimeoutError, OpenAIError
 
 __all__ = ["VertexTokenProvider", "vertex"]
 
@@ -90,8 +93,8 @@ class VertexService(Service):
 
     @override
     def provider(self, configuration: Any, wiring: Mapping[str, Any]) -> Provider:
-        ask = self._ask or GoogleTokens(self._credentials).token
-        return VertexProvider(configuration.base_url.root, ask, blocks=self._ask is None)
+        tokens = GoogleTokens(self._credentials) if self._ask is None else None
+        return VertexProvider(configuration.base_url.root, self._ask, tokens)
 
 
 class GoogleTokens:
@@ -101,21 +104,25 @@ class GoogleTokens:
         self._credentials = credentials
         self._lock = threading.Lock()
 
-    def token(self) -> str:
-        """Returns a valid token; blocks while it is refreshed. Raises OpenAIError."""
-        with self._lock:
+    def token(self, connect: float | None, read: float | None) -> str:
+        """Returns a valid token; blocks while it is refreshed, up to these timeouts. Raises OpenAIError."""
+        if not self._lock.acquire(timeout=-1 if read is None else read):
+            raise OpenAIError("An access token for Vertex AI cannot be had: its refresh takes longer than the timeout.")
+        try:
             try:
                 if self._credentials is None:
                     self._credentials, _ = import_module("google.auth").default(scopes=[_SCOPE])
                 if not self._credentials.valid:
                     transport = import_module("google.auth.transport.requests")
-                    self._credentials.refresh(transport.Request())
+                    self._credentials.refresh(functools.partial(transport.Request(), timeout=(connect, read)))
                 return str(self._credentials.token)
             except ImportError as error:
                 raise OpenAIError("Google's credentials need google-auth: pip install 'aiopenai[vertex]'.") from error
             except Exception as error:
                 # The error's text may hold parts of a key: it is not repeated, and is no cause.
                 kind = type(error).__name__
+        finally:
+            self._lock.release()
         raise OpenAIError(
             f"An access token for Vertex AI cannot be had ({kind}): check the default credentials of this machine, or "
             "pass token_provider or credentials to vertex()."
@@ -126,13 +133,14 @@ class VertexProvider(Provider):
     """Vertex AI's URL, with an access token for each attempt."""
 
     authorizes = True
+    allows_websockets = False
     follows_redirects = False
     own_origin_only = True
 
-    def __init__(self, root: str, ask: VertexTokenProvider, *, blocks: bool) -> None:
+    def __init__(self, root: str, ask: VertexTokenProvider | None, tokens: GoogleTokens | None) -> None:
         self.root = root
         self._ask = ask
-        self._blocks = blocks
+        self._tokens = tokens
 
     @override
     def headers(self, endpoint: Endpoint) -> dict[str, str]:
@@ -148,18 +156,32 @@ class VertexProvider(Provider):
         refused = [name for name in _REFUSED if name in attempt.chosen]
         if refused:
             raise OpenAIError(f"A client with provider=vertex(...) takes no {refused[0]} header: leave it out.")
-        found: Any
-        if self._blocks:
-            found = await asyncio.to_thread(self._ask)
-        else:
-            try:
-                found = self._ask()
-                if inspect.isawaitable(found):
-                    found = await found
-            except Exception as error:
-                raise OpenAIError(f"The token_provider of vertex() failed ({type(error).__name__}).") from None
+        found = await self._token(attempt)
         if not isinstance(found, str) or not _TOKEN.fullmatch(found):
             del found
             raise OpenAIError("The access token for Vertex AI must be a str of printable ASCII without spaces.")
         attempt.headers["Authorization"] = f"Bearer {found}"
         del found
+
+    async def _token(self, attempt: Attempt) -> Any:
+        """Returns the token. Raises APITimeoutError if it takes longer than the call's timeouts allow."""
+        connect, read = attempt.timeout.connect, attempt.timeout.read
+        try:
+            if self._tokens is not None:
+                # The thread ends by itself: its own requests have the same timeouts.
+                limit = None if connect is None or read is None else connect + read
+                return await within(limit, asyncio.to_thread(self._tokens.token, connect, read))
+            assert self._ask is not None
+            return await within(read, self._asked(self._ask))
+        except asyncio.TimeoutError:
+            request = HTTPRequest(attempt.endpoint.method, attempt.url)
+            message = "Request timed out: the access token for Vertex AI was not there in time."
+            raise APITimeoutError(request, message=message) from None
+
+    @staticmethod
+    async def _asked(ask: VertexTokenProvider) -> Any:
+        try:
+            found: Any = ask()
+            return await found if inspect.isawaitable(found) else found
+        except Exception as error:
+            raise OpenAIError(f"The token_provider of vertex() failed ({type(error).__name__}).") from None

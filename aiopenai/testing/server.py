@@ -10,8 +10,10 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from aiopenai.testing.content.catalogue import MODELS
-from aiopenai.testing.endpoints.azure import with_azure
+from aiopenai.testing.endpoints.azure import AzureFilter, AzureSettings, with_azure
+from aiopenai.testing.endpoints.identity import EXCHANGE_PATH, MetadataClient, identity_reply
 from aiopenai.testing.endpoints.routes import dispatch
+from aiopenai.testing.engine.access import Access
 from aiopenai.testing.engine.exchange import PREFIX
 from aiopenai.testing.engine.journal import Journal
 from aiopenai.testing.engine.limits import RateLimits
@@ -59,6 +61,10 @@ class Server:
     poll_after_ms: the value of the header `openai-poll-after-ms` in replies about unfinished work.
     azure_deployments: the models by the name of their deployment, for the clients of Azure, which take the server's
         `azure_endpoint`. None accepts every name, as that of a model.
+    azure_filter: the finding of Azure's content filters in chat: `prompt` refuses the request, `completion` cuts the
+        answer, `async` reports after the text of a stream, `error` is a filter that failed. None finds nothing.
+    token_lifetime: the seconds for which tokens of the server's own exchange (`token_exchange_url`) are valid.
+    aws_keys: the secret keys of AWS by their ID, with which requests may be signed (Signature Version 4).
     """
 
     def __init__(
@@ -83,6 +89,9 @@ class Server:
         limits: RateLimits | None = None,
         poll_after_ms: int = 10,
         azure_deployments: Mapping[str, str] | None = None,
+        azure_filter: AzureFilter = None,
+        token_lifetime: float = 3600.0,
+        aws_keys: Mapping[str, str] | None = None,
     ) -> None:
         if token_delay < 0 or not (callable(latency) or latency >= 0):
             raise ValueError("latency and token_delay must not be negative")
@@ -101,13 +110,16 @@ class Server:
             max_stored_bytes=max_stored_bytes,
             poll_after_ms=poll_after_ms,
         )
+        self._azure = AzureSettings(azure_deployments, azure_filter)
+        self._access = Access(api_key, token_lifetime, aws_keys)
         self._service = Service(
-            dispatch=with_azure(dispatch, azure_deployments),
+            dispatch=with_azure(dispatch, self._azure),
             state=self._state,
             rules=self._rules,
             journal=self._journal,
             limits=limits,
-            api_key=api_key,
+            access=self._access,
+            identify=identity_reply,
             max_body_bytes=max_body_bytes,
             latency=latency,
             token_delay=token_delay,
@@ -121,6 +133,34 @@ class Server:
     def azure_endpoint(self) -> str:
         """The address for clients of Azure: their `azure_endpoint`."""
         return self.base_url.removesuffix(PREFIX)
+
+    @property
+    def azure_filter(self) -> AzureFilter:
+        """The finding of Azure's content filters."""
+        return self._azure.content_filter
+
+    @azure_filter.setter
+    def azure_filter(self, finding: AzureFilter) -> None:
+        self._azure.content_filter = finding
+
+    @property
+    def token_exchange_url(self) -> str:
+        """The address that exchanges subject tokens and certificates for tokens of this server."""
+        return self.azure_endpoint + EXCHANGE_PATH
+
+    @property
+    def tokens_issued(self) -> int:
+        """The number of tokens that the exchange has issued."""
+        return self._access.issued
+
+    def revoke_tokens(self) -> None:
+        """Makes all tokens invalid that were issued so far: requests with one get a 401."""
+        self._access.revoke()
+
+    @property
+    def metadata_client(self) -> MetadataClient:
+        """The `http_client` for sources of subject tokens: metadata endpoints of Azure and Google on this server."""
+        return MetadataClient(self.port)
 
     # Start and end
 

@@ -35,6 +35,24 @@ class TestWithin:
         # The task itself is as before.
         await asyncio.sleep(0)
 
+    @pytest.mark.parametrize("depth", [1, 3])
+    async def test_too_late_for_many(self, depth: int) -> None:
+        async def nested(depth: int) -> None:
+            await asyncio.gather(*(nested(depth - 1) if depth else forever() for _ in range(3)))
+
+        for _ in range(2):
+            with pytest.raises(asyncio.TimeoutError):
+                await within(0.01, nested(depth))
+            with pytest.raises(asyncio.TimeoutError):
+                await within(0.01, asyncio.gather(forever(), forever()))
+
+    async def test_cancelled_while_many_run(self) -> None:
+        task = asyncio.ensure_future(within(5, asyncio.gather(forever(), forever())))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
     async def test_errors_are_those_of_the_block(self) -> None:
         with pytest.raises(LookupError):
             async with time_limit(5):

@@ -38,8 +38,11 @@ class TestBinary:
 
     async def test_to_files(self, content: HttpxBinaryResponseContent, tmp_path: Path) -> None:
         content.write_to_file(tmp_path / "a")
-        content.stream_to_file(str(tmp_path / "b"), chunk_size=1000)
-        await content.astream_to_file(tmp_path / "c", chunk_size=999)
+        with pytest.warns(DeprecationWarning, match="with_streaming_response") as plain:
+            content.stream_to_file(str(tmp_path / "b"), chunk_size=1000)
+        with pytest.warns(DeprecationWarning, match="with_streaming_response") as coroutine:
+            await content.astream_to_file(tmp_path / "c", chunk_size=999)
+        assert [warning.filename for warning in (*plain, *coroutine)] == [__file__] * 2
         assert {(tmp_path / name).read_bytes() for name in "abc"} == {CONTENT}
 
     async def test_text(self, client: AsyncOpenAI, server: Server) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from aiopenai import OpenAIError
+from aiopenai import AzureOpenAI, OpenAI, OpenAIError
 from aiopenai._base.secret import Secret
 from aiopenai._calls.provider import Attempt, Provider
 from aiopenai._calls.request import Endpoint, Request
 from aiopenai._client.configuration import BaseURL, Configuration
 from aiopenai._client.provider import OpenAIProvider
+from aiopenai.providers import bedrock, vertex
 
 
 def provider(**options: Any) -> OpenAIProvider:
@@ -127,3 +128,65 @@ async def test_a_provider_that_only_says_so() -> None:
     with pytest.raises(NotImplementedError, match="Half"):
         await Half().authorize(Attempt(endpoint(), "", {}, None, frozenset()))
     assert not await Half().renew({})
+
+
+class TestWebsocketURLs:
+    @pytest.mark.parametrize(
+        ("options", "url"),
+        [
+            ({"base_url": "https://host/v1"}, "wss://host/v1/realtime"),
+            ({"base_url": "http://host:81/v1/"}, "ws://host:81/v1/realtime"),
+            ({"websocket_base_url": "wss://other/x/"}, "wss://other/x/realtime"),
+            ({"websocket_base_url": "https://other/x?a=1"}, "wss://other/x/realtime?a=1"),
+            ({"websocket_base_url": "ws://other"}, "ws://other/realtime"),
+        ],
+        ids=["https", "http", "own", "own-https", "own-ws"],
+    )
+    def test_api(self, options: dict[str, str], url: str) -> None:
+        client = OpenAI(api_key="k", **options)
+        found = client._provider.websocket_url("/realtime", client.websocket_base_url, {"model": "m"})
+        assert found == (url, {"model": "m"})
+        assert client._provider.allows_websockets
+
+    @pytest.mark.parametrize(
+        ("options", "path", "url"),
+        [
+            ({"azure_endpoint": "https://x"}, "/realtime", "wss://x/openai/realtime"),
+            ({"azure_endpoint": "https://x", "azure_deployment": "d"}, "/realtime", "wss://x/openai/realtime"),
+            ({"base_url": "https://x/openai/v1"}, "/realtime", "wss://x/openai/v1/realtime"),
+            ({"base_url": "https://x/a", "websocket_base_url": "ws://w/b"}, "/realtime", "ws://w/b/realtime"),
+            ({"azure_endpoint": "https://x"}, "/responses", "wss://x/openai/responses"),
+            (
+                {"azure_endpoint": "https://x", "azure_deployment": "d"},
+                "/responses",
+                "wss://x/openai/deployments/d/responses",
+            ),
+            (
+                {"azure_endpoint": "https://x", "azure_deployment": "d", "websocket_base_url": "wss://w"},
+                "/responses",
+                "wss://w/responses",
+            ),
+        ],
+        ids=range(7),
+    )
+    def test_azure(self, options: dict[str, str], path: str, url: str) -> None:
+        client = AzureOpenAI(api_key="k", api_version="v", **options)
+        found = client._provider.websocket_url(path, client.websocket_base_url, {"model": "m", "call_id": "c"})
+        query = {"call_id": "c", "model": "m"}
+        if path == "/realtime":
+            query = {"call_id": "c", "api-version": "v", "deployment": options.get("azure_deployment", "m")}
+        assert found == (url, query)
+
+    def test_azure_needs_a_deployment(self) -> None:
+        client = AzureOpenAI(api_key="k", api_version="v", azure_endpoint="https://x")
+        with pytest.raises(OpenAIError, match="needs model"):
+            client._provider.websocket_url("/realtime", None, {})
+
+    def test_refused(self) -> None:
+        identity: Any = {"type": "x509", "identity_provider_id": "i", "service_account_id": "s"}
+        for client in (
+            OpenAI(workload_identity=identity),
+            OpenAI(provider=bedrock(region="us-east-1", api_key="k")),
+            OpenAI(provider=vertex(project="p", location="global", token_provider=lambda: "t")),
+        ):
+            assert not client._provider.allows_websockets

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +13,7 @@ from aiopenai import (
     AsyncOpenAI,
     AsyncStream,
     NotFoundError,
+    OpenAI,
     omit,
 )
 from aiopenai._calls.binary import HttpxBinaryResponseContent
@@ -215,3 +216,29 @@ class TestCasts:
         assert await client.get("/y", cast_to=Tuple) == Tuple("m")
         assert await client.get("/y", cast_to=list) == ["m"]
         assert await client.get("/y", cast_to=set) == {"m"}
+
+
+class TestBytesAsBody:
+    @pytest.mark.parametrize("verb", ["post", "put", "patch", "delete"])
+    @pytest.mark.parametrize("body", [b"abc", bytearray(b"abc")], ids=["bytes", "bytearray"])
+    async def test_warning(self, client: AsyncOpenAI, server: Server, verb: str, body: Any) -> None:
+        server.fault(body={}, times=1)
+        with pytest.warns(DeprecationWarning, match="pass bytes as content") as caught:
+            call = getattr(client, verb)("/x", body=body, cast_to=object)
+        await call
+        assert caught[0].filename == __file__
+        assert server.journal[0].body == b"abc"
+
+    def test_in_the_blocking_client(self) -> None:
+        with Server() as server, OpenAI(api_key="k", base_url=server.base_url) as client:
+            server.fault(body={}, times=1)
+            with pytest.warns(DeprecationWarning, match="pass bytes as content") as caught:
+                client.post("/x", body=cast("Any", b"abc"), cast_to=object)
+            assert caught[0].filename == __file__
+            assert server.journal[0].body == b"abc"
+
+    async def test_beside_others(self, client: AsyncOpenAI) -> None:
+        with pytest.raises(TypeError, match="pass only one"):
+            await client.post("/x", body=cast("Any", b"abc"), content=b"d", cast_to=object)
+        with pytest.raises(TypeError, match="pass only one"):
+            await client.post("/x", body=cast("Any", b"abc"), files={"a": b"d"}, cast_to=object)

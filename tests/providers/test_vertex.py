@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aiopenai import AsyncOpenAI, OpenAI, OpenAIError
+from aiopenai import APITimeoutError, AsyncOpenAI, OpenAI, OpenAIError, Timeout
 from aiopenai.providers import vertex
 from aiopenai.testing import Server
 
@@ -152,3 +152,38 @@ async def test_headers_that_are_refused(api: Server, name: str) -> None:
         with pytest.raises(OpenAIError, match=f"takes no {name.lower()}"):
             await client.chat.completions.create(**CHAT, extra_headers={name: "mine"})
     assert api.request_count == 0
+
+
+class TestWaits:
+    """A token that takes longer than the call's timeouts allow."""
+
+    async def test_token_provider(self, api: Server) -> None:
+        async def never() -> str:
+            await asyncio.Event().wait()
+            raise AssertionError
+
+        client = AsyncOpenAI(provider=vertex(base_url=api.base_url, token_provider=never), max_retries=0)
+        async with client:
+            with pytest.raises(APITimeoutError, match="access token"):
+                await client.chat.completions.create(**CHAT, timeout=0.05)
+        assert api.request_count == 0
+
+    def test_refresh(self, api: Server) -> None:
+        pytest.importorskip("google.auth")
+        go_on = threading.Event()
+        timeouts: list[Any] = []
+
+        class Slow(Credentials):
+            def refresh(self, request: Any) -> None:
+                timeouts.append(request.keywords["timeout"])
+                go_on.wait(5)
+                super().refresh(request)
+
+        with OpenAI(provider=vertex(base_url=api.base_url, credentials=Slow()), max_retries=0) as client:
+            with pytest.raises(APITimeoutError, match="access token"):
+                client.chat.completions.create(**CHAT, timeout=Timeout(0.05, connect=0.02))
+            assert api.request_count == 0
+            go_on.set()
+            # The refresh that was given up ends by itself, and its token is used.
+            client.chat.completions.create(**CHAT)
+        assert timeouts == [(0.02, 0.05)]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 
 from aiohttp import web
 
+from aiopenai.testing.engine.access import Access
 from aiopenai.testing.engine.exchange import PREFIX, Dispatch
 from aiopenai.testing.engine.journal import Journal
 from aiopenai.testing.engine.limits import RateLimits
@@ -31,15 +32,14 @@ _REQUEST_LIMIT = 10_000
 _TOKEN_LIMIT = 2_000_000
 _EVENT_STREAM = "text/event-stream; charset=utf-8"
 _NO_BODY = frozenset({204, 304})
-# Below this path a key may come in the header `api-key`.
-_AZURE_PREFIX = "/openai/"
 
 
 class Service:
     """The part of a server that answers requests, one after the other on each connection.
 
     dispatch: answers a request that has a valid key.
-    api_key: the key that requests must bring; None accepts any.
+    access: the credentials that requests must bring.
+    identify: answers requests that need no key, those for tokens; None for all others.
     latency, token_delay: see `Server`.
     """
 
@@ -51,7 +51,8 @@ class Service:
         rules: Rules,
         journal: Journal | None,
         limits: RateLimits | None,
-        api_key: str | None,
+        access: Access,
+        identify: Callable[[ReceivedRequest, Access], WholeReply | None],
         max_body_bytes: int,
         latency: float | Callable[[], float],
         token_delay: float,
@@ -64,7 +65,8 @@ class Service:
         self._rules = rules
         self._journal = journal
         self._limits = limits
-        self._api_key = api_key
+        self._access = access
+        self._identify = identify
         self._max_body_bytes = max_body_bytes
         self._active = 0
         self._idle: asyncio.Future[None] | None = None
@@ -165,22 +167,13 @@ class Service:
                 headers=prepared.headers,
                 chunk_size=prepared.chunk_size,
             )
+        if (token := self._identify(request, self._access)) is not None:
+            return token
         try:
-            self._authorize(request)
+            self._access.check(request)
         except ApiError as error:
             return error.reply()
         return self._dispatch(self._state, request, request_id)
-
-    def _authorize(self, request: ReceivedRequest) -> None:
-        scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        key = key.strip()
-        if not key and request.path.startswith(_AZURE_PREFIX):
-            scheme, key = "bearer", request.headers.get("api-key", "")
-        if scheme.lower() != "bearer" or not key:
-            message = "You didn't provide an API key. Send it in an Authorization header: 'Bearer YOUR_KEY'."
-            raise ApiError(401, message, code="invalid_api_key")
-        if self._api_key is not None and key != self._api_key:
-            raise ApiError(401, "Incorrect API key provided.", code="invalid_api_key")
 
     async def _send_events(self, writer: Writer, connection: Connection, events: EventReply, *, chunked: bool) -> None:
         for block in events.blocks:
