@@ -41,6 +41,9 @@ def test_completion_in_the_blocking_client() -> None:
         assert final.choices[0].message.content
         assert final.choices[0].finish_reason == "content_filter"
         assert final.choices[0].content_filter_results["violence"]["filtered"] is True
+        # The first chunk, with the results for the prompt, has no id and no model.
+        assert final.id.startswith("chatcmpl-")
+        assert final.model == "gpt-4o"
 
 
 async def test_error_of_the_filter() -> None:
@@ -64,3 +67,8 @@ async def test_streams(filter_: Any) -> None:
             final = await stream.get_final_completion()
         assert final.choices[0].message.content == text
         assert final.choices[0].finish_reason == "stop"
+        assert final.id.startswith("chatcmpl-")
+        if filter_ == "async":
+            results: Any = final.choices[0]
+            assert results.content_filter_offsets["end_offset"] == len(text)
+            assert list(results.content_filter_results) == ["hate", "self_harm", "sexual", "violence"]

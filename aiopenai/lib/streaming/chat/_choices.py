@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from aiopenai._base.aliases import is_list, is_mapping
@@ -35,6 +35,7 @@ class GrowingChoice:
         "_content",
         "_done",
         "_done_calls",
+        "_extra",
         "_finish_reason",
         "_flow",
         "_head",
@@ -60,6 +61,7 @@ class GrowingChoice:
         for name in ("delta", "message", "logprobs", "finish_reason"):
             head.pop(name, None)
         self._head = head
+        self._extra: dict[str, Value] = {}
         self._finish_reason = Value(moment, None)
         self._message = Tree(moment, {})
         # The moment of the second delta.
@@ -96,11 +98,19 @@ class GrowingChoice:
             # A whole message in place of a delta.
             self._take_any(moment, dict(message), None)
         self._finish_reason.merge(moment, part.finish_reason)
+        if moment != self.since and (extra := part.model_extra):
+            self._take_extra(moment, extra)
         if part.logprobs is not None:
             self._take_logprobs(moment, part.logprobs)
         content = self._content
         flows = not (moment == self.since or content is None or content.has_parts or self._finish_reason.last)
         self._flow = content if flows else None
+
+    def _take_extra(self, moment: int, extra: Mapping[str, Any]) -> None:
+        """Takes fields that the API does not have, such as results of Azure's content filters. The last one counts."""
+        for name, value in extra.items():
+            if value not in (None, "", {}, []) and name != "message":
+                self._extra.setdefault(name, Value(0, self._head.get(name))).merge(moment, value)
 
     def flows(self, part: Any) -> bool:
         """Whether a plain choice adds text only, to a text that has begun."""
@@ -197,7 +207,9 @@ class GrowingChoice:
             message["parsed"] = self._parsed
         elif self._partly and self._content is not None and (size := self._content.size_at(moment)) > 0:
             message["parsed"] = self.cut(size)
-        plain = {**self._head, "finish_reason": self._finish_reason.upto(moment), "message": message, "logprobs": None}
+        extra = {name: found.upto(moment) for name, found in self._extra.items()}
+        plain = {**self._head, **{name: value for name, value in extra.items() if value is not None}}
+        plain |= {"finish_reason": self._finish_reason.upto(moment), "message": message, "logprobs": None}
         if self._logprobs_since is not None and self._logprobs_since <= moment:
             plain["logprobs"] = {
                 name: None if (log := self._logprobs.get(name)) is None or (now := log.upto(moment)) is MISSING else now

@@ -66,6 +66,9 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         self._plain = OnlyKnown(_PlainChunk)
         self._moment = 0
         self._head: dict[str, Any] = {}
+        # Names that no chunk has had so far, and those that a later one brought.
+        self._open_names: list[str] = []
+        self._late_head: dict[str, Value] = {}
         self._choices: dict[int, GrowingChoice] = {}
         self._moderation: Value | None = None
         # Null in a later chunk erases neither of them.
@@ -86,6 +89,8 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         self._snapshot = None
         if moment == 1:
             self._begin(chunk)
+        elif self._open_names:
+            self._fill_head(moment, chunk)
         if (usage := chunk.usage) is not self._last_usage and usage is not None:
             self._last_usage = usage
             self._usage.merge(moment, usage)
@@ -139,6 +144,14 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         for name in ("obfuscation", "choices", "moderation"):
             head.pop(name, None)
         self._head = {"system_fingerprint": None, **head, "object": "chat.completion"}
+        self._open_names = [name for name in _HEAD_NAMES if not head.get(name)]
+
+    def _fill_head(self, moment: int, chunk: ChatCompletionChunk) -> None:
+        """Takes names that the first chunk has not: Azure's holds the results of content filters only."""
+        for name in list(self._open_names):
+            if value := getattr(chunk, name, None):
+                self._late_head[name] = Value(moment, value)
+                self._open_names.remove(name)
 
     def _check(self, reason: str) -> None:
         """Raises if an answer that is to be parsed ends early."""
@@ -163,6 +176,9 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
     def cut(self, size: int) -> ParsedChatCompletionSnapshot:
         """Returns the completion as it was after `size` chunks."""
         plain = dict(self._head)
+        plain.update(
+            {name: late.upto(size) for name, late in self._late_head.items() if late.upto(size) is not MISSING}
+        )
         begun = [index for index in sorted(self._choices) if self._choices[index].since <= size]
         plain["choices"] = [self._choices[index].upto(size) for index in begun]
         if size > 1:
@@ -192,5 +208,6 @@ _CUT_SHORT: dict[str, Any] = {
     "length": LengthFinishReasonError,
     "content_filter": ContentFilterFinishReasonError,
 }
+_HEAD_NAMES = ("id", "model", "created")
 _fit_completion = fitter(ParsedChatCompletion)
 _MESSAGE_FIELDS = ("content", "refusal", "role", "annotations", "audio", "function_call", "tool_calls")
