@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 from os import PathLike
@@ -15,8 +16,10 @@ from typing import Any, Generic, TypeVar, cast
 from typing_extensions import override
 
 from aiopenai._calls.held_loop import HeldLoop
+from aiopenai._calls.streaming import dropping
 from aiopenai._http.interface import Reply
 from aiopenai._http.messages import Headers, HTTPRequest, charset_of, parse_json
+from aiopenai.errors import OpenAIError
 
 __all__ = ["APIResponse", "AsyncAPIResponse", "LegacyAPIResponse"]
 
@@ -272,5 +275,11 @@ class APIResponse(_Response, Generic[T]):
 
     def close(self) -> None:
         """Drops the connection unless the body was read."""
-        self._reply.close()
-        self._lease.release()
+        try:
+            if not self._reply.closed:
+                # OpenAIError: the client or the loop is closed already.
+                with contextlib.suppress(OpenAIError):
+                    self._lease.run(dropping(self._reply.close))
+            self._reply.close()
+        finally:
+            self._lease.release()

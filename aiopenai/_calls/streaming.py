@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TypeVar
 
 from typing_extensions import Self
@@ -18,7 +18,7 @@ from aiopenai._calls.held_loop import HeldLoop
 from aiopenai._calls.partial import Partial
 from aiopenai.errors import APIError, OpenAIError
 
-__all__ = ["AsyncStream", "Events", "Partial", "Stream"]
+__all__ = ["AsyncStream", "Events", "Partial", "Stream", "dropping"]
 
 T = TypeVar("T")
 
@@ -109,14 +109,14 @@ class Stream(Events[T]):
 
     def close(self) -> None:
         """Drops the connection at once, unless the stream has come to its end."""
-        was_open = not (self._over or self._reply.closed)
-        self._drop()
-        if was_open:
-            # The connection is closed in the loop's next turns, and nothing else would run them soon.
-            # OpenAIError: the client or the loop is closed already.
-            with contextlib.suppress(OpenAIError):
-                self.lease.run(_closing_turns())
-        self.lease.release()
+        try:
+            if not (self._over or self._reply.closed):
+                # OpenAIError: the client or the loop is closed already.
+                with contextlib.suppress(OpenAIError):
+                    self.lease.run(dropping(self._reply.close))
+            self._drop()
+        finally:
+            self.lease.release()
 
     def _go_on(self) -> bool:
         """Prepares more events after those that were ready. Returns False at the end."""
@@ -140,7 +140,12 @@ class Stream(Events[T]):
         return True
 
 
-async def _closing_turns() -> None:
-    """Lets the loop take the turns in which a transport closes its socket."""
+async def dropping(drop: Callable[[], None]) -> None:
+    """Drops a connection in a step of its loop, and takes the turns in which the transport closes the socket.
+
+    Outside of the loop, Ctrl-C could break in between the steps of a transport that closes: its end would never come,
+    and a client that closes waits for it.
+    """
+    drop()
     for _ in range(2):
         await asyncio.sleep(0)

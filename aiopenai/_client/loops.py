@@ -33,6 +33,8 @@ T = TypeVar("T")
 MAX_IDLE = 100
 # The time that a broken-off call may take to close its connection.
 _GRACE_SECONDS = 1.0
+# The time that the connections of a loop may take to close. An interrupt may have hit one of them.
+_END_SECONDS = 5.0
 # Threads for calls from threads with a running loop. Each such thread waits for its call, so few are busy.
 _MAX_THREADS = 256
 
@@ -174,7 +176,8 @@ class Runner:
         try:
             self._cancel_all()
             # A session waits for the end of its loop as an asynchronous generator.
-            loop.run_until_complete(loop.shutdown_asyncgens())
+            with contextlib.suppress(asyncio.TimeoutError):
+                loop.run_until_complete(within(_END_SECONDS, loop.shutdown_asyncgens()))
             # Transports that were told to close do so in the turns that follow.
             loop.run_until_complete(_turns(3))
         finally:

@@ -11,14 +11,17 @@ import textwrap
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from aiopenai import OpenAI
 from aiopenai._client.interrupts import Interrupts
 from aiopenai._client.loops import Runner
 from aiopenai.errors import OpenAIError
 from aiopenai.testing import Server
 
+CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 
@@ -211,3 +214,33 @@ class TestInterrupts:
             signal.signal(signal.SIGUSR1, before)
         assert not caplog.records
         runner.close()
+
+
+@pytest.mark.parametrize("use", ["stream", "unread"])
+def test_connections_are_dropped_by_their_loop(use: str) -> None:
+    """Ctrl-C waits for the step of a loop, and never breaks in while a transport closes."""
+    with Server() as server, OpenAI(api_key="k", base_url=server.base_url) as client:
+        if use == "stream":
+            opened: Any = client.chat.completions.create(**CHAT, stream=True)
+            next(opened)
+            left = opened
+        else:
+            opened = client.chat.completions.with_streaming_response.create(**CHAT, stream=True)
+            left = opened.__enter__()
+        reply = left._reply
+        close = reply.close
+        loops: list[Any] = []
+
+        def watched() -> None:
+            if not reply.closed:
+                loops.append(asyncio._get_running_loop())
+            close()
+
+        reply_class = type("Watched", (), {"__getattr__": lambda _, name: getattr(reply, name)})
+        stand_in = reply_class()
+        stand_in.close = watched
+        left._reply = stand_in
+        left.close()
+        assert len(loops) == 1
+        assert loops[0] is not None
+        assert reply.closed
