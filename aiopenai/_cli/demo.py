@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import ipaddress
 import math
 import platform
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -20,6 +19,7 @@ from aiopenai._base.deadlines import within
 from aiopenai._base.timeouts import Timeout
 from aiopenai._base.urls import shown
 from aiopenai._calls.hedging import cancelled
+from aiopenai._cli.display import painted, progress_bar
 from aiopenai._cli.loop import run_async
 from aiopenai._cli.options import positive
 from aiopenai._cli.output import notify, say
@@ -29,14 +29,14 @@ from aiopenai.errors import NotFoundError, OpenAIError
 from aiopenai.types.chat import ChatCompletionUserMessageParam
 from aiopenai.version import __version__
 
-__all__ = ["CONCURRENCY", "DEMO_MODEL", "DemoError", "Figures", "add_demo", "default_calls", "fan_out", "show"]
+__all__ = ["CONCURRENCY", "DEMO_MODEL", "DemoError", "Figures", "add_arguments", "default_calls", "fan_out", "show"]
 
 DEMO_MODEL = "gpt-4o-mini"
 CALLS = 2_000
 # Calls to other machines may cost money: 2,000 of them are made on request only.
 CALLS_ELSEWHERE = 20
 CONCURRENCY = 100
-# The whole demo ends within half a minute, with the start of Python and of the server.
+# The whole demo ends within 8 s on a usual machine. This is the limit on a slow one, with a server far away.
 TIME_LIMIT = 25.0
 
 _QUESTION = "Say hello to all that wait for a reply."
@@ -47,14 +47,13 @@ class DemoError(Exception):
     """The demo cannot go on; the message says why in one line."""
 
 
-def add_demo(commands: Any) -> None:
-    """Adds the command to the parser."""
-    demo = commands.add_parser("demo", help="a call, a stream and a fan-out, with figures")
-    demo.add_argument("--calls", type=positive, help="calls of the fan-out (2,000 on this machine, 20 elsewhere)")
-    demo.add_argument("--concurrency", type=positive, default=CONCURRENCY, help="so many at a time (%(default)s)")
-    demo.add_argument("--model", default=DEMO_MODEL, help="%(default)s")
-    demo.add_argument("--base-url", help="the server (OPENAI_BASE_URL)")
-    demo.set_defaults(command=_demo)
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    parser.add_argument("--calls", type=positive, help="calls of the fan-out (2,000 on this machine, 20 elsewhere)")
+    parser.add_argument("--concurrency", type=positive, default=CONCURRENCY, help="so many at a time (%(default)s)")
+    parser.add_argument("--model", default=DEMO_MODEL, help="%(default)s")
+    parser.add_argument("--base-url", help="the server (OPENAI_BASE_URL)")
+    parser.set_defaults(command=_demo)
 
 
 def _demo(arguments: argparse.Namespace) -> int:
@@ -116,7 +115,8 @@ async def show(
     try:
         async with client:
             await within(time_limit, _introduce(client, model, say))
-            say(f"\n4. {number:,} chat calls with asyncio.gather, {min(concurrency, number):,} at a time")
+            title = f"\n4. {number:,} chat calls with asyncio.gather, {min(concurrency, number):,} at a time"
+            say(painted(title, "bold cyan"))
             if calls is None and most < CALLS:
                 say("   Not more, because they may cost money: --calls 2000 makes 2,000.")
             left = None if calls is not None else max(end - loop.time(), 0.0)
@@ -132,9 +132,10 @@ async def show(
         say(f"   Stopped after {time_limit:g} s with {figures.calls:,} of them done: --calls N waits for all of N.")
     rate, micros = figures.calls / figures.seconds, figures.cpu / figures.calls * 1e6
     p50, p99 = (figures.percentile(share) * 1e3 for share in (0.5, 0.99))
-    say(
-        f"   {rate:,.0f} calls per second, latency p50 {p50:.1f} ms, p99 {p99:.1f} ms, {micros:,.0f} us of CPU per call"
+    words = (
+        f"{rate:,.0f} calls per second, latency p50 {p50:.1f} ms, p99 {p99:.1f} ms, {micros:,.0f} us of CPU per call"
     )
+    say(painted(f"   {words}", "bold green"))
     return figures
 
 
@@ -152,10 +153,13 @@ def _demo_client(server: CommandTarget, time_limit: float) -> AsyncOpenAI:
 
 
 async def _introduce(client: AsyncOpenAI, model: str, say: Callable[..., None]) -> None:
-    say(f"\n1. A chat call\n   > {_QUESTION}")
+    say(painted("\n1. A chat call", "bold cyan"))
+    say(painted(f"   > {_QUESTION}", "dim"))
     completion = await client.chat.completions.create(model=model, messages=[_user(_QUESTION)])
     say(f"   {completion.choices[0].message.content if completion.choices else ''}")
-    say(f"\n2. A stream, as it arrives\n   > {_STORY}\n   ", end="")
+    say(painted("\n2. A stream, as it arrives", "bold cyan"))
+    say(painted(f"   > {_STORY}", "dim"))
+    say("   ", end="")
     usage: Any = None
     async for chunk in await client.chat.completions.create(
         model=model, messages=[_user(_STORY)], stream=True, stream_options={"include_usage": True}
@@ -163,7 +167,7 @@ async def _introduce(client: AsyncOpenAI, model: str, say: Callable[..., None]) 
         usage = chunk.usage or usage
         if chunk.choices and chunk.choices[0].delta.content:
             say(chunk.choices[0].delta.content, end="", flush=True)
-    say("\n\n3. The usage of the stream")
+    say(painted("\n\n3. The usage of the stream", "bold cyan"))
     if usage is None:
         say("   (this server does not tell)")
         return
@@ -189,7 +193,7 @@ async def fan_out(
             latencies.append(time.perf_counter() - begin)
         step()
 
-    with _progress(calls, say) as step:
+    with progress_bar(calls, "   ", say) as step:
         started, cpu = time.perf_counter(), time.process_time()
         tasks = [asyncio.ensure_future(one(step)) for _ in range(calls)]
         try:
@@ -200,26 +204,6 @@ async def fan_out(
         for task in done:
             task.result()
     return Figures(len(latencies), taken, latencies, cpu)
-
-
-@contextlib.contextmanager
-def _progress(total: int, say: Callable[..., None]) -> Generator[Callable[[], object], None, None]:
-    """Gives a function to call after each of `total` steps: it moves tqdm's bar, or says a line per quarter."""
-    try:
-        from tqdm import tqdm
-    except ImportError:
-        done = 0
-
-        def step() -> None:
-            nonlocal done
-            done += 1
-            if done * 4 // total > (done - 1) * 4 // total:
-                say(f"   {done:,} of {total:,} done")
-
-        yield step
-    else:
-        with tqdm(total=total, unit=" calls", desc="  ") as bar:
-            yield bar.update
 
 
 def _user(text: str) -> ChatCompletionUserMessageParam:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from aiopenai._jobs.progress import JobProgress
     from aiopenai._jobs.state import JobFiles
 
-__all__ = ["add_run"]
+__all__ = ["add_arguments"]
 
 
 class _End(NamedTuple):
@@ -29,46 +29,43 @@ class _End(NamedTuple):
     message: str
 
 
-def add_run(commands: Any) -> None:
-    """Adds the command to the parser."""
-    run = commands.add_parser(
-        "run",
-        help="answer a file of requests, line by line",
-        description="Answer a file of requests: the lines of a batch file, or prompts with --model. A job that was "
-        "killed goes on with the same command. OPENAI_API_TYPE=azure, or Azure's variables, choose Azure. "
-        "Exit codes: 0 all done, 1 some failed, 2 bad usage.",
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of the command."""
+    parser.description = (
+        "Answer a file of requests: the lines of a batch file, or prompts with --model. A job that was killed goes on "
+        "with the same command. Exit codes: 0 all done, 1 some failed, 2 bad usage."
     )
-    run.add_argument("input", help="requests, a line each, as the Batch API takes them, or prompts; - is stdin")
-    run.add_argument(
+    parser.add_argument("input", help="requests, a line each, as the Batch API takes them, or prompts; - is stdin")
+    parser.add_argument(
         "-o",
         "--output",
         type=Path,
         required=True,
         help="results, a line each, as the Batch API gives them; - is stdout, which then gets the failures too",
     )
-    run.add_argument("--model", help="for prompts, and for lines that name none")
-    run.add_argument("--template", help="the prompt of each row of a CSV file: {name} is the value of a column")
-    run.add_argument("--concurrency", type=positive, default=1_000, help="at most so many at a time (%(default)s)")
-    run.add_argument("--rpm", type=positive_number, help="at most so many requests per minute")
-    run.add_argument("--tpm", type=positive_number, help="at most so many tokens per minute")
-    run.add_argument(
+    parser.add_argument("--model", help="for prompts, and for lines that name none")
+    parser.add_argument("--template", help="the prompt of each row of a CSV file: {name} is the value of a column")
+    parser.add_argument("--concurrency", type=positive, default=1_000, help="at most so many at a time (%(default)s)")
+    parser.add_argument("--rpm", type=positive_number, help="at most so many requests per minute")
+    parser.add_argument("--tpm", type=positive_number, help="at most so many tokens per minute")
+    parser.add_argument(
         "--max-retries", type=zero_or_more, default=5, help="further attempts of each request (%(default)s)"
     )
-    run.add_argument("--timeout", type=positive_number, help="seconds of one attempt")
-    run.add_argument("--batch", action="store_true", help="through the Batch API: slower, and cheaper")
-    run.add_argument("--retry-failed", action="store_true", help="only the lines that failed before")
-    run.add_argument("--skip-bad", action="store_true", help="go on without the lines that are no requests")
-    run.add_argument(
+    parser.add_argument("--timeout", type=positive_number, help="seconds of one attempt")
+    parser.add_argument("--batch", action="store_true", help="through the Batch API: slower, and cheaper")
+    parser.add_argument("--retry-failed", action="store_true", help="only the lines that failed before")
+    parser.add_argument("--skip-bad", action="store_true", help="go on without the lines that are no requests")
+    parser.add_argument(
         "--ask-changed",
         action="store_true",
         help="ask lines again that have changed since their result, which is dropped",
     )
-    run.add_argument("--price-in", type=seconds, metavar="DOLLARS", help="of a million tokens read")
-    run.add_argument("--price-out", type=seconds, metavar="DOLLARS", help="of a million tokens written")
-    server = run.add_mutually_exclusive_group()
+    parser.add_argument("--price-in", type=seconds, metavar="DOLLARS", help="of a million tokens read")
+    parser.add_argument("--price-out", type=seconds, metavar="DOLLARS", help="of a million tokens written")
+    server = parser.add_mutually_exclusive_group()
     server.add_argument("--base-url", help="the server (OPENAI_BASE_URL)")
     server.add_argument("--local", action="store_true", help="a local server, started for this, that costs nothing")
-    run.set_defaults(command=_run)
+    parser.set_defaults(command=_run)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -22,7 +22,7 @@ from aiopenai._base.redaction import redacted_url
 from aiopenai._http.failures import UnsendableError
 from aiopenai._http.interface import Settings
 
-__all__ = ["Proxy", "bypassed", "parse_proxy", "proxy_for", "socks_connector"]
+__all__ = ["Proxy", "bypassed", "parse_proxy", "proxy_for", "proxy_in_effect", "socks_connector"]
 
 _SOCKS = {"socks4": False, "socks4a": True, "socks5": True, "socks5h": True}
 """The SOCKS schemes, and whether the proxy resolves the names of hosts."""
@@ -86,6 +86,11 @@ def proxy_for(settings: Settings, url: URL) -> Proxy | None:
         # A connector of the caller's may well be the one for this proxy.
         return None
     return proxy
+
+
+def proxy_in_effect(url: str) -> Proxy | None:
+    """Returns the proxy that the environment names for a URL. Raises UnsendableError if it cannot be used."""
+    return proxy_for(Settings(), URL(url))
 
 
 def parse_proxy(text: str, source: str) -> Proxy:

@@ -65,6 +65,7 @@ class Server:
         answer, `async` reports after the text of a stream, `error` is a filter that failed. None finds nothing.
     token_lifetime: the seconds for which tokens of the server's own exchange (`token_exchange_url`) are valid.
     aws_keys: the secret keys of AWS by their ID, with which requests may be signed (Signature Version 4).
+    on_request: called with each request when its body is here, before the reply; its result does not matter.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Server:
         azure_filter: AzureFilter = None,
         token_lifetime: float = 3600.0,
         aws_keys: Mapping[str, str] | None = None,
+        on_request: Callable[[ReceivedRequest], object] | None = None,
     ) -> None:
         if token_delay < 0 or not (callable(latency) or latency >= 0):
             raise ValueError("latency and token_delay must not be negative")
@@ -123,6 +125,7 @@ class Server:
             max_body_bytes=max_body_bytes,
             latency=latency,
             token_delay=token_delay,
+            on_request=on_request,
         )
         self._listener: Listener | None = None
         self._server: asyncio.Server | None = None

@@ -24,7 +24,7 @@ from aiopenai.testing import Server
 
 ROOT = Path(__file__).parents[2]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-WITHOUT_TQDM = "import sys, runpy; sys.modules['tqdm'] = None; runpy.run_module('aiopenai', run_name='__main__')"
+WITHOUT_RICH = "import sys, runpy; sys.modules['rich'] = None; runpy.run_module('aiopenai', run_name='__main__')"
 
 
 @pytest.fixture
@@ -98,14 +98,8 @@ class TestDemo:
             assert word in last
         assert refuses(address(done.stdout.splitlines()[1]))
 
-    def test_shows_a_progress_bar(self, server: Server) -> None:
-        pytest.importorskip("tqdm")
-        done = run("demo", "--calls", "40", OPENAI_BASE_URL=server.base_url)
-        assert done.returncode == 0, done.stderr
-        assert "40/40" in done.stderr
-
     def test_needs_no_library_for_the_progress(self, server: Server) -> None:
-        done = run("demo", "--calls", "40", python=("-c", WITHOUT_TQDM), OPENAI_BASE_URL=server.base_url)
+        done = run("demo", "--calls", "40", python=("-c", WITHOUT_RICH), OPENAI_BASE_URL=server.base_url)
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
         for number in (10, 20, 30, 40):
@@ -155,7 +149,7 @@ class TestDemo:
 
         server.fault(status=400, match=fourth)
         done = run(
-            "demo", "--calls", "50", "--concurrency", "1", python=("-c", WITHOUT_TQDM), OPENAI_BASE_URL=server.base_url
+            "demo", "--calls", "50", "--concurrency", "1", python=("-c", WITHOUT_RICH), OPENAI_BASE_URL=server.base_url
         )
         assert done.returncode == 1
         assert "BadRequestError" in one_line(done.stderr)

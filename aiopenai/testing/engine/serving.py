@@ -40,7 +40,7 @@ class Service:
     dispatch: answers a request that has a valid key.
     access: the credentials that requests must bring.
     identify: answers requests that need no key, those for tokens; None for all others.
-    latency, token_delay: see `Server`.
+    latency, token_delay, on_request: see `Server`.
     """
 
     def __init__(
@@ -56,9 +56,11 @@ class Service:
         max_body_bytes: int,
         latency: float | Callable[[], float],
         token_delay: float,
+        on_request: Callable[[ReceivedRequest], object] | None,
     ) -> None:
         self.latency = latency
         self.token_delay = token_delay
+        self._on_request = on_request
         self.served = 0
         self._dispatch = dispatch
         self._state = state
@@ -114,6 +116,8 @@ class Service:
         fault = received.fault = self._rules.fault_for(received)
         if self._journal is not None:
             self._journal.add(received)
+        if self._on_request is not None:
+            self._on_request(received)
         # The rest of an unread body would be taken for the next request, so the connection closes.
         unread = refusal is not None
         limits = self._limits

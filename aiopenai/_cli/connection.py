@@ -1,0 +1,86 @@
+"""The client of a command: its options, its server, and the one line that an error becomes."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine
+from typing import TYPE_CHECKING, Any
+
+from aiopenai._cli.loop import run_async
+from aiopenai._cli.options import positive_number, zero_or_more
+from aiopenai._cli.output import notify
+from aiopenai._cli.target import TargetError, target
+
+if TYPE_CHECKING:
+    from aiopenai._client.client import AsyncOpenAI
+
+__all__ = ["CommandError", "add_server_options", "command_client", "run_command"]
+
+
+class CommandError(Exception):
+    """A command cannot go on; the message says why, and the cure."""
+
+
+def add_server_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options of commands that talk to a server."""
+    server = parser.add_mutually_exclusive_group()
+    server.add_argument("--base-url", help="the server (OPENAI_BASE_URL)")
+    server.add_argument("--local", action="store_true", help="a local server, started for this, that costs nothing")
+    parser.add_argument("--timeout", type=positive_number, help="seconds of one attempt")
+    parser.add_argument("--max-retries", type=zero_or_more, default=2, help="further attempts (%(default)s)")
+    parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
+
+
+@contextlib.asynccontextmanager
+async def command_client(arguments: argparse.Namespace, **options: Any) -> AsyncGenerator[AsyncOpenAI, None]:
+    """Gives the client that the options and the environment describe."""
+    from aiopenai._base.sentinels import not_given
+    from aiopenai._client.client import AsyncOpenAI
+    from aiopenai._client.environment import client_of_environment
+
+    options = {"max_retries": arguments.max_retries, "timeout": arguments.timeout or not_given, **options}
+    with target(None, {}) if arguments.local else contextlib.nullcontext() as server:
+        if server is not None:
+            client = AsyncOpenAI(base_url=server.base_url, api_key=server.api_key, trust_env=False, **options)
+        else:
+            if _needs_no_key(arguments.base_url):
+                options["api_key"] = "none"
+            client = client_of_environment(base_url=arguments.base_url, **options)
+        async with client:
+            yield client
+
+
+def _needs_no_key(base_url: str | None) -> bool:
+    """Returns whether a named server may do without a key, as most others than the API do. The rest say so."""
+    env = os.environ
+    keys = (env.get("OPENAI_API_KEY"), env.get("OPENAI_ADMIN_KEY"), env.get("OPENAI_API_TYPE", "openai") != "openai")
+    return bool(base_url or env.get("OPENAI_BASE_URL")) and not any(keys)
+
+
+def run_command(name: str, command: Callable[[], Coroutine[Any, Any, int | None]]) -> int:
+    """Runs a command and returns its exit code. An error becomes one line on standard error."""
+    from aiopenai.errors import OpenAIError
+
+    try:
+        return run_async(command()) or 0
+    except (CommandError, TargetError, ValueError) as error:
+        text = str(error)
+    except OpenAIError as error:
+        text = f"{type(error).__name__}: {error}{_cure(error)}"
+    sys.stdout.flush()
+    notify(f"aiopenai {name}: {' '.join(text.split())}")
+    return 1
+
+
+def _cure(error: Exception) -> str:
+    """Returns the next step after an error, in brackets."""
+    from aiopenai.errors import APIConnectionError, AuthenticationError, NotFoundError
+
+    if isinstance(error, NotFoundError):
+        return " (`aiopenai models` lists the models of the server)"
+    if isinstance(error, (APIConnectionError, AuthenticationError)):
+        return " (`aiopenai doctor` examines key, address, proxy and network)"
+    return ""
