@@ -19,7 +19,7 @@
     +-- ContentFilterFinishReasonError    structured output that the content filter stopped
     +-- OutputValidationError             structured output that does not fit its type; a ValueError too
     +-- SubjectTokenProviderError         workload identity: no token
-    +-- WebSocketConnectionClosedError    closed with messages unsent
+    +-- WebSocketConnectionClosedError    a websocket is closed: code, reason, unsent_messages
     +-- WebSocketQueueFullError           the send queue is full
     InvalidWebhookSignatureError          a ValueError
 
@@ -29,8 +29,10 @@ request in them has its credentials redacted.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple, cast
 
 from typing_extensions import override
 
@@ -59,6 +61,8 @@ __all__ = [
     "UnprocessableEntityError",
     "WebSocketConnectionClosedError",
     "WebSocketQueueFullError",
+    "also_foreign",
+    "closed_error",
     "error_from_body",
     "error_from_response",
 ]
@@ -248,11 +252,27 @@ class InvalidWebhookSignatureError(_PicklableError, ValueError):
     """A webhook's signature does not match its content."""
 
 
-class WebSocketConnectionClosedError(OpenAIError):
-    """The connection closed with messages unsent: `unsent_frames` holds them in order, `unsent_messages` the text ones.
+class Close(NamedTuple):
+    """A close frame of a websocket."""
 
-    The error's text shows none of them: they are the caller's content.
+    code: int
+    reason: str = ""
+
+
+class WebSocketConnectionClosedError(OpenAIError):
+    """The websocket is closed.
+
+    `rcvd` and `sent` are the close frames of both sides, None for a side that sent none. `unsent_frames` are the
+    messages that were not sent, in order, and `unsent_messages` those of them that are text. The error's text shows
+    none of them: they are the caller's content.
+
+    In a program that has imported the package `websockets`, the error is an instance of its `ConnectionClosedOK` or
+    `ConnectionClosedError` too.
     """
+
+    rcvd: Close | None = None
+    sent: Close | None = None
+    rcvd_then_sent: bool | None = None
 
     def __init__(self, message: str, *, unsent_messages: list[str] | list[str | bytes]) -> None:
         super().__init__(message)
@@ -260,6 +280,68 @@ class WebSocketConnectionClosedError(OpenAIError):
         self.unsent_messages: list[str] = [
             frame if isinstance(frame, str) else frame.decode() for frame in unsent_messages if _is_text(frame)
         ]
+
+    @property
+    def code(self) -> int:
+        """The code of the server's close frame: 1005 if the frame had none, 1006 without a frame."""
+        return 1006 if self.rcvd is None else self.rcvd.code
+
+    @property
+    def reason(self) -> str:
+        """The reason in the server's close frame."""
+        return "" if self.rcvd is None else self.rcvd.reason
+
+    @property
+    def clean(self) -> bool:
+        """Whether both sides closed with 1000 or 1001."""
+        return all(each is not None and each.code in (1000, 1001) for each in (self.rcvd, self.sent))
+
+
+def closed_error(
+    rcvd: Close | None,
+    sent: Close | None,
+    *,
+    rcvd_then_sent: bool | None = None,
+    unsent: list[str | bytes] | None = None,
+    message: str = "",
+) -> WebSocketConnectionClosedError:
+    """Returns the error of a closed websocket."""
+    if not message:
+        side = "no close frame received" if rcvd is None else f"received {rcvd.code} {rcvd.reason}".rstrip()
+        message = f"The websocket is closed: {side}"
+        message += "." if sent is None else f", sent {sent.code} {sent.reason}".rstrip() + "."
+    error = WebSocketConnectionClosedError(message, unsent_messages=unsent or [])
+    error.rcvd, error.sent, error.rcvd_then_sent = rcvd, sent, rcvd_then_sent
+    also_foreign(error, "ConnectionClosedOK" if error.clean else "ConnectionClosedError")
+    return error
+
+
+def also_foreign(error: Exception, name: str) -> None:
+    """Makes an error an instance of a class of `websockets` too, if the program has imported that package."""
+    module = sys.modules.get("websockets.exceptions")
+    foreign = getattr(module, name, None)
+    if foreign is not None:
+        error.__class__ = _joined_class(cast("Any", type(error)), foreign)
+
+
+@lru_cache(maxsize=64)
+def _joined_class(own: Any, foreign: Any) -> Any:
+    members = {
+        "__module__": own.__module__,
+        "__doc__": own.__doc__,
+        "__str__": own.__str__,
+        "__reduce__": _reduce_as(own),
+    }
+    return type(own.__name__, (own, foreign), members)
+
+
+def _reduce_as(own: type[Exception]) -> Any:
+    """Returns `__reduce__` for a joined class: pickles know the package's class only."""
+
+    def reduce(error: Any) -> tuple[Any, ...]:
+        return _rebuild, (own, error.args, dict(error.__dict__))
+
+    return reduce
 
 
 def _is_text(frame: str | bytes) -> bool:

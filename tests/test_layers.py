@@ -19,7 +19,8 @@ BASE = {"version", "_base"}
 DATA = {*BASE, "_data"}
 HTTP = {*DATA, "errors", "_http"}
 CALLS = {*HTTP, "retry", "_calls", "types"}
-LIB = {*CALLS, "lib"}
+LIVE = {*CALLS, "_live"}
+LIB = {*LIVE, "lib"}
 CLIENT = {*LIB, "resources", "providers", "_client"}
 JOBS = {*CLIENT, "_jobs"}
 ARROWS: dict[str, set[str]] = {
@@ -31,6 +32,7 @@ ARROWS: dict[str, set[str]] = {
     "types": {*DATA, "types"},
     "_http": HTTP,
     "_calls": CALLS,
+    "_live": LIVE,
     "lib": LIB,
     "resources": {*LIB, "resources"},
     "auth": {*HTTP, "retry", "auth"},

@@ -40,7 +40,7 @@ class Attempts:
 
     def __init__(self, sessions: SharedSessions, blocks: HeaderBlocks, provider: Provider) -> None:
         self._sessions = sessions
-        self._blocks = blocks
+        self.blocks = blocks
         self._provider = provider
         self._authorizes = provider.authorizes
 
@@ -93,11 +93,11 @@ class Attempts:
         session = self._sessions.current() or await self._sessions.open(method, call.url)
         try:
             # The headers hold the key, and are never a plain local variable: error reporters print those.
-            own = Secret(await self._blocks.authorized(call, taken)) if self._authorizes else None
+            own = Secret(await self.blocks.authorized(call, taken)) if self._authorizes else None
             reply = await session.send(
                 method,
                 call.url,
-                self._blocks.of(call, taken) if own is None else own.value,
+                self.blocks.of(call, taken) if own is None else own.value,
                 call.body,
                 call.timeout,
             )
@@ -143,10 +143,10 @@ class Attempts:
         if reply.status == 401 and own is not None and call.rebuildable and await self._provider.renew(own.value):
             # Read, so that the connection is free for the second request.
             await reply.read()
-            own = Secret(await self._blocks.authorized(call, taken))
+            own = Secret(await self.blocks.authorized(call, taken))
             reply = await session.send(call.request.endpoint.method, call.url, own.value, call.body, call.timeout)
         if is_redirect(reply) and self._provider.follows_redirects:
-            headers = Secret(self._blocks.of(call, taken)) if own is None else own
+            headers = Secret(self.blocks.of(call, taken)) if own is None else own
             reply = await follow(session, call, reply, headers, self._sessions.block)
         return reply
 

@@ -12,6 +12,7 @@ from aiopenai._codegen.source import Source
 from aiopenai._codegen.words import Words, read_words
 from aiopenai._codegen.write_leaves import tables
 from aiopenai._codegen.write_resources import ResourcesWriter
+from aiopenai._codegen.write_sockets import socket_types
 from aiopenai._codegen.write_stubs import StubsWriter
 from aiopenai._codegen.write_types import TypesWriter
 
@@ -33,4 +34,5 @@ def generate(source: Source, namespaces: Collection[str] | None = None, words: W
         **ResourcesWriter(groups, words, source.version).files(),
         **StubsWriter(groups, source, words, source.version).files(),
         **tables(layout, groups, source),
+        **(socket_types(source.version) if groups.has_sockets() else {}),
     }

@@ -76,6 +76,14 @@ class Groups:
         group = self.groups[group_of(home.path)]
         return group, group.classes[home.path]
 
+    def has_sockets(self) -> bool:
+        """Returns whether a resource has a websocket."""
+        return any(node.socket for node in self._homes.values())
+
+    def sockets(self, module: str) -> list[Resource]:
+        """The resources with a websocket that one of the reference's modules defines, by its name below `resources`."""
+        return [node for node in self._homes.values() if node.socket and node.module == f"resources.{module}"]
+
     def offered(self, source: Source) -> dict[str, dict[str, tuple[Group, str]]]:
         """The reference's modules of resources, by dotted name below `resources`, and the classes that each offers.
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from aiopenai._codegen.routes import ROUTES
+
 __all__ = ["ADDED", "HELPERS", "NAMES", "PREPARED", "Helper"]
 
 
@@ -19,7 +21,7 @@ class Helper:
     client has the same annotations without `Async`.
     """
 
-    kind: Literal["helper", "managed", "plain", "post"]
+    kind: Literal["helper", "managed", "plain", "post", "connect"]
     where: str
     returns: str
     types: dict[str, str] = field(default_factory=dict[str, str])
@@ -110,6 +112,15 @@ HELPERS = {
     ),
 }
 
+# The arguments of every `connect`.
+_CONNECTING = {
+    "extra_query": "Query",
+    "extra_headers": "Headers",
+    "websocket_connection_options": "WebSocketConnectionOptions",
+    "on_reconnecting": "AsyncReconnectingHandler | None",
+}
+HELPERS |= {f"{path}.connect": Helper("connect", "aiopenai._live.managers:connect", "", _CONNECTING) for path in ROUTES}
+
 # HTTP methods whose request is adjusted before it is sent, and whose reply is finished.
 _RESUMING = "aiopenai._calls.resuming:prepare"
 PREPARED: dict[str, str] = {
@@ -132,19 +143,23 @@ NAMES = {
     "AsyncAssistantStreamManager": "aiopenai.lib.streaming.assistants",
     "AsyncChatCompletionStreamManager": "aiopenai.lib.streaming.chat",
     "AsyncResponseStreamManager": "aiopenai.lib.streaming.responses",
+    "AsyncReconnectingHandler": "aiopenai._live.link",
     "BinaryIO": "typing",
     "Callable": "collections.abc",
     "ChatCompletionStreamManager": "aiopenai.lib.streaming.chat",
     "CompletionCreateParamsResponseFormat": "aiopenai.types.chat",
     "FileObject": "aiopenai.types.files",
+    "Headers": "aiopenai._base.aliases",
     "HeadersLike": "aiopenai.lib.webhooks",
     "Omit": "aiopenai._base.sentinels",
     "ParsedChatCompletion": "aiopenai.types.chat",
     "ParsedResponse": "aiopenai.types.responses",
     "PathLike": "os",
+    "Query": "aiopenai._base.aliases",
     "ReasoningEffort": "aiopenai.types.shared",
     "ResponseFormatT": "aiopenai.lib.streaming.chat",
     "ResponseStreamManager": "aiopenai.lib.streaming.responses",
+    "ReconnectingHandler": "aiopenai._live.link",
     "Run": "aiopenai.types.beta.threads",
     "TextFormatT": "aiopenai.lib.streaming.responses",
     "UnwrapWebhookEvent": "aiopenai.types.webhooks",
@@ -152,4 +167,5 @@ NAMES = {
     "VectorStoreFile": "aiopenai.types.vector_stores",
     "VectorStoreFileBatch": "aiopenai.types.vector_stores",
     "Video": "aiopenai.types.videos",
+    "WebSocketConnectionOptions": "aiopenai._base.websocket_types",
 }

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Literal
 
 from aiopenai._codegen.helpers import ADDED, HELPERS
+from aiopenai._codegen.routes import ROUTES
 from aiopenai._codegen.shapes import (
     NONE,
     ByHand,
@@ -26,6 +27,7 @@ from aiopenai._codegen.shapes import (
     without,
 )
 from aiopenai._codegen.shapes import union as united
+from aiopenai._codegen.sockets import read_socket
 from aiopenai._codegen.source import Source, SourceError
 
 VERBS = {"_get": "GET", "_post": "POST", "_put": "PUT", "_patch": "PATCH", "_delete": "DELETE", "_get_api_list": "GET"}
@@ -88,6 +90,7 @@ def _resource(source: Source, name: Name, path: tuple[str, ...]) -> Resource:
         tuple(_with_added(method, ".".join((*path, method.name))) for method in _methods(source, name)),
         children,
         tuple(_by_hand(source, name, ".".join(path))),
+        read_socket(source, name) if ".".join(path) in ROUTES else None,
     )
 
 
@@ -122,7 +125,7 @@ def _by_hand(source: Source, owner: Name, path: str) -> Iterator[ByHand]:
         defaults: list[ast.expr | None] = [*[None] * required, *arguments.defaults, *arguments.kw_defaults]
         found: list[Parameter] = []
         for argument, default in zip([*arguments.args, *arguments.kwonlyargs], defaults, strict=True):
-            if argument.arg in COMMON:
+            if argument.arg == "self" or (argument.arg in COMMON and helper.kind != "connect"):
                 continue
             if argument.arg in helper.types:
                 type_: Type = Text(helper.types[argument.arg])
@@ -130,12 +133,25 @@ def _by_hand(source: Source, owner: Name, path: str) -> Iterator[ByHand]:
                 raise SourceError(f"{path}.{name}: {argument.arg} has no annotation")
             else:
                 type_ = without(source.type(owner.module, argument.annotation), *ABSENT)
-            text = "" if default is None or ast.unparse(default) == "omit" else ast.unparse(default)
+            text = "" if default is None or ast.unparse(default) == "omit" else _default(source, owner.module, default)
             own = argument in arguments.args
             found.append(Parameter(argument.arg, type_, default is not None, own, "()" if text == "[]" else text))
         for extra, (annotation, text) in helper.extra.items():
             found.append(Parameter(extra, Text(annotation), True, False, text))
         yield ByHand(name, tuple(found), _is_deprecated(node))
+
+
+def _default(source: Source, module: str, node: ast.expr) -> str:
+    """Returns a default as source text; a constant of the reference's is its value."""
+    if isinstance(node, ast.Name):
+        symbol = source.resolve(module, node)
+        if isinstance(symbol, Name):
+            for item in source.tree(symbol.module).body:
+                target = item.targets[0] if isinstance(item, ast.Assign) else getattr(item, "target", None)
+                value = getattr(item, "value", None)
+                if isinstance(target, ast.Name) and target.id == symbol.name and isinstance(value, ast.expr):
+                    return str(eval(compile(ast.Expression(value), module, "eval"), {"__builtins__": {}}))
+    return ast.unparse(node)
 
 
 def _is_deprecated(node: Function) -> bool:

@@ -198,6 +198,38 @@ class ByHand:
 
 
 @dataclass(frozen=True)
+class Sender:
+    """A method of a connection that sends one event."""
+
+    name: str
+    event: str
+    parameters: tuple[Parameter, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A namespace of a connection: the classes of its own namespaces by attribute, and its methods."""
+
+    name: str
+    children: dict[str, str]
+    senders: tuple[Sender, ...]
+
+
+@dataclass(frozen=True)
+class Socket:
+    """A connection: `name` begins the names of its classes, `received` and `sent` are the types of its events.
+
+    `children` are the classes of its namespaces by attribute, `parts` all of its namespaces by class.
+    """
+
+    name: str
+    received: Type
+    sent: Type
+    children: dict[str, str]
+    parts: dict[str, Part]
+
+
+@dataclass(frozen=True)
 class Resource:
     """A resource class: `path` is how a client reaches it (`("chat", "completions")`)."""
 
@@ -207,6 +239,7 @@ class Resource:
     methods: tuple[Method, ...]
     children: tuple[Resource, ...]
     by_hand: tuple[ByHand, ...] = ()
+    socket: Socket | None = None
 
     def walk(self) -> Iterator[Resource]:
         """This resource and all below it, parents first."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from aiopenai._codegen.groups import Groups
 from aiopenai._codegen.layout import Layout
 from aiopenai._codegen.source import Source
+from aiopenai._codegen.write_sockets import socket_classes
 
 
 def tables(layout: Layout, groups: Groups, source: Source) -> dict[str, str]:
@@ -53,6 +54,10 @@ def _resources(groups: Groups, source: Source) -> dict[str, dict[str, tuple[str,
             # A module of ours has its own names without a table.
             if group.module != f"aiopenai.resources.{module}".rstrip(".")
         }
+        for node in groups.sockets(module):
+            group, _ = groups.place(node)
+            home = f"{group.module.removeprefix('aiopenai.resources.')}._connections"
+            names |= {name: (home, name) for name in socket_classes(node)}
         if names:
             found[module] = names
     return found

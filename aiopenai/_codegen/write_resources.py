@@ -12,6 +12,7 @@ from aiopenai._codegen.helpers import HELPERS, NAMES
 from aiopenai._codegen.shapes import NONE, ByHand, Method, Name, Parameter, Ref, Resource, Type, Value
 from aiopenai._codegen.text import ALIASES, HEADER, SOURCES, WIDTH, Annotations, Imports, filled
 from aiopenai._codegen.words import Words
+from aiopenai._codegen.write_sockets import socket_file, sockets_text
 
 PAGES = {
     "AsyncPage": "page",
@@ -37,6 +38,8 @@ class ResourcesWriter:
         found = {"resources/__init__.py": self._root()}
         for group in self.groups:
             found[f"{group.file}.py"] = _ModuleWriter(self, group).text()
+            if any(node.socket for node in group.nodes):
+                found[socket_file(group) + ".py"] = sockets_text(self.groups, group, self.version)
         return found
 
     def header(self, title: str) -> str:
@@ -126,7 +129,8 @@ class _ModuleWriter:
             self.imports.add(NAMES[reply], reply)
             facts = self.writer.facts.of(node.path, like)
             arguments = [f'"{like.path}"', reply, f'prepare="{helper.where}"', *facts]
-        return self._decorated(node, helper.kind, arguments, method, method.parameters)
+        kind = "plain" if helper.kind == "connect" else helper.kind
+        return self._decorated(node, kind, arguments, method, method.parameters)
 
     def _decorated(
         self,
@@ -143,7 +147,8 @@ class _ModuleWriter:
         line = filled(f"    @api.{decorator}({', '.join(arguments)})") + "\n"
         doc = self.writer.words.method(path)
         body = "\n" + textwrap.indent(textwrap.fill(f'"""{doc}"""', WIDTH - 8), " " * 8) if doc else " ..."
-        shown = [each for each in parameters if each.name not in OPTIONS]
+        own = path in HELPERS and HELPERS[path].kind == "connect"
+        shown = [each for each in parameters if own or each.name not in OPTIONS]
         texts = ["self", *(self._parameter(each) for each in shown if each.positional)]
         if named := sorted((each for each in shown if not each.positional), key=lambda each: each.optional):
             texts += ["*", *map(self._parameter, named)]

@@ -28,6 +28,7 @@ from aiopenai._codegen.source import Source
 from aiopenai._codegen.text import HEADER, WIDTH, Annotations, Imports, filled, import_line
 from aiopenai._codegen.words import Words
 from aiopenai._codegen.write_resources import like_create
+from aiopenai._codegen.write_sockets import socket_file, socket_module, socket_stub
 
 # The modules of the names in the annotations of the options.
 _OPTION_SOURCES = {
@@ -75,6 +76,8 @@ class StubsWriter:
         found = {"resources/__init__.pyi": self._root()}
         for group in self.groups:
             found[f"{group.file}.pyi"] = _StubWriter(self, group).text()
+            if any(node.socket for node in group.nodes):
+                found[socket_file(group) + ".pyi"] = socket_stub(self.groups, group, self.words, self.version)
         return found
 
     def header(self, title: str) -> str:
@@ -237,6 +240,10 @@ class _StubWriter:
         path = ".".join((*node.path, method.name))
         helper = HELPERS[path]
         returned = self._text(helper.returns)
+        if helper.kind == "connect":
+            returned = self.imports.add(
+                socket_module(self.group), f"{self.prefix}{self.group.classes[node.path]}ConnectionManager"
+            )
         if helper.kind == "post":
             return self._defs(path, like_create(node, method), [_Signature(method.parameters, returned)])
         if self.view:
@@ -263,8 +270,9 @@ class _StubWriter:
             assert helper is not None
             waits = waits and helper.kind == "helper"
         returned = signature.given or self._reply(method, signature)
-        options = helper is None or helper.kind != "plain"
-        texts = ["self", *self._parameters(signature.parameters, options)]
+        options = helper is None or helper.kind not in ("plain", "connect")
+        own = helper is not None and helper.kind == "connect"
+        texts = ["self", *self._parameters(signature.parameters, options, own=own)]
         word = "async def" if waits else "def"
         return filled(f"    {word} {method.name}({', '.join(texts)}) -> {returned}:") + "\n" + doc
 
@@ -294,8 +302,8 @@ class _StubWriter:
             return f"{self.imports.add('aiopenai._calls.unparsed', f'{self.prefix}ResponseContextManager')}[{returned}]"
         return returned
 
-    def _parameters(self, parameters: tuple[Parameter, ...], options: bool) -> list[str]:
-        shown = [each for each in parameters if each.name not in OPTIONS]
+    def _parameters(self, parameters: tuple[Parameter, ...], options: bool, *, own: bool = False) -> list[str]:
+        shown = [each for each in parameters if own or each.name not in OPTIONS]
         named = sorted((each for each in shown if not each.positional), key=lambda each: each.optional)
         texts = [self._parameter(each) for each in shown if each.positional]
         if named or options:

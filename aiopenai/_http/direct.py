@@ -234,9 +234,13 @@ class DirectSession(Session):
     async def _in_general(
         self, method: str, url: str, headers: Mapping[str, str], body: Any, timeout: Timeout
     ) -> Reply:
+        return await self.general().send(method, url, headers, body, timeout)
+
+    @override
+    def general(self) -> GeneralSession:
         if self._general is None:
             self._general = GeneralSession(self.settings)
-        return await self._general.send(method, url, headers, body, timeout)
+        return self._general
 
     @property
     @override

@@ -90,6 +90,11 @@ class GeneralReply(Reply):
         return self._session.loop
 
     @property
+    def session(self) -> GeneralSession:
+        """The session that sent the request."""
+        return self._session
+
+    @property
     @override
     def reason(self) -> str:
         return self.raw.reason or ""
@@ -220,6 +225,8 @@ class GeneralSession(Session):
         self._socks: dict[Proxy, aiohttp.ClientSession] = {}
         # Sessions that other code has instrumented or patched since: calls may still run on them.
         self._retired: list[aiohttp.ClientSession] = []
+        self.upgraded: set[Any] = set()
+        """The open websockets, which close with this session."""
 
     def _open_connector(self) -> Any:
         settings = self.settings
@@ -244,6 +251,10 @@ class GeneralSession(Session):
             # aiohttp looks up proxies, and reads ~/.netrc, in a thread for each request. proxies.py does once per host.
             trust_env=False,
         )
+
+    @override
+    def general(self) -> GeneralSession:
+        return self
 
     def _session_for(self, proxy: Proxy | None) -> aiohttp.ClientSession:
         if not self._owned:
@@ -397,6 +408,8 @@ class GeneralSession(Session):
 
     @override
     async def shut(self) -> None:
+        for websocket in list(self.upgraded):
+            websocket.abort()
         if not self._owned or self._session.closed:
             return
         sessions = [self._session, *self._retired, *self._socks.values()]

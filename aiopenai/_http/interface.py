@@ -75,6 +75,10 @@ class Session(ABC):
         Raises APIConnectionError and APITimeoutError, and the OSError of a file to upload that cannot be read.
         """
 
+    @abstractmethod
+    def general(self) -> Session:
+        """Returns the session whose replies can be upgraded to websockets."""
+
     @property
     @abstractmethod
     def closed(self) -> bool:

@@ -12,7 +12,7 @@ from aiopenai.testing import Server
 
 
 def blocks(client: AsyncOpenAI) -> Any:
-    return client._attempts._blocks._blocks
+    return client._attempts.blocks._blocks
 
 
 async def test_paths_share_a_block(client: AsyncOpenAI, server: Server) -> None:
@@ -32,7 +32,7 @@ async def test_their_number_is_bounded(client: AsyncOpenAI, server: Server) -> N
     server.reply_with("/x", {})
     await client.get("/x", cast_to=object)
     for number in range(LIMIT + 10):
-        client._attempts._blocks.of(
+        client._attempts.blocks.of(
             client._prepare(client.models.list.request(timeout=1000 + number)),
             0,  # type: ignore[call-arg]
         )
@@ -41,7 +41,7 @@ async def test_their_number_is_bounded(client: AsyncOpenAI, server: Server) -> N
 
 async def test_the_block_of_a_kind_is_one_object(client: AsyncOpenAI) -> None:
     await client.models.list()
-    made = client._attempts._blocks
+    made = client._attempts.blocks
     request = client.models.list.request()
     assert made.of(client._prepare(request), 0) is made.of(client._prepare(request), 0)
     assert made.of(client._prepare(request), 1) is not made.of(client._prepare(request), 0)

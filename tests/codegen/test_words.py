@@ -34,14 +34,6 @@ AHEAD = frozenset({
     "beta.agents.environments.files.upload",
     "beta.agents.sessions.artifacts.for_result",
     "beta.agents.sessions.stream",
-    "beta.realtime.connect",
-    "beta.responses.connect",
-    "live.connect",
-    "live.forks.connect",
-    "live.sideband.connect",
-    "realtime.connect",
-    "realtime.translations.connect",
-    "responses.connect",
 })  # fmt: skip
 
 

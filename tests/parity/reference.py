@@ -18,14 +18,6 @@ import typing_extensions
 
 # What comes with which issue, by name: more than one HTTP call each, or none.
 HELPERS = {
-    "beta.realtime.connect": "DESIGN 10, websockets",
-    "beta.responses.connect": "DESIGN 10, websockets",
-    "live.connect": "DESIGN 10, websockets",
-    "live.forks.connect": "DESIGN 10, websockets",
-    "live.sideband.connect": "DESIGN 10, websockets",
-    "realtime.connect": "DESIGN 10, websockets",
-    "realtime.translations.connect": "DESIGN 10, websockets",
-    "responses.connect": "DESIGN 10, websockets",
     "beta.agents.environments.files.prepare": "DESIGN 10, agents",
     "beta.agents.environments.files.prepare_directory": "DESIGN 10, agents",
     "beta.agents.environments.files.upload": "DESIGN 10, agents",

@@ -15,14 +15,27 @@ class Live(SyncAPIResource):
     @api.post("/live/sessions", LiveCreateResponse)
     def create(self, *, session, transport):
         """Starts a Live session over WebRTC and returns the answer for the peer connection."""
+    @api.plain("aiopenai._live.managers:connect")
+    def connect(self, extra_query={}, extra_headers={}, websocket_connection_options={}, on_reconnecting=None,
+        max_retries=5, initial_delay=0.5, max_delay=8.0, max_queue_size=2097152):
+        """Opens a websocket to the Live API; send `session.start` first, then wait for `session.started`."""
 
 class Sideband(SyncAPIResource):
     """`client.live.sideband`"""
     _path = "live.sideband"
+    @api.plain("aiopenai._live.managers:connect")
+    def connect(self, *, session_id, graceful_close=omit, extra_query={}, extra_headers={},
+        websocket_connection_options={}, on_reconnecting=None, max_retries=5, initial_delay=0.5, max_delay=8.0,
+        max_queue_size=2097152):
+        """Opens a second websocket to a running Live session; do not send `session.start` again."""
 
 class Forks(SyncAPIResource):
     """`client.live.forks`"""
     _path = "live.forks"
+    @api.plain("aiopenai._live.managers:connect")
+    def connect(self, *, session_id, extra_query={}, extra_headers={}, websocket_connection_options={},
+        on_reconnecting=None, max_retries=5, initial_delay=0.5, max_delay=8.0, max_queue_size=2097152):
+        """Opens a websocket that continues a copy of a stored Live session with the same model."""
 
 class Sessions(SyncAPIResource):
     """`client.live.sessions`"""

@@ -8,12 +8,16 @@ from tenacity import BaseRetrying
 from aiopenai._base.aliases import Body, Headers, Query
 from aiopenai._base.sentinels import NotGiven, Omit, not_given, omit
 from aiopenai._base.timeouts import TimeoutTypes
+from aiopenai._base.websocket_types import WebSocketConnectionOptions
 from aiopenai._calls.binary import HttpxBinaryResponseContent
 from aiopenai._calls.hedging import HedgePolicy
 from aiopenai._calls.raw import LegacyAPIResponse
 from aiopenai._calls.request import Request
 from aiopenai._calls.resources import AsyncAPIResource, SyncAPIResource
 from aiopenai._calls.unparsed import AsyncResponseContextManager, ResponseContextManager
+from aiopenai._live.link import AsyncReconnectingHandler, ReconnectingHandler
+from aiopenai.resources.live._connections import (AsyncForksConnectionManager, AsyncLiveConnectionManager,
+    AsyncSidebandConnectionManager, ForksConnectionManager, LiveConnectionManager, SidebandConnectionManager)
 from aiopenai.types.live import (LiveCreateParamsTransport, LiveCreateResponse, MediaSessionConfigParam,
     MediaSessionForkConfigParam, SessionAcceptParamsSession, SessionForkResponse)
 
@@ -45,6 +49,24 @@ class Live(SyncAPIResource):
             session: Settings of the session, such as model, instructions and audio formats.
             transport: Transport of the session with its WebRTC offer.
         """
+    def connect(self, extra_query: Query = {}, extra_headers: Headers = {},
+        websocket_connection_options: WebSocketConnectionOptions = {},
+        on_reconnecting: ReconnectingHandler | None = None, max_retries: int = 5, initial_delay: float = 0.5,
+        max_delay: float = 8.0, max_queue_size: int = 2097152) -> LiveConnectionManager:
+        """Opens a websocket to the Live API; send `session.start` first, then wait for `session.started`.
+
+        Args:
+            extra_query: Further query parameters; they replace parameters of the same name.
+            extra_headers: Further headers of the request; they replace the client's headers of the same name.
+            websocket_connection_options: Settings of the websocket, such as `max_size` (bytes per message) or
+                `compression`.
+            on_reconnecting: Plain function called before each reconnect; without it a lost connection raises at
+                once.
+            max_retries: Number of reconnects after a lost connection, 5 by default.
+            initial_delay: Seconds before the first reconnect, 0.5 by default; each further delay is twice as long.
+            max_delay: Longest delay between reconnects in seconds, 8 by default.
+            max_queue_size: Bytes of unsent events that may wait, 2,097,152 by default; beyond them `send` raises.
+        """
 
 class AsyncLive(AsyncAPIResource):
     """`client.live`"""
@@ -73,6 +95,24 @@ class AsyncLive(AsyncAPIResource):
         Args:
             session: Settings of the session, such as model, instructions and audio formats.
             transport: Transport of the session with its WebRTC offer.
+        """
+    def connect(self, extra_query: Query = {}, extra_headers: Headers = {},
+        websocket_connection_options: WebSocketConnectionOptions = {},
+        on_reconnecting: AsyncReconnectingHandler | None = None, max_retries: int = 5, initial_delay: float = 0.5,
+        max_delay: float = 8.0, max_queue_size: int = 2097152) -> AsyncLiveConnectionManager:
+        """Opens a websocket to the Live API; send `session.start` first, then wait for `session.started`.
+
+        Args:
+            extra_query: Further query parameters; they replace parameters of the same name.
+            extra_headers: Further headers of the request; they replace the client's headers of the same name.
+            websocket_connection_options: Settings of the websocket, such as `max_size` (bytes per message) or
+                `compression`.
+            on_reconnecting: Plain function called before each reconnect; without it a lost connection raises at
+                once.
+            max_retries: Number of reconnects after a lost connection, 5 by default.
+            initial_delay: Seconds before the first reconnect, 0.5 by default; each further delay is twice as long.
+            max_delay: Longest delay between reconnects in seconds, 8 by default.
+            max_queue_size: Bytes of unsent events that may wait, 2,097,152 by default; beyond them `send` raises.
         """
 
 class LiveWithRawResponse:
@@ -155,15 +195,93 @@ class AsyncLiveAsRequest:
 
 class Sideband(SyncAPIResource):
     """`client.live.sideband`"""
+    def connect(self, *, session_id: str, graceful_close: bool | Omit = omit, extra_query: Query = {},
+        extra_headers: Headers = {}, websocket_connection_options: WebSocketConnectionOptions = {},
+        on_reconnecting: ReconnectingHandler | None = None, max_retries: int = 5, initial_delay: float = 0.5,
+        max_delay: float = 8.0, max_queue_size: int = 2097152) -> SidebandConnectionManager:
+        """Opens a second websocket to a running Live session; do not send `session.start` again.
+
+        Args:
+            session_id: Id of the running session to join.
+            graceful_close: Whether closing this connection lets the session finish its output first.
+            extra_query: Further query parameters; they replace parameters of the same name.
+            extra_headers: Further headers of the request; they replace the client's headers of the same name.
+            websocket_connection_options: Settings of the websocket, such as `max_size` (bytes per message) or
+                `compression`.
+            on_reconnecting: Plain function called before each reconnect; without it a lost connection raises at
+                once.
+            max_retries: Number of reconnects after a lost connection, 5 by default.
+            initial_delay: Seconds before the first reconnect, 0.5 by default; each further delay is twice as long.
+            max_delay: Longest delay between reconnects in seconds, 8 by default.
+            max_queue_size: Bytes of unsent events that may wait, 2,097,152 by default; beyond them `send` raises.
+        """
 
 class AsyncSideband(AsyncAPIResource):
     """`client.live.sideband`"""
+    def connect(self, *, session_id: str, graceful_close: bool | Omit = omit, extra_query: Query = {},
+        extra_headers: Headers = {}, websocket_connection_options: WebSocketConnectionOptions = {},
+        on_reconnecting: AsyncReconnectingHandler | None = None, max_retries: int = 5, initial_delay: float = 0.5,
+        max_delay: float = 8.0, max_queue_size: int = 2097152) -> AsyncSidebandConnectionManager:
+        """Opens a second websocket to a running Live session; do not send `session.start` again.
+
+        Args:
+            session_id: Id of the running session to join.
+            graceful_close: Whether closing this connection lets the session finish its output first.
+            extra_query: Further query parameters; they replace parameters of the same name.
+            extra_headers: Further headers of the request; they replace the client's headers of the same name.
+            websocket_connection_options: Settings of the websocket, such as `max_size` (bytes per message) or
+                `compression`.
+            on_reconnecting: Plain function called before each reconnect; without it a lost connection raises at
+                once.
+            max_retries: Number of reconnects after a lost connection, 5 by default.
+            initial_delay: Seconds before the first reconnect, 0.5 by default; each further delay is twice as long.
+            max_delay: Longest delay between reconnects in seconds, 8 by default.
+            max_queue_size: Bytes of unsent events that may wait, 2,097,152 by default; beyond them `send` raises.
+        """
 
 class Forks(SyncAPIResource):
     """`client.live.forks`"""
+    def connect(self, *, session_id: str, extra_query: Query = {}, extra_headers: Headers = {},
+        websocket_connection_options: WebSocketConnectionOptions = {},
+        on_reconnecting: ReconnectingHandler | None = None, max_retries: int = 5, initial_delay: float = 0.5,
+        max_delay: float = 8.0, max_queue_size: int = 2097152) -> ForksConnectionManager:
+        """Opens a websocket that continues a copy of a stored Live session with the same model.
+
+        Args:
+            session_id: Id of the stored session to copy.
+            extra_query: Further query parameters; they replace parameters of the same name.
+            extra_headers: Further headers of the request; they replace the client's headers of the same name.
+            websocket_connection_options: Settings of the websocket, such as `max_size` (bytes per message) or
+                `compression`.
+            on_reconnecting: Plain function called before each reconnect; without it a lost connection raises at
+                once.
+            max_retries: Number of reconnects after a lost connection, 5 by default.
+            initial_delay: Seconds before the first reconnect, 0.5 by default; each further delay is twice as long.
+            max_delay: Longest delay between reconnects in seconds, 8 by default.
+            max_queue_size: Bytes of unsent events that may wait, 2,097,152 by default; beyond them `send` raises.
+        """
 
 class AsyncForks(AsyncAPIResource):
     """`client.live.forks`"""
+    def connect(self, *, session_id: str, extra_query: Query = {}, extra_headers: Headers = {},
+        websocket_connection_options: WebSocketConnectionOptions = {},
+        on_reconnecting: AsyncReconnectingHandler | None = None, max_retries: int = 5, initial_delay: float = 0.5,
+        max_delay: float = 8.0, max_queue_size: int = 2097152) -> AsyncForksConnectionManager:
+        """Opens a websocket that continues a copy of a stored Live session with the same model.
+
+        Args:
+            session_id: Id of the stored session to copy.
+            extra_query: Further query parameters; they replace parameters of the same name.
+            extra_headers: Further headers of the request; they replace the client's headers of the same name.
+            websocket_connection_options: Settings of the websocket, such as `max_size` (bytes per message) or
+                `compression`.
+            on_reconnecting: Plain function called before each reconnect; without it a lost connection raises at
+                once.
+            max_retries: Number of reconnects after a lost connection, 5 by default.
+            initial_delay: Seconds before the first reconnect, 0.5 by default; each further delay is twice as long.
+            max_delay: Longest delay between reconnects in seconds, 8 by default.
+            max_queue_size: Bytes of unsent events that may wait, 2,097,152 by default; beyond them `send` raises.
+        """
 
 class Sessions(SyncAPIResource):
     """`client.live.sessions`"""

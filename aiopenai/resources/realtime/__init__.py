@@ -12,6 +12,10 @@ class Realtime(SyncAPIResource):
     client_secrets = child("ClientSecrets")
     calls = child("Calls")
     translations = child("Translations")
+    @api.plain("aiopenai._live.managers:connect")
+    def connect(self, *, call_id=omit, model=omit, extra_query={}, extra_headers={}, websocket_connection_options={},
+        on_reconnecting=None, max_retries=5, initial_delay=0.5, max_delay=8.0, max_queue_size=1048576):
+        """Opens a websocket to the Realtime API; the result is a context manager that yields the connection."""
 
 class ClientSecrets(SyncAPIResource):
     """`client.realtime.client_secrets`"""
@@ -48,6 +52,10 @@ class Translations(SyncAPIResource):
     """`client.realtime.translations`"""
     _path = "realtime.translations"
     client_secrets = child("TranslationsClientSecrets")
+    @api.plain("aiopenai._live.managers:connect")
+    def connect(self, model, extra_query={}, extra_headers={}, websocket_connection_options={}, on_reconnecting=None,
+        max_retries=5, initial_delay=0.5, max_delay=8.0, max_queue_size=1048576):
+        """Opens a websocket that translates speech while it is spoken; the result is a context manager."""
 
 class TranslationsClientSecrets(SyncAPIResource):
     """`client.realtime.translations.client_secrets`"""

@@ -9,12 +9,16 @@ from tenacity import BaseRetrying
 from aiopenai._base.aliases import Body, Headers, Query
 from aiopenai._base.sentinels import NotGiven, Omit, not_given, omit
 from aiopenai._base.timeouts import TimeoutTypes
+from aiopenai._base.websocket_types import WebSocketConnectionOptions
 from aiopenai._calls.binary import HttpxBinaryResponseContent
 from aiopenai._calls.hedging import HedgePolicy
 from aiopenai._calls.raw import LegacyAPIResponse
 from aiopenai._calls.request import Request
 from aiopenai._calls.resources import AsyncAPIResource, SyncAPIResource
 from aiopenai._calls.unparsed import AsyncResponseContextManager, ResponseContextManager
+from aiopenai._live.link import AsyncReconnectingHandler, ReconnectingHandler
+from aiopenai.resources.realtime._connections import (AsyncRealtimeConnectionManager,
+    AsyncTranslationsConnectionManager, RealtimeConnectionManager, TranslationsConnectionManager)
 from aiopenai.types.realtime import (ClientSecretCreateParamsExpiresAfter, ClientSecretCreateParamsSession,
     ClientSecretCreateResponse, RealtimeAudioConfigParam, RealtimeReasoningParam, RealtimeSessionCreateRequestParam,
     RealtimeToolChoiceConfigParam, RealtimeToolsConfigParam, RealtimeTracingConfigParam,
@@ -36,6 +40,26 @@ class Realtime(SyncAPIResource):
     def with_streaming_response(self) -> RealtimeWithStreamingResponse: ...
     @cached_property
     def as_request(self) -> RealtimeAsRequest: ...
+    def connect(self, *, call_id: str | Omit = omit, model: str | Omit = omit, extra_query: Query = {},
+        extra_headers: Headers = {}, websocket_connection_options: WebSocketConnectionOptions = {},
+        on_reconnecting: ReconnectingHandler | None = None, max_retries: int = 5, initial_delay: float = 0.5,
+        max_delay: float = 8.0, max_queue_size: int = 1048576) -> RealtimeConnectionManager:
+        """Opens a websocket to the Realtime API; the result is a context manager that yields the connection.
+
+        Args:
+            call_id: Id of a SIP or WebRTC call to join; instead of `model`.
+            model: Id of the realtime model, such as `gpt-realtime`.
+            extra_query: Further query parameters; they replace parameters of the same name.
+            extra_headers: Further headers of the request; they replace the client's headers of the same name.
+            websocket_connection_options: Settings of the websocket, such as `max_size` (bytes per message) or
+                `compression`.
+            on_reconnecting: Plain function called before each reconnect; without it a lost connection raises at
+                once.
+            max_retries: Number of reconnects after a lost connection, 5 by default.
+            initial_delay: Seconds before the first reconnect, 0.5 by default; each further delay is twice as long.
+            max_delay: Longest delay between reconnects in seconds, 8 by default.
+            max_queue_size: Bytes of unsent events that may wait, 1,048,576 by default; beyond them `send` raises.
+        """
 
 class AsyncRealtime(AsyncAPIResource):
     """`client.realtime`"""
@@ -51,6 +75,26 @@ class AsyncRealtime(AsyncAPIResource):
     def with_streaming_response(self) -> AsyncRealtimeWithStreamingResponse: ...
     @cached_property
     def as_request(self) -> AsyncRealtimeAsRequest: ...
+    def connect(self, *, call_id: str | Omit = omit, model: str | Omit = omit, extra_query: Query = {},
+        extra_headers: Headers = {}, websocket_connection_options: WebSocketConnectionOptions = {},
+        on_reconnecting: AsyncReconnectingHandler | None = None, max_retries: int = 5, initial_delay: float = 0.5,
+        max_delay: float = 8.0, max_queue_size: int = 1048576) -> AsyncRealtimeConnectionManager:
+        """Opens a websocket to the Realtime API; the result is a context manager that yields the connection.
+
+        Args:
+            call_id: Id of a SIP or WebRTC call to join; instead of `model`.
+            model: Id of the realtime model, such as `gpt-realtime`.
+            extra_query: Further query parameters; they replace parameters of the same name.
+            extra_headers: Further headers of the request; they replace the client's headers of the same name.
+            websocket_connection_options: Settings of the websocket, such as `max_size` (bytes per message) or
+                `compression`.
+            on_reconnecting: Plain function called before each reconnect; without it a lost connection raises at
+                once.
+            max_retries: Number of reconnects after a lost connection, 5 by default.
+            initial_delay: Seconds before the first reconnect, 0.5 by default; each further delay is twice as long.
+            max_delay: Longest delay between reconnects in seconds, 8 by default.
+            max_queue_size: Bytes of unsent events that may wait, 1,048,576 by default; beyond them `send` raises.
+        """
 
 class RealtimeWithRawResponse:
     """`client.realtime`, with replies that have their headers."""
@@ -728,6 +772,25 @@ class Translations(SyncAPIResource):
     def with_streaming_response(self) -> TranslationsWithStreamingResponse: ...
     @cached_property
     def as_request(self) -> TranslationsAsRequest: ...
+    def connect(self, model: str, extra_query: Query = {}, extra_headers: Headers = {},
+        websocket_connection_options: WebSocketConnectionOptions = {},
+        on_reconnecting: ReconnectingHandler | None = None, max_retries: int = 5, initial_delay: float = 0.5,
+        max_delay: float = 8.0, max_queue_size: int = 1048576) -> TranslationsConnectionManager:
+        """Opens a websocket that translates speech while it is spoken; the result is a context manager.
+
+        Args:
+            model: Id of the translation model.
+            extra_query: Further query parameters; they replace parameters of the same name.
+            extra_headers: Further headers of the request; they replace the client's headers of the same name.
+            websocket_connection_options: Settings of the websocket, such as `max_size` (bytes per message) or
+                `compression`.
+            on_reconnecting: Plain function called before each reconnect; without it a lost connection raises at
+                once.
+            max_retries: Number of reconnects after a lost connection, 5 by default.
+            initial_delay: Seconds before the first reconnect, 0.5 by default; each further delay is twice as long.
+            max_delay: Longest delay between reconnects in seconds, 8 by default.
+            max_queue_size: Bytes of unsent events that may wait, 1,048,576 by default; beyond them `send` raises.
+        """
 
 class AsyncTranslations(AsyncAPIResource):
     """`client.realtime.translations`"""
@@ -739,6 +802,25 @@ class AsyncTranslations(AsyncAPIResource):
     def with_streaming_response(self) -> AsyncTranslationsWithStreamingResponse: ...
     @cached_property
     def as_request(self) -> AsyncTranslationsAsRequest: ...
+    def connect(self, model: str, extra_query: Query = {}, extra_headers: Headers = {},
+        websocket_connection_options: WebSocketConnectionOptions = {},
+        on_reconnecting: AsyncReconnectingHandler | None = None, max_retries: int = 5, initial_delay: float = 0.5,
+        max_delay: float = 8.0, max_queue_size: int = 1048576) -> AsyncTranslationsConnectionManager:
+        """Opens a websocket that translates speech while it is spoken; the result is a context manager.
+
+        Args:
+            model: Id of the translation model.
+            extra_query: Further query parameters; they replace parameters of the same name.
+            extra_headers: Further headers of the request; they replace the client's headers of the same name.
+            websocket_connection_options: Settings of the websocket, such as `max_size` (bytes per message) or
+                `compression`.
+            on_reconnecting: Plain function called before each reconnect; without it a lost connection raises at
+                once.
+            max_retries: Number of reconnects after a lost connection, 5 by default.
+            initial_delay: Seconds before the first reconnect, 0.5 by default; each further delay is twice as long.
+            max_delay: Longest delay between reconnects in seconds, 8 by default.
+            max_queue_size: Bytes of unsent events that may wait, 1,048,576 by default; beyond them `send` raises.
+        """
 
 class TranslationsWithRawResponse:
     """`client.realtime.translations`, with replies that have their headers."""

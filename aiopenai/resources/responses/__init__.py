@@ -57,6 +57,10 @@ class Responses(SyncAPIResource):
         truncation=omit, user=omit, starting_after=omit, resume=True):
         """Streams a response as typed events and accumulates it; the result is a context manager that can also
         resume."""
+    @api.plain("aiopenai._live.managers:connect")
+    def connect(self, extra_query={}, extra_headers={}, websocket_connection_options={}, on_reconnecting=None,
+        max_retries=5, initial_delay=0.5, max_delay=8.0, max_queue_size=1048576):
+        """Opens a websocket that carries many responses one after another; the result is a context manager."""
 
 class InputItems(SyncAPIResource):
     """`client.responses.input_items`"""

@@ -11,6 +11,7 @@ from tenacity import BaseRetrying
 from aiopenai._base.aliases import Body, Headers, Query
 from aiopenai._base.sentinels import NotGiven, Omit, not_given, omit
 from aiopenai._base.timeouts import TimeoutTypes
+from aiopenai._base.websocket_types import WebSocketConnectionOptions
 from aiopenai._calls.hedging import HedgePolicy
 from aiopenai._calls.paging import AsyncCursorPage, AsyncPaginator, SyncCursorPage
 from aiopenai._calls.raw import LegacyAPIResponse
@@ -18,7 +19,9 @@ from aiopenai._calls.request import Request
 from aiopenai._calls.resources import AsyncAPIResource, SyncAPIResource
 from aiopenai._calls.streaming import AsyncStream, Stream
 from aiopenai._calls.unparsed import AsyncResponseContextManager, ResponseContextManager
+from aiopenai._live.link import AsyncReconnectingHandler, ReconnectingHandler
 from aiopenai.lib.streaming.responses import AsyncResponseStreamManager, ResponseStreamManager, TextFormatT
+from aiopenai.resources.responses._connections import AsyncResponsesConnectionManager, ResponsesConnectionManager
 from aiopenai.types.responses import (CompactedResponse, InputTokenCountParamsConversation,
     InputTokenCountParamsToolChoice, InputTokenCountResponse, ParsedResponse, Response, ResponseCompactParamsImage,
     ResponseCompactParamsPromptCacheOptions, ResponseCreateParamsAccessPrograms, ResponseCreateParamsContextManagement,
@@ -589,6 +592,24 @@ class Responses(SyncAPIResource):
             starting_after: Sequence number of the last event received; the resumed stream begins with the next one.
             resume: Whether a stream with `background=True` that breaks off goes on, up to `max_retries` times.
         """
+    def connect(self, extra_query: Query = {}, extra_headers: Headers = {},
+        websocket_connection_options: WebSocketConnectionOptions = {},
+        on_reconnecting: ReconnectingHandler | None = None, max_retries: int = 5, initial_delay: float = 0.5,
+        max_delay: float = 8.0, max_queue_size: int = 1048576) -> ResponsesConnectionManager:
+        """Opens a websocket that carries many responses one after another; the result is a context manager.
+
+        Args:
+            extra_query: Further query parameters; they replace parameters of the same name.
+            extra_headers: Further headers of the request; they replace the client's headers of the same name.
+            websocket_connection_options: Settings of the websocket, such as `max_size` (bytes per message) or
+                `compression`.
+            on_reconnecting: Plain function called before each reconnect; without it a lost connection raises at
+                once.
+            max_retries: Number of reconnects after a lost connection, 5 by default.
+            initial_delay: Seconds before the first reconnect, 0.5 by default; each further delay is twice as long.
+            max_delay: Longest delay between reconnects in seconds, 8 by default.
+            max_queue_size: Bytes of unsent events that may wait, 1,048,576 by default; beyond them `send` raises.
+        """
 
 class AsyncResponses(AsyncAPIResource):
     """`client.responses`"""
@@ -1152,6 +1173,24 @@ class AsyncResponses(AsyncAPIResource):
             user: Deprecated in favour of `safety_identifier` and `prompt_cache_key`. Stable id of your end user.
             starting_after: Sequence number of the last event received; the resumed stream begins with the next one.
             resume: Whether a stream with `background=True` that breaks off goes on, up to `max_retries` times.
+        """
+    def connect(self, extra_query: Query = {}, extra_headers: Headers = {},
+        websocket_connection_options: WebSocketConnectionOptions = {},
+        on_reconnecting: AsyncReconnectingHandler | None = None, max_retries: int = 5, initial_delay: float = 0.5,
+        max_delay: float = 8.0, max_queue_size: int = 1048576) -> AsyncResponsesConnectionManager:
+        """Opens a websocket that carries many responses one after another; the result is a context manager.
+
+        Args:
+            extra_query: Further query parameters; they replace parameters of the same name.
+            extra_headers: Further headers of the request; they replace the client's headers of the same name.
+            websocket_connection_options: Settings of the websocket, such as `max_size` (bytes per message) or
+                `compression`.
+            on_reconnecting: Plain function called before each reconnect; without it a lost connection raises at
+                once.
+            max_retries: Number of reconnects after a lost connection, 5 by default.
+            initial_delay: Seconds before the first reconnect, 0.5 by default; each further delay is twice as long.
+            max_delay: Longest delay between reconnects in seconds, 8 by default.
+            max_queue_size: Bytes of unsent events that may wait, 1,048,576 by default; beyond them `send` raises.
         """
 
 class ResponsesWithRawResponse:

@@ -10,6 +10,9 @@ class Realtime(SyncAPIResource):
     _path = "beta.realtime"
     sessions = child("Sessions")
     transcription_sessions = child("TranscriptionSessions")
+    @api.plain("aiopenai._live.managers:connect")
+    def connect(self, *, model, extra_query={}, extra_headers={}, websocket_connection_options={}):
+        """Opens a websocket to the beta Realtime API; the result is a context manager that yields the connection."""
 
 class Sessions(SyncAPIResource):
     """`client.beta.realtime.sessions`"""

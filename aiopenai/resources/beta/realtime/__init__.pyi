@@ -10,11 +10,13 @@ from tenacity import BaseRetrying
 from aiopenai._base.aliases import Body, Headers, Query
 from aiopenai._base.sentinels import NotGiven, Omit, not_given, omit
 from aiopenai._base.timeouts import TimeoutTypes
+from aiopenai._base.websocket_types import WebSocketConnectionOptions
 from aiopenai._calls.hedging import HedgePolicy
 from aiopenai._calls.raw import LegacyAPIResponse
 from aiopenai._calls.request import Request
 from aiopenai._calls.resources import AsyncAPIResource, SyncAPIResource
 from aiopenai._calls.unparsed import AsyncResponseContextManager, ResponseContextManager
+from aiopenai.resources.beta.realtime._connections import AsyncRealtimeConnectionManager, RealtimeConnectionManager
 from aiopenai.types.beta.realtime import (ResponseCreateEventParamResponseTool, SessionCreateParamsClientSecret,
     SessionCreateParamsInputAudioNoiseReduction, SessionCreateParamsInputAudioTranscription, SessionCreateParamsTracing,
     SessionCreateParamsTurnDetection, SessionCreateResponse, TranscriptionSession,
@@ -32,6 +34,17 @@ class Realtime(SyncAPIResource):
     def with_streaming_response(self) -> RealtimeWithStreamingResponse: ...
     @cached_property
     def as_request(self) -> RealtimeAsRequest: ...
+    def connect(self, *, model: str, extra_query: Query = {}, extra_headers: Headers = {},
+        websocket_connection_options: WebSocketConnectionOptions = {}) -> RealtimeConnectionManager:
+        """Opens a websocket to the beta Realtime API; the result is a context manager that yields the connection.
+
+        Args:
+            model: Id of the realtime model.
+            extra_query: Further query parameters; they replace parameters of the same name.
+            extra_headers: Further headers of the request; they replace the client's headers of the same name.
+            websocket_connection_options: Settings of the websocket, such as `max_size` (bytes per message) or
+                `compression`.
+        """
 
 class AsyncRealtime(AsyncAPIResource):
     """`client.beta.realtime`"""
@@ -45,6 +58,17 @@ class AsyncRealtime(AsyncAPIResource):
     def with_streaming_response(self) -> AsyncRealtimeWithStreamingResponse: ...
     @cached_property
     def as_request(self) -> AsyncRealtimeAsRequest: ...
+    def connect(self, *, model: str, extra_query: Query = {}, extra_headers: Headers = {},
+        websocket_connection_options: WebSocketConnectionOptions = {}) -> AsyncRealtimeConnectionManager:
+        """Opens a websocket to the beta Realtime API; the result is a context manager that yields the connection.
+
+        Args:
+            model: Id of the realtime model.
+            extra_query: Further query parameters; they replace parameters of the same name.
+            extra_headers: Further headers of the request; they replace the client's headers of the same name.
+            websocket_connection_options: Settings of the websocket, such as `max_size` (bytes per message) or
+                `compression`.
+        """
 
 class RealtimeWithRawResponse:
     """`client.beta.realtime`, with replies that have their headers."""

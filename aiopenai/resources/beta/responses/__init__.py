@@ -37,6 +37,10 @@ class Responses(SyncAPIResource):
     def compact(self, *, model, image=omit, input=omit, instructions=omit, previous_response_id=omit,
         prompt_cache_key=omit, prompt_cache_options=omit, prompt_cache_retention=omit, service_tier=omit, betas=omit):
         """Shortens a conversation to an opaque summary that later requests accept as input."""
+    @api.plain("aiopenai._live.managers:connect")
+    def connect(self, extra_query={}, extra_headers={}, websocket_connection_options={}, on_reconnecting=None,
+        max_retries=5, initial_delay=0.5, max_delay=8.0, max_queue_size=1048576):
+        """Opens a websocket that carries many responses one after another; the result is a context manager."""
 
 class InputItems(SyncAPIResource):
     """`client.beta.responses.input_items`"""

@@ -11,6 +11,7 @@ from tenacity import BaseRetrying
 from aiopenai._base.aliases import Body, Headers, Query
 from aiopenai._base.sentinels import NotGiven, Omit, not_given, omit
 from aiopenai._base.timeouts import TimeoutTypes
+from aiopenai._base.websocket_types import WebSocketConnectionOptions
 from aiopenai._calls.hedging import HedgePolicy
 from aiopenai._calls.paging import AsyncCursorPage, AsyncPaginator, SyncCursorPage
 from aiopenai._calls.raw import LegacyAPIResponse
@@ -18,6 +19,8 @@ from aiopenai._calls.request import Request
 from aiopenai._calls.resources import AsyncAPIResource, SyncAPIResource
 from aiopenai._calls.streaming import AsyncStream, Stream
 from aiopenai._calls.unparsed import AsyncResponseContextManager, ResponseContextManager
+from aiopenai._live.link import AsyncReconnectingHandler, ReconnectingHandler
+from aiopenai.resources.beta.responses._connections import AsyncResponsesConnectionManager, ResponsesConnectionManager
 from aiopenai.types.beta.responses import (BetaCompactedResponse, BetaResponse, BetaResponseIncludable,
     BetaResponseInputItemParam, BetaResponseInputParam, BetaResponseItem, BetaResponsePromptParam,
     BetaResponseStreamEvent, BetaResponseTextConfigParam, BetaResponsesClientEventParamResponseCreateAccessPrograms,
@@ -477,6 +480,24 @@ class Responses(SyncAPIResource):
             service_tier: Processing tier, such as `auto`, `default`, `flex` or `priority`.
             betas: Beta features to switch on, sent in the header `openai-beta`.
         """
+    def connect(self, extra_query: Query = {}, extra_headers: Headers = {},
+        websocket_connection_options: WebSocketConnectionOptions = {},
+        on_reconnecting: ReconnectingHandler | None = None, max_retries: int = 5, initial_delay: float = 0.5,
+        max_delay: float = 8.0, max_queue_size: int = 1048576) -> ResponsesConnectionManager:
+        """Opens a websocket that carries many responses one after another; the result is a context manager.
+
+        Args:
+            extra_query: Further query parameters; they replace parameters of the same name.
+            extra_headers: Further headers of the request; they replace the client's headers of the same name.
+            websocket_connection_options: Settings of the websocket, such as `max_size` (bytes per message) or
+                `compression`.
+            on_reconnecting: Plain function called before each reconnect; without it a lost connection raises at
+                once.
+            max_retries: Number of reconnects after a lost connection, 5 by default.
+            initial_delay: Seconds before the first reconnect, 0.5 by default; each further delay is twice as long.
+            max_delay: Longest delay between reconnects in seconds, 8 by default.
+            max_queue_size: Bytes of unsent events that may wait, 1,048,576 by default; beyond them `send` raises.
+        """
 
 class AsyncResponses(AsyncAPIResource):
     """`client.beta.responses`"""
@@ -927,6 +948,24 @@ class AsyncResponses(AsyncAPIResource):
                 for up to a day.
             service_tier: Processing tier, such as `auto`, `default`, `flex` or `priority`.
             betas: Beta features to switch on, sent in the header `openai-beta`.
+        """
+    def connect(self, extra_query: Query = {}, extra_headers: Headers = {},
+        websocket_connection_options: WebSocketConnectionOptions = {},
+        on_reconnecting: AsyncReconnectingHandler | None = None, max_retries: int = 5, initial_delay: float = 0.5,
+        max_delay: float = 8.0, max_queue_size: int = 1048576) -> AsyncResponsesConnectionManager:
+        """Opens a websocket that carries many responses one after another; the result is a context manager.
+
+        Args:
+            extra_query: Further query parameters; they replace parameters of the same name.
+            extra_headers: Further headers of the request; they replace the client's headers of the same name.
+            websocket_connection_options: Settings of the websocket, such as `max_size` (bytes per message) or
+                `compression`.
+            on_reconnecting: Plain function called before each reconnect; without it a lost connection raises at
+                once.
+            max_retries: Number of reconnects after a lost connection, 5 by default.
+            initial_delay: Seconds before the first reconnect, 0.5 by default; each further delay is twice as long.
+            max_delay: Longest delay between reconnects in seconds, 8 by default.
+            max_queue_size: Bytes of unsent events that may wait, 1,048,576 by default; beyond them `send` raises.
         """
 
 class ResponsesWithRawResponse:

@@ -1,0 +1,325 @@
+"""Websockets: the handshake as a request of the general transport, and one open connection.
+
+The handshake goes the way of every call: the client's TLS options, proxies, connector, timeouts, retries and hooks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import aiohttp
+
+from aiopenai._base.deadlines import within
+from aiopenai._base.timeouts import Timeout
+from aiopenai._http.general import GeneralReply
+from aiopenai._http.interface import Reply, Session, later
+from aiopenai._http.messages import Headers, HTTPResponse
+from aiopenai._http.options import WebSocketOptions
+from aiopenai._http.private.websocket import EofStream, Upgraded, UpgradeError, offer_deflate, upgrade
+from aiopenai.errors import APIResponseValidationError, Close, OpenAIError, also_foreign, closed_error
+
+__all__ = ["Handshakes", "WebSocket"]
+
+# RFC 6455, section 1.3.
+_ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+_TEXT, _BINARY = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY
+_PING, _PONG, _CLOSE = aiohttp.WSMsgType.PING, aiohttp.WSMsgType.PONG, aiohttp.WSMsgType.CLOSE
+
+
+class _Handshake(Session):
+    """One loop's session, as the sender of handshakes."""
+
+    def __init__(self, session: Session, options: WebSocketOptions) -> None:
+        super().__init__(session.settings)
+        self._session = session
+        self._options = options
+
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: Any, timeout: Timeout) -> Reply:
+        options = self._options
+        # A key of its own for each handshake: RFC 6455, section 4.1.
+        key = base64.b64encode(os.urandom(16)).decode()
+        sent = {name: value for name, value in headers.items() if not name.lower().startswith("x-stainless-")}
+        sent.update(
+            {
+                "Connection": "Upgrade",
+                "Upgrade": "websocket",
+                "Sec-WebSocket-Version": "13",
+                "Sec-WebSocket-Key": key,
+            }
+        )
+        if options.compression:
+            sent["Sec-WebSocket-Extensions"] = offer_deflate()
+        if options.subprotocols:
+            sent["Sec-WebSocket-Protocol"] = ", ".join(options.subprotocols)
+        if options.origin:
+            sent["Origin"] = options.origin
+        reply = await self._session.general().send(method, url, sent, None, _handshake_limits(timeout, options))
+        assert isinstance(reply, GeneralReply)
+        if reply.status == 101:
+            _check_accepted(reply, key, options)
+        return reply
+
+    def general(self) -> Session:
+        return self._session.general()
+
+    @property
+    def closed(self) -> bool:
+        return self._session.closed
+
+    async def shut(self) -> None:
+        await self._session.shut()
+
+    def forget(self) -> None:
+        self._session.forget()
+
+
+def _handshake_limits(timeout: Timeout, options: WebSocketOptions) -> Timeout:
+    """Returns the client's limits, with the wait for the reply cut to `open_timeout`."""
+    limit = options.open_timeout
+    if limit is None:
+        return timeout
+    read = limit if timeout.read is None else min(limit, timeout.read)
+    return Timeout(connect=timeout.connect, read=read, write=timeout.write, pool=timeout.pool, total=timeout.total)
+
+
+def _check_accepted(reply: GeneralReply, key: str, options: WebSocketOptions) -> None:
+    """Raises APIResponseValidationError for a 101 reply that is no answer to this handshake."""
+    headers = reply.headers
+    accept = base64.b64encode(hashlib.sha1(key.encode() + _ACCEPT_SUFFIX).digest()).decode()
+    chosen = headers.get("sec-websocket-protocol")
+    problem = ""
+    if headers.get("upgrade", "").lower() != "websocket":
+        problem = "its header Upgrade is not websocket"
+    elif headers.get("sec-websocket-accept", "") != accept:
+        problem = "its header Sec-WebSocket-Accept does not fit the request"
+    elif chosen is not None and chosen not in options.subprotocols:
+        problem = f"it chose the subprotocol {chosen!r}, which was not offered"
+    if problem:
+        reply.close()
+        raise handshake_error(reply, problem)
+
+
+def handshake_error(reply: Reply, problem: str) -> APIResponseValidationError:
+    """Returns the error of a handshake that the server answered wrongly."""
+    response = HTTPResponse(reply.status, Headers(reply.items()), b"", reply.request, reason=reply.reason)
+    error = APIResponseValidationError(
+        response, None, message=f"The reply to the websocket handshake is wrong: {problem}."
+    )
+    also_foreign(error, "InvalidHandshake")
+    return error
+
+
+class Handshakes:
+    """The sessions of a client, as `Attempts` needs them, for handshakes in place of calls."""
+
+    def __init__(self, sessions: Any, options: WebSocketOptions) -> None:
+        self._sessions = sessions
+        self._options = options
+        self.block = sessions.block
+        self.closed_error = sessions.closed_error
+
+    def current(self) -> Session | None:
+        """Returns the sender of the running loop, or None before its first call."""
+        session = self._sessions.current()
+        return None if session is None else _Handshake(session, self._options)
+
+    async def open(self, method: str, url: str) -> Session:
+        """Returns the sender of the running loop."""
+        return _Handshake(await self._sessions.open(method, url), self._options)
+
+
+class WebSocket:
+    """One open connection. All methods belong to its event loop, except `abandon`.
+
+    Control frames are answered as they arrive. Messages wait in a queue of bounded size, and hold the server back when
+    it is full.
+    """
+
+    def __init__(self, reply: Reply, options: WebSocketOptions) -> None:
+        assert isinstance(reply, GeneralReply)
+        self._reply = reply
+        self._options = options
+        self.loop = reply.loop
+        self.rcvd: Close | None = None
+        """The server's close frame."""
+        self.sent: Close | None = None
+        """This side's close frame."""
+        self._rcvd_then_sent: bool | None = None
+        self._ended = self.loop.create_future()
+        self._reading = False
+        self._keepalive: asyncio.TimerHandle | None = None
+        self._pinged: float | None = None
+        try:
+            self._upgraded: Upgraded = upgrade(reply.raw, self, max_size=options.max_size or 0, loop=self.loop)
+        except UpgradeError as error:
+            reply.close()
+            raise handshake_error(reply, str(error)) from None
+        self._inbox = self._upgraded.inbox
+        self._send_frame = self._upgraded.writer.send_frame
+        self._session = reply.session
+        self._session.upgraded.add(self)
+        if options.ping_interval is not None:
+            self._keepalive = self.loop.call_later(options.ping_interval, self._ping)
+        # Last: frames that came with the handshake are answered now.
+        self._upgraded.start()
+
+    @property
+    def response(self) -> Reply:
+        """The reply to the handshake."""
+        return self._reply
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol that the server chose."""
+        return self._reply.headers.get("sec-websocket-protocol")
+
+    @property
+    def closed(self) -> bool:
+        """Whether no frame can be sent any more."""
+        return self.sent is not None or self._ended.done() or self._upgraded.transport.is_closing()
+
+    async def read(self) -> bytes:
+        """Returns the next message. Raises WebSocketConnectionClosedError after the last one.
+
+        Cancelling it loses no message. Raises OpenAIError for a second reader.
+        """
+        if self._reading:
+            error = OpenAIError("Another task is receiving from this websocket: receive in one task only.")
+            also_foreign(error, "ConcurrencyError")
+            raise error
+        self._reading = True
+        try:
+            message = await self._inbox.read()
+        except EofStream:
+            raise self.closed_error() from None
+        except (aiohttp.WebSocketError, aiohttp.ClientError, OSError) as error:
+            self._fail(error)
+            raise self.closed_error() from error
+        finally:
+            self._reading = False
+        return message[1]  # type: ignore[no-any-return]  # `cast` would be a call
+
+    @property
+    def waiting(self) -> int:
+        """The number of messages that `read` returns without waiting."""
+        return self._upgraded.waiting
+
+    async def send(self, frame: bytes, *, text: bool) -> None:
+        """Sends a message; waits while the server takes none. Raises WebSocketConnectionClosedError."""
+        if self.sent is not None or self._ended.done():
+            raise self.closed_error()
+        try:
+            await self._send_frame(frame, _TEXT if text else _BINARY)
+        except (aiohttp.ClientError, OSError) as error:
+            raise self.closed_error() from error
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Sends a close frame and waits for the server's, within `close_timeout`. Further calls do nothing."""
+        if not self._ended.done():
+            self._send_close(code, reason)
+            try:
+                await within(self._options.close_timeout, self._until_end())
+            except asyncio.TimeoutError:
+                pass
+            finally:
+                self.abort()
+
+    async def _until_end(self) -> None:
+        # Messages that nobody reads any more would keep the close frame behind them from being parsed.
+        while not self._ended.done() and self.rcvd is None:
+            if self._reading:
+                await asyncio.wait([self._ended], timeout=0.05)
+                continue
+            try:
+                await self.read()
+            except OpenAIError:
+                break
+
+    def _send_close(self, code: int, reason: str) -> None:
+        if self.sent is not None:
+            return
+        payload = b"" if code == 1005 else code.to_bytes(2, "big") + reason.encode()
+        if len(payload) > 125:
+            raise ValueError(f"the reason of a close frame must have at most 123 bytes, not {len(payload) - 2}")
+        self.sent = Close(code, reason)
+        self._rcvd_then_sent = self.rcvd is not None
+        try:
+            self._upgraded.control(_CLOSE, payload)
+        except (aiohttp.ClientError, OSError):
+            self.abort()
+
+    def abort(self) -> None:
+        """Closes the connection at once."""
+        self._session.upgraded.discard(self)
+        if self._keepalive is not None:
+            self._keepalive.cancel()
+            self._keepalive = None
+        self._upgraded.transport.close()
+        self._reply.close()
+
+    def abandon(self) -> None:
+        """Closes the connection in its loop, later. Safe in any thread."""
+        later(self.loop, self.abort)
+
+    def closed_error(self) -> Any:
+        """Returns the error for a use of this connection after its end."""
+        return closed_error(self.rcvd, self.sent, rcvd_then_sent=self._rcvd_then_sent)
+
+    def _fail(self, error: BaseException) -> None:
+        """Closes the connection after frames that break the protocol."""
+        if isinstance(error, aiohttp.WebSocketError) and not self._upgraded.transport.is_closing():
+            self._send_close(int(error.code), "")
+        self.abort()
+
+    # Frames of the server
+
+    def on_ping(self, payload: bytes) -> None:
+        """Answers a ping."""
+        if self.sent is None and not self._upgraded.transport.is_closing():
+            self._upgraded.control(_PONG, payload)
+
+    def on_pong(self) -> None:
+        """Notes that the server is alive."""
+        self._pinged = None
+
+    def on_close(self, code: int, reason: str) -> None:
+        """Answers a close frame and closes the connection."""
+        self.rcvd = Close(code or 1005, reason)
+        if self.sent is None:
+            self._send_close(code or 1005, reason)
+        self.abort()
+
+    def on_end(self) -> None:
+        """Notes the end of the connection."""
+        if not self._ended.done():
+            self._ended.set_result(None)
+        self._session.upgraded.discard(self)
+        if self._keepalive is not None:
+            self._keepalive.cancel()
+            self._keepalive = None
+
+    def _ping(self) -> None:
+        """Sends a ping, or closes the connection if the last one has got no answer."""
+        options = self._options
+        assert options.ping_interval is not None
+        self._keepalive = None
+        now = time.monotonic()
+        if self.closed:
+            return
+        timeout = options.ping_timeout
+        if self._pinged is not None and timeout is not None and now - self._pinged >= timeout:
+            self._send_close(1011, "keepalive ping timeout")
+            self.abort()
+            return
+        # A reader that holds the server back hides its pongs, too.
+        if self._pinged is None and not self._upgraded.paused:
+            self._pinged = now
+            self._upgraded.control(_PING, os.urandom(4))
+        wait = options.ping_interval if timeout is None else min(options.ping_interval, timeout)
+        self._keepalive = self.loop.call_later(wait, self._ping)

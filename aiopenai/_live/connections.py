@@ -1,0 +1,384 @@
+"""Connections for programs: events in and out, handlers, and the methods that send one event each."""
+
+# The classes of generated modules name their parts at run time.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import inspect
+import sys
+from asyncio import CancelledError
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+
+import msgspec
+from typing_extensions import Self, override
+
+from aiopenai._base.sentinels import is_left_out
+from aiopenai._calls.replies import response_of
+from aiopenai._data.codec import Decoder, Node, encode
+from aiopenai._data.dumping import as_sent
+from aiopenai._live.handlers import EVERY, EventHandlerRegistry
+from aiopenai._live.link import Link
+from aiopenai.errors import APIResponseValidationError, OpenAIError
+
+if TYPE_CHECKING:
+    from aiopenai._live.bridge import Bridge
+
+__all__ = ["AsyncConnection", "ConnectionPart", "SyncConnection", "part", "sends", "twins"]
+
+T = TypeVar("T")
+HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
+
+# The fields of client events that can hold objects of earlier events, which are sent as they were received.
+_REPLAYED = ("input", "item", "response", "session")
+_SHOWN = 200
+
+
+def encode_event(event: Any) -> bytes:
+    """Returns a client event as JSON. Raises TypeError and ValueError for one that cannot be sent."""
+    if isinstance(event, Node):
+        event = as_sent(event)
+    elif not isinstance(event, Mapping):
+        dump = getattr(event, "model_dump", None)
+        if dump is None:
+            raise TypeError(f"the event must be a dict or an event object, not {type(event).__name__}")
+        event = dump(mode="json", by_alias=True, exclude_unset=True)
+    return encode(event if type(event) is dict else dict(event), _REPLAYED)
+
+
+def _bytes_of(data: str | bytes) -> tuple[bytes, bool]:
+    """Returns a raw message as bytes, and whether it is text."""
+    if isinstance(data, str):
+        return data.encode(), True
+    if isinstance(data, (bytes, bytearray, memoryview)):
+        return bytes(data), False
+    raise TypeError(f"send_raw takes str or bytes, not {type(data).__name__}")
+
+
+class _Connection:
+    """The part that both kinds of connections share."""
+
+    _event: ClassVar[tuple[str, str]] = ("", "")
+
+    def __init__(self, link: Link, handlers: EventHandlerRegistry, *, strict: bool = False) -> None:
+        self._link = link
+        self._event_handler_registry = handlers
+        module, name = self._event
+        decoder = Decoder.of(getattr(import_module(module), name) if name else object)
+        self._decode: Callable[[bytes], Any] = decoder.validate if strict else decoder
+
+    @property
+    def _connection(self) -> Any:
+        """The present websocket."""
+        return self._link.socket
+
+    @property
+    def _send_queue(self) -> Any:
+        return self._link.queue
+
+    @property
+    def _is_reconnecting(self) -> bool:
+        return self._link.reconnecting
+
+    @override
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {'closed' if self._link.socket.closed else 'open'}>"
+
+    def parse_event(self, data: str | bytes) -> Any:
+        """Returns a message as an event. Events of an unknown type become open objects.
+
+        Raises APIResponseValidationError for a message that is no JSON.
+        """
+        return self._parsed(data.encode() if isinstance(data, str) else bytes(data))
+
+    def _parsed(self, raw: bytes) -> Any:
+        try:
+            return self._decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            response = response_of(self._link.socket.response, raw)
+            begin = raw[:_SHOWN].decode("utf-8", "replace")
+            message = f"A message of the websocket is not the JSON that was expected ({error}); it begins: {begin!r}"
+            raise APIResponseValidationError(response, None, message=message) from error
+
+    def on(self, event_type: str, handler: Any = None) -> Any:
+        """Adds a handler for an event type, or for all with `"event"`; a decorator without `handler`."""
+        return added_handler(self, self._event_handler_registry, event_type, handler, once=False)
+
+    def once(self, event_type: str, handler: Any = None) -> Any:
+        """Adds a handler for the next event of a type; a decorator without `handler`."""
+        return added_handler(self, self._event_handler_registry, event_type, handler, once=True)
+
+    def off(self, event_type: str, handler: Callable[..., Any]) -> Self:
+        """Removes the first registration of a handler."""
+        self._event_handler_registry.remove(event_type, handler)
+        return self
+
+    def _handlers(self, event: Any) -> list[Callable[..., Any]]:
+        """Returns the handlers of an event. Raises OpenAIError for an error event without any."""
+        kind = getattr(event, "type", None)
+        registry = self._event_handler_registry
+        own = registry.get_handlers(kind) if isinstance(kind, str) and kind != EVERY else []
+        found = own + registry.get_handlers(EVERY)
+        if not found and kind == "error":
+            raise OpenAIError(f"WebSocket error: {event!r}")
+        return found
+
+
+def added_handler(owner: Any, registry: EventHandlerRegistry, event_type: str, handler: Any, *, once: bool) -> Any:
+    if handler is not None:
+        registry.add(event_type, handler, once=once)
+        return owner
+
+    def decorate(function: HandlerT) -> HandlerT:
+        registry.add(event_type, function, once=once)
+        return function
+
+    return decorate
+
+
+class AsyncConnection(_Connection):
+    """An open connection of the asynchronous client. Iterate it for the server's events."""
+
+    async def recv(self) -> Any:
+        """Returns the next event. Cancelling it loses none.
+
+        Raises WebSocketConnectionClosedError after the end, and APIResponseValidationError for a message that is no
+        JSON, after which the next one can be received.
+        """
+        raw = await self._link.read()
+        try:
+            return self._decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._parsed(raw)
+
+    async def recv_bytes(self) -> bytes:
+        """Returns the next message as it was received."""
+        return await self._link.read()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        raw = await self._link.next()
+        try:
+            return self._decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return self._parsed(raw)
+
+    async def send(self, event: Any) -> None:
+        """Sends an event: a dict, or an object of an event type."""
+        await self._link.send(encode_event(event), text=True)
+
+    async def send_raw(self, data: str | bytes) -> None:
+        """Sends a message as it is: str as text, bytes as a binary message."""
+        raw, text = _bytes_of(data)
+        await self._link.send(raw, text=text)
+
+    async def close(self, *, code: int = 1000, reason: str = "") -> None:
+        """Closes the connection; it does not reconnect any more."""
+        await self._link.close(code, reason)
+
+    async def dispatch_events(self) -> None:
+        """Receives events until the end of the connection, and calls their handlers. Coroutines are awaited.
+
+        Raises OpenAIError for an error event without a handler, and the exceptions of handlers.
+        """
+        async for event in self:
+            for handler in self._handlers(event):
+                result = handler(event)
+                if inspect.iscoroutine(result):
+                    await result
+
+    def __del__(self) -> None:
+        if (link := getattr(self, "_link", None)) is not None:
+            link.socket.abandon()
+
+
+class SyncConnection(_Connection):
+    """An open connection of the blocking client. Iterate it for the server's events.
+
+    It runs on an event loop in a thread of its own, which answers pings while the program does not read. One thread may
+    receive while others send.
+    """
+
+    def __init__(self, link: Link, handlers: EventHandlerRegistry, bridge: Bridge, *, strict: bool = False) -> None:
+        super().__init__(link, handlers, strict=strict)
+        self._bridge = bridge
+        self._over = False
+        # Messages that were received and not returned yet. A batch costs one change of threads.
+        self._received: deque[bytes] = deque()
+
+    def recv(self, timeout: float | None = None) -> Any:
+        """Returns the next event. Raises TimeoutError if none arrives within `timeout` seconds, and loses none.
+
+        Raises WebSocketConnectionClosedError after the end, and APIResponseValidationError for a message that is no
+        JSON, after which the next one can be received.
+        """
+        return self._parsed(self._next_raw(timeout))
+
+    def recv_bytes(self, timeout: float | None = None) -> bytes:
+        """Returns the next message as it was received."""
+        return self._next_raw(timeout)
+
+    def _next_raw(self, timeout: float | None = None, *, reconnect: bool = False) -> bytes:
+        try:
+            return self._received.popleft()
+        except IndexError:
+            pass
+        link = self._link
+        if self._over:
+            ended = link.socket.closed_error()
+            raise StopIteration if reconnect and ended.clean else ended
+
+        async def batch(ask: Any) -> list[bytes] | None:
+            try:
+                return await link.batch((lambda: link.next(ask)) if reconnect else link.read)
+            except StopAsyncIteration:
+                # No coroutine can raise it.
+                return None
+
+        try:
+            frames = self._bridge.run(batch, timeout, late=self._keep)
+        except CancelledError:
+            # The last connection of the thread was closed while this one received.
+            raise link.socket.closed_error() from None
+        if frames is None:
+            raise StopIteration
+        self._received.extend(frames)
+        return self._received.popleft()
+
+    def _keep(self, frames: list[bytes] | None) -> None:
+        """Keeps messages that arrived for a call which had just been interrupted."""
+        self._received.extend(frames or ())
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        return self._parsed(self._next_raw(reconnect=True))
+
+    def send(self, event: Any) -> None:
+        """Sends an event: a dict, or an object of an event type."""
+        self._send(encode_event(event), text=True)
+
+    def send_raw(self, data: str | bytes) -> None:
+        """Sends a message as it is: str as text, bytes as a binary message."""
+        raw, text = _bytes_of(data)
+        self._send(raw, text=text)
+
+    def _send(self, raw: bytes, *, text: bool) -> None:
+        link = self._link
+        if self._over:
+            raise link.socket.closed_error()
+        self._bridge.run(lambda _: link.send(raw, text=text))
+
+    def close(self, *, code: int = 1000, reason: str = "") -> None:
+        """Closes the connection; it does not reconnect any more."""
+        link = self._link
+        if not self._over:
+            try:
+                self._bridge.run(lambda _: link.close(code, reason))
+            finally:
+                self._over = True
+                self._bridge.release(self)
+
+    def dispatch_events(self) -> None:
+        """Receives events until the end of the connection, and calls their handlers in this thread.
+
+        Raises OpenAIError for an error event without a handler, and the exceptions of handlers.
+        """
+        for event in self:
+            for handler in self._handlers(event):
+                handler(event)
+
+    def __del__(self) -> None:
+        if (link := getattr(self, "_link", None)) is not None:
+            link.socket.abandon()
+            self._bridge.release(self)
+
+
+# The methods of generated modules
+
+
+class ConnectionPart:
+    """A namespace of a connection, such as `connection.session`."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+
+class part(cached_property[Any]):  # noqa: N801  (it stands where a property would)
+    """The namespace `name` of a connection, made at its first use."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(self._make)
+        self.name = name
+
+    def _make(self, holder: Any) -> Any:
+        connection = holder._connection if isinstance(holder, ConnectionPart) else holder
+        prefix = "Async" if isinstance(connection, AsyncConnection) else ""
+        module = sys.modules[type(holder).__module__]
+        return getattr(module, f"{prefix}{self.name}")(connection)
+
+
+def sends(event: str) -> Callable[[Callable[..., Any]], Any]:
+    """Makes a method that sends one event, with its arguments as fields."""
+
+    def decorate(shown: Callable[..., Any]) -> Any:
+        code: Any = cast("Any", shown).__code__
+        known = frozenset(code.co_varnames[1 : 1 + code.co_kwonlyargcount])
+        optional: Mapping[str, Any] = cast("Any", shown).__kwdefaults__ or {}
+        needed = known - optional.keys()
+        name = shown.__qualname__
+
+        def method(self: ConnectionPart, **given: Any) -> Any:
+            if not needed <= given.keys() or not given.keys() <= known:
+                raise _wrong_arguments(name, needed - given.keys(), given.keys() - known)
+            message = {"type": event, **given}
+            for field, value in given.items():
+                if is_left_out(value):
+                    del message[field]
+            return self._connection.send(message)
+
+        method.__name__, method.__qualname__, method.__doc__ = shown.__name__, name, shown.__doc__
+        method.__module__ = shown.__module__
+        vars(method)["__wrapped__"] = shown
+        return method
+
+    return decorate
+
+
+def _wrong_arguments(name: str, missing: Any, unknown: Any) -> TypeError:
+    if unknown:
+        return TypeError(f"{name}() got an unexpected keyword argument {min(unknown)!r}")
+    return TypeError(f"{name}() missing required keyword-only arguments: {', '.join(map(repr, sorted(missing)))}")
+
+
+def twins(module: str) -> Callable[[str], Any]:
+    """Returns `__getattr__` of a generated module: its asynchronous classes, made from the blocking ones."""
+    namespace = vars(sys.modules[module])
+
+    def find(name: str) -> Any:
+        origin = namespace.get(name.removeprefix("Async").replace("BaseAsync", "Base"))
+        if origin is None or name not in (f"Async{origin.__name__}", origin.__name__.replace("Base", "BaseAsync", 1)):
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        members = {key: value for key, value in vars(origin).items() if key not in ("__dict__", "__weakref__")}
+        members.update(__qualname__=name)
+        for key, value in members.items():
+            if isinstance(value, part):
+                members[key] = part(value.name)
+        namespace[name] = made = type(name, _async_bases(origin), members)
+        return made
+
+    return find
+
+
+def _async_bases(origin: type) -> tuple[type, ...]:
+    from aiopenai._live.managers import AsyncConnectionManager, SyncConnectionManager
+
+    pairs: dict[type, type] = {SyncConnection: AsyncConnection, SyncConnectionManager: AsyncConnectionManager}
+    return tuple(pairs.get(base, base) for base in origin.__bases__)

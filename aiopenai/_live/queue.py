@@ -1,0 +1,68 @@
+"""Messages that wait to be sent, bounded by their bytes."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from aiopenai.errors import WebSocketQueueFullError
+
+__all__ = ["SendQueue", "Waiting"]
+
+
+class Waiting:
+    """One message that waits. `error` is that of its attempt, `done` whether it was attempted."""
+
+    __slots__ = ("done", "error", "frame", "size")
+
+    def __init__(self, frame: str | bytes) -> None:
+        self.frame = frame
+        self.size = len(frame) if isinstance(frame, bytes) else len(frame.encode())
+        self.done = False
+        self.error: BaseException | None = None
+
+
+class SendQueue:
+    """Messages in the order of their sends. A message counts against the bound until it is written.
+
+    It belongs to one thread at a time: before a connection is open to the program's, from then on to that of the loop.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._entries: deque[Waiting] = deque()
+        self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def put(self, frame: str | bytes) -> Waiting:
+        """Appends a message. Raises WebSocketQueueFullError if it is too much; the others stay."""
+        entry = Waiting(frame)
+        if self._bytes + entry.size > self._max_bytes:
+            raise WebSocketQueueFullError(
+                f"The send queue holds {self._bytes} bytes and takes no more than max_queue_size={self._max_bytes}: "
+                f"a message of {entry.size} bytes was not queued."
+            )
+        self._bytes += entry.size
+        self._entries.append(entry)
+        return entry
+
+    @property
+    def first(self) -> Waiting:
+        """The message that is sent next."""
+        return self._entries[0]
+
+    def attempted(self, entry: Waiting, error: BaseException | None = None) -> None:
+        """Removes a message that was handed to a socket: it is never sent again."""
+        entry.done = True
+        entry.error = error
+        if self._entries and self._entries[0] is entry:
+            self._entries.popleft()
+            self._bytes -= entry.size
+
+    def drain(self) -> list[str | bytes]:
+        """Removes all messages and returns them, in order."""
+        frames = [entry.frame for entry in self._entries]
+        self._entries.clear()
+        self._bytes = 0
+        return frames

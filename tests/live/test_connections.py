@@ -1,0 +1,200 @@
+"""Connections on real loopback servers, in both clients."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from aiopenai.resources.realtime.realtime import AsyncRealtimeConnection, RealtimeConnection
+
+from aiopenai import APIResponseValidationError, OpenAIError
+from aiopenai.errors import WebSocketConnectionClosedError
+from aiopenai.types.realtime import SessionCreatedEvent
+
+from .conftest import Both, Peer, Scripted
+
+CREATED = '{"type":"session.created","event_id":"e1","session":{"type":"realtime"}}'
+
+
+async def echo(peer: Peer) -> None:
+    await peer.say(CREATED)
+    async for message in peer.socket:
+        await peer.say(f'{{"type":"echo","of":{message.data}}}')
+
+
+async def test_events_in_and_out(both: Both) -> None:
+    async with Scripted(echo) as server, both.opened(both.client(server).realtime.connect(model="m")) as connection:
+        assert isinstance(connection, RealtimeConnection if both.blocking else AsyncRealtimeConnection)
+        created = await both(connection.recv)
+        assert isinstance(created, SessionCreatedEvent)
+        await both(connection.session.update, session={"type": "realtime", "tools": iter(())})
+        heard = await both(connection.recv)
+        assert heard.of == {"type": "session.update", "session": {"type": "realtime", "tools": []}}
+        assert heard.type == "echo"
+    assert server.requests[0].path_qs == "/v1/realtime?model=m"
+
+
+async def test_an_event_that_was_received_can_be_sent(both: Both) -> None:
+    async with Scripted(echo) as server, both.opened(both.client(server).realtime.connect(model="m")) as connection:
+        created = await both(connection.recv)
+        await both(connection.send, created)
+        assert (await both(connection.recv)).of == json.loads(CREATED)
+
+
+async def test_raw_messages_keep_their_kind_and_bytes(both: Both) -> None:
+    async def script(peer: Peer) -> None:
+        assert await peer.hear() == "text é"
+        assert await peer.hear() == b"\x00\xff"
+        await peer.say('{"type": "x" }', b"\x01\xfe")
+        await peer.socket.receive()
+
+    async with Scripted(script) as server, both.opened(both.client(server).live.connect()) as connection:
+        await both(connection.send_raw, "text é")
+        await both(connection.send_raw, b"\x00\xff")
+        assert await both(connection.recv_bytes) == b'{"type": "x" }'
+        assert await both(connection.recv_bytes) == b"\x01\xfe"
+        with pytest.raises(TypeError, match="send_raw takes str or bytes"):
+            await both(connection.send_raw, 5)
+
+
+@pytest.mark.parametrize("message", ["not json", '{"type":', b"\xff\xfe"], ids=["text", "cut", "binary"])
+async def test_a_message_that_is_no_json_raises_and_the_socket_goes_on(both: Both, message: Any) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.say(message, CREATED, message, CREATED)
+        await peer.end()
+
+    async with Scripted(script) as server, both.opened(both.client(server).realtime.connect(model="m")) as connection:
+        with pytest.raises(APIResponseValidationError, match="is not the JSON") as caught:
+            await both(connection.recv)
+        assert caught.value.status_code == 101
+        assert (await both(connection.recv)).type == "session.created"
+        with pytest.raises(APIResponseValidationError):
+            await both.events(connection)
+        assert [event.type for event in await both.events(connection)] == ["session.created"]
+
+
+@pytest.mark.parametrize(
+    "message", ["[1]", '"x"', '{"type":"new.kind","a":{"b":1}}', "{}"], ids=["list", "text", "new", "none"]
+)
+async def test_unknown_messages_lose_nothing(both: Both, message: str) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.say(message)
+        await peer.socket.receive()
+
+    async with Scripted(script) as server, both.opened(both.client(server).responses.connect()) as connection:
+        event = await both(connection.recv)
+        assert event == json.loads(message)
+        assert type(event) is type(connection.parse_event(message))
+
+
+async def test_the_end_of_a_connection(both: Both) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.say(CREATED)
+        await peer.socket.close(code=4001, message=b"bye")
+
+    async with Scripted(script) as server, both.opened(both.client(server).realtime.connect(model="m")) as connection:
+        assert (await both(connection.recv)).type == "session.created"
+        for _ in range(2):
+            with pytest.raises(WebSocketConnectionClosedError, match="received 4001 bye") as caught:
+                await both(connection.recv)
+            assert (caught.value.code, caught.value.reason, caught.value.unsent_frames) == (4001, "bye", [])
+        with pytest.raises(WebSocketConnectionClosedError):
+            await both.events(connection)
+        with pytest.raises(WebSocketConnectionClosedError):
+            await both(connection.send, {"type": "x"})
+
+
+async def test_iteration_ends_quietly_after_a_clean_close(both: Both) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.say(CREATED, CREATED)
+        await peer.end(1000)
+
+    async with Scripted(script) as server, both.opened(both.client(server).realtime.connect(model="m")) as connection:
+        assert len(await both.events(connection)) == 2
+        assert await both.events(connection) == []
+
+
+async def test_closing(both: Both) -> None:
+    codes: list[Any] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.socket.receive()
+        codes.append(peer.socket.close_code)
+
+    async with Scripted(script) as server:
+        connection = await both(both.client(server).realtime.connect(model="m").enter)
+        await both(connection.close, code=3000, reason="done")
+        await both(connection.close)
+        assert codes == [3000]
+        with pytest.raises(WebSocketConnectionClosedError):
+            await both(connection.recv)
+        with pytest.raises(WebSocketConnectionClosedError):
+            await both(connection.send_raw, "late")
+
+
+async def test_the_error_of_a_block_wins(both: Both) -> None:
+    async with Scripted(echo) as server:
+        manager = both.client(server).realtime.connect(model="m")
+
+        async def work() -> None:
+            async with manager:
+                raise KeyError("mine")
+
+        def blocking() -> None:
+            with manager:
+                raise KeyError("mine")
+
+        with pytest.raises(KeyError, match="mine"):
+            await both(blocking if both.blocking else work)
+
+
+async def test_wrong_arguments_are_refused_where_they_are_written(both: Both) -> None:
+    async with Scripted(echo) as server:
+        client = both.client(server)
+        with pytest.raises(ValueError, match="max_size"):
+            client.realtime.connect(model="m", websocket_connection_options={"max_size": -1})
+        with pytest.raises(TypeError, match="has no option 'sll'"):
+            client.realtime.connect(model="m", websocket_connection_options={"sll": True})
+        with pytest.raises(ValueError, match="session_id"):
+            client.live.forks.connect(session_id="")
+        with pytest.raises(TypeError, match="model"):
+            client.realtime.translations.connect()
+        async with both.opened(client.realtime.connect(model="m")) as connection:
+            with pytest.raises(TypeError, match="'audio'"):
+                await both(connection.input_audio_buffer.append)
+            with pytest.raises(TypeError, match="unexpected keyword argument 'x'"):
+                await both(connection.session.update, session={}, x=1)
+            with pytest.raises(TypeError, match="must be a dict"):
+                await both(connection.send, 5)
+    assert len(server.requests) == 1
+
+
+async def test_a_second_reader_is_refused() -> None:
+    both = Both(blocking=False)
+    async with Scripted(echo) as server, both.opened(both.client(server).realtime.connect(model="m")) as connection:
+        await connection.recv()
+        first = asyncio.ensure_future(connection.recv())
+        await asyncio.sleep(0)
+        with pytest.raises(OpenAIError, match="Another task is receiving"):
+            await connection.recv()
+        await connection.send({"type": "x"})
+        assert (await first).type == "echo"
+    await both.close()
+
+
+async def test_a_cancelled_receive_loses_nothing() -> None:
+    both = Both(blocking=False)
+    async with Scripted(echo) as server, both.opened(both.client(server).realtime.connect(model="m")) as connection:
+        await connection.recv()
+        for number in range(50):
+            waiting = asyncio.ensure_future(connection.recv())
+            await connection.send({"type": "x", "number": number})
+            for _ in range(number % 7):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            done = await asyncio.gather(waiting, return_exceptions=True)
+            event = done[0] if not isinstance(done[0], BaseException) else await connection.recv()
+            assert event.of["number"] == number  # type: ignore[union-attr]
+    await both.close()
