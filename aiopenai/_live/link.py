@@ -49,10 +49,10 @@ class Reconnects(msgspec.Struct, frozen=True, eq=False):
         return min(doubled, self.max_delay) * random.uniform(0.75, 1.0)
 
 
-ReconnectingHandler: TypeAlias = "Callable[[ReconnectingEvent], ReconnectingOverrides | None]"
-AsyncReconnectingHandler: TypeAlias = (
-    "Callable[[ReconnectingEvent], ReconnectingOverrides | None | Awaitable[ReconnectingOverrides | None]]"
-)
+ReconnectingHandler: TypeAlias = Callable[[ReconnectingEvent], ReconnectingOverrides | None]
+AsyncReconnectingHandler: TypeAlias = Callable[
+    [ReconnectingEvent], ReconnectingOverrides | Awaitable[ReconnectingOverrides | None] | None
+]
 Ask = Callable[[Callable[[ReconnectingEvent], Any], ReconnectingEvent], Awaitable[Any]]
 
 
