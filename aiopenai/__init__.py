@@ -269,7 +269,11 @@ if not TYPE_CHECKING:
         elif name in _OLD:
             value = import_module("aiopenai.lib._old_api").APIRemovedInV1Proxy(symbol=name)
         else:
-            raise AttributeError(f"module 'aiopenai' has no attribute {name!r}")
+            hint = ""
+            if not name.startswith("_"):
+                public = [each for each in __dir__() if not each.startswith("_")]
+                hint = import_module("aiopenai._base.suggestions").suggestion(name, public)
+            raise AttributeError(f"module 'aiopenai' has no attribute {name!r}{hint}")
         globals()[name] = value
         return value
 

@@ -373,6 +373,12 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
 _SNIPPET = 500
 
 
+def _names_version(response: Any) -> bool:
+    """Returns whether the path of a request has a version, or the prefix by which Azure has one in its query."""
+    path = str(getattr(getattr(response, "request", None), "url", "/v1/")).partition("://")[2].partition("/")[2]
+    return any(part == "openai" or (part[:1] == "v" and part[1:2].isdigit()) for part in path.split("/"))
+
+
 def error_from_response(response: Any, *, retry_after: float | None = None) -> APIStatusError:
     """Returns the error for a reply with a status of 400 or above: a pure function of status, headers and body.
 
@@ -402,6 +408,8 @@ def error_from_response(response: Any, *, retry_after: float | None = None) -> A
             said = text if envelope else ""
     if said:
         message += f" - {said[:_SNIPPET]}"
+    if status == 404 and not _names_version(response):
+        message += " - The URL has no /v1: the base URL of most servers ends in it."
     cls = _BY_STATUS.get(status) or (InternalServerError if status >= 500 else APIStatusError)
     error = cls(message, response=response, body=body)
     error.retry_after = retry_after

@@ -51,7 +51,11 @@ class SharedSessions:
 
     def closed_error(self, method: str, url: str) -> APIConnectionError:
         """Returns the error of a call on a closed client, which is not retried."""
-        why = "the client is closed" if self.closed else "the aiohttp.ClientSession given as http_client is closed"
+        why = (
+            "the client is closed: create another one, or close it after its last call"
+            if self.closed
+            else "the aiohttp.ClientSession given as http_client is closed"
+        )
         return APIConnectionError(
             message=f"Connection error: {why}.", request=HTTPRequest(method, url), retryable=False
         )

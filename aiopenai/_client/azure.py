@@ -15,6 +15,7 @@ from typing_extensions import Self, override
 from aiopenai._base.aliases import is_mapping
 from aiopenai._base.secret import Secret
 from aiopenai._base.sentinels import NotGiven, not_given
+from aiopenai._base.suggestions import suggesting
 from aiopenai._base.timeouts import DEFAULT_MAX_RETRIES, TimeoutTypes
 from aiopenai._calls.provider import Attempt, Provider
 from aiopenai._calls.request import Endpoint, Request
@@ -279,6 +280,7 @@ class BaseAzureClient(BaseClient):
 
     _azure: AzureSettings
 
+    @suggesting
     def __init__(
         self,
         *,
@@ -364,6 +366,7 @@ class BaseAzureClient(BaseClient):
         return self._azure.token_provider
 
     @override
+    @suggesting
     def copy(
         self,
         *,

@@ -16,6 +16,7 @@ from typing_extensions import Self, override
 from aiopenai._base.headers import merged
 from aiopenai._base.secret import Secret
 from aiopenai._base.sentinels import NotGiven, Omit, not_given
+from aiopenai._base.suggestions import suggesting
 from aiopenai._base.timeouts import DEFAULT_MAX_RETRIES, Timeout, TimeoutTypes
 from aiopenai._base.urls import shown
 from aiopenai._calls.attempts import Attempts
@@ -110,6 +111,7 @@ class BaseClient(Sending, Resource):
     websocket_base_url = Option["str | None"]()
     max_retries = Option[int](checked_retries)
 
+    @suggesting
     def __init__(
         self,
         *,
@@ -257,6 +259,7 @@ class BaseClient(Sending, Resource):
         """The query parameters that each request carries."""
         return dict(self._configuration.default_query)
 
+    @suggesting
     def copy(
         self,
         *,

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias, cast
 from typing_extensions import Self, override
 
 from aiopenai._base.sentinels import NotGiven, not_given
+from aiopenai._base.suggestions import suggesting
 from aiopenai._client.base import BaseClient
 from aiopenai._client.blocking import OpenAI
 from aiopenai._client.client import AsyncOpenAI
@@ -54,6 +55,7 @@ class BaseBedrockClient(BaseClient):
 
     _bedrock: dict[str, Any]
 
+    @suggesting
     def __init__(
         self,
         *,

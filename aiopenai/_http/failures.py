@@ -90,9 +90,9 @@ def _timed_out(error: BaseException) -> str:
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         if isinstance(error.__cause__, aiohttp.ServerTimeoutError):
             return f"Request timed out: {error.__cause__}."
-        return "Request timed out: no connection within the connect limit."
+        return "Request timed out: no connection within the connect limit; `timeout=` sets it."
     if isinstance(error, aiohttp.SocketTimeoutError):
-        return "Request timed out: no data within the read limit."
+        return "Request timed out: no data within the read limit; `timeout=` sets it."
     return f"Request timed out: {error}." if str(error) else "Request timed out."
 
 

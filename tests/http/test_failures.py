@@ -38,8 +38,11 @@ class TestKinds:
         [
             (asyncio.TimeoutError(), "Request timed out."),
             (aiohttp.ServerTimeoutError("not done within 3 s"), "Request timed out: not done within 3 s."),
-            (aiohttp.SocketTimeoutError("x"), "Request timed out: no data within the read limit."),
-            (aiohttp.ConnectionTimeoutError("x"), "Request timed out: no connection within the connect limit."),
+            (aiohttp.SocketTimeoutError("x"), "Request timed out: no data within the read limit; `timeout=` sets it."),
+            (
+                aiohttp.ConnectionTimeoutError("x"),
+                "Request timed out: no connection within the connect limit; `timeout=` sets it.",
+            ),
             (
                 caused(aiohttp.ConnectionTimeoutError("x"), aiohttp.ServerTimeoutError("no free connection")),
                 "Request timed out: no free connection.",
