@@ -27,6 +27,8 @@ SERVICES = {"fastapi_service", "webhooks"}
 NEEDS = {"structured_pydantic": "pydantic", "tools_early": "pydantic"}
 # The warnings that examples of deprecated APIs give.
 DEPRECATED = {"assistants": ("This method is deprecated", "The Assistants API is deprecated")}
+# The variables of the example of Azure. Others would see a program that may mean both services.
+AZURE = {"AZURE_OPENAI_API_KEY": "test", "OPENAI_API_VERSION": "2024-10-21"}
 SECRET = "whsec_" + base64.b64encode(b"a secret of some length").decode()
 
 
@@ -52,6 +54,8 @@ def environment(example: Path, server: Server) -> dict[str, str]:
         "PYTHONPATH": str(example.parents[1]),
         "PYTHONIOENCODING": "utf-8",
         "PYTHONUNBUFFERED": "1",
+        **(AZURE if example.stem == "azure" else {}),
+        **({"AZURE_OPENAI_ENDPOINT": server.azure_endpoint} if example.stem == "azure" else {}),
     }
 
 
@@ -240,3 +244,36 @@ async def get(app: Any, path: str, **query: str) -> tuple[int, list[str]]:
     }
     await app(scope, receive, send)
     return sent[0]["status"], [message["body"].decode() for message in sent[1:] if message.get("body")]
+
+
+def test_azure_tells_of_a_filtered_prompt(server: Server) -> None:
+    server.azure_filter = "prompt"
+    done = run(example("azure"), server)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("the prompt was filtered:")
+
+
+def test_openrouter_shows_the_words_of_the_provider(server: Server) -> None:
+    metadata = {"raw": '{"error": {"message": "too many tokens"}}', "provider_name": "Example"}
+    server.fault(status=400, body={"error": {"message": "Provider returned error", "metadata": metadata}})
+    done = run(example("server_openrouter"), server)
+    assert "too many tokens" in done.stdout
+    assert server.journal[0].headers["x-title"] == "Example"
+
+
+def test_clouds_guide(tmp_path: Path) -> None:
+    guide = (EXAMPLES[0].parent / "guides" / "clouds.md").read_text(encoding="utf-8")
+    blocks = [block.partition("```")[0] for block in guide.split("```python\n")[1:]]
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", blocks[0]],
+        env={**os.environ, "PYTHONPATH": str(EXAMPLES[0].parents[1])},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[1::2] == ["filtered: content_filter", "tokens issued: 1"]
+    # The others make clients, and send nothing.
+    for block in blocks[1:]:
+        exec(compile(block, "clouds.md", "exec"), {})

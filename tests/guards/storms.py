@@ -33,6 +33,8 @@ STORMS = {
 }
 PROGRAM = """
     import gc, os, random, signal, sys, threading, time
+    # Python's own import of a module leaves its file open when an interrupt hits it.
+    import aiopenai._jobs.job
     from aiopenai import OpenAI
     signal.signal(signal.SIGINT, signal.default_int_handler)
     HEADERS, UPLOAD = {"x-name": "a", "x-manners": "stored"}, b"u" * 300_000
