@@ -97,8 +97,7 @@ class Server:
     ) -> None:
         if token_delay < 0 or not (callable(latency) or latency >= 0):
             raise ValueError("latency and token_delay must not be negative")
-        self._host = host
-        self._wanted_port = port
+        self._host, self._wanted_port = host, port
         self._ssl = ssl
         self._backlog = backlog
         self._journal = Journal(max_journal_entries, max_journal_bytes) if journal else None
