@@ -198,9 +198,8 @@ class TestAzure:
             {"workload_identity": {"type": "x509", "identity_provider_id": "i", "service_account_id": "s"}},
             {"max_retries": None},
             {"max_retries": -1},
-            {"default_headers": 7},
         ],
-        ids=range(12),
+        ids=range(11),
     )
     def test_faults(self, name: str, given: dict[str, Any]) -> None:
         options = {"api_version": VERSION, "api_key": "k", "azure_endpoint": "https://x", **given}
