@@ -153,6 +153,7 @@ class WebSocket:
         self._rcvd_then_sent: bool | None = None
         self._ended = self.loop.create_future()
         self._reading = False
+        self._failure: BaseException | None = None
         self._keepalive: asyncio.TimerHandle | None = None
         self._pinged: float | None = None
         try:
@@ -197,9 +198,8 @@ class WebSocket:
         try:
             message = await self._inbox.read()
         except EofStream:
-            raise self.closed_error() from None
+            raise self.closed_error() from self._failure
         except (aiohttp.WebSocketError, aiohttp.ClientError, OSError) as error:
-            self._fail(error)
             raise self.closed_error() from error
         finally:
             self._reading = False
@@ -271,8 +271,9 @@ class WebSocket:
         """Returns the error for a use of this connection after its end."""
         return closed_error(self.rcvd, self.sent, rcvd_then_sent=self._rcvd_then_sent)
 
-    def _fail(self, error: BaseException) -> None:
+    def on_failure(self, error: BaseException) -> None:
         """Closes the connection after frames that break the protocol."""
+        self._failure = error
         if isinstance(error, aiohttp.WebSocketError) and not self._upgraded.transport.is_closing():
             self._send_close(int(error.code), "")
         self.abort()
@@ -299,10 +300,7 @@ class WebSocket:
         """Notes the end of the connection."""
         if not self._ended.done():
             self._ended.set_result(None)
-        self._session.upgraded.discard(self)
-        if self._keepalive is not None:
-            self._keepalive.cancel()
-            self._keepalive = None
+        self.abort()
 
     def _ping(self) -> None:
         """Sends a ping, or closes the connection if the last one has got no answer."""

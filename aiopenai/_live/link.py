@@ -57,9 +57,8 @@ Ask = Callable[[Callable[[ReconnectingEvent], Any], ReconnectingEvent], Awaitabl
 
 
 async def call_here(function: Callable[[ReconnectingEvent], Any], event: ReconnectingEvent) -> Any:
-    """Calls `on_reconnecting` in the loop; it may be a coroutine function."""
-    found = function(event)
-    return await found if inspect.isawaitable(found) else found
+    """Calls `on_reconnecting` in the loop."""
+    return function(event)
 
 
 class Link:
@@ -221,6 +220,8 @@ class Link:
         assert self._rules.on_reconnecting is not None
         try:
             changes = await ask(self._rules.on_reconnecting, event)
+            if inspect.isawaitable(changes):
+                changes = await changes
         except Exception:
             log.exception("on_reconnecting failed: the connection is given up")
             return False

@@ -40,7 +40,10 @@ class Owner(Protocol):
         """A close frame arrived; the code is 0 if it had none."""
 
     def on_end(self) -> None:
-        """The connection has ended, or cannot be read any further."""
+        """The connection has ended."""
+
+    def on_failure(self, error: BaseException) -> None:
+        """The frames of the server break the protocol: none can be read any more."""
 
 
 class _Inbox(WebSocketDataQueue):
@@ -70,7 +73,7 @@ class _Inbox(WebSocketDataQueue):
     @override
     def set_exception(self, exc: Any, exc_cause: Any = None) -> None:
         super().set_exception(exc)
-        self.owner.on_end()
+        self.owner.on_failure(exc)
 
 
 class Upgraded(NamedTuple):
