@@ -9,4 +9,4 @@ and a name for each definition. `unions` finds the unions that msgspec decodes. 
 """
 
 # The release whose interface the committed files hold.
-PIN = "3.52.0"
+PIN = "3.57.0"

@@ -6,7 +6,8 @@ __all__ = ["MODELS"]
 
 # The last one is fine-tuned, because the API deletes no other models.
 _MODEL_NAMES = """
-    gpt-6-astra gpt-6.1-sol gpt-6.1-terra gpt-6-sol gpt-6-luna gpt-6-cyber gpt-6-rosalind gpt-rosalind-research
+    gpt-6.2-astra gpt-6.2-astra-law gpt-6.2-sol gpt-6-astra gpt-6.1-sol gpt-6.1-terra gpt-6-sol gpt-6-luna
+    gpt-6-cyber gpt-6-rosalind gpt-rosalind-research
     gpt-5.6-sol gpt-5.6-terra gpt-5.6-luna gpt-5.6-cyber gpt-5.5 gpt-5.5-2026-04-23 gpt-5.5-pro
     gpt-5.5-pro-2026-04-23 gpt-5.4 gpt-5.4-mini gpt-5.4-nano gpt-5.4-mini-2026-03-17 gpt-5.4-nano-2026-03-17
     gpt-5.3-chat-latest gpt-5.2 gpt-5.2-2025-12-11 gpt-5.2-chat-latest gpt-5.2-pro gpt-5.2-pro-2025-12-11 gpt-5.1
@@ -32,6 +33,11 @@ _MODEL_NAMES = """
     gpt-image-2.5-flare gpt-image-2.5-flare-2026-09-08 gpt-image-2 gpt-image-2-2026-04-21 gpt-image-1.5
     gpt-image-1 gpt-image-1-mini chatgpt-image-latest dall-e-2 dall-e-3 sora-2 sora-2-pro sora-2-2025-10-06
     sora-2-pro-2025-10-06 sora-2-2025-12-08
+    gpt-audio-1.5 gpt-audio-mini-2025-10-06 gpt-live-1 gpt-live-1.1 gpt-live-transcribe gpt-realtime gpt-realtime-1.5
+    gpt-realtime-2 gpt-realtime-2.1 gpt-realtime-2.1-mini gpt-realtime-2025-08-28 gpt-realtime-mini
+    gpt-realtime-mini-2025-10-06 gpt-realtime-mini-2025-12-15 gpt-realtime-whisper gpt-4o-realtime-preview
+    gpt-4o-realtime-preview-2024-10-01 gpt-4o-realtime-preview-2024-12-17 gpt-4o-realtime-preview-2025-06-03
+    gpt-4o-mini-realtime-preview gpt-4o-mini-realtime-preview-2024-12-17
     omni-moderation-latest omni-moderation-2024-09-26 text-moderation-latest text-moderation-stable
     ft:gpt-4o-mini-2024-07-18:local::test
 """

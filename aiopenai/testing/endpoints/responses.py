@@ -39,9 +39,16 @@ __all__ = ["cancel", "compact", "create", "delete", "input_items", "input_tokens
 # Two retrievals until a background response is complete: queued -> in_progress -> completed.
 _POLLS = 2
 
+# The completion windows at a discount, for background responses that are not streamed.
+_WINDOWS = ("2h", "8h")
+_BACKGROUND_OPTIONS = {
+    "background_options.completion_window": STRING.one_of("soonest", *_WINDOWS),
+    "background_options.continuation_id": STRING,
+}
 _PARAMS = {
     "access_programs": OBJECT,
     "background": BOOLEAN,
+    "background_options": OBJECT,
     "context_management": ARRAY,
     "conversation": STRING | OBJECT,
     "image": OBJECT,
@@ -91,6 +98,7 @@ def create(call: Call) -> Outcome:
     if background and not store:
         message = "Background mode requires 'store' to be true."
         raise ApiError(400, message, param="background", code="invalid_value")
+    _check_background_options(body)
     new = as_items(call, body.get("input"))
     items = [*_earlier(call, body), *new]
     wanted = _wanted_format(body, items)
@@ -185,6 +193,22 @@ def compact(call: Call) -> WholeReply:
         },
         tokens=used + made,
     )
+
+
+def _check_background_options(body: Object) -> None:
+    options = section(body, "background_options")
+    check({f"background_options.{name}": value for name, value in options.items()}, _BACKGROUND_OPTIONS)
+    if (window := options.get("completion_window")) not in _WINDOWS:
+        return
+    conflicts = {
+        "background": body.get("background") is not True,
+        "stream": body.get("stream") is True,
+        "service_tier": body.get("service_tier") not in (None, "auto", "default"),
+    }
+    for param, conflict in conflicts.items():
+        if conflict:
+            message = f"The completion window '{window}' needs 'background': true, the default tier and no stream."
+            raise ApiError(400, message, param=param, code="invalid_value")
 
 
 def _stored_response(call: Call) -> StoredResponse:

@@ -17,6 +17,8 @@ FUNCTION = {
 }
 CUSTOM = {"type": "custom", "name": "take_note"}
 
+LATER = {"background": True, "background_options": {"completion_window": "2h"}}
+
 
 async def create(api: Api, **params: Any) -> Any:
     return await api.ok("POST", "/responses", {**BASE, **params})
@@ -247,6 +249,12 @@ async def test_background(api: Api) -> None:
     assert (await api.ok("GET", f"/responses/{events[0]['response']['id']}"))["status"] == "completed"
 
 
+async def test_background_options(api: Api) -> None:
+    for options in (LATER, {"background_options": {"completion_window": "soonest", "continuation_id": "run-7"}}):
+        response = await create(api, **options)
+        assert response["status"] == ("queued" if options is LATER else "completed")
+
+
 async def test_a_stored_prompt_needs_neither_model_nor_input(api: Api) -> None:
     assert (await api.ok("POST", "/responses", {"prompt": {"id": "pmpt_1"}}))["prompt"] == {"id": "pmpt_1"}
 
@@ -293,6 +301,12 @@ async def test_stored_responses_are_bounded() -> None:
         ({"input": [{"role": "user"}]}, "input[0].content", "invalid_type"),
         ({"max_output_tokens": 15}, "max_output_tokens", "integer_below_min_value"),
         ({"background": True, "store": False}, "background", "invalid_value"),
+        ({"background_options": "2h"}, "background_options", "invalid_type"),
+        ({"background_options": {"completion_window": "1h"}}, "background_options.completion_window", "invalid_value"),
+        ({"background_options": {"continuation_id": 7}}, "background_options.continuation_id", "invalid_type"),
+        ({"background_options": {"completion_window": "8h"}}, "background", "invalid_value"),
+        ({**LATER, "stream": True}, "stream", "invalid_value"),
+        ({**LATER, "service_tier": "priority"}, "service_tier", "invalid_value"),
         ({"text": {"format": {"type": "xml"}}}, "text.format.type", "invalid_value"),
         ({"text": {"format": {"type": "json_schema", "schema": {}}}}, "text.format.name", "missing_required_parameter"),
         ({"text": {"format": {"type": "json_object"}}}, "input", None),
