@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 import pickle
 from typing import Any
 
@@ -280,3 +281,40 @@ class TestFields:
 
     def test_webhook(self) -> None:
         assert issubclass(errors.InvalidWebhookSignatureError, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "message"),
+    [
+        ({"raw": "too many tokens", "provider_name": "P"}, "upstream (P: too many tokens)"),
+        ({"raw": "too many tokens"}, "upstream (too many tokens)"),
+        ({"raw": '{"error": {"message": "no room"}}', "provider_name": "P"}, "upstream (P: no room)"),
+        ({"raw": '{"message": "no room"}'}, "upstream (no room)"),
+        ({"raw": {"error": "no room"}, "provider_name": 7}, "upstream (no room)"),
+        ({"raw": '{"broken'}, 'upstream ({"broken)'),
+        ({"raw": ""}, "upstream"),
+        ({"raw": None}, "upstream"),
+        ({"raw": "upstream"}, "upstream"),
+        ("no mapping", "upstream"),
+        ({}, "upstream"),
+    ],
+    ids=range(11),
+)
+@pytest.mark.parametrize("kind", ["status", "stream", "success"])
+async def test_words_of_an_upstream_provider(server: Any, metadata: Any, message: str, kind: str) -> None:
+    error = {"error": {"message": "upstream", "code": 502, "metadata": metadata}}
+    body: Any = json.dumps(error)
+    content_type = "application/json"
+    if kind == "stream":
+        body, content_type = f"data: {body}\n\n", "text/event-stream"
+    server.fault(status=400 if kind == "status" else 200, body=body, content_type=content_type)
+    async with AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=0) as client:
+
+        async def use() -> None:
+            found: Any = await client.chat.completions.create(model="m", messages=[], stream=kind == "stream")
+            async for _ in found:
+                pass
+
+        with pytest.raises(APIError) as caught:
+            await use()
+    assert caught.value.message.endswith(message)

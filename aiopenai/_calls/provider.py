@@ -50,8 +50,6 @@ class Provider(ABC):
     """Whether redirects are followed; a redirect is an error otherwise."""
     own_origin_only: bool = False
     """Whether absolute URLs of other origins are refused. They are sent without credentials otherwise."""
-    allows_websockets: bool = True
-    """Whether websockets can be opened with these credentials."""
     authorizes: bool = False
     """Whether `authorize` is called for each attempt. A provider with constant headers leaves it False."""
 

@@ -78,7 +78,6 @@ class WorkloadIdentityProvider(OpenAIProvider):
         super().__init__(configuration)
         self._auth = auth
         self.authorizes = True
-        self.allows_websockets = False
         self.follows_redirects = follows_redirects
         self.key = Secret(PLACEHOLDER)
 

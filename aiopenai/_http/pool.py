@@ -31,7 +31,7 @@ log = logging.getLogger("aiopenai")
 
 # A connection that was idle for longer is polled before it is used, and so is each that was idle while the loop was
 # stopped: its end may have come unseen. A poll takes 0.8 us; the connections of a busy client are used sooner.
-UNSEEN_SECONDS = 0.05
+UNSEEN_SECONDS = 0.005
 
 
 class Origin:

@@ -176,7 +176,6 @@ class BedrockProvider(Provider):
     """The part that both ways to authorize share."""
 
     authorizes = True
-    allows_websockets = False
     follows_redirects = False
     own_origin_only = True
 

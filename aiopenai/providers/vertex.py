@@ -133,7 +133,6 @@ class VertexProvider(Provider):
     """Vertex AI's URL, with an access token for each attempt."""
 
     authorizes = True
-    allows_websockets = False
     follows_redirects = False
     own_origin_only = True
 

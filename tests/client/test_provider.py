@@ -12,7 +12,6 @@ from aiopenai._calls.provider import Attempt, Provider
 from aiopenai._calls.request import Endpoint, Request
 from aiopenai._client.configuration import BaseURL, Configuration
 from aiopenai._client.provider import OpenAIProvider
-from aiopenai.providers import bedrock, vertex
 
 
 def provider(**options: Any) -> OpenAIProvider:
@@ -146,7 +145,6 @@ class TestWebsocketURLs:
         client = OpenAI(api_key="k", **options)
         found = client._provider.websocket_url("/realtime", client.websocket_base_url, {"model": "m"})
         assert found == (url, {"model": "m"})
-        assert client._provider.allows_websockets
 
     @pytest.mark.parametrize(
         ("options", "path", "url"),
@@ -181,12 +179,3 @@ class TestWebsocketURLs:
         client = AzureOpenAI(api_key="k", api_version="v", azure_endpoint="https://x")
         with pytest.raises(OpenAIError, match="needs model"):
             client._provider.websocket_url("/realtime", None, {})
-
-    def test_refused(self) -> None:
-        identity: Any = {"type": "x509", "identity_provider_id": "i", "service_account_id": "s"}
-        for client in (
-            OpenAI(workload_identity=identity),
-            OpenAI(provider=bedrock(region="us-east-1", api_key="k")),
-            OpenAI(provider=vertex(project="p", location="global", token_provider=lambda: "t")),
-        ):
-            assert not client._provider.allows_websockets

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from yarl import URL
 
-from aiopenai import APIConnectionError, APITimeoutError, Timeout
+from aiopenai import APIConnectionError, APITimeoutError, AsyncOpenAI, Timeout
 from aiopenai._http import pool as pool_module
 from aiopenai._http.direct import DirectSession
 from aiopenai._http.interface import Settings
@@ -248,3 +250,29 @@ class TestPrepare:
         assert pool.origin(url) is None
         assert pool.origin(url) is None
         await pool.shut()
+
+
+@pytest.mark.parametrize("idle", [0.0, 0.02, 0.04])
+async def test_a_reply_that_nothing_asked_for_is_not_taken(raw_server: Any, idle: float) -> None:
+    """It arrives while the program computes: the loop has not seen it when the next request begins."""
+    connection_of: list[Any] = []
+
+    async def handler(server: Any, reader: Any, writer: Any) -> None:
+        while True:
+            await server.request(reader)
+            writer.write(server.reply(b'{"id": "asked"}'))
+            connection_of.append(writer)
+
+    server = await raw_server(handler)
+    async with AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=0) as client:
+        assert (await client.models.retrieve("m")).id == "asked"
+        # Written by this very thread, so that the loop cannot turn before the next request.
+        sock = connection_of[-1].get_extra_info("socket")
+        os.write(sock.fileno(), server.reply(b'{"id": "stray"}'))
+        if not idle:
+            # One turn of the loop sees it, too.
+            await asyncio.sleep(0.01)
+        # The program computes.
+        time.sleep(idle)  # noqa: ASYNC251
+        assert (await client.models.retrieve("m")).id == "asked"
+    assert server.connections == 2
