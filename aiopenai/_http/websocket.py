@@ -21,7 +21,7 @@ from aiopenai._http.general import GeneralReply
 from aiopenai._http.interface import Reply, Session, later
 from aiopenai._http.messages import Headers, HTTPResponse
 from aiopenai._http.options import WebSocketOptions
-from aiopenai._http.private.websocket import EofStream, Upgraded, UpgradeError, offer_deflate, upgrade
+from aiopenai._http.private.websocket import Upgraded, UpgradeError, offer_deflate, upgrade
 from aiopenai.errors import APIResponseValidationError, Close, OpenAIError, also_foreign, closed_error
 
 __all__ = ["Handshakes", "WebSocket"]
@@ -161,7 +161,8 @@ class WebSocket:
         except UpgradeError as error:
             reply.close()
             raise handshake_error(reply, str(error)) from None
-        self._inbox = self._upgraded.inbox
+        self.inbox = self._upgraded.inbox
+        """The messages that are not read yet."""
         self._send_frame = self._upgraded.writer.send_frame
         self._session = reply.session
         self._session.upgraded.add(self)
@@ -195,20 +196,21 @@ class WebSocket:
             also_foreign(error, "ConcurrencyError")
             raise error
         self._reading = True
+        inbox = self.inbox
         try:
-            message = await self._inbox.read()
-        except EofStream:
-            raise self.closed_error() from self._failure
-        except (aiohttp.WebSocketError, aiohttp.ClientError, OSError) as error:
-            raise self.closed_error() from error
+            while not inbox.messages:
+                if inbox.ended:
+                    raise self.closed_error() from self._failure
+                inbox.waiter = self.loop.create_future()
+                await inbox.waiter
+            return inbox.take()
         finally:
             self._reading = False
-        return message[1]  # type: ignore[no-any-return]  # `cast` would be a call
 
     @property
     def waiting(self) -> int:
         """The number of messages that `read` returns without waiting."""
-        return self._upgraded.waiting
+        return len(self.inbox.messages)
 
     async def send(self, frame: bytes, *, text: bool) -> None:
         """Sends a message; waits while the server takes none. Raises WebSocketConnectionClosedError."""

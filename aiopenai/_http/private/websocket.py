@@ -6,6 +6,7 @@ states. Here the handshake is a plain request, and the parser's queue is read di
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, NamedTuple, Protocol, cast
 
 import aiohttp
@@ -13,18 +14,21 @@ from aiohttp._websocket.helpers import ws_ext_gen, ws_ext_parse
 from aiohttp._websocket.models import WSHandshakeError
 from aiohttp._websocket.reader import WebSocketDataQueue, WebSocketReader
 from aiohttp._websocket.writer import WebSocketWriter
-from aiohttp.streams import EofStream
 from typing_extensions import override
 
-__all__ = ["EofStream", "Owner", "UpgradeError", "Upgraded", "offer_deflate", "upgrade"]
+__all__ = ["Inbox", "Owner", "UpgradeError", "Upgraded", "offer_deflate", "upgrade"]
 
 UpgradeError = WSHandshakeError
 """The error of an extension that the server chose and the client did not offer."""
 
-# The parser stops at twice this many bytes that the program has not read, and the server is held back.
-_BUFFER_BYTES = 2**16
+# The bytes of unread messages at which the server is held back, and at which it goes on. A read of the socket, which
+# takes up to 256 KiB, comes on top.
+_BUFFER_BYTES = 2**17
+_RESUME_BYTES = 2**16
+# The cost of a tiny message.
+_PER_MESSAGE = 128
+_TEXT, _BINARY = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY
 _PING, _PONG, _CLOSE = aiohttp.WSMsgType.PING, aiohttp.WSMsgType.PONG, aiohttp.WSMsgType.CLOSE
-_put: Any = WebSocketDataQueue.feed_data
 
 
 class Owner(Protocol):
@@ -46,40 +50,73 @@ class Owner(Protocol):
         """The frames of the server break the protocol: none can be read any more."""
 
 
-class _Inbox(WebSocketDataQueue):
-    """aiohttp's queue of messages, without control frames: a program that only sends would never answer a ping."""
+class Inbox(WebSocketDataQueue):
+    """The messages that are parsed and not read.
+
+    aiohttp's own queue keeps pings among the messages, so that a program that only sends would never answer one.
+    """
 
     def __init__(self, protocol: Any, loop: Any, owner: Owner) -> None:
         super().__init__(protocol, _BUFFER_BYTES, loop=loop)
         self.owner = owner
+        self.messages: deque[bytes] = deque()
+        self._unread = 0
+        self.protocol = protocol
+        self.waiter: Any = None
+        """A future that the next message, or the end, wakes."""
+        self.ended = False
+        """Whether no more messages arrive."""
 
     @override
     def feed_data(self, data: Any, size: Any) -> None:
-        kind = data[0]
-        if kind is _PING:
-            self.owner.on_ping(data[1])
+        kind, content, reason = data
+        if kind is _TEXT or kind is _BINARY:
+            self.messages.append(content)
+            self._unread += size + _PER_MESSAGE
+            if self.waiter is not None:
+                self.wake()
+            if self._unread > _BUFFER_BYTES and not self.protocol._reading_paused:
+                self.protocol.pause_reading()
+        elif kind is _PING:
+            self.owner.on_ping(content)
         elif kind is _PONG:
             self.owner.on_pong()
         elif kind is _CLOSE:
-            self.owner.on_close(data[1], data[2])
-        else:
-            _put(self, data, size)
+            self.owner.on_close(content, reason)
+
+    def take(self) -> bytes:
+        """Returns the next message. Raises IndexError if there is none."""
+        message = self.messages.popleft()
+        self._unread -= len(message) + _PER_MESSAGE
+        if self._unread < _RESUME_BYTES and self.protocol._reading_paused:
+            self.protocol.resume_reading()
+        return message
+
+    def wake(self) -> None:
+        """Wakes the reader."""
+        waiter, self.waiter = self.waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     @override
     def feed_eof(self) -> None:
         super().feed_eof()
+        self.ended = True
+        self.wake()
         self.owner.on_end()
 
     @override
     def set_exception(self, exc: Any, exc_cause: Any = None) -> None:
         super().set_exception(exc)
+        self.ended = True
+        self.wake()
         self.owner.on_failure(exc)
 
 
 class Upgraded(NamedTuple):
     """A connection that speaks websocket frames."""
 
-    inbox: Any
+    inbox: Inbox
     reader: Any
     """The parser: its queue refers to it weakly."""
     writer: Any
@@ -94,11 +131,6 @@ class Upgraded(NamedTuple):
     def paused(self) -> bool:
         """Whether the server is held back, because the program does not read."""
         return bool(self.protocol._reading_paused)
-
-    @property
-    def waiting(self) -> int:
-        """The number of messages that are parsed and not read."""
-        return len(self.inbox._buffer)
 
     def control(self, opcode: int, payload: bytes) -> None:
         """Writes a control frame at once. Raises ConnectionError if the connection is closing."""
@@ -124,7 +156,7 @@ def upgrade(raw: aiohttp.ClientResponse, owner: Owner, *, max_size: int, loop: A
         raise UpgradeError("the connection ended with the handshake")
     # A quiet conversation is none that hangs: pings watch over it.
     protocol.read_timeout = None
-    inbox = _Inbox(protocol, loop, owner)
+    inbox = Inbox(protocol, loop, owner)
     reader = WebSocketReader(inbox, max_size, bool(compress), decode_text=False)
     writer = WebSocketWriter(protocol, transport, use_mask=True, compress=compress, notakeover=notakeover)
     # A conversation takes no place among the connections for calls: it may last an hour.
