@@ -92,10 +92,11 @@ class _Manager:
         return self
 
     def _link(self) -> Link:
-        options = self._options
+        # Not `self`, which holds the connection: a dropped one would stay open until the garbage collector runs.
+        client, route, own, options = self._client, self._route, self._own, self._options
 
         async def handshake(query: Any, headers: Mapping[str, Any]) -> Any:
-            return await shake_hands(self._client, self._route, self._own, query, headers, options)
+            return await shake_hands(client, route, own, query, headers, options)
 
         return Link(handshake, self._rules, self._queue, self._query, self._headers)
 
