@@ -12,6 +12,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from aiopenai._base.deadlines import within
+
 __all__ = [
     "BAD",
     "FINE",
@@ -62,7 +64,7 @@ async def name_lookup(host: str, port: int) -> Finding:
     begin = time.perf_counter()
     try:
         lookup = asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        found = await asyncio.wait_for(lookup, _SECONDS)
+        found = await within(_SECONDS, lookup)
     except (OSError, UnicodeError, asyncio.TimeoutError) as error:
         reason = getattr(error, "strerror", None) or str(error) or f"no answer within {_SECONDS:g} s"
         return Finding(BAD, "DNS", f"{host} is not found: {reason}", "check the name, the network and the resolver")
@@ -75,7 +77,7 @@ async def reachability(host: str, port: int, role: str) -> Finding:
     """Returns the finding about a TCP connection."""
     begin = time.perf_counter()
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), _SECONDS)
+        _, writer = await within(_SECONDS, asyncio.open_connection(host, port))
     except (OSError, asyncio.TimeoutError) as error:
         reason = str(error) or f"no answer within {_SECONDS:g} s"
         cure = "unset or correct the proxy variable" if role == "proxy" else "check that it runs, and its port"
@@ -90,7 +92,7 @@ async def tls_chain(host: str, port: int) -> Finding:
     begin = time.perf_counter()
     context = ssl.create_default_context()
     try:
-        _, writer = await asyncio.wait_for(asyncio.open_connection(host, port, ssl=context), _SECONDS)
+        _, writer = await within(_SECONDS, asyncio.open_connection(host, port, ssl=context))
     except ssl.SSLCertVerificationError as error:
         cure = "a proxy that reads TLS needs its certificate in SSL_CERT_FILE, or in a context given as ssl="
         return Finding(BAD, "TLS", f"the certificate of {host} is not trusted: {error.verify_message}", cure)
