@@ -1,6 +1,6 @@
 """The build of a wheel: the reference's module paths become files, so that type checkers and editors find them.
 
-In the tree they are lines of two tables, from which `aiopenai._data.leaves` makes the modules when they are imported.
+In the tree they are lines of three tables, from which `aiopenai._data.leaves` makes the modules when they are imported.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-ROOTS = ("types", "resources")
+# The folders that the tables stand in, and the packages whose modules they list.
+ROOTS = {"types": "aiopenai.types", "resources": "aiopenai.resources", "_reference": "aiopenai"}
 # What precedes and follows the name of a resource's blocking class in the names of its classes.
 FORMS = [
     (prefix, suffix)
@@ -45,16 +46,16 @@ class LeafModules(BuildHookInterface):
 
 def leaf_files(package: Path) -> Iterator[tuple[str, str]]:
     """All files, by path in the wheel."""
-    for root in ROOTS:
+    for root, above in ROOTS.items():
         lines = (package / root / "_modules.txt").read_text(encoding="utf-8").splitlines()
         table = {path: words.split() for path, _, words in (line.partition(" ") for line in lines)}
         packages = {path[:at] for path in table for at, letter in enumerate(path) if letter == "."}
         for path, (home, *words) in table.items():
-            below = package / root / path.replace(".", "/")
+            below = package.parent / above.replace(".", "/") / path.replace(".", "/")
             # A module of the tree offers the names of its line itself.
             if path == "." or below.with_suffix(".py").is_file() or (below / "__init__.py").is_file():
                 continue
-            file = "/".join(("aiopenai", root, *path.split("."))) + ("/__init__.py" if path in packages else ".py")
+            file = "/".join((*above.split("."), *path.split("."))) + ("/__init__.py" if path in packages else ".py")
             yield file, leaf_text(package, root, home, words)
 
 
@@ -72,7 +73,7 @@ def leaf_text(package: Path, root: str, home: str, words: list[str]) -> str:
                 continue
             names.append(offered)
             imports.setdefault(module, []).append(imported if imported == offered else f"{imported} as {offered}")
-    lines = [f"from aiopenai.{root}.{module} import {', '.join(each)}\n" for module, each in imports.items()]
+    lines = [f"from {ROOTS[root]}.{module} import {', '.join(each)}\n" for module, each in imports.items()]
     listed = textwrap.fill(", ".join(f'"{name}"' for name in names), 110, break_long_words=False)
     return "".join(lines) + f"\n__all__ = [\n{listed}\n]\n"
 

@@ -16,6 +16,7 @@ The names below are resolved at their first use: importing the package imports n
 from __future__ import annotations
 
 import os as _os
+import sys as _sys
 from typing import TYPE_CHECKING
 
 from aiopenai.version import VERSION as VERSION
@@ -280,6 +281,21 @@ if not TYPE_CHECKING:
     def __dir__() -> list[str]:
         return sorted({*globals(), *_WHERE, *_UNLISTED, *_NAMESPACES, *_DEFAULTS, *_PACKAGES})
 
+
+class _ReferencePaths:
+    """The finder of the reference's module paths that are no files; their tables are read at the first such import."""
+
+    @staticmethod
+    def find_spec(name: str, path: object, target: object = None) -> object:
+        """Returns the specification of a module of a table; None for all others."""
+        if not name.startswith("aiopenai."):
+            return None
+        from aiopenai._data.leaves import spec_of
+
+        return spec_of(name)
+
+
+_sys.meta_path.append(_ReferencePaths)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 if _os.environ.get("OPENAI_LOG"):
     from aiopenai._base.logs import setup as _setup

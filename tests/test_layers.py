@@ -40,6 +40,8 @@ ARROWS: dict[str, set[str]] = {
     "_client": CLIENT,
     "_jobs": JOBS,
     "_cli": {*JOBS, "__init__", "_cli"},
+    # The names that only programs written for the reference ask for.
+    "_reference": {*DATA, "_reference"},
     # Public doors and optional features: nothing below imports them.
     "hooks": {"_calls"},
     "response": {"_calls", "_http"},

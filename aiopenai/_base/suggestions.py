@@ -24,6 +24,8 @@ def suggestion(name: str, names: Iterable[str]) -> str:
 
 def suggesting(function: FunctionT) -> FunctionT:
     """Adds the nearest option to the TypeError for a misspelt one. A call without a mistake costs one frame."""
+    import inspect
+
     code = cast("Any", function).__code__
     names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
 
@@ -41,4 +43,6 @@ def suggesting(function: FunctionT) -> FunctionT:
             title = owner if function.__name__ == "__init__" else f"{owner}.{function.__name__}"
             raise TypeError(f"{title}() got an unexpected keyword argument {found[1]!r}{words}") from None
 
+    # `inspect.getfullargspec` does not follow `__wrapped__`, and frameworks ask it for the options of a client.
+    vars(checked)["__signature__"] = inspect.signature(function)
     return cast("FunctionT", checked)

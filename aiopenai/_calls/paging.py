@@ -18,6 +18,9 @@ __all__ = [
     "AsyncPage",
     "AsyncPaginator",
     "AsyncTokenPage",
+    "BaseAsyncPage",
+    "BasePage",
+    "BaseSyncPage",
     "PageInfo",
     "SyncConversationCursorPage",
     "SyncCursorPage",
@@ -28,7 +31,7 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-PageT = TypeVar("PageT", bound="_Awaited[Any]")
+PageT = TypeVar("PageT", bound="BaseAsyncPage[Any]")
 
 
 class PageInfo:
@@ -42,7 +45,7 @@ class PageInfo:
         return f"PageInfo(params={self.params})"
 
 
-class _Page(Model, Generic[T], dict=True):
+class BasePage(Model, Generic[T], dict=True):
     """The base of all pages."""
 
     data: list[T]
@@ -79,11 +82,11 @@ class _Page(Model, Generic[T], dict=True):
         return client, following
 
 
-class _WholePage(_Page[T], Generic[T]):
+class _WholePage(BasePage[T], Generic[T]):
     object: str | None = None
 
 
-class _CursorPage(_Page[T], Generic[T]):
+class _CursorPage(BasePage[T], Generic[T]):
     """A page with a field that tells whether another one follows."""
 
     has_more: bool | None = None
@@ -124,14 +127,14 @@ class _TokenPage(_CursorPage[T], Generic[T]):
         return self._after("page", self.next)
 
 
-class _Awaited(Generic[T]):
+class BaseAsyncPage(Generic[T]):
     """The methods of async pages: `async for item in page` continues through all later pages."""
 
     __slots__ = ()
 
     async def get_next_page(self) -> Self:
         """Fetches the next page. Raises RuntimeError without one (see `has_next_page`), and the errors of a call."""
-        client, following = cast("_Page[T]", self).next_page_request()
+        client, following = cast("BasePage[T]", self).next_page_request()
         return cast("Self", await AsyncPaginator[T, Any](client, following))
 
     async def iter_pages(self) -> AsyncIterator[Self]:
@@ -139,24 +142,24 @@ class _Awaited(Generic[T]):
         page = self
         while True:
             yield page
-            if not cast("_Page[T]", page).has_next_page():
+            if not cast("BasePage[T]", page).has_next_page():
                 return
             page = await page.get_next_page()
 
     async def __aiter__(self) -> AsyncIterator[T]:
         async for page in self.iter_pages():
-            for item in cast("_Page[T]", page).data or ():
+            for item in cast("BasePage[T]", page).data or ():
                 yield item
 
 
-class _Plain(Generic[T]):
+class BaseSyncPage(Generic[T]):
     """The methods of blocking pages: `for item in page` continues through all later pages."""
 
     __slots__ = ()
 
     def get_next_page(self) -> Self:
         """Fetches the next page. Raises RuntimeError without one (see `has_next_page`), and the errors of a call."""
-        client, following = cast("_Page[T]", self).next_page_request()
+        client, following = cast("BasePage[T]", self).next_page_request()
         return cast("Self", client.send(following))
 
     def iter_pages(self) -> Iterator[Self]:
@@ -164,52 +167,52 @@ class _Plain(Generic[T]):
         page = self
         while True:
             yield page
-            if not cast("_Page[T]", page).has_next_page():
+            if not cast("BasePage[T]", page).has_next_page():
                 return
             page = page.get_next_page()
 
     def __iter__(self) -> Iterator[T]:
         for page in self.iter_pages():
-            yield from cast("_Page[T]", page).data or ()
+            yield from cast("BasePage[T]", page).data or ()
 
 
-class AsyncPage(_Awaited[T], _WholePage[T], Generic[T]):
+class AsyncPage(BaseAsyncPage[T], _WholePage[T], Generic[T]):
     """A list without further pages."""
 
 
-class AsyncCursorPage(_Awaited[T], _CursorPage[T], Generic[T]):
+class AsyncCursorPage(BaseAsyncPage[T], _CursorPage[T], Generic[T]):
     """The next page begins after the id of the last item."""
 
 
-class AsyncConversationCursorPage(_Awaited[T], _LastPage[T], Generic[T]):
+class AsyncConversationCursorPage(BaseAsyncPage[T], _LastPage[T], Generic[T]):
     """The next page begins after `last_id`."""
 
 
-class AsyncNextCursorPage(_Awaited[T], _NextPage[T], Generic[T]):
+class AsyncNextCursorPage(BaseAsyncPage[T], _NextPage[T], Generic[T]):
     """The next page begins after the cursor `next`."""
 
 
-class AsyncTokenPage(_Awaited[T], _TokenPage[T], Generic[T]):
+class AsyncTokenPage(BaseAsyncPage[T], _TokenPage[T], Generic[T]):
     """The next page is named by the token `next`."""
 
 
-class SyncPage(_Plain[T], _WholePage[T], Generic[T]):
+class SyncPage(BaseSyncPage[T], _WholePage[T], Generic[T]):
     """A list without further pages."""
 
 
-class SyncCursorPage(_Plain[T], _CursorPage[T], Generic[T]):
+class SyncCursorPage(BaseSyncPage[T], _CursorPage[T], Generic[T]):
     """The next page begins after the id of the last item."""
 
 
-class SyncConversationCursorPage(_Plain[T], _LastPage[T], Generic[T]):
+class SyncConversationCursorPage(BaseSyncPage[T], _LastPage[T], Generic[T]):
     """The next page begins after `last_id`."""
 
 
-class SyncNextCursorPage(_Plain[T], _NextPage[T], Generic[T]):
+class SyncNextCursorPage(BaseSyncPage[T], _NextPage[T], Generic[T]):
     """The next page begins after the cursor `next`."""
 
 
-class SyncTokenPage(_Plain[T], _TokenPage[T], Generic[T]):
+class SyncTokenPage(BaseSyncPage[T], _TokenPage[T], Generic[T]):
     """The next page is named by the token `next`."""
 
 
@@ -255,5 +258,5 @@ def _link(page: Any) -> tuple[Any, Request[Any]]:
 
 def link(page: Any, client: Any, request: Request[Any]) -> None:
     """Stores in a page the client and the request that fetched it."""
-    if isinstance(page, _Page):
+    if isinstance(page, BasePage):
         vars(page).update(_client=client, _request=request)

@@ -21,12 +21,12 @@ from aiopenai._http.interface import Reply
 from aiopenai._http.messages import Headers, HTTPRequest, charset_of, parse_json
 from aiopenai.errors import OpenAIError
 
-__all__ = ["APIResponse", "AsyncAPIResponse", "LegacyAPIResponse"]
+__all__ = ["APIResponse", "AsyncAPIResponse", "BaseAPIResponse", "LegacyAPIResponse"]
 
 T = TypeVar("T")
 
 
-class _Response:
+class BaseAPIResponse:
     """The head of a reply, which all raw replies share."""
 
     def __init__(self, reply: Reply, retries_taken: int) -> None:
@@ -81,7 +81,7 @@ class _Response:
         return f"<{type(self).__name__} [{self.status_code} {self._reply.reason}]>"
 
 
-class LegacyAPIResponse(_Response, Generic[T]):
+class LegacyAPIResponse(BaseAPIResponse, Generic[T]):
     """A reply with its headers, as `with_raw_response` returns it. `parse()` returns the method's usual result."""
 
     def __init__(self, reply: Reply, content: bytes, parse: Callable[[Any], T], retries_taken: int) -> None:
@@ -194,7 +194,7 @@ class _Body:
                 await out.write(piece)
 
 
-class AsyncAPIResponse(_Response, _Body, Generic[T]):
+class AsyncAPIResponse(BaseAPIResponse, _Body, Generic[T]):
     """A reply with its body unread, as `with_streaming_response` returns it.
 
     `parse()`, `read()`, `text()` and `json()` read the whole body; `iter_bytes` and the like yield it as it arrives.
@@ -228,7 +228,7 @@ class AsyncAPIResponse(_Response, _Body, Generic[T]):
         self._reply.close()
 
 
-class APIResponse(_Response, Generic[T]):
+class APIResponse(BaseAPIResponse, Generic[T]):
     """The blocking form of `AsyncAPIResponse`; `lease` holds the loop on which it reads."""
 
     def __init__(self, response: AsyncAPIResponse[T], lease: HeldLoop, parsed: Callable[[T], T]) -> None:

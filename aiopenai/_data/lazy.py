@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 
 import typing_extensions
 
-# Makes the modules below the packages that are no files.
-import aiopenai._data.leaves  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from aiopenai._data.unions import OneOf
 
 

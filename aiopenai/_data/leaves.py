@@ -4,13 +4,13 @@ In the reference each type and each resource has a module of its own: `from open
 Choice`. Here a group of the API is a module or two. The tables `types/_modules.txt` and `resources/_modules.txt` have a
 line for each module of the reference: its path, the module here that has its names, and the names (`Name=Own` where
 they differ, `Name=module:Own` where another module has it). In a wheel these modules are files, which are found first.
+`_reference/_modules.txt` is the table of the reference's internal modules, such as `openai._types`.
 """
 
 from __future__ import annotations
 
 import pkgutil
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec
@@ -21,9 +21,14 @@ if TYPE_CHECKING:
     # At run time it costs more than all that is done here.
     from importlib.abc import Loader
 
-__all__ = ["RESOURCE_FORMS", "offered", "read_line"]
+__all__ = ["RESOURCE_FORMS", "offered", "read_line", "spec_of"]
 
-_ROOTS = ("aiopenai.types", "aiopenai.resources")
+# The packages that have a table, and the package of each table. The longer paths come first.
+_ROOTS = {
+    "aiopenai.types": "aiopenai.types",
+    "aiopenai.resources": "aiopenai.resources",
+    "aiopenai": "aiopenai._reference",
+}
 # The prefix and the suffix of the blocking class's name in the names of a resource's other classes.
 RESOURCE_FORMS = [
     (prefix, suffix)
@@ -47,7 +52,7 @@ def read_line(line: str) -> dict[str, tuple[str, str]]:
 def _lines(root: str) -> Mapping[str, str]:
     """The lines of a table by module path."""
     # `get_data` also reads from a zip file.
-    text = cast("bytes", pkgutil.get_data(root, "_modules.txt")).decode()
+    text = cast("bytes", pkgutil.get_data(_ROOTS[root], "_modules.txt")).decode()
     return {path: rest for path, _, rest in (line.partition(" ") for line in text.splitlines())}
 
 
@@ -72,7 +77,7 @@ def offered(module: str) -> Callable[[str], Any] | None:
     if line is None:
         return None
     names = read_line(line)
-    views = root == _ROOTS[1]
+    views = root == "aiopenai.resources"
 
     def find(name: str) -> Any:
         for prefix, suffix in RESOURCE_FORMS if views else (("", ""),):
@@ -86,16 +91,16 @@ def offered(module: str) -> Callable[[str], Any] | None:
     return find
 
 
-class _Finder:
-    """Makes the modules of the tables that are no files."""
+def spec_of(name: str) -> ModuleSpec | None:
+    """Returns the specification of a module that a table has; None for all others."""
+    root, below = _split(name) or ("", "")
+    if not root or below not in _lines(root):
+        return None
+    return ModuleSpec(name, cast("Loader", _Maker()), is_package=below in _packages(root))
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        root, below = _split(fullname) or ("", "")
-        if not root or below not in _lines(root):
-            return None
-        return ModuleSpec(fullname, cast("Loader", self), is_package=below in _packages(root))
+
+class _Maker:
+    """Makes the modules of the tables that are no files."""
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return None
@@ -104,7 +109,8 @@ class _Finder:
         look_up = cast("Callable[[str], Any]", offered(module.__name__))
 
         def find(name: str) -> Any:
-            if name.startswith("__"):
+            # Python asks for names of its own, such as `__path__`. Only a table may have others like them.
+            if name.startswith("__") and name not in names:
                 raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
             value = look_up(name)
             setattr(module, name, value)
@@ -113,6 +119,3 @@ class _Finder:
         root, below = cast("tuple[str, str]", _split(module.__name__))
         names = read_line(_lines(root)[below])
         vars(module).update(__getattr__=find, __dir__=lambda: sorted({*vars(module), *names}))
-
-
-sys.meta_path.append(_Finder())
