@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
@@ -34,6 +35,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if path.parts[0].removesuffix(".py").removeprefix("test_") in ONCE:
             item.add_marker("once")
         item.add_marker(pytest.mark.xdist_group("timed" if path.stem in TIMED else path.as_posix()))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Hides the collected tests from the garbage collector, whose runs take 20 times as long with them."""
+    gc.collect()
+    gc.freeze()
 
 
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}

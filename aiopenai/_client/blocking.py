@@ -68,8 +68,8 @@ class OpenAI(BaseClient, Verbs, Resources):
         """
         request = _blocking_form(request)
         if request.stream:
-            stream, lease = self._leased(self._perform(request))
-            return _held(stream, lease)
+            # Without a name for the stream: an error of the connection that waits in the idle loop keeps this frame.
+            return _held(*self._leased(self._perform(request)))
         return self._runners.run(self._perform(request))
 
     def send_raw(self, request: Request[Any]) -> LegacyAPIResponse[Any]:

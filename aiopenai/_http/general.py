@@ -21,6 +21,7 @@ from yarl import URL
 from aiopenai._base.cache import BoundedCache
 from aiopenai._base.deadlines import within
 from aiopenai._base.headers import has
+from aiopenai._base.secret import without_frames
 from aiopenai._base.timeouts import Timeout
 from aiopenai._http.connector import IDLE_SECONDS, AttemptClock, ClockedTimeout, Connector, connection_limit, pool_limit
 from aiopenai._http.failures import CUT_SHORT, FOREIGN, from_below, translate
@@ -139,6 +140,8 @@ class GeneralReply(Reply):
                 self._check_end()
         except BaseException as error:
             if piece := take_despite_failure(self.raw.content, error):
+                # The body keeps the error for the next call, and the frames of its traceback would keep this reply.
+                without_frames(error)
                 return piece
             self._fail(error)
             raise

@@ -122,8 +122,8 @@ LEFT_EARLY = """
 USES = {
     "dropped": "del stream",
     "iterator": "each = iter(stream); next(each); del each, stream",
-    "closed": "stream.close()",
-    "block": "with stream: pass",
+    "closed": "stream.close(); del stream",
+    "block": "with stream: pass\n            del stream",
 }
 
 
