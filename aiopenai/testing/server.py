@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +18,9 @@ from aiopenai.testing.engine.journal import Journal
 from aiopenai.testing.engine.limits import RateLimits
 from aiopenai.testing.engine.received import Fault, Match, ReceivedRequest
 from aiopenai.testing.engine.rules import Prepared, Rules, as_bytes
-from aiopenai.testing.engine.runner import ServerThread
+from aiopenai.testing.engine.runner import ServerThread, at_most
 from aiopenai.testing.engine.serving import Service
+from aiopenai.testing.engine.socket_faults import SocketFault
 from aiopenai.testing.engine.wire import Connection, Listener
 from aiopenai.testing.memory.state import Answer, State
 
@@ -33,8 +33,6 @@ __all__ = ["Server", "serve_forever"]
 
 _CLOSE_TIME = 2.0
 _ACCEPT_BATCH = 1024
-
-_logger = logging.getLogger("aiopenai.testing")
 
 
 class Server:
@@ -195,10 +193,10 @@ class Server:
             if isinstance(connection, Connection):
                 connection.drop()
         # Every wait of a handler ends with its connection, so this takes a few turns of the loop.
-        await _at_most(_CLOSE_TIME, self._service.idle())
+        await at_most(_CLOSE_TIME, self._service.idle())
         await listener.shutdown(0.25)
         # Since Python 3.12 this waits for connections too, and a TLS handshake may take long.
-        await _at_most(_CLOSE_TIME, server.wait_closed())
+        await at_most(_CLOSE_TIME, server.wait_closed())
         # One turn for the transports to report their end, and one for the tasks that wait for it.
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -352,6 +350,40 @@ class Server:
         self._rules.add_fault(fault)
         return fault
 
+    def socket_fault(
+        self,
+        *,
+        close_code: int | None = None,
+        reason: str = "",
+        cut: bool = False,
+        stall: bool = False,
+        message: str | bytes | None = None,
+        after: int = 0,
+        times: int | None = 1,
+        match: Match = None,
+    ) -> SocketFault:
+        """Adds a fault for coming websockets, such as those of realtime. `fault` delays and refuses handshakes.
+
+        close_code, reason: the close frame that the server sends.
+        cut: whether the connection ends in the middle of a frame.
+        stall: whether the server sends no more, and keeps the socket open.
+        message: a text or binary message that the server adds, for example one that is no JSON.
+        after: the number of events before the fault.
+        times, match: as in `fault`.
+
+        Returns the fault; its `applied` counts sockets. Raises `ValueError` for invalid values.
+        """
+        fault = SocketFault(close_code, reason, after, cut, stall, message, times, match)
+        self._rules.add_socket_fault(fault)
+        return fault
+
+    def send_event(self, event: Mapping[str, Any], *, match: Match = None) -> int:
+        """Sends an event to the open websockets, or to those that match: a caller's DTMF key, for example.
+
+        Call it in the loop of the server. Returns the number of sockets.
+        """
+        return self._service.push(dict(event), match)
+
     def clear_faults(self) -> None:
         """Drops all faults that are not used up."""
         self._rules.clear_faults()
@@ -391,18 +423,6 @@ class Server:
         self._rules.clear_faults()
         self._rules.clear_prepared()
         self._state.clear()
-
-
-async def _at_most(seconds: float, awaited: Awaitable[Any]) -> None:
-    """Waits for an awaitable, up to a time limit."""
-    # Unlike `wait_for`, `wait` never loses a cancellation on Python 3.10 and 3.11.
-    task = asyncio.ensure_future(awaited)
-    await asyncio.wait([task], timeout=seconds)
-    if task.done():
-        task.result()
-    else:
-        task.cancel()
-        _logger.warning("the server did not close within %.0f s", seconds)
 
 
 async def serve_forever(

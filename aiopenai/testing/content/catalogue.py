@@ -35,7 +35,8 @@ _MODEL_NAMES = """
     sora-2-pro-2025-10-06 sora-2-2025-12-08
     gpt-audio-1.5 gpt-audio-mini-2025-10-06 gpt-live-1 gpt-live-1.1 gpt-live-transcribe gpt-realtime gpt-realtime-1.5
     gpt-realtime-2 gpt-realtime-2.1 gpt-realtime-2.1-mini gpt-realtime-2025-08-28 gpt-realtime-mini
-    gpt-realtime-mini-2025-10-06 gpt-realtime-mini-2025-12-15 gpt-realtime-whisper gpt-4o-realtime-preview
+    gpt-realtime-mini-2025-10-06 gpt-realtime-mini-2025-12-15 gpt-realtime-translate gpt-realtime-whisper
+    gpt-4o-realtime-preview
     gpt-4o-realtime-preview-2024-10-01 gpt-4o-realtime-preview-2024-12-17 gpt-4o-realtime-preview-2025-06-03
     gpt-4o-mini-realtime-preview gpt-4o-mini-realtime-preview-2024-12-17
     omni-moderation-latest omni-moderation-2024-09-26 text-moderation-latest text-moderation-stable

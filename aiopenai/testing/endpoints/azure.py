@@ -10,12 +10,13 @@ from urllib.parse import unquote
 
 from aiopenai.testing.engine.received import ReceivedRequest
 from aiopenai.testing.engine.replies import DONE, ApiError, EventReply, Outcome, WholeReply, data_event
+from aiopenai.testing.engine.sessions import SocketReply
 from aiopenai.testing.engine.values import encode, is_object
 from aiopenai.testing.memory.state import State
 
 __all__ = ["AZURE_PREFIX", "AzureFilter", "AzureSettings", "Dispatch", "with_azure"]
 
-Dispatch: TypeAlias = Callable[[State, ReceivedRequest, str], Outcome]
+Dispatch: TypeAlias = Callable[[State, ReceivedRequest, str], "Outcome | SocketReply"]
 
 AzureFilter: TypeAlias = Literal["prompt", "completion", "async", "error"] | None
 """The finding of the content filters."""
@@ -47,7 +48,7 @@ class AzureSettings:
 def with_azure(dispatch: Dispatch, azure: AzureSettings) -> Dispatch:
     """Returns a function that answers requests below `/openai/` as Azure does, and passes all others on."""
 
-    def answer(state: State, request: ReceivedRequest, request_id: str) -> Outcome:
+    def answer(state: State, request: ReceivedRequest, request_id: str) -> Outcome | SocketReply:
         if not request.raw_path.startswith(AZURE_PREFIX):
             return dispatch(state, request, request_id)
         try:
@@ -58,7 +59,9 @@ def with_azure(dispatch: Dispatch, azure: AzureSettings) -> Dispatch:
         if chat and azure.content_filter == "prompt":
             return _refused_prompt()
         outcome = dispatch(state, plain, request_id)
-        return _filtered(outcome, azure.content_filter) if chat else outcome
+        if isinstance(outcome, SocketReply) or not chat:
+            return outcome
+        return _filtered(outcome, azure.content_filter)
 
     return answer
 

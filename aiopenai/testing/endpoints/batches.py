@@ -14,7 +14,7 @@ from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import OBJECT, STRING, check, check_metadata, expiry, stored
 from aiopenai.testing.engine.received import ReceivedRequest
-from aiopenai.testing.engine.replies import ApiError, EventReply, Outcome, WholeReply
+from aiopenai.testing.engine.replies import ApiError, WholeReply
 from aiopenai.testing.engine.values import Object, encode, is_object, section
 from aiopenai.testing.memory.stored import StoredBatch
 
@@ -215,8 +215,8 @@ def _answer_line(call: Call, line: Object, request_id: str) -> WholeReply:
         arrived=call.request.arrived,
         connection=call.request.connection,
     )
-    outcome: Outcome = call.dispatch(call.state, request, request_id)
-    assert not isinstance(outcome, EventReply)
+    outcome = call.dispatch(call.state, request, request_id)
+    assert isinstance(outcome, WholeReply)
     return outcome
 
 

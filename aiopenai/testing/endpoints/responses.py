@@ -7,6 +7,8 @@ stream finds it complete.
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from aiopenai.testing.content.answers import OutputFormat, format_of
@@ -34,7 +36,7 @@ from aiopenai.testing.engine.replies import ApiError, EventReply, Outcome, Whole
 from aiopenai.testing.engine.values import Object, encode, is_object, section, text_of
 from aiopenai.testing.memory.stored import StoredResponse
 
-__all__ = ["cancel", "compact", "create", "delete", "input_items", "input_tokens", "retrieve"]
+__all__ = ["begin_response", "cancel", "compact", "create", "delete", "input_items", "input_tokens", "retrieve"]
 
 # Two retrievals until a background response is complete: queued -> in_progress -> completed.
 _POLLS = 2
@@ -85,6 +87,18 @@ _PARAMS = {
 
 def create(call: Call) -> Outcome:
     """POST /responses."""
+    response = begin_response(call).response
+    tokens: int = response["usage"]["total_tokens"]
+    body = call.body()
+    if body.get("stream") is True:
+        return EventReply(map(named_event, response_events(response)), tokens=tokens)
+    return WholeReply.json(
+        unfinished_response(response, "queued") if response["background"] else response, tokens=tokens
+    )
+
+
+def begin_response(call: Call, contexts: Mapping[str, StoredResponse] | None = None) -> StoredResponse:
+    """Makes and stores the response to a request. `contexts` are those that a connection keeps, by their ids."""
     body = call.body()
     check(body, _PARAMS)
     if body.get("prompt") is None:
@@ -100,22 +114,19 @@ def create(call: Call) -> Outcome:
         raise ApiError(400, message, param="background", code="invalid_value")
     _check_background_options(body)
     new = as_items(call, body.get("input"))
-    items = [*_earlier(call, body), *new]
+    items = [*_earlier(call, body, contexts or {}), *new]
     wanted = _wanted_format(body, items)
     response = _response(call, body, model, items, wanted, background=background)
     stream = body.get("stream") is True
+    kept = StoredResponse(response, items, _POLLS if background and not stream else 0)
     if store:
-        polls = _POLLS if background and not stream else 0
-        call.state.responses.put(response["id"], StoredResponse(response, items, polls))
+        call.state.responses.put(response["id"], kept)
     conversation = _conversation(body)
     if conversation is not None:
-        kept = conversation_of(call, conversation).items
+        held = conversation_of(call, conversation).items
         for item in (*new, *response["output"]):
-            kept.put(item["id"], item)
-    tokens: int = response["usage"]["total_tokens"]
-    if stream:
-        return EventReply(map(named_event, response_events(response)), tokens=tokens)
-    return WholeReply.json(unfinished_response(response, "queued") if background else response, tokens=tokens)
+            held.put(item["id"], item)
+    return kept
 
 
 def retrieve(call: Call) -> Outcome:
@@ -218,7 +229,7 @@ def _stored_response(call: Call) -> StoredResponse:
     return stored
 
 
-def _earlier(call: Call, body: Object) -> list[Object]:
+def _earlier(call: Call, body: Object, contexts: Mapping[str, StoredResponse] = MappingProxyType({})) -> list[Object]:
     """Returns the earlier items, of the `previous_response_id` or the `conversation`."""
     identity = body.get("previous_response_id")
     conversation = _conversation(body)
@@ -227,7 +238,7 @@ def _earlier(call: Call, body: Object) -> list[Object]:
     if conversation is not None:
         message = "Only one of 'previous_response_id' and 'conversation' can be given."
         raise ApiError(400, message, param="conversation", code="mutually_exclusive_parameters")
-    stored = call.state.responses.get(identity)
+    stored = contexts.get(identity) or call.state.responses.get(identity)
     if stored is None:
         message = f"Previous response with id '{identity}' not found."
         raise ApiError(400, message, param="previous_response_id", code="previous_response_not_found")

@@ -16,8 +16,11 @@ from aiopenai.testing.endpoints import (
     embeddings,
     files,
     images,
+    live,
     models,
     moderations,
+    realtime,
+    response_sockets,
     responses,
     runs,
     threads,
@@ -28,6 +31,7 @@ from aiopenai.testing.endpoints import (
 from aiopenai.testing.engine.exchange import PREFIX, Call, Handler
 from aiopenai.testing.engine.received import ReceivedRequest
 from aiopenai.testing.engine.replies import ApiError, Outcome
+from aiopenai.testing.engine.sessions import SocketReply
 from aiopenai.testing.memory.state import State
 
 __all__ = ["dispatch", "resolve"]
@@ -38,6 +42,9 @@ _route_logger = logging.getLogger("aiopenai.testing")
 _DEEP = 100
 
 # `{}` stands for one segment of the path.
+# The verb of the routes of websockets.
+SOCKET = "SOCKET"
+
 _ROUTES: dict[str, dict[str, Handler]] = {
     "/assistants": {"POST": assistants.create, "GET": assistants.list_},
     "/assistants/{}": {"GET": assistants.retrieve, "POST": assistants.update, "DELETE": assistants.delete},
@@ -82,7 +89,12 @@ _ROUTES: dict[str, dict[str, Handler]] = {
     "/models": {"GET": models.list_},
     "/models/{}": {"GET": models.retrieve, "DELETE": models.delete},
     "/moderations": {"POST": moderations.create},
-    "/responses": {"POST": responses.create},
+    "/live/sessions": {SOCKET: live.connect},
+    "/live/sessions/{}/attach": {SOCKET: live.attach},
+    "/live/sessions/{}/fork": {SOCKET: live.fork},
+    "/realtime": {SOCKET: realtime.connect},
+    "/realtime/translations": {SOCKET: live.translations},
+    "/responses": {"POST": responses.create, SOCKET: response_sockets.connect},
     "/responses/compact": {"POST": responses.compact},
     "/responses/input_tokens": {"POST": responses.input_tokens},
     "/responses/{}": {"GET": responses.retrieve, "DELETE": responses.delete},
@@ -159,15 +171,17 @@ def resolve(method: str, raw_path: str) -> tuple[Handler, tuple[str, ...]]:
             allowed.update(verbs)
     path = unquote(raw_path)
     if allowed:
+        allowed.discard(SOCKET)
         message = f"Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a different HTTP method?)"
         raise ApiError(405, message, code="method_not_supported", headers={"allow": ", ".join(sorted(allowed))})
     raise ApiError(404, f"Invalid URL ({method} {path})", code="unknown_url")
 
 
-def dispatch(state: State, request: ReceivedRequest, request_id: str) -> Outcome:
+def dispatch(state: State, request: ReceivedRequest, request_id: str) -> Outcome | SocketReply:
     """Returns the reply to a request. Errors are replies too."""
     try:
-        endpoint, ids = resolve(request.method, request.raw_path.partition("?")[0])
+        verb = SOCKET if request.opens_socket else request.method
+        endpoint, ids = resolve(verb, request.raw_path.partition("?")[0])
         return endpoint(Call(state, request, ids, request_id, dispatch))
     except ApiError as error:
         return error.reply()

@@ -9,6 +9,7 @@ import msgspec
 
 from aiopenai.testing.engine.received import ReceivedRequest
 from aiopenai.testing.engine.replies import ApiError, Outcome, WholeReply
+from aiopenai.testing.engine.sessions import SocketReply
 from aiopenai.testing.engine.values import Object, is_object
 from aiopenai.testing.memory.state import State
 
@@ -17,7 +18,7 @@ __all__ = ["PREFIX", "Call", "Dispatch", "Handler"]
 PREFIX = "/v1"
 """The path of the base URL."""
 
-Dispatch: TypeAlias = Callable[[State, ReceivedRequest, str], Outcome]
+Dispatch: TypeAlias = Callable[[State, ReceivedRequest, str], "Outcome | SocketReply"]
 """A function from the memory, a request and its id to the reply."""
 
 
@@ -68,5 +69,5 @@ class Call:
         return WholeReply.json(value, headers=headers)
 
 
-Handler: TypeAlias = Callable[[Call], Outcome]
+Handler: TypeAlias = Callable[[Call], "Outcome | SocketReply"]
 """An endpoint."""

@@ -17,7 +17,7 @@ from aiopenai.testing.engine.values import error_body
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
 
-__all__ = ["Fault", "Match", "ReceivedRequest", "check_headers"]
+__all__ = ["Fault", "Match", "ReceivedRequest", "check_headers", "matches"]
 
 
 class ReceivedRequest:
@@ -31,9 +31,10 @@ class ReceivedRequest:
     arrived: the `time.monotonic()` at which the headers had been read.
     connection: the number of the connection; the server counts from 1.
     fault: the fault that was applied to the request, or None.
+    messages: the messages that arrived on the websocket that this request opened, the first 10,000.
     """
 
-    __slots__ = ("arrived", "body", "connection", "fault", "headers", "method", "path", "raw_path")
+    __slots__ = ("arrived", "body", "connection", "fault", "headers", "messages", "method", "path", "raw_path")
 
     def __init__(
         self,
@@ -54,6 +55,12 @@ class ReceivedRequest:
         self.arrived = arrived
         self.connection = connection
         self.fault: Fault | None = None
+        self.messages: list[str | bytes] = []
+
+    @property
+    def opens_socket(self) -> bool:
+        """Whether the request is the handshake of a websocket."""
+        return self.headers.get("upgrade", "").lower() == "websocket"
 
     @property
     def query_list(self) -> list[tuple[str, str]]:
@@ -103,7 +110,8 @@ def check_headers(headers: Mapping[str, str]) -> None:
             raise ValueError(f"not a valid header: {name!r}")
 
 
-def _matches(match: Match, request: ReceivedRequest) -> bool:
+def matches(match: Match, request: ReceivedRequest) -> bool:
+    """Returns whether a request is one that a fault is for."""
     if match is None:
         return True
     if isinstance(match, str):
@@ -146,7 +154,7 @@ class Fault:
 
     def takes(self, request: ReceivedRequest) -> bool:
         """Returns whether the fault applies to the request and is not used up."""
-        return (self.times is None or self.applied < self.times) and _matches(self.match, request)
+        return (self.times is None or self.applied < self.times) and matches(self.match, request)
 
     def replacement(self) -> bytes | None:
         """Returns the body that replaces the one of the endpoint, or None to let the endpoint answer."""

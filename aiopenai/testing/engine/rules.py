@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from aiopenai.testing.engine.received import Fault, ReceivedRequest, check_headers
+from aiopenai.testing.engine.socket_faults import SocketFault
 from aiopenai.testing.engine.values import encode
 
 __all__ = ["Prepared", "Rules", "as_bytes"]
+
+_FaultT = TypeVar("_FaultT", Fault, SocketFault)
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +48,7 @@ class Rules:
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._prepared: list[Prepared] = []
+        self._socket_faults: list[SocketFault] = []
         self._lock = threading.Lock()
 
     def add_fault(self, fault: Fault) -> None:
@@ -58,10 +62,16 @@ class Rules:
             self._prepared = [old for old in self._prepared if old.path != prepared.path or old.times is not None]
             self._prepared.append(prepared)
 
+    def add_socket_fault(self, fault: SocketFault) -> None:
+        """Adds a fault of sockets at the end."""
+        with self._lock:
+            self._socket_faults.append(fault)
+
     def clear_faults(self) -> None:
         """Drops all faults."""
         with self._lock:
             self._faults.clear()
+            self._socket_faults.clear()
 
     def clear_prepared(self) -> None:
         """Drops all prepared replies."""
@@ -70,14 +80,21 @@ class Rules:
 
     def fault_for(self, request: ReceivedRequest) -> Fault | None:
         """Returns the first fault that applies to the request, and counts its use."""
-        if not self._faults:
+        return self._first(self._faults, request)
+
+    def socket_fault_for(self, request: ReceivedRequest) -> SocketFault | None:
+        """Returns the first fault that applies to the socket of a handshake, and counts its use."""
+        return self._first(self._socket_faults, request)
+
+    def _first(self, faults: list[_FaultT], request: ReceivedRequest) -> _FaultT | None:
+        if not faults:
             return None
         with self._lock:
-            for fault in self._faults:
+            for fault in faults:
                 if fault.takes(request):
                     fault.applied += 1
                     if fault.times is not None and fault.applied >= fault.times:
-                        self._faults.remove(fault)
+                        faults.remove(fault)
                     return fault
         return None
 

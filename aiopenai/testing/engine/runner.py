@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import threading
 from collections.abc import Awaitable, Callable
+from typing import Any
 
-__all__ = ["ServerThread"]
+__all__ = ["ServerThread", "at_most"]
+
+_logger = logging.getLogger("aiopenai.testing")
 
 
 class ServerThread:
@@ -53,3 +57,15 @@ class ServerThread:
             self._started.set()
         await self._ended.wait()
         await self._stop()
+
+
+async def at_most(seconds: float, awaited: Awaitable[Any]) -> None:
+    """Waits for an awaitable, up to a time limit."""
+    # Unlike `wait_for`, `wait` never loses a cancellation on Python 3.10 and 3.11.
+    task = asyncio.ensure_future(awaited)
+    await asyncio.wait([task], timeout=seconds)
+    if task.done():
+        task.result()
+    else:
+        task.cancel()
+        _logger.warning("the server did not close within %.0f s", seconds)

@@ -12,9 +12,12 @@ from aiopenai.testing.engine.access import Access
 from aiopenai.testing.engine.exchange import PREFIX, Dispatch
 from aiopenai.testing.engine.journal import Journal
 from aiopenai.testing.engine.limits import RateLimits
-from aiopenai.testing.engine.received import Fault, ReceivedRequest
+from aiopenai.testing.engine.received import Fault, Match, ReceivedRequest, matches
 from aiopenai.testing.engine.replies import ApiError, EventReply, Outcome, WholeReply
 from aiopenai.testing.engine.rules import Rules
+from aiopenai.testing.engine.sessions import SocketReply, SocketSession
+from aiopenai.testing.engine.sockets import Conversation
+from aiopenai.testing.engine.values import Object
 from aiopenai.testing.engine.wire import (
     CLOSE,
     KEEP,
@@ -70,6 +73,7 @@ class Service:
         self._access = access
         self._identify = identify
         self._max_body_bytes = max_body_bytes
+        self._open: set[Conversation] = set()
         self._active = 0
         self._idle: asyncio.Future[None] | None = None
 
@@ -88,7 +92,7 @@ class Service:
         assert isinstance(connection, Connection)
         self._active += 1
         try:
-            return KEEP if await self._serve(request, connection) else CLOSE
+            return await self._serve(request, connection)
         except ConnectionError:
             # A fault cut the reply, or the client closed the connection: no reply can be sent.
             return CLOSE
@@ -97,8 +101,15 @@ class Service:
             if not self._active and self._idle is not None and not self._idle.done():
                 self._idle.set_result(None)
 
-    async def _serve(self, request: web.BaseRequest, connection: Connection) -> bool:
-        """Serves one request, and returns whether the connection stays open."""
+    def push(self, event: Object, match: Match) -> int:
+        """Sends an event to the open sockets that match, and returns their number."""
+        found = [each for each in self._open if matches(match, each.received)]
+        for each in found:
+            each.push(event)
+        return len(found)
+
+    async def _serve(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
+        """Serves one request. The result tells aiohttp whether the connection stays open."""
         started = time.monotonic()
         self.served += 1
         request_id = f"req_{self.served:032x}"
@@ -126,11 +137,12 @@ class Service:
         outcome = self._outcome(received, request_id, fault, refusal)
         if limits is not None and refusal is None:
             limits.charge(outcome.tokens)
-        latency = self.latency() if callable(self.latency) else self.latency
-        if latency:
+        if latency := self._seconds_of_latency():
             await connection.sleep(latency)
         if fault is not None and fault.delay:
             await connection.sleep(fault.delay)
+        if isinstance(outcome, SocketReply):
+            return await self._converse(request, connection, received, outcome.session)
         old = request.version < (1, 1)
         extra = fault.headers if fault is not None and fault.headers else None
         close = not request.keep_alive or unread or old or _says_close(outcome, extra)
@@ -144,7 +156,28 @@ class Service:
             await _send_chunks(writer, outcome, lines, extra, outcome.chunk_size, chunked=not old, close=close)
         else:
             await _send_whole(writer, outcome, lines, extra, close=close, with_body=request.method != "HEAD")
-        return not close
+        return CLOSE if close else KEEP
+
+    def _seconds_of_latency(self) -> float:
+        return self.latency() if callable(self.latency) else self.latency
+
+    async def _converse(
+        self, request: web.BaseRequest, connection: Connection, received: ReceivedRequest, session: SocketSession
+    ) -> web.StreamResponse:
+        """Serves a websocket until it closes."""
+        conversation = Conversation(
+            session,
+            connection,
+            received,
+            self._rules.socket_fault_for(received),
+            latency=self._seconds_of_latency,
+            token_delay=lambda: self.token_delay,
+        )
+        self._open.add(conversation)
+        try:
+            return await conversation.run(request)
+        finally:
+            self._open.discard(conversation)
 
     async def _read(self, request: web.BaseRequest) -> tuple[bytes, ApiError | None]:
         """Returns the body and None, or no body and the error to reply with."""
@@ -158,7 +191,7 @@ class Service:
 
     def _outcome(
         self, request: ReceivedRequest, request_id: str, fault: Fault | None, refusal: ApiError | None
-    ) -> Outcome:
+    ) -> Outcome | SocketReply:
         if fault is not None and (body := fault.replacement()) is not None:
             return WholeReply(body, status=fault.status or 200, content_type=fault.content_type)
         if refusal is not None:
