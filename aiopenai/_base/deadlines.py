@@ -46,6 +46,11 @@ else:
                 self._timer = asyncio.get_running_loop().call_later(max(self._seconds, 0.0), self._expire)
             return self
 
+        def reschedule(self, when: None) -> None:
+            """Takes the limit back."""
+            if self._timer is not None:
+                self._timer.cancel()
+
         def _expire(self) -> None:
             self._expired = True
             # `cancel` sets the message of a suspended task on its future only.

@@ -5,20 +5,28 @@ from __future__ import annotations
 import asyncio
 import functools
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from contextvars import ContextVar
 from typing import Any
 
 import aiohttp
 from typing_extensions import override
 
-from aiopenai._base.deadlines import within
+from aiopenai._base.deadlines import time_limit, within
 from aiopenai._http.framing import readable
 from aiopenai._http.interface import Settings
 from aiopenai._http.private.connector import ConnectorParts
 from aiopenai._http.private.session import SessionProtocol
 
-__all__ = ["IDLE_SECONDS", "AttemptClock", "ClockedTimeout", "Connector", "connection_limit", "pool_limit"]
+__all__ = [
+    "IDLE_SECONDS",
+    "AttemptClock",
+    "ClockedTimeout",
+    "Connector",
+    "ExpectLimit",
+    "connection_limit",
+    "pool_limit",
+]
 
 # The most connections per event loop. File descriptors are the true limit: a process that may open 1,024 files gets two
 # fifths of those, and a queue for the rest. Not half, because a local server in the same process, as in tests and in
@@ -103,6 +111,37 @@ class AttemptClock:
         """Stops the clock."""
         if self._handle is not None:
             self._handle.cancel()
+
+
+class ExpectLimit:
+    """The limit of the wait for `100 Continue` on a borrowed session, which tells nothing of its connections.
+
+    It holds until the body's first piece is asked for.
+    """
+
+    __slots__ = ("_limit", "_over")
+
+    def __init__(self, seconds: float) -> None:
+        self._limit: Any = time_limit(seconds)
+        self._over = False
+
+    async def within(self, request: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
+        """Returns the reply to a request. Raises aiohttp.SocketTimeoutError at the limit."""
+        try:
+            async with self._limit:
+                try:
+                    return await request
+                finally:
+                    self._over = True
+        except aiohttp.ServerTimeoutError:
+            raise
+        except asyncio.TimeoutError as error:
+            raise aiohttp.SocketTimeoutError("no answer to Expect") from error
+
+    def cancel(self) -> None:
+        """Takes the limit back."""
+        if not self._over:
+            self._limit.reschedule(None)
 
 
 class ClockedTimeout(aiohttp.ClientTimeout):

@@ -23,7 +23,15 @@ from aiopenai._base.deadlines import within
 from aiopenai._base.headers import has
 from aiopenai._base.secret import without_frames
 from aiopenai._base.timeouts import Timeout
-from aiopenai._http.connector import IDLE_SECONDS, AttemptClock, ClockedTimeout, Connector, connection_limit, pool_limit
+from aiopenai._http.connector import (
+    IDLE_SECONDS,
+    AttemptClock,
+    ClockedTimeout,
+    Connector,
+    ExpectLimit,
+    connection_limit,
+    pool_limit,
+)
 from aiopenai._http.failures import CUT_SHORT, FOREIGN, from_below, translate
 from aiopenai._http.interface import Reply, Session, Settings, in_loop, later
 from aiopenai._http.messages import HTTPRequest
@@ -289,7 +297,7 @@ class GeneralSession(Session):
             proxy = self._proxy(target)
             session = self._session_for(proxy)
             total, answer = self._clocks(timeout, headers)
-            clocks = tuple(clock for clock in (total, answer) if clock is not None)
+            clocks = tuple(clock for clock in (total, answer) if isinstance(clock, AttemptClock))
             limits = self._timeouts.get(timeout) or self._limits(timeout)
             if clocks:
                 limits = ClockedTimeout.of(limits, clocks)
@@ -300,7 +308,8 @@ class GeneralSession(Session):
             options = self._options(method, proxy, body)
             if target.scheme == "http" and options["proxy_headers"]:
                 headers = {**headers, **options["proxy_headers"]}
-            raw = await session.request(method, target, data=body or None, headers=headers, timeout=limits, **options)
+            request = session.request(method, target, data=body or None, headers=headers, timeout=limits, **options)
+            raw = await (answer.within(request) if isinstance(answer, ExpectLimit) else request)
         except BaseException as error:
             for clock in clocks:
                 clock.cancel()
@@ -319,10 +328,14 @@ class GeneralSession(Session):
             total.reply = raw
         return GeneralReply(self, raw, started, sent, total)
 
-    def _clocks(self, timeout: Timeout, headers: Mapping[str, str]) -> tuple[AttemptClock | None, AttemptClock | None]:
+    def _clocks(
+        self, timeout: Timeout, headers: Mapping[str, str]
+    ) -> tuple[AttemptClock | None, AttemptClock | ExpectLimit | None]:
         """Returns the clocks of the limits that aiohttp does not keep: of the attempt, and of `100 Continue`."""
         if not self._own_connector:
-            return None, None
+            if not timeout.read or not has(headers, "expect"):
+                return None, None
+            return None, ExpectLimit(timeout.read + (timeout.connect or 0.0) + (timeout.pool or 0.0))
         total = answer = None
         if timeout.total is not None:
             error = aiohttp.ServerTimeoutError(f"not done within the total limit of {timeout.total} s")
@@ -348,7 +361,7 @@ class GeneralSession(Session):
         }
 
     async def _in_pieces(
-        self, body: Any, headers: Mapping[str, str], timeout: Timeout, answer: AttemptClock | None
+        self, body: Any, headers: Mapping[str, str], timeout: Timeout, answer: AttemptClock | ExpectLimit | None
     ) -> tuple[Any, Mapping[str, str]]:
         if body is None:
             return None, headers
