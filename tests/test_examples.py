@@ -277,3 +277,30 @@ def test_clouds_guide(tmp_path: Path) -> None:
     # The others make clients, and send nothing.
     for block in blocks[1:]:
         exec(compile(block, "clouds.md", "exec"), {})
+
+
+def test_the_guide_to_realtime_begins_with_a_program_that_runs(tmp_path: Path) -> None:
+    guide = (EXAMPLES[0].parent / "guides" / "realtime.md").read_text(encoding="utf-8")
+    program = tmp_path / "program.py"
+    program.write_text(guide.partition("```python\n")[2].partition("```")[0], encoding="utf-8")
+    environ = {**os.environ, "PYTHONPATH": str(EXAMPLES[0].parents[1])}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", str(program)],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "It begins at Lake Toma.\n"
+
+
+def test_realtime_prints_each_answer(server: Server) -> None:
+    done = run(example("realtime_text"), server, "one", "two")
+    assert done.stdout.splitlines() == ["You said: one", "You said: two"]
+
+
+def test_the_phone_presses_each_key(server: Server) -> None:
+    done = run(example("realtime_phone"), server)
+    assert done.stdout.splitlines() == ["pressed 4", "pressed 2", "pressed #", "closed: close_requested"]
