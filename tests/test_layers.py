@@ -50,6 +50,8 @@ ARROWS: dict[str, set[str]] = {
     "tokens": {*DATA, "errors"},
     "otel": {*CALLS, "hooks"},
     "distributed": JOBS,
+    "dropin": {*BASE, "_dropin"},
+    "_dropin": {*CLIENT, "_dropin", "dropin", "__init__"},
     "__main__": {"_cli"},
     "__init__": {*JOBS, "auth", "types"},
     # The local server and the generator stand aside.

@@ -29,6 +29,7 @@ _COMMANDS = {
     "run": ("run", "answer a file of requests, line by line"),
     "bench": ("bench", "load test of any compatible server"),
     "doctor": ("doctor", "examine key, address, proxy, network and clock"),
+    "exec": ("execute", "run a program whose `import openai` is aiopenai"),
     "serve": ("serve", "the local server, to develop against without a key; prints its base URL"),
 }
 

@@ -165,7 +165,14 @@ class BaseClient(Sending, Resource):
             enforce_credentials=_enforce_credentials,
             max_event_bytes=max_event_bytes,
         )
-        self._check_wiring(http_client, connector)
+        adopted: dict[str, Any] = {}
+        # A client of httpx: it is recognised by this method, aiohttp's session has none.
+        if http_client is not None and hasattr(http_client, "build_request"):
+            from aiopenai._http.httpx_clients import adopt
+
+            adopted = adopt(http_client, blocking=self._blocking)
+        else:
+            self._check_wiring(http_client, connector)
         wiring: dict[str, Any] = {
             "http_client": http_client,
             "connector": connector,
@@ -173,6 +180,7 @@ class BaseClient(Sending, Resource):
             "ssl": ssl,
             "trust_env": trust_env,
             "max_response_bytes": max_response_bytes,
+            **adopted,
         }
         self._sessions = self._sessions_type(wiring)
         self._configure(configuration)

@@ -5,8 +5,8 @@ A call goes: resource method -> `Request` -> `prepare` -> `Attempts` -> transpor
 
 from __future__ import annotations
 
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
+from collections.abc import Coroutine, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
@@ -37,6 +37,10 @@ class Sending(Hooked):
     _configuration: Configuration
     _provider: Provider
     _attempts: Attempts
+    # The form of replies, which a subclass may change: the parser, the decoder of events, the classes of streams.
+    _parse_reply: ClassVar[Any] = staticmethod(parse)
+    _decoder_of: ClassVar[Any] = staticmethod(Decoder.of)
+    _stream_classes: ClassVar[Mapping[Any, Any]] = {}
 
     def perform(self, request: Request[T]) -> Coroutine[Any, Any, T]:
         """Returns a coroutine that sends a request and returns its reply, on the running loop.
@@ -58,7 +62,7 @@ class Sending(Hooked):
                 value = self._open_stream(call, reply, taken)
             else:
                 strict = self._configuration.strict
-                value = parse(self, request, reply, raw, request.endpoint.reply, strict=strict)
+                value = self._parse_reply(self, request, reply, raw, request.endpoint.reply, strict=strict)
         except BaseException as error:
             if call.watch is not None:
                 call.watch.failed(error)
@@ -137,7 +141,7 @@ class Sending(Hooked):
 
     def _parse(self, request: Request[Any], reply: Reply, raw: bytes, to: Any = None) -> Any:
         kind = to or request.endpoint.reply
-        return parse(self, request, reply, raw, kind, strict=self._configuration.strict)
+        return self._parse_reply(self, request, reply, raw, kind, strict=self._configuration.strict)
 
     def _open_stream(self, call: PreparedCall, reply: Reply, taken: int, to: Any = None) -> Any:
         """Returns the reply as a stream.
@@ -163,9 +167,10 @@ class Sending(Hooked):
         if to is not None:
             chosen_class, chosen_event = _split(to)
             stream_class, event = chosen_class or stream_class, chosen_event or event
-        stream = (stream_class or AsyncStream)(
+        stream_class = self._stream_classes.get(stream_class, stream_class)
+        stream = cast("Any", stream_class or AsyncStream)(
             cast("Any", reply),
-            Decoder.of(object if event is None else event),
+            self._decoder_of(object if event is None else event),
             timeout=call.timeout,
             reopen=reopen,
             max_event_bytes=self._configuration.max_event_bytes,

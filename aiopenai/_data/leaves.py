@@ -10,7 +10,7 @@ they differ, `Name=module:Own` where another module has it). In a wheel these mo
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
 from importlib.machinery import ModuleSpec
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     # At run time it costs more than all that is done here.
     from importlib.abc import Loader
 
-__all__ = ["RESOURCE_FORMS", "offered", "read_line", "spec_of"]
+__all__ = ["RESOURCE_FORMS", "offered", "read_line", "spec_of", "table"]
 
 # The packages that have a table, and the package of each table. The longer paths come first.
 _ROOTS = {
@@ -54,6 +54,13 @@ def _lines(root: str) -> Mapping[str, str]:
     # `get_data` also reads from a zip file.
     text = cast("bytes", pkgutil.get_data(_ROOTS[root], "_modules.txt")).decode()
     return {path: rest for path, _, rest in (line.partition(" ") for line in text.splitlines())}
+
+
+def table(root: str, home: str) -> Iterator[tuple[str, dict[str, tuple[str, str]]]]:
+    """Yields the reference's modules with names from one module here, and the names of each."""
+    for path, rest in _lines(root).items():
+        if path != "." and rest.startswith(f"{home} "):
+            yield path, read_line(rest)
 
 
 @lru_cache(maxsize=len(_ROOTS))

@@ -28,6 +28,10 @@ def open_sessions(**wiring: Any) -> Sessions:
 
 def choose(settings: Settings) -> Session:
     """Returns a session of the running loop: a direct one if no option requires the general transport."""
+    if settings.http_client is not None and hasattr(settings.http_client, "build_request"):
+        from aiopenai._http.httpx_clients import HttpxSession
+
+        return HttpxSession(settings)
     why = "a session, a connector or a proxy is given"
     if settings.http_client is None and settings.connector is None and settings.proxy is None:
         try:

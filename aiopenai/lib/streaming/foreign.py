@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from typing_extensions import Self
 
-__all__ = ["AsyncForeignStream", "ForeignStream"]
+__all__ = ["AsyncForeignStream", "ForeignStream", "native"]
 
 
 class _Foreign:
@@ -34,7 +34,7 @@ class ForeignStream(_Foreign):
         return self
 
     def __next__(self) -> Any:
-        return next(self._items)
+        return native(next(self._items))
 
     def close(self) -> None:
         """Closes the stream, if it can be closed."""
@@ -54,8 +54,8 @@ class AsyncForeignStream(_Foreign):
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> Awaitable[Any]:
-        return self._items.__anext__()
+    async def __anext__(self) -> Any:
+        return native(await self._items.__anext__())
 
     async def close(self) -> None:
         """Closes the stream, if it can be closed."""
@@ -63,6 +63,12 @@ class AsyncForeignStream(_Foreign):
         close = getattr(self._stream, "close", None) or getattr(self._stream, "aclose", None)
         if close is not None and inspect.isawaitable(closing := close()):
             await closing
+
+
+def native(item: Any) -> Any:
+    """Returns an item as the package's own type, where its class knows that."""
+    convert = getattr(type(item), "__native__", None)
+    return item if convert is None else convert(item)
 
 
 def _no_stream(found: Any, wanted: str) -> TypeError:

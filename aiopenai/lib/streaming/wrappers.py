@@ -168,7 +168,8 @@ def managed_by(
         request = described.build((), {**arguments, "stream": True})
         if headers:
             request.headers = _with_headers(headers, request.headers or {})
-        send = partial(resource._call, request)
+        # A client with other reply types has a function for requests whose replies stay Structs.
+        send = partial(getattr(resource._client, "native_call", resource._call), request)
     else:
         given = arguments.get("extra_headers")
         # The method refuses values of another type itself.

@@ -1,0 +1,175 @@
+"""The modules of `openai`: views of aiopenai's, with the reply types and clients of drop-in mode."""
+
+# pyright: basic
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from typing_extensions import override
+
+from aiopenai.version import REFERENCE_VERSION
+
+__all__ = ["STRUCTS", "View", "home_of", "make_view"]
+
+# The settings of the module's own client, which are aiopenai's.
+_SETTING_NAMES = (
+    "api_key admin_api_key organization project webhook_secret base_url timeout max_retries default_headers "
+    "default_query http_client api_type api_version azure_endpoint azure_ad_token azure_ad_token_provider "
+    "bedrock_token_provider"
+)
+_SETTINGS = frozenset(_SETTING_NAMES.split())
+# The reference's modules whose names are elsewhere here.
+_HOMES = {
+    "_client": ("_client.client", "_client.blocking"),
+    "_exceptions": ("errors",),
+    "_streaming": ("_calls.streaming",),
+    "_types": ("_base.sentinels", "_base.aliases", "_base.timeouts", ""),
+    "_models": ("",),
+    "_base_client": ("_base.timeouts", "_calls.paging", "_client.client", ""),
+    "_constants": ("_base.timeouts",),
+    "_version": ("version",),
+    "_legacy_response": ("_calls.raw", "_calls.binary", "_calls.unparsed"),
+    "_response": ("_calls.raw", "_calls.unparsed"),
+    "_resource": ("_calls.resources",),
+    "_qs": ("_base.querystring",),
+    "_utils": ("_base.sentinels",),
+    "_compat": (),
+    "lib._pydantic": ("lib.schema",),
+    "lib._parsing": ("lib.parsing",),
+    "lib._parsing._completions": ("lib.parsing",),
+    "lib._parsing._responses": ("lib.parsing",),
+    "lib._tools": ("lib.tools",),
+    "lib.azure": ("",),
+    "lib.streaming._assistants": ("lib.streaming.assistants",),
+}
+# Replies stay Structs, and clients aiopenai's own.
+STRUCTS = False
+_CLIENT_NAMES = (
+    "OpenAI Client AsyncOpenAI AsyncClient AzureOpenAI AsyncAzureOpenAI BedrockOpenAI AsyncBedrockOpenAI Stream "
+    "AsyncStream FinalRequestOptions"
+)
+_CLIENTS = frozenset(_CLIENT_NAMES.split())
+_OF_BASE_CLIENT = {"SyncAPIClient": "OpenAI", "AsyncAPIClient": "AsyncOpenAI", "Client": "OpenAI"}
+
+
+def home_of(name: str) -> tuple[ModuleType, ...] | None:
+    """Returns the modules here that have the names of a module of `openai`; None if there are none."""
+    below = name.partition(".")[2]
+    found: list[ModuleType] = []
+    try:
+        found.append(import_module(f"aiopenai.{below}" if below else "aiopenai"))
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"aiopenai.{below}".startswith(error.name):
+            raise
+    for home in _HOMES.get(below, ()):
+        found.append(import_module(f"aiopenai.{home}" if home else "aiopenai"))
+    return tuple(found) if found or below in _HOMES else None
+
+
+class View(ModuleType):
+    """A module whose names are looked up in modules of aiopenai at their first use."""
+
+    _homes: tuple[ModuleType, ...]
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") and name not in ("__all__", "__title__", "__version__"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        value = self._found(name)
+        if name not in _SETTINGS or self.__name__ != "openai":
+            vars(self)[name] = value
+        return value
+
+    def _found(self, name: str) -> Any:
+        if (own := _special(self.__name__, name)) is not None:
+            return own
+        for home in self._homes:
+            try:
+                value = getattr(home, name)
+            except AttributeError:
+                continue
+            if isinstance(value, ModuleType) and value.__name__.startswith("aiopenai."):
+                return import_module(f"openai.{value.__name__.partition('.')[2]}")
+            return value if STRUCTS else _exported(value)
+        try:
+            return import_module(f"{self.__name__}.{name}")
+        except ModuleNotFoundError:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}") from None
+
+    @override
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in _SETTINGS and self.__name__ == "openai" and not isinstance(value, ModuleType):
+            setattr(sys.modules["aiopenai"], name, value)
+        else:
+            super().__setattr__(name, value)
+
+    @override
+    def __dir__(self) -> list[str]:
+        return sorted({*vars(self), *(name for home in self._homes for name in dir(home))})
+
+
+def _special(module: str, name: str) -> Any:
+    """Returns a name that is not aiopenai's own; None for all others."""
+    if name in ("__version__", "VERSION"):
+        return REFERENCE_VERSION
+    if name == "__title__":
+        return "openai"
+    if (found := _of_httpx(module, name)) is not None:
+        return found
+    if STRUCTS:
+        return None
+    if name in ("BaseModel", "GenericModel") and not module.startswith("openai.types"):
+        return import_module("aiopenai._dropin.twins").BaseModel
+    if module == "openai._models" and name in ("construct_type", "construct_type_unchecked"):
+        return _construct_type
+    if name in _CLIENTS or (module == "openai._base_client" and name in _OF_BASE_CLIENT):
+        clients = import_module("aiopenai._dropin.clients")
+        return getattr(clients, {**_OF_BASE_CLIENT, "AsyncClient": "AsyncOpenAI"}.get(name, name))
+    return None
+
+
+_DEFAULT_CLIENTS = {
+    "DefaultHttpxClient": True,
+    "DefaultHttpx2Client": True,
+    "SyncHttpxClientWrapper": True,
+    "DefaultAsyncHttpxClient": False,
+    "DefaultAsyncHttpx2Client": False,
+    "DefaultAioHttpClient": False,
+    "AsyncHttpxClientWrapper": False,
+}
+_HTTPX = {"Response": "Response", "Transport": "BaseTransport", "AsyncTransport": "AsyncBaseTransport"}
+
+
+def _of_httpx(module: str, name: str) -> Any:
+    """Returns a name that the reference has from its HTTP library; None for all others."""
+    names = import_module("aiopenai._dropin.httpx_names")
+    if name in _DEFAULT_CLIENTS:
+        return names.default_client(name, _DEFAULT_CLIENTS[name])
+    if name == "DEFAULT_CONNECTION_LIMITS":
+        return names.connection_limits()
+    if name in _HTTPX and module in ("openai", "openai._types"):
+        return getattr(names.library(), _HTTPX[name])
+    return None
+
+
+def _construct_type(*, value: Any, type_: Any, metadata: Any = None) -> Any:
+    """Returns a value as a type as far as it fits, without validation."""
+    convert = import_module("aiopenai._dropin.builders").converter(type_)
+    return value if convert is None else convert(value)
+
+
+def _exported(value: Any) -> Any:
+    return import_module("aiopenai._dropin.twins").export(value)
+
+
+def make_view(name: str) -> View:
+    """Returns the module of a name. Raises ModuleNotFoundError if aiopenai has no such module."""
+    homes = home_of(name)
+    if homes is None:
+        raise ModuleNotFoundError(f"No module named {name!r} in aiopenai, which `openai` resolves to", name=name)
+    view = View(name)
+    vars(view)["_homes"] = homes
+    return view

@@ -1,0 +1,250 @@
+"""Clients of httpx and httpx2 given as `http_client`.
+
+A plain one is translated: its TLS context is taken over, and aiopenai's own transport sends the requests. One with a
+transport, hooks, mounts or auth of its own sends the requests itself, behind the transport interface. Mocks and
+recorders of httpx therefore intercept. Neither library is imported here: a program that has a client has imported it.
+"""
+
+# The libraries are optional, so type checkers know nothing about their objects.
+# pyright: basic, reportPrivateUsage=false
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import inspect
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from typing_extensions import override
+
+from aiopenai._base.timeouts import Timeout
+from aiopenai._http.interface import Reply, Session, Settings
+from aiopenai._http.messages import Headers, HTTPRequest
+from aiopenai._http.multipart import MultipartBody
+from aiopenai._http.outgoing import pieces_of
+from aiopenai.errors import APIConnectionError, APIError, APITimeoutError
+
+__all__ = ["HttpxSession", "adopt", "is_httpx"]
+
+_LIBRARIES = ("httpx", "httpx2")
+_TRANSPORTS = ("HTTPTransport", "AsyncHTTPTransport")
+_closing: set[asyncio.Task[None]] = set()
+
+
+def is_httpx(client: Any) -> bool:
+    """Returns whether an object is a client of httpx or of httpx2, or of a subclass."""
+    return any(cls.__module__.partition(".")[0] in _LIBRARIES for cls in type(client).__mro__)
+
+
+def adopt(client: Any, *, blocking: bool) -> dict[str, Any]:
+    """Returns the wiring for a client of httpx. Raises TypeError for one of the wrong kind."""
+    if inspect.iscoroutinefunction(client.send) is blocking:
+        kind, wanted = ("OpenAI", "Client") if blocking else ("AsyncOpenAI", "AsyncClient")
+        name = f"{type(client).__module__}.{type(client).__name__}"
+        raise TypeError(f"http_client of {kind} must be an httpx.{wanted}, not {name}")
+    if not _is_plain(client):
+        return {"http_client": client}
+    context = getattr(getattr(client._transport, "_pool", None), "_ssl_context", None)
+    return {"http_client": None} if context is None else {"http_client": None, "ssl": context}
+
+
+def _is_plain(client: Any) -> bool:
+    """Returns whether a client does nothing that aiopenai's transport would not do."""
+    transport = type(client._transport)
+    base = next(cls for cls in type(client).__mro__ if cls.__module__.partition(".")[0] in _LIBRARIES)
+    replaced = any(getattr(type(client), name) is not getattr(base, name) for name in ("send", "build_request"))
+    return (
+        transport.__name__ in _TRANSPORTS
+        and transport.__module__.partition(".")[0] in _LIBRARIES
+        # Mocks such as respx replace the method of the class.
+        and transport.__module__ == _origin(transport)
+        and not (replaced or client._mounts or client.auth or len(client.cookies.jar))
+        and not any(client.event_hooks.values())
+        and not _own_headers(client)
+    )
+
+
+def _origin(transport: type[Any]) -> str:
+    """Returns the module in which the transport's methods are written: another one if a mock has replaced them."""
+    for name in ("handle_request", "handle_async_request"):
+        if (method := vars(transport).get(name)) is not None:
+            return str(method.__module__ or "")
+    return ""
+
+
+def _own_headers(client: Any) -> bool:
+    usual = {"accept", "accept-encoding", "connection", "user-agent"}
+    return any(name.lower() not in usual for name in client.headers)
+
+
+class _HttpxReply(Reply):
+    """A reply of an httpx client."""
+
+    __slots__ = ("_pieces", "_sent", "_session", "raw")
+
+    def __init__(self, session: HttpxSession, raw: Any, started: float, sent: HTTPRequest) -> None:
+        limit = session.settings.max_response_bytes
+        super().__init__(raw.status_code, Headers(raw.headers.multi_items()), time.perf_counter() - started, limit)
+        self.raw = raw
+        self._session = session
+        self._sent = sent
+        self._pieces: Any = None
+
+    @property
+    @override
+    def request(self) -> HTTPRequest:
+        return self._sent
+
+    @property
+    @override
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._session.loop
+
+    @property
+    @override
+    def reason(self) -> str:
+        return str(self.raw.reason_phrase)
+
+    @property
+    @override
+    def closed(self) -> bool:
+        return bool(self.raw.is_closed)
+
+    @override
+    def at_end(self) -> bool:
+        return bool(self.raw.is_stream_consumed and self.raw.is_closed)
+
+    @override
+    async def read(self) -> bytes:
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.read_some():
+            size += len(piece)
+            if size > self._limit:
+                self.close()
+                raise self.too_long()
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    @override
+    async def read_some(self) -> bytes:
+        blocking = self._session.blocking
+        try:
+            if self._pieces is None:
+                self._pieces = self.raw.iter_bytes() if blocking else self.raw.aiter_bytes()
+            while True:
+                piece: bytes = next(self._pieces) if blocking else await self._pieces.__anext__()
+                if piece:
+                    return piece
+        except (StopIteration, StopAsyncIteration):
+            return b""
+        except Exception as error:
+            raise _failure(error, self._sent) from error
+
+    @override
+    def items(self) -> Iterable[tuple[str, str]]:
+        return [(name, value) for name, value in self.raw.headers.multi_items() if name.lower() != "content-encoding"]
+
+    @override
+    def close(self) -> None:
+        if self._session.blocking:
+            self.raw.close()
+        elif not self.raw.is_closed:
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._session.loop.call_soon_threadsafe(_close_soon, self.raw)
+
+    @override
+    def abandon(self) -> None:
+        self.close()
+
+
+def _close_soon(raw: Any) -> None:
+    task = asyncio.get_running_loop().create_task(raw.aclose())
+    _closing.add(task)
+    task.add_done_callback(_closing.discard)
+
+
+class HttpxSession(Session):
+    """The transport that sends through an httpx client of the program; it is never closed here."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._client = settings.http_client
+        self._sockets: Session | None = None
+        self.blocking = not inspect.iscoroutinefunction(self._client.send)
+
+    @override
+    async def send(self, method: str, url: str, headers: Mapping[str, str], body: Any, timeout: Timeout) -> Reply:
+        sent = HTTPRequest(method, url, headers.items())
+        started = time.perf_counter()
+        content, more = await _content(body)
+        given = {name: value for name, value in headers.items() if name.lower() not in more}
+        limits = {"connect": timeout.connect, "read": timeout.read, "write": timeout.write, "pool": timeout.pool}
+        try:
+            request = self._client.build_request(
+                method, url, headers={**given, **more}, content=content, timeout=self._library().Timeout(**limits)
+            )
+            # Redirects are followed above, so that credentials stay with their host.
+            options = {"stream": True, "follow_redirects": False}
+            raw = (
+                self._client.send(request, **options) if self.blocking else await self._client.send(request, **options)
+            )
+        except APIError:
+            raise
+        except Exception as error:
+            raise _failure(error, sent) from error
+        return _HttpxReply(self, raw, started, sent)
+
+    def _library(self) -> Any:
+        for cls in type(self._client).__mro__:
+            if (name := cls.__module__.partition(".")[0]) in _LIBRARIES:
+                return sys.modules[name]
+        raise TypeError(f"http_client is a {type(self._client).__name__}, which is no client of httpx")
+
+    @override
+    def general(self) -> Session:
+        # Websockets are not httpx's: they run on a session of their own.
+        from aiopenai._http.general import GeneralSession
+
+        if self._sockets is None:
+            self._sockets = GeneralSession(Settings(max_response_bytes=self.settings.max_response_bytes))
+        return self._sockets
+
+    @property
+    @override
+    def closed(self) -> bool:
+        return bool(self._client.is_closed)
+
+    @override
+    async def shut(self) -> None:
+        """Leaves the client open, which belongs to the program; closes the connections of websockets."""
+        if self._sockets is not None:
+            await self._sockets.shut()
+
+    @override
+    def forget(self) -> None:
+        """Leaves the client open: it belongs to the program."""
+
+
+async def _content(body: Any) -> tuple[bytes | None, dict[str, str]]:
+    """Returns a body as bytes, and the headers that belong to it."""
+    if body is None or isinstance(body, (bytes, bytearray)):
+        return None if body is None else bytes(body), {}
+    more: dict[str, str] = {}
+    if isinstance(body, MultipartBody):
+        more["content-type"] = body.content_type
+        ready = body.as_bytes()
+        if ready is not None:
+            return ready, more
+        body, _ = await body.open()
+    return b"".join([piece async for piece in pieces_of(body)]), more
+
+
+def _failure(error: Exception, sent: HTTPRequest) -> APIConnectionError:
+    """Returns the error of a request that httpx could not send or finish."""
+    if "Timeout" in type(error).__name__:
+        return APITimeoutError(sent)
+    return APIConnectionError(message=f"Connection error: {error}", request=sent)

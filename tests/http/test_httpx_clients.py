@@ -1,0 +1,96 @@
+"""Clients of httpx and httpx2 as `http_client`: translated when plain, used as they are when not."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from aiopenai import APIConnectionError, APITimeoutError, AsyncOpenAI, OpenAI, RateLimitError
+from aiopenai.testing import Server
+
+httpx = pytest.importorskip("httpx2")
+MESSAGES: Any = [{"role": "user", "content": "hi"}]
+COMPLETION = {
+    "id": "c1",
+    "object": "chat.completion",
+    "created": 1,
+    "model": "m",
+    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "mocked"}}],
+}
+CHUNK = {
+    "id": "c1",
+    "object": "chat.completion.chunk",
+    "created": 1,
+    "model": "m",
+    "choices": [{"index": 0, "delta": {"content": "mocked"}, "finish_reason": "stop"}],
+}
+
+
+def answer(request: Any) -> Any:
+    assert request.headers["authorization"] == "Bearer k"
+    if json.loads(request.content).get("stream"):
+        body = f"data: {json.dumps(CHUNK)}\n\ndata: [DONE]\n\n"
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body.encode())
+    return httpx.Response(200, json=COMPLETION, headers={"x-request-id": "r1"})
+
+
+async def test_a_mock_transport_answers_the_async_client() -> None:
+    own = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    async with own, AsyncOpenAI(api_key="k", base_url="http://mock/v1", http_client=own) as client:
+        reply = await client.chat.completions.create(model="m", messages=MESSAGES)
+        assert reply.choices[0].message.content == "mocked"
+        assert reply._request_id == "r1"
+        chunks = [
+            each async for each in await client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+        ]
+        assert [each.choices[0].delta.content for each in chunks] == ["mocked"]
+        await client.close()
+        assert not own.is_closed
+
+
+def test_a_mock_transport_answers_the_blocking_client() -> None:
+    own = httpx.Client(transport=httpx.MockTransport(answer))
+    with own, OpenAI(api_key="k", base_url="http://mock/v1", http_client=own) as client:
+        assert client.chat.completions.create(model="m", messages=MESSAGES).choices[0].message.content == "mocked"
+        stream = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+        assert [each.choices[0].delta.content for each in stream] == ["mocked"]
+
+
+async def test_errors_are_the_packages_own() -> None:
+    def fail(request: Any) -> Any:
+        if request.url.path.endswith("/slow"):
+            raise httpx.ReadTimeout("slow", request=request)
+        if request.url.path.endswith("/gone"):
+            raise httpx.ConnectError("gone", request=request)
+        return httpx.Response(429, json={"error": {"message": "later"}})
+
+    own = httpx.AsyncClient(transport=httpx.MockTransport(fail))
+    async with own, AsyncOpenAI(api_key="k", base_url="http://mock", max_retries=0, http_client=own) as client:
+        for path, kind in (("/slow", APITimeoutError), ("/gone", APIConnectionError), ("/busy", RateLimitError)):
+            with pytest.raises(kind):
+                await client.get(path, cast_to=dict)
+
+
+async def test_hooks_see_requests_and_a_plain_client_is_left_alone(server: Server) -> None:
+    seen: list[str] = []
+
+    async def note(request: Any) -> None:
+        seen.append(request.url.path)
+
+    async with httpx.AsyncClient(event_hooks={"request": [note]}) as own:
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url, http_client=own) as client:
+            await client.chat.completions.create(model="m", messages=MESSAGES)
+    assert seen == ["/v1/chat/completions"]
+    async with httpx.AsyncClient() as own:
+        own.send = None  # the translated client is never asked
+        async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
+            await client.chat.completions.create(model="m", messages=MESSAGES)
+
+
+def test_a_client_of_the_other_kind_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"http_client of OpenAI must be an httpx\.Client"):
+        OpenAI(api_key="k", http_client=httpx.AsyncClient())
+    with pytest.raises(TypeError, match=r"http_client of AsyncOpenAI must be an httpx\.AsyncClient"):
+        AsyncOpenAI(api_key="k", http_client=httpx.Client())
