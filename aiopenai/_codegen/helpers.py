@@ -18,7 +18,9 @@ class Helper:
     """A method by hand: `kind` is its decorator, `where` its body, `returns` its annotation in the async client.
 
     `types` replaces annotations of the reference's, `extra` adds parameters: annotation and default. The blocking
-    client has the same annotations without `Async`.
+    client has the same annotations without `Async`. `like` names the method of the same resource from which a method
+    that the reference lacks takes its parameters, less those in `less`. `streamed` is the annotation with
+    `stream=True`.
     """
 
     kind: Literal["helper", "managed", "plain", "post", "connect"]
@@ -26,6 +28,10 @@ class Helper:
     returns: str
     types: dict[str, str] = field(default_factory=dict[str, str])
     extra: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
+    like: str = ""
+    less: frozenset[str] = frozenset()
+    required: frozenset[str] = frozenset()
+    streamed: str = ""
 
 
 _RUN = "Run"
@@ -34,6 +40,16 @@ _CHAT_FORMAT = {"response_format": "type[ResponseFormatT]"}
 _HANDLER = {"event_handler": "AsyncAssistantEventHandlerT | None"}
 _ASSISTANT = "AsyncAssistantStreamManager[AsyncAssistantEventHandlerT]"
 _POLLING = "aiopenai.lib.polling"
+_TOOLS = "Iterable[Callable[..., object] | type[object] | Mapping[str, object]]"
+_LOOP = {
+    "max_turns": ("int", "10"),
+    "max_parallel": ("int", "8"),
+    "tool_timeout": ("float | Mapping[str, float] | None", "None"),
+    "raise_errors": ("bool", "False"),
+}
+_APPROVAL = "Callable[[ResponseInputItemMcpApprovalRequest], bool | Awaitable[bool]] | None"
+_RESPONSE_RUN = "ParsedResponse[TextFormatT], ResponseUsage"
+_CHAT_RUN = "ParsedChatCompletion[ResponseFormatT], CompletionUsage"
 
 HELPERS = {
     "chat.completions.parse": Helper(
@@ -44,6 +60,31 @@ HELPERS = {
         "aiopenai.lib.streaming.chat:stream",
         "AsyncChatCompletionStreamManager[ResponseFormatT]",
         {"response_format": "CompletionCreateParamsResponseFormat | type[ResponseFormatT]"},
+    ),
+    "chat.completions.run_tools": Helper(
+        "managed",
+        "aiopenai.lib.running:run_chat_tools",
+        f"ToolRun[{_CHAT_RUN}]",
+        {**_CHAT_FORMAT, "tools": _TOOLS},
+        _LOOP,
+        like="parse",
+        less=frozenset({"n", "stream"}),
+        required=frozenset({"tools"}),
+        streamed=f"AsyncToolRunStream[ChatCompletionStreamEvent | ToolRunEvent, {_CHAT_RUN}]",
+    ),
+    "responses.run_tools": Helper(
+        "managed",
+        "aiopenai.lib.running:run_response_tools",
+        f"ToolRun[{_RESPONSE_RUN}]",
+        {"text_format": "type[TextFormatT]", "tools": _TOOLS},
+        {
+            **_LOOP,
+            "approve_mcp": ("Callable[[ResponseInputItemMcpApprovalRequest], bool | Awaitable[bool]] | None", "None"),
+        },
+        like="parse",
+        less=frozenset({"background", "parse_as", "stream"}),
+        required=frozenset({"tools"}),
+        streamed=f"AsyncToolRunStream[ResponseStreamEvent | ToolRunEvent, {_RESPONSE_RUN}]",
     ),
     "responses.parse": Helper(
         "post",
@@ -142,26 +183,39 @@ NAMES = {
     "AsyncAssistantEventHandlerT": "aiopenai.lib.streaming.assistants",
     "AsyncAssistantStreamManager": "aiopenai.lib.streaming.assistants",
     "AsyncChatCompletionStreamManager": "aiopenai.lib.streaming.chat",
-    "AsyncResponseStreamManager": "aiopenai.lib.streaming.responses",
     "AsyncReconnectingHandler": "aiopenai._live.link",
+    "AsyncResponseStreamManager": "aiopenai.lib.streaming.responses",
+    "AsyncToolRunStream": "aiopenai.lib.running",
+    "Awaitable": "collections.abc",
     "BinaryIO": "typing",
     "Callable": "collections.abc",
+    "ChatCompletionStreamEvent": "aiopenai.lib.streaming.chat",
     "ChatCompletionStreamManager": "aiopenai.lib.streaming.chat",
     "CompletionCreateParamsResponseFormat": "aiopenai.types.chat",
+    "CompletionUsage": "aiopenai.types",
     "FileObject": "aiopenai.types.files",
     "Headers": "aiopenai._base.aliases",
     "HeadersLike": "aiopenai.lib.webhooks",
+    "Iterable": "collections.abc",
+    "Literal": "typing",
+    "Mapping": "collections.abc",
     "Omit": "aiopenai._base.sentinels",
     "ParsedChatCompletion": "aiopenai.types.chat",
     "ParsedResponse": "aiopenai.types.responses",
     "PathLike": "os",
     "Query": "aiopenai._base.aliases",
     "ReasoningEffort": "aiopenai.types.shared",
-    "ResponseFormatT": "aiopenai.lib.streaming.chat",
-    "ResponseStreamManager": "aiopenai.lib.streaming.responses",
     "ReconnectingHandler": "aiopenai._live.link",
+    "ResponseFormatT": "aiopenai.lib.streaming.chat",
+    "ResponseInputItemMcpApprovalRequest": "aiopenai.types.responses",
+    "ResponseStreamEvent": "aiopenai.lib.streaming.responses",
+    "ResponseStreamManager": "aiopenai.lib.streaming.responses",
+    "ResponseUsage": "aiopenai.types.responses",
     "Run": "aiopenai.types.beta.threads",
     "TextFormatT": "aiopenai.lib.streaming.responses",
+    "ToolRun": "aiopenai.lib.running",
+    "ToolRunEvent": "aiopenai.lib.running",
+    "ToolRunStream": "aiopenai.lib.running",
     "UnwrapWebhookEvent": "aiopenai.types.webhooks",
     "Upload": "aiopenai.types.uploads",
     "VectorStoreFile": "aiopenai.types.vector_stores",

@@ -118,6 +118,9 @@ def _by_hand(source: Source, owner: Name, path: str) -> Iterator[ByHand]:
         # The last one of a name is the one with a body.
         if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and f"{path}.{item.name}" in HELPERS:
             nodes[item.name] = item
+    for key, added in HELPERS.items():
+        if added.like and key.rpartition(".")[0] == path:
+            nodes[key.rpartition(".")[2]] = nodes[added.like]
     for name, node in nodes.items():
         helper = HELPERS[f"{path}.{name}"]
         arguments = node.args
@@ -125,8 +128,12 @@ def _by_hand(source: Source, owner: Name, path: str) -> Iterator[ByHand]:
         defaults: list[ast.expr | None] = [*[None] * required, *arguments.defaults, *arguments.kw_defaults]
         found: list[Parameter] = []
         for argument, default in zip([*arguments.args, *arguments.kwonlyargs], defaults, strict=True):
-            if argument.arg == "self" or (argument.arg in COMMON and helper.kind != "connect"):
+            if argument.arg == "self" or argument.arg in helper.less:
                 continue
+            if argument.arg in COMMON and helper.kind != "connect":
+                continue
+            if argument.arg in helper.required:
+                default = None
             if argument.arg in helper.types:
                 type_: Type = Text(helper.types[argument.arg])
             elif argument.annotation is None:
@@ -138,6 +145,8 @@ def _by_hand(source: Source, owner: Name, path: str) -> Iterator[ByHand]:
             found.append(Parameter(argument.arg, type_, default is not None, own, "()" if text == "[]" else text))
         for extra, (annotation, text) in helper.extra.items():
             found.append(Parameter(extra, Text(annotation), True, False, text))
+        if helper.streamed:
+            found.append(Parameter("stream", Text("bool"), True, False, "False"))
         yield ByHand(name, tuple(found), _is_deprecated(node))
 
 

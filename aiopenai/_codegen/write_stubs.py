@@ -248,8 +248,24 @@ class _StubWriter:
             return self._defs(path, like_create(node, method), [_Signature(method.parameters, returned)])
         if self.view:
             return ""
+        if helper.streamed:
+            return self._defs(path, method, self._streaming(method, returned, self._text(helper.streamed)))
         signature = _Signature(method.parameters, given=returned)
         return self._defs(path, method, [signature])
+
+    def _streaming(self, method: ByHand, whole: str, stream: str) -> list[_Signature]:
+        """The overloads of a method that returns another object with `stream=True`."""
+        others = tuple(each for each in method.parameters if each.name != "stream")
+
+        def signature(annotation: str, returned: str, default: str = "") -> _Signature:
+            parameter = Parameter("stream", Text(annotation), bool(default), False, default)
+            return _Signature((*others, parameter), given=returned)
+
+        return [
+            signature("Literal[False]", whole, "False"),
+            signature("Literal[True]", stream),
+            signature("bool", f"{whole} | {stream}"),
+        ]
 
     def _defs(self, path: str, method: Method | ByHand, signatures: list[_Signature]) -> str:
         doc = self._doc(path, method, signatures)
@@ -268,7 +284,7 @@ class _StubWriter:
             waits = False
         if isinstance(method, ByHand):
             assert helper is not None
-            waits = waits and helper.kind == "helper"
+            waits = waits and (helper.kind == "helper" or bool(helper.streamed))
         returned = signature.given or self._reply(method, signature)
         options = helper is None or helper.kind not in ("plain", "connect")
         own = helper is not None and helper.kind == "connect"
@@ -357,11 +373,13 @@ class _StubWriter:
             text = textwrap.fill(sentence or called or path, WIDTH - 14, subsequent_indent=indent)
             return f'{indent}"""{text}"""\n'
         paragraphs = [_filled(each, "") for each in (sentence, called) if each]
+        helper = HELPERS.get(path)
+        like = f"{path.rpartition('.')[0]}.{helper.like}" if helper is not None and helper.like else ""
         names = dict.fromkeys(each.name for signature in signatures for each in signature.parameters)
         lines = [
             _filled(f"{name}: {text}", "    ")
             for name in names
-            if name not in OPTIONS and (text := words.parameter(path, name))
+            if name not in OPTIONS and (text := words.parameter(path, name) or (like and words.parameter(like, name)))
         ]
         if lines:
             paragraphs.append("Args:\n" + "\n".join(lines))

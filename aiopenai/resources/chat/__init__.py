@@ -57,6 +57,16 @@ class Completions(SyncAPIResource):
         temperature=omit, tool_choice=omit, tools=omit, top_logprobs=omit, top_p=omit, user=omit, verbosity=omit,
         web_search_options=omit):
         """Streams a reply as typed events and accumulates the completion; the result is a context manager."""
+    @api.managed("aiopenai.lib.running:run_chat_tools")
+    def run_tools(self, *, messages, model, tools, audio=omit, response_format=omit, frequency_penalty=omit,
+        function_call=omit, functions=omit, logit_bias=omit, logprobs=omit, max_completion_tokens=omit, max_tokens=omit,
+        metadata=omit, modalities=omit, moderation=omit, parallel_tool_calls=omit, prediction=omit,
+        presence_penalty=omit, prompt_cache_key=omit, prompt_cache_options=omit, prompt_cache_retention=omit,
+        reasoning_effort=omit, safety_identifier=omit, seed=omit, service_tier=omit, stop=omit, store=omit,
+        stream_options=omit, temperature=omit, tool_choice=omit, top_logprobs=omit, top_p=omit, user=omit,
+        verbosity=omit, web_search_options=omit, max_turns=10, max_parallel=8, tool_timeout=None, raise_errors=False,
+        stream=False):
+        """Runs a tool loop: the model calls the given functions until it answers; `stream=True` returns the events."""
 
 class Messages(SyncAPIResource):
     """`client.chat.completions.messages`"""
