@@ -62,13 +62,14 @@ class Responses(SyncAPIResource):
         max_retries=5, initial_delay=0.5, max_delay=8.0, max_queue_size=1048576):
         """Opens a websocket that carries many responses one after another; the result is a context manager."""
     @api.managed("aiopenai.lib.running:run_response_tools")
-    def run_tools(self, *, tools, text_format=omit, access_programs=omit, context_management=omit, conversation=omit,
-        image=omit, include=omit, input=omit, instructions=omit, max_output_tokens=omit, max_tool_calls=omit,
-        metadata=omit, model=omit, moderation=omit, parallel_tool_calls=omit, previous_response_id=omit, prompt=omit,
-        prompt_cache_key=omit, prompt_cache_options=omit, prompt_cache_retention=omit, reasoning=omit,
-        safety_identifier=omit, service_tier=omit, store=omit, stream_options=omit, temperature=omit, text=omit,
-        tool_choice=omit, top_logprobs=omit, top_p=omit, truncation=omit, user=omit, verbosity=omit, max_turns=10,
-        max_parallel=8, tool_timeout=None, raise_errors=False, approve_mcp=None, stream=False):
+    def run_tools(self, *, tools, text_format=omit, access_programs=omit, background_options=omit,
+        context_management=omit, conversation=omit, image=omit, include=omit, input=omit, instructions=omit,
+        max_output_tokens=omit, max_tool_calls=omit, metadata=omit, model=omit, moderation=omit,
+        parallel_tool_calls=omit, previous_response_id=omit, prompt=omit, prompt_cache_key=omit,
+        prompt_cache_options=omit, prompt_cache_retention=omit, reasoning=omit, safety_identifier=omit,
+        service_tier=omit, store=omit, stream_options=omit, temperature=omit, text=omit, tool_choice=omit,
+        top_logprobs=omit, top_p=omit, truncation=omit, user=omit, verbosity=omit, max_turns=10, max_parallel=8,
+        tool_timeout=None, raise_errors=False, approve_mcp=None, stream=False):
         """Runs a tool loop: the model calls the given functions until it answers; `stream=True` returns the events."""
 
 class InputItems(SyncAPIResource):
