@@ -8,7 +8,7 @@ from itertools import zip_longest
 from typing import Any
 
 from aiopenai.testing.content.text import tokenize
-from aiopenai.testing.engine.values import Object
+from aiopenai.testing.engine.values import Object, is_object
 
 __all__ = ["item_events", "old_event", "realtime_limits", "realtime_usage", "with_status"]
 
@@ -78,7 +78,7 @@ def old_event(event: Object) -> Object | None:
         if kind.startswith(new):
             return {**event, "type": old + kind[len(new) :]}
     response: Any = event.get("response")
-    if isinstance(response, dict) and "output_modalities" in response:
+    if is_object(response) and "output_modalities" in response:
         modalities = response["output_modalities"]
         return {
             **event,

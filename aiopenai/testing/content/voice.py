@@ -11,7 +11,7 @@ from array import array
 from typing import NamedTuple
 
 from aiopenai.testing.content.sounds import sound, spoken_seconds
-from aiopenai.testing.engine.values import Object
+from aiopenai.testing.engine.values import Object, is_object
 
 __all__ = ["AudioFormat", "SpeechTurn", "VoiceActivity", "audio_format", "spoken_pieces"]
 
@@ -43,7 +43,7 @@ _OLD_NAMES = {"pcm16": "audio/pcm", "g711_ulaw": "audio/pcmu", "g711_alaw": "aud
 
 def audio_format(given: object) -> AudioFormat | None:
     """Returns the format that a session names; PCM if it names none, None for an unknown one."""
-    name = given.get("type") if isinstance(given, dict) else given
+    name = given.get("type") if is_object(given) else given
     if name is None:
         return _FORMATS["audio/pcm"]
     return _FORMATS.get(_OLD_NAMES.get(name, name)) if isinstance(name, str) else None

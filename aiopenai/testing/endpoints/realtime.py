@@ -27,7 +27,7 @@ from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.params import check_model
 from aiopenai.testing.engine.replies import ApiError
 from aiopenai.testing.engine.sessions import SocketReply, SocketSession
-from aiopenai.testing.engine.values import Object, is_object, section, text_of
+from aiopenai.testing.engine.values import Object, is_array, is_object, section, text_of
 from aiopenai.testing.memory.talk import Talk
 
 __all__ = ["RealtimeSession", "connect", "decoded_audio", "merged", "session_error"]
@@ -322,7 +322,7 @@ class RealtimeSession(SocketSession):
             "usage": None,
         }
         given = options.get("input")
-        items = [self._referred(item) for item in given] if isinstance(given, list) else [*self._talk.items]
+        items = [self._referred(item) for item in given] if is_array(given) else [*self._talk.items]
         output, complete = self._output(settings, items)
         self._answering = self._answer(output, complete, items, inside)
 
@@ -372,10 +372,10 @@ class RealtimeSession(SocketSession):
         made = 0
         for index, item in enumerate(output):
             self._item = item
-            part = item["content"][0] if item["type"] == "message" else {}
+            part: Object = item["content"][0] if item["type"] == "message" else {}
             audio = spoken_pieces(part["transcript"], self._format("output")) if "transcript" in part else None
+            before = self._talk.last_id
             if inside:
-                before = self._talk.last_id
                 self._talk.items.append(item)
                 if audio is not None:
                     self._talk.audio_ms[item["id"]] = self._format("output").milliseconds(b"".join(audio))
@@ -439,7 +439,7 @@ class RealtimeSession(SocketSession):
 def _words(item: Object) -> str:
     """Returns the text of an item: of its texts, and of the transcripts of its audio."""
     content: Any = item.get("content")
-    if not isinstance(content, list):
+    if not is_array(content):
         return ""
     spoken = [part["transcript"] for part in content if is_object(part) and part.get("transcript")]
     return "\n".join(filter(None, [text_of(content), *spoken]))
