@@ -1,4 +1,4 @@
-"""Every Python snippet of the README runs, against the local server; its contents and its links lead somewhere.
+"""Every Python snippet of the README and the guides runs, against the local server; their links lead somewhere.
 
 A snippet runs as what it is: a test module by pytest, one with `await` outside of functions as the inside of a
 coroutine that has a `client`, any other as a program.
@@ -10,6 +10,7 @@ import ast
 import asyncio
 import base64
 import contextlib
+import importlib
 import importlib.util
 import inspect
 import logging
@@ -24,12 +25,15 @@ from typing import Any, NamedTuple
 
 import pytest
 
+import aiopenai
 from aiopenai import AsyncOpenAI
 from aiopenai.testing import Server, sign_webhook, webhook_event
 from aiopenai.testing.content.pictures import picture
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+GUIDES = ROOT / "examples" / "guides"
+PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted(GUIDES.rglob("*.md"))]
 SECRET = "whsec_" + base64.b64encode(b"a secret of some length").decode()
 # What the snippets upload.
 FILES = {
@@ -43,8 +47,13 @@ AWAIT = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
 
 
 class Snippet(NamedTuple):
+    page: Path
     line: int
     source: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.page.relative_to(ROOT).with_suffix('')}-line{self.line}"
 
     @property
     def is_test_module(self) -> bool:
@@ -63,8 +72,10 @@ class Snippet(NamedTuple):
 
 
 def snippets() -> Iterator[Snippet]:
-    for found in re.finditer(r"^```python\n(.*?)^```$", README, re.MULTILINE | re.DOTALL):
-        yield Snippet(README.count("\n", 0, found.start()) + 2, found[1])
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        for found in re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            yield Snippet(page, text.count("\n", 0, found.start()) + 2, found[1])
 
 
 SNIPPETS = list(snippets())
@@ -109,7 +120,7 @@ def logs_restored() -> Iterator[None]:
     "ignore:This method is deprecated:DeprecationWarning",
 )
 @pytest.mark.parametrize(
-    "snippet", [each for each in SNIPPETS if not each.is_test_module], ids=lambda snippet: f"line{snippet.line}"
+    "snippet", [each for each in SNIPPETS if not each.is_test_module], ids=lambda snippet: snippet.name
 )
 def test_snippet_runs(snippet: Snippet, server: Server) -> None:
     if snippet.missing:
@@ -118,8 +129,10 @@ def test_snippet_runs(snippet: Snippet, server: Server) -> None:
         in_a_process_of_its_own(snippet.source)
         assert server.request_count
         return
-    # Line numbers of a traceback are those of the README.
-    code = compile("\n" * (snippet.line - 1) + snippet.source, "README.md", "exec", flags=AWAIT, dont_inherit=True)
+    # Line numbers of a traceback are those of the page.
+    code = compile(
+        "\n" * (snippet.line - 1) + snippet.source, str(snippet.page), "exec", flags=AWAIT, dont_inherit=True
+    )
     names: dict[str, Any] = {"__name__": "__main__", "AsyncOpenAI": AsyncOpenAI}
 
     async def inside_main() -> None:
@@ -134,7 +147,10 @@ def test_snippet_runs(snippet: Snippet, server: Server) -> None:
     if "receive" in names:
         asyncio.run(deliver(names["receive"]))
     else:
-        assert server.request_count or "client" not in snippet.source
+        sends = re.search(r"\bclient\.\w", snippet.source) and not re.search(
+            r"\bServer\(|verify_|unwrap\(|\.request\(", snippet.source
+        )
+        assert server.request_count or not sends
 
 
 def in_a_process_of_its_own(program: str) -> None:
@@ -161,7 +177,7 @@ async def deliver(receive: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "snippet", [each for each in SNIPPETS if each.is_test_module], ids=lambda snippet: f"line{snippet.line}"
+    "snippet", [each for each in SNIPPETS if each.is_test_module], ids=lambda snippet: snippet.name
 )
 def test_test_module_passes(snippet: Snippet, tmp_path: Path) -> None:
     (tmp_path / "test_snippet.py").write_text(snippet.source, encoding="utf-8")
@@ -183,8 +199,18 @@ def test_test_module_passes(snippet: Snippet, tmp_path: Path) -> None:
 
 
 def test_the_snippets_were_found() -> None:
-    assert len(SNIPPETS) == README.count("```python") >= 35
+    assert len(SNIPPETS) == sum(page.read_text(encoding="utf-8").count("```python") for page in PAGES) >= 60
     assert any(snippet.is_test_module for snippet in SNIPPETS)
+
+
+@pytest.mark.parametrize("page", sorted(GUIDES.glob("*.md")), ids=lambda page: page.stem)
+def test_each_guide_begins_with_a_complete_program(page: Path) -> None:
+    first = next(each for each in SNIPPETS if each.page == page)
+    before = "".join(page.read_text(encoding="utf-8").splitlines(keepends=True)[: first.line])
+    assert "\n## " not in before
+    code = compile(first.source, str(page), "exec", flags=AWAIT, dont_inherit=True)
+    assert not code.co_flags & inspect.CO_COROUTINE
+    assert "import " in first.source
 
 
 def test_snippets_are_as_wide_as_the_code() -> None:
@@ -192,31 +218,56 @@ def test_snippets_are_as_wide_as_the_code() -> None:
     assert wide == []
 
 
+def test_readme_is_short() -> None:
+    assert README.count("\n") <= 250
+
+
 def test_two_commands_do_everything() -> None:
     commands = [line.strip() for line in README.splitlines() if line.startswith("    pip install")]
     assert commands == ["pip install . && python -m aiopenai demo", "pip install -e '.[test]' && python -m pytest"]
 
 
-def headings() -> dict[str, int]:
-    """The anchors of all headings, as they are made of them, with their levels."""
-    text = re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL)
-    found = re.findall(r"^(#{2,}) (.*)$", text, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-"): len(level) for level, title in found}
+def headings(page: Path) -> set[str]:
+    """The anchors of all headings."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    found = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in found}
 
 
-def test_contents_has_all_that_follows_in_order() -> None:
-    anchors = list(headings())
-    contents = README.partition("## Contents\n")[2].partition("\n## ")[0]
-    assert re.findall(r"\]\(#([^)]+)\)", contents) == anchors[anchors.index("contents") + 1 :]
-
-
-def test_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\((?!https?://)([^)]+)\)", README)
-    assert links
-    for link in links:
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for link in re.findall(r"\]\((?!https?://)([^)]+)\)", text):
         path, _, anchor = link.partition("#")
-        assert (ROOT / path).exists(), link
-        assert not anchor or anchor in headings(), link
+        there = (page.parent / path) if path else page
+        assert there.exists(), link
+        assert not anchor or anchor in headings(there), link
+
+
+def test_every_guide_is_listed() -> None:
+    index = (GUIDES / "index.md").read_text(encoding="utf-8")
+    for page in GUIDES.glob("*.md"):
+        if page.stem != "index":
+            assert f"]({page.name})" in index, page.name
+            assert f"](examples/guides/{page.name})" in README, page.name
+
+
+def test_every_example_is_listed() -> None:
+    listed = set(
+        re.findall(r"\]\(([\w.]+\.(?:py|ipynb|diff))\)", (ROOT / "examples" / "README.md").read_text(encoding="utf-8"))
+    )
+    kinds = {".py", ".ipynb", ".diff"}
+    assert listed == {path.name for path in (ROOT / "examples").iterdir() if path.suffix in kinds}
+
+
+def test_api_pages_have_every_public_name() -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in (GUIDES / "api").glob("*.md"))
+    hidden = {"NoneType", "VERSION", "__title__", "__version__", "types"}
+    missing = [name for name in aiopenai.__all__ if name not in hidden and f"## `aiopenai.{name}`" not in pages]
+    for door in ("hooks", "limits", "retry", "response", "pagination", "tokens", "otel", "distributed", "testing"):
+        names = importlib.import_module(f"aiopenai.{door}").__all__
+        missing += [f"{door}.{name}" for name in names if f"## `aiopenai.{door}.{name}`" not in pages]
+    assert missing == []
 
 
 def test_named_files_exist() -> None:
