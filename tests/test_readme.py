@@ -147,7 +147,7 @@ def test_snippet_runs(snippet: Snippet, server: Server) -> None:
     if "receive" in names:
         asyncio.run(deliver(names["receive"]))
     else:
-        sends = re.search(r"\bclient\.\w", snippet.source) and not re.search(
+        sends = re.search(r"\bclient\.\w+[.(]", snippet.source) and not re.search(
             r"\bServer\(|verify_|unwrap\(|\.request\(", snippet.source
         )
         assert server.request_count or not sends
