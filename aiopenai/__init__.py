@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from aiopenai._base.timeouts import DEFAULT_TIMEOUT as DEFAULT_TIMEOUT
     from aiopenai._base.timeouts import Timeout as Timeout
     from aiopenai._base.timeouts import TimeoutTypes as _TimeoutTypes
+    from aiopenai._base.websocket_types import ReconnectingEvent as ReconnectingEvent
+    from aiopenai._base.websocket_types import ReconnectingOverrides as ReconnectingOverrides
     from aiopenai._calls.binary import HttpxBinaryResponseContent as HttpxBinaryResponseContent
     from aiopenai._calls.hedging import HedgePolicy as HedgePolicy
     from aiopenai._calls.raw import APIResponse as APIResponse
@@ -213,6 +215,7 @@ _NAMES = {
         "FunctionTool ResponsesFunctionTool function_tool pydantic_function_tool pydantic_responses_function_tool "
         "responses_function_tool"
     ),
+    "_base.websocket_types": "ReconnectingEvent ReconnectingOverrides",
     "_jobs.result": "Result",
     "_calls.hedging": "HedgePolicy",
     "_calls.watching": "CallInfo Hooks",

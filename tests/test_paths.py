@@ -63,6 +63,7 @@ ROOT_NAMES = (
     "DEFAULT_MAX_RETRIES DEFAULT_TIMEOUT FunctionTool HedgePolicy Hooks HttpxBinaryResponseContent "
     "InternalServerError InvalidWebhookSignatureError LengthFinishReasonError Limiter NOT_GIVEN NoneType NotFoundError "
     "NotGiven OAuthError Omit OpenAI OpenAIError OutputValidationError Partial PermissionDeniedError RateLimitError "
+    "ReconnectingEvent ReconnectingOverrides "
     "Request ResponsesFunctionTool Result Stream SubjectTokenProviderError Timeout UnprocessableEntityError VERSION "
     "WebSocketConnectionClosedError WebSocketQueueFullError __version__ function_tool not_given omit "
     "pydantic_function_tool pydantic_responses_function_tool responses_function_tool types"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from aiopenai._codegen.groups import PREFIXES, Group, Groups
-from aiopenai._codegen.routes import ROUTES
+from aiopenai._codegen.routes import ROUTES, WEBSOCKET_TYPES
 from aiopenai._codegen.shapes import NONE, Name, Parameter, Part, Ref, Resource, Sender, Socket, parts, rename, without
 from aiopenai._codegen.source import SourceError
 from aiopenai._codegen.text import HEADER, Annotations, Imports, filled
@@ -13,25 +13,16 @@ from aiopenai._codegen.words import Words
 
 __all__ = ["socket_classes", "socket_file", "socket_module", "socket_stub", "socket_types", "sockets_text"]
 
-_TYPES = {
-    "reconnection": ("ReconnectingEvent", "ReconnectingOverrides", "is_recoverable_close"),
-    "connection_options": (
-        "SyncWebSocketConnectionOptions",
-        "WebSocketConnectionOptions",
-        "WebsocketConnectionOptions",
-    ),
-}
-
 
 def socket_types(version: str) -> dict[str, str]:
     """The modules of `aiopenai/types` for the types of websockets, which are written by hand elsewhere."""
     found: dict[str, str] = {}
-    for name, names in _TYPES.items():
+    for module, names in WEBSOCKET_TYPES.items():
         header = HEADER.format(
-            title=f"The types of websockets, as the reference's module of the {name} has them.", version=version
+            title=f"Types of websockets, as the reference's `types.{module}` has them.", version=version
         )
         listed = "\n".join(f"    {each} as {each},  # noqa: PLC0414" for each in names)
-        found[f"types/websocket_{name}.py"] = f"{header}from aiopenai._base.websocket_types import (\n{listed}\n)\n"
+        found[f"types/{module}.py"] = f"{header}from aiopenai._base.websocket_types import (\n{listed}\n)\n"
     return found
 
 

@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable
 
 from aiopenai._codegen.layout import Layout
+from aiopenai._codegen.routes import WEBSOCKET_TYPES
 from aiopenai._codegen.shapes import (
     NONE,
     OBJECT,
@@ -40,6 +41,8 @@ class TypesWriter:
         self.layout = layout
         self.words = words
         self.version = version
+        resources = list(resources)
+        self.has_sockets = any(node.socket for resource in resources for node in resource.walk())
         methods = [method for resource in resources for node in resource.walk() for method in node.methods]
         replies = [rename(method.reply, layout.merged) for method in methods]
         events = [rename(method.event, layout.merged) for method in methods if method.event is not None]
@@ -114,6 +117,10 @@ class TypesWriter:
                 own = f"{name}: TypeAlias = {place.name}"
                 renamed += [own] if name != place.name else []
                 offered.setdefault(place.package, []).append(f"{name} as {name}" if name == place.name else place.name)
+        if not package and self.has_sockets:
+            for module, listed in WEBSOCKET_TYPES.items():
+                homes[module] = [name for name in listed if name[0].isupper()]
+                offered[f"aiopenai.types.{module}"] = [f"{name} as {name}" for name in homes[module]]
         static += [import_line(module, names) for module, names in sorted(offered.items())]
         static += [f"{line}\n" for line in renamed]
         if not static:

@@ -49,4 +49,7 @@ __getattr__, __dir__ = lazily(__name__, (), {
         "VideoCreateParams VideoDeleteResponse VideoDownloadContentParams VideoEditParams VideoExtendParams "
         "VideoGetCharacterResponse VideoListParams VideoModel VideoModelParam VideoRemixParams VideoSeconds "
         "VideoSize"),
+    "websocket_connection_options": (
+        "SyncWebSocketConnectionOptions WebSocketConnectionOptions WebsocketConnectionOptions"),
+    "websocket_reconnection": "ReconnectingEvent ReconnectingOverrides",
 })

@@ -68,3 +68,8 @@ from aiopenai.types.videos import (ImageInputReferenceParam as ImageInputReferen
     VideoExtendParams as VideoExtendParams, VideoGetCharacterResponse as VideoGetCharacterResponse,
     VideoListParams as VideoListParams, VideoModel as VideoModel, VideoModelParam as VideoModelParam,
     VideoRemixParams as VideoRemixParams, VideoSeconds as VideoSeconds, VideoSize as VideoSize)
+from aiopenai.types.websocket_connection_options import (
+    SyncWebSocketConnectionOptions as SyncWebSocketConnectionOptions,
+    WebSocketConnectionOptions as WebSocketConnectionOptions, WebsocketConnectionOptions as WebsocketConnectionOptions)
+from aiopenai.types.websocket_reconnection import (ReconnectingEvent as ReconnectingEvent,
+    ReconnectingOverrides as ReconnectingOverrides)
