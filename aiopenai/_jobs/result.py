@@ -55,7 +55,31 @@ class Result(Generic[ReplyT]):
             raise self.error
         return cast("ReplyT", self.reply)
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the outcome as plain values, a row of a table: `pandas.DataFrame([result.to_dict(), ...])`.
+
+        `reply` and `usage` are dicts; `error` is the text of the exception and `error_type` its class.
+        """
+        error = self.error
+        return {
+            "index": self.index,
+            "custom_id": self.custom_id,
+            "ok": self.ok,
+            "reply": _plain_value(self.reply),
+            "error_type": None if error is None else type(error).__name__,
+            "error": None if error is None else str(error),
+            "attempts": self.attempts,
+            "queued": self.queued,
+            "first_byte": self.first_byte,
+            "total": self.total,
+            "usage": _plain_value(self.usage),
+        }
+
     @override
     def __repr__(self) -> str:
         outcome = "ok" if self.error is None else type(self.error).__name__
         return f"<Result {self.index} {outcome}, {self.attempts} attempts>"
+
+
+def _plain_value(value: Any) -> Any:
+    return value.to_dict() if hasattr(value, "to_dict") else value

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from aiopenai import Request
+from aiopenai import AsyncOpenAI, Request
 from aiopenai._calls.request import Endpoint
 from aiopenai._jobs.result import Result
+from aiopenai.testing import Server
 
 
 def test_a_reply() -> None:
@@ -27,3 +30,14 @@ def test_an_error() -> None:
     assert repr(result) == "<Result 0 LookupError, 0 attempts>"
     with pytest.raises(LookupError, match="no"):
         result.unwrap()
+
+
+async def test_rows_of_a_table(server: Server, client: AsyncOpenAI) -> None:
+    server.fault(status=400)
+    requests = [client.responses.create.request(model="m", input=text) for text in ("one", "two")]
+    rows = [result.to_dict() for result in await client.gather(requests, concurrency=1)]
+    failed, done = rows
+    assert (failed["ok"], failed["error_type"], failed["reply"]) == (False, "BadRequestError", None)
+    assert (done["ok"], done["error"], done["reply"]["object"]) == (True, None, "response")
+    assert done["usage"]["total_tokens"] > 0
+    assert json.loads(json.dumps(rows)) == rows
