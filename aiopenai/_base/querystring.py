@@ -73,5 +73,10 @@ def encode_path_segment(value: str | int, name: str = "path argument") -> str:
         raise TypeError(f"`{name}` must be a string, not {type(value).__name__}")
     text = value if isinstance(value, str) else str(value)
     if text in ("", ".", ".."):
-        raise ValueError(f"`{name}` must not be {text!r}" if text else f"`{name}` must not be empty")
+        # The words of the reference: tests of programs match them.
+        raise ValueError(
+            f"`{name}` must not be {text!r}"
+            if text
+            else f"Expected a non-empty value for `{name}` but received {value!r}"
+        )
     return quote(text, safe=_SEGMENT_SAFE)

@@ -18,7 +18,7 @@ from typing_extensions import override
 from aiopenai._calls.held_loop import HeldLoop
 from aiopenai._calls.streaming import dropping
 from aiopenai._http.interface import Reply
-from aiopenai._http.messages import Headers, HTTPRequest, charset_of, parse_json
+from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse, charset_of, parse_json
 from aiopenai.errors import OpenAIError
 
 __all__ = ["APIResponse", "AsyncAPIResponse", "BaseAPIResponse", "LegacyAPIResponse"]
@@ -72,6 +72,11 @@ class BaseAPIResponse:
         return timedelta(seconds=self._reply.elapsed)
 
     @property
+    def http_version(self) -> str:
+        """The version of the protocol, which is always `HTTP/1.1`."""
+        return "HTTP/1.1"
+
+    @property
     def is_closed(self) -> bool:
         """Whether no more of the body can be read."""
         return self._reply.closed
@@ -104,6 +109,28 @@ class LegacyAPIResponse(BaseAPIResponse, Generic[T]):
             return change(parse(to))
 
         self._parse = changed
+
+    @property
+    def http_response(self) -> HTTPResponse:
+        """The reply as a plain value: status, headers and content."""
+        reply = self._reply
+        return HTTPResponse(
+            reply.status,
+            self.headers,
+            self.content,
+            reply.request,
+            reason=reply.reason,
+            elapsed=reply.elapsed,
+            retries_taken=self.retries_taken,
+        )
+
+    def close(self) -> None:
+        """Drops the connection of a stream that was not read; a read body has none."""
+        self._reply.close()
+
+    async def aclose(self) -> None:
+        """Drops the connection of a stream that was not read; a read body has none."""
+        self._reply.close()
 
     @property
     def text(self) -> str:

@@ -109,10 +109,29 @@ class HTTPResponse:
         """Returns the value of the body as JSON. Raises ValueError if it is none."""
         return parse_json(as_utf8(self.headers, self.content))
 
+    def read(self) -> bytes:
+        """Returns the body."""
+        return self.content
+
+    async def aread(self) -> bytes:
+        """Returns the body."""
+        return self.content
+
+    def close(self) -> None:
+        """Does nothing: the body was read, and the connection is free."""
+
+    async def aclose(self) -> None:
+        """Does nothing: the body was read, and the connection is free."""
+
     @property
     def is_success(self) -> bool:
         """Whether the status is 2xx."""
         return 200 <= self.status_code < 300
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the status is 4xx or 5xx."""
+        return self.status_code >= 400
 
     @override
     def __repr__(self) -> str:
