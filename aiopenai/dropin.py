@@ -3,10 +3,12 @@
 Import it first, before a framework imports `openai`. Replies are then real pydantic objects, which frameworks subclass
 and check. `AIOPENAI_DROPIN_REPLIES=structs` keeps aiopenai's own reply types, which are faster.
 `python -m aiopenai exec PROGRAM` does the same for a program and its child processes, without a change in them.
+`python -m aiopenai.dropin --build-shim DIRECTORY` writes a wheel named `openai` that depends on aiopenai.
 """
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -19,7 +21,7 @@ from typing_extensions import override
 
 from aiopenai.version import REFERENCE_VERSION
 
-__all__ = ["install", "uninstall"]
+__all__ = ["install", "opened", "uninstall"]
 
 
 class _Distribution(Distribution):
@@ -100,4 +102,17 @@ def uninstall() -> None:
         del sys.modules[name]
 
 
-install()
+def opened() -> ModuleType:
+    """Returns the module `openai` of the switch, for a package of that name which stands for aiopenai."""
+    install()
+    return importlib.import_module("openai")
+
+
+if __name__ == "__main__":
+    from aiopenai._dropin.shim import build_shim
+
+    if len(sys.argv) != 3 or sys.argv[1] != "--build-shim":
+        sys.exit("usage: python -m aiopenai.dropin --build-shim DIRECTORY")
+    sys.stdout.write(f"{build_shim(sys.argv[2])}\n")
+else:
+    install()

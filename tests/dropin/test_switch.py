@@ -166,3 +166,25 @@ def test_exec_runs_files_modules_and_their_children_with_the_switch(tmp_path: Pa
     assert run("-m", "aiopenai", "exec", str(program), "a", "-b") == wanted
     listed = run("-m", "aiopenai", "exec", "-m", "program", environment={"PYTHONPATH": f"{ROOT}{os.pathsep}{tmp_path}"})
     assert listed == "aiopenai._dropin.clients []"
+
+
+def test_the_shim_is_a_wheel_that_imports_as_openai(tmp_path: Path) -> None:
+    wheel = run("-m", "aiopenai.dropin", "--build-shim", str(tmp_path))
+    found = run(
+        "-c",
+        "import importlib.metadata, openai.types.chat as chat\n"
+        "print(openai.AsyncOpenAI.__mro__[1].__module__, chat.ChatCompletion.__module__)\n"
+        "print([each.metadata['Name'] for each in importlib.metadata.distributions(path=[PATH])])".replace(
+            "PATH", repr(wheel)
+        ).replace("import importlib", "import openai, importlib"),
+        environment={"PYTHONPATH": f"{wheel}{os.pathsep}{ROOT}"},
+    )
+    assert found == "aiopenai._dropin.clients openai.types.chat.chat_completion\n['openai']"
+
+
+def test_modules_of_types_have_the_names_that_they_import() -> None:
+    script("""
+        from openai.types.responses.response import ResponseOutputItem, Tool
+        from openai.types.images_response import Image
+        assert Image is openai.types.Image
+    """)
