@@ -1,5 +1,8 @@
 """The conversations of the two APIs in a tool loop: the next request, the calls in a reply, and the answers to them."""
 
+# Tools are callable dicts and values of any type, which the type system does not have.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from abc import ABC, abstractmethod

@@ -5,6 +5,9 @@ the executor of the loop, in which names are resolved. Python cannot interrupt a
 cancellation the function runs to its end, and its result is dropped.
 """
 
+# Tools are callable dicts and values of any type, which the type system does not have.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import asyncio

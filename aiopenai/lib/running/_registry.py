@@ -1,5 +1,8 @@
 """The tools of a run: their definitions for the API, and the functions behind them."""
 
+# Tools are callable dicts and values of any type, which the type system does not have.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 import inspect

@@ -61,7 +61,8 @@ def _options(given: dict[str, Any]) -> LoopOptions:
     for seconds in timeout.values() if is_mapping(timeout) else () if timeout is None else (timeout,):
         if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not seconds > 0:
             raise ValueError(f"tool_timeout is a number of seconds above 0, or one by tool name, not {seconds!r}")
-    approve = given.pop("approve_mcp", None)
+    approve: Any = given.pop("approve_mcp", None)
+    function: Any = approve
     if approve is not None and not callable(approve):
         raise TypeError(f"approve_mcp is a function, not {type(approve).__name__}")
     limits: Mapping[str, float] | float | None = timeout
@@ -70,5 +71,5 @@ def _options(given: dict[str, Any]) -> LoopOptions:
         max_parallel=numbers["max_parallel"],
         tool_timeout=limits,
         raise_errors=bool(given.pop("raise_errors", False)),
-        approve_mcp=approve,
+        approve_mcp=function,
     )

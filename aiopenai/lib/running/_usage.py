@@ -1,5 +1,8 @@
 """The usage of several replies in one."""
 
+# Tools are callable dicts and values of any type, which the type system does not have.
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false, reportUnknownMemberType=false
+
 from __future__ import annotations
 
 from typing import Any
