@@ -198,7 +198,7 @@ class ToolLoop:
         raw = self._create(**request, stream=True)
         if inspect.isawaitable(raw):
             raw = await raw
-        stream = raw if isinstance(raw, AsyncStream) else AsyncForeignStream(raw)
+        stream: Any = raw if isinstance(raw, AsyncStream) else AsyncForeignStream(raw)
         return await (self._read_chat if is_chat else self._read_response)(stream, turn, report)
 
     async def _read_response(self, raw: Any, turn: _Turn, report: Report) -> Any:

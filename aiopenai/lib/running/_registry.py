@@ -58,7 +58,7 @@ class Toolbox:
     Raises TypeError for an object that is no tool, ValueError for a name that two tools have.
     """
 
-    def __init__(self, tools: Iterable[Any], form: ToolForm) -> None:
+    def __init__(self, tools: Any, form: ToolForm) -> None:
         self._form = form
         self._tools: dict[tuple[str | None, str], RunnableTool] = {}
         if isinstance(tools, (str, bytes)) or is_mapping(tools) or not isinstance(tools, Iterable):
