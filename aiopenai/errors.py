@@ -29,14 +29,13 @@ request in them has its credentials redacted.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from functools import lru_cache
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from typing_extensions import override
 
 from aiopenai._base.aliases import is_mapping
+from aiopenai._base.foreign import also_foreign, rebuild
 
 __all__ = [
     "APIConnectionError",
@@ -61,18 +60,10 @@ __all__ = [
     "UnprocessableEntityError",
     "WebSocketConnectionClosedError",
     "WebSocketQueueFullError",
-    "also_foreign",
     "closed_error",
     "error_from_body",
     "error_from_response",
 ]
-
-
-def _rebuild(cls: type[BaseException], args: tuple[Any, ...], state: dict[str, Any]) -> BaseException:
-    error = cls.__new__(cls)
-    error.args = args
-    error.__dict__.update(state)
-    return error
 
 
 class _PicklableError(Exception):
@@ -80,7 +71,7 @@ class _PicklableError(Exception):
 
     @override
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (type(self), self.args, dict(self.__dict__))
+        return rebuild, (type(self), self.args, dict(self.__dict__))
 
 
 class OpenAIError(_PicklableError):
@@ -314,34 +305,6 @@ def closed_error(
     error.rcvd, error.sent, error.rcvd_then_sent = rcvd, sent, rcvd_then_sent
     also_foreign(error, "ConnectionClosedOK" if error.clean else "ConnectionClosedError")
     return error
-
-
-def also_foreign(error: Exception, name: str) -> None:
-    """Makes an error an instance of a class of `websockets` too, if the program has imported that package."""
-    module = sys.modules.get("websockets.exceptions")
-    foreign = getattr(module, name, None)
-    if foreign is not None:
-        error.__class__ = _joined_class(cast("Any", type(error)), foreign)
-
-
-@lru_cache(maxsize=64)
-def _joined_class(own: Any, foreign: Any) -> Any:
-    members = {
-        "__module__": own.__module__,
-        "__doc__": own.__doc__,
-        "__str__": own.__str__,
-        "__reduce__": _reduce_as(own),
-    }
-    return type(own.__name__, (own, foreign), members)
-
-
-def _reduce_as(own: type[Exception]) -> Any:
-    """Returns `__reduce__` for a joined class: pickles know the package's class only."""
-
-    def reduce(error: Any) -> tuple[Any, ...]:
-        return _rebuild, (own, error.args, dict(error.__dict__))
-
-    return reduce
 
 
 def _is_text(frame: str | bytes) -> bool:

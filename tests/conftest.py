@@ -24,7 +24,7 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 # Files that run once, with the whole suite; files that measure times, which run one after another in one process.
-ONCE = ("benchmarks", "codegen", "conformance", "examples", "layers", "parity", "readme", "style", "typing")
+ONCE = ("benchmarks", "codegen", "conformance", "examples", "layers", "parity", "readme", "style", "typing", "wire")
 TIMED = ("test_blocking", "test_concurrency", "test_hedging", "test_limiter", "test_loops", "test_benchmarks")
 
 

@@ -21,6 +21,7 @@ LISTS_OF_OPTIONS = {
     "aiopenai/_client/base.py": {"__init__", "copy"},
     "aiopenai/_client/configuration.py": {"of"},
     "aiopenai/_codegen/read_resources.py": {"method"},
+    "aiopenai/testing/server.py": {"__init__"},
 }
 
 

@@ -16,13 +16,14 @@ from typing import Any
 import aiohttp
 
 from aiopenai._base.deadlines import within
+from aiopenai._base.foreign import also_foreign
 from aiopenai._base.timeouts import Timeout
 from aiopenai._http.general import GeneralReply
 from aiopenai._http.interface import Reply, Session, later
 from aiopenai._http.messages import Headers, HTTPResponse
 from aiopenai._http.options import WebSocketOptions
 from aiopenai._http.private.websocket import Upgraded, UpgradeError, offer_deflate, upgrade
-from aiopenai.errors import APIResponseValidationError, Close, OpenAIError, also_foreign, closed_error
+from aiopenai.errors import APIResponseValidationError, Close, OpenAIError, closed_error
 
 __all__ = ["Handshakes", "WebSocket"]
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from aiopenai._base.foreign import also_foreign
 from aiopenai._base.imports import import_in_thread
 from aiopenai._base.querystring import encode_path_segment
 from aiopenai._calls.attempts import Attempts
@@ -15,7 +16,7 @@ from aiopenai._calls.request import Endpoint, Request
 from aiopenai._calls.unexpected import unexpected_reply
 from aiopenai._calls.watching import Watch
 from aiopenai._live.query import joined_query
-from aiopenai.errors import APIStatusError, also_foreign
+from aiopenai.errors import APIStatusError
 
 if TYPE_CHECKING:
     from aiopenai._http.websocket import WebSocket
