@@ -321,6 +321,51 @@ async def test_tools_start_before_the_stream_ends() -> None:
     assert run.output_text == "done"
 
 
+async def test_an_early_call_behind_an_approval_runs_once() -> None:
+    began = asyncio.Event()
+    count: list[int] = []
+    approval = {"type": "mcp_approval_request", "id": "m1", "name": "x", "arguments": "{}", "server_label": "f"}
+
+    async def tool() -> str:
+        began.set()
+        count.append(1)
+        return "x"
+
+    item = {**call("tool", "c1"), "id": "fc_1"}
+
+    def event(name: str, **more: Any) -> Any:
+        from aiopenai._data.codec import Decoder
+        from aiopenai.types.responses import ResponseStreamEvent
+
+        return Decoder.of(ResponseStreamEvent).strict(json.dumps({"type": name, "sequence_number": 0, **more}))
+
+    class Pool:
+        turns = 0
+
+        async def create(self, **_: Any) -> Any:
+            self.turns += 1
+            return self.first() if self.turns == 1 else self.second()
+
+        async def first(self) -> Any:
+            yield event("response.created", response=response(status="in_progress").to_dict())
+            yield event("response.output_item.added", output_index=1, item={**item, "arguments": ""})
+            yield event("response.output_item.done", output_index=1, item=item)
+            await began.wait()
+            yield event("response.completed", response=response(approval, item).to_dict())
+
+        async def second(self) -> Any:
+            yield event("response.created", response=response(status="in_progress").to_dict())
+            yield event("response.completed", response=response(message("done")).to_dict())
+
+    stream = await run_response_tools(
+        Pool(), model="m", input="go", tools=[tool], stream=True, approve_mcp=lambda _: True
+    )
+    run = await asyncio.wait_for(stream.get_final_run(), 30)
+    assert run.output_text == "done"
+    assert count == [1]
+    assert [each.name for each in run.executions] == ["x", "tool"]
+
+
 async def test_too_many_turns() -> None:
     script = Scripted(*(response(call("get_weather", f"c{i}", city="Rome")) for i in range(3)))
     with pytest.raises(MaxTurnsError, match="3 turns") as caught:

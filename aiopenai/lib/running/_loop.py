@@ -54,11 +54,11 @@ class LoopOptions:
 
 
 class _Turn:
-    """The turn under way: the calls that have begun, by their position in the reply."""
+    """The turn under way: the calls that have begun, in the order of the model."""
 
     def __init__(self, executions: Executions) -> None:
         self.executions = executions
-        self.begun: dict[int, ToolExecution] = {}
+        self.begun: list[ToolExecution] = []
 
 
 class ToolLoop:
@@ -117,11 +117,12 @@ class ToolLoop:
             record: ToolTurn[Any] = ToolTurn(reply)
             self.run.turns.append(record)
             self.run.usage = total_usage(self.run.usage, getattr(reply, "usage", None))
-            for number, execution in enumerate(self._dialogue.calls(reply)):
-                known = turn.begun.get(number)
-                if known is None or known.name != execution.name:
-                    known = turn.begun[number] = execution
-                    await self._begin(turn, number, report)
+            for execution in self._dialogue.calls(reply):
+                # By id: a stream begins functions early, and an approval before them shifts their positions.
+                known = next((each for each in turn.begun if each.call_id == execution.call_id), None)
+                if known is None:
+                    known = execution
+                    await self._begin(turn, execution, report)
                 record.executions.append(known)
             await turn.executions.settle(lambda: self._failure(turn))
         except BaseException:
@@ -139,16 +140,16 @@ class ToolLoop:
         """Returns the error of the first failed call, if it is to be raised."""
         if not self._options.raise_errors:
             return None
-        for _, execution in sorted(turn.begun.items()):
+        for execution in turn.begun:
             if execution.error is not None:
                 error = ToolCallError(str(execution.output), run=self.run, execution=execution)
                 error.__cause__ = execution.error
                 return error
         return None
 
-    async def _begin(self, turn: _Turn, number: int, report: Report | None) -> None:
+    async def _begin(self, turn: _Turn, execution: ToolExecution, report: Report | None) -> None:
         """Starts a call, or notes the reason for which it cannot be made."""
-        execution = turn.begun[number]
+        turn.begun.append(execution)
         if getattr(execution.item, "type", None) == "mcp_approval_request":
             await self._approve(execution)
             return
@@ -203,16 +204,13 @@ class ToolLoop:
 
     async def _read_response(self, raw: Any, turn: _Turn, report: Report) -> Any:
         dialogue = cast("ResponsesDialogue", self._dialogue)
-        # Positions of calls count calls only, as those of the whole reply do.
         async with AsyncResponseStream[None](raw_stream=raw, input_tools=omit) as stream:
             async for event in stream:
                 await report(event)
                 if event.type == "response.output_item.done":
                     item: Any = event.item
                     if getattr(item, "type", None) == "function_call" and (call := dialogue.call_of(item)):
-                        number = len(turn.begun)
-                        turn.begun[number] = call
-                        await self._begin(turn, number, report)
+                        await self._begin(turn, call, report)
             return await stream.get_final_response()
 
     async def _read_chat(self, raw: Any, turn: _Turn, report: Report) -> Any:
@@ -223,8 +221,7 @@ class ToolLoop:
                     calls = self._dialogue.calls(stream.current_completion_snapshot)
                     number = len(turn.begun)
                     if number < len(calls) and calls[number].name == event.name:
-                        turn.begun[number] = calls[number]
-                        await self._begin(turn, number, report)
+                        await self._begin(turn, calls[number], report)
             return stream.current_completion_snapshot
 
 
