@@ -50,6 +50,9 @@ _LOOP = {
 _APPROVAL = "Callable[[ResponseInputItemMcpApprovalRequest], bool | Awaitable[bool]] | None"
 _RESPONSE_RUN = "ParsedResponse[TextFormatT], ResponseUsage"
 _CHAT_RUN = "ParsedChatCompletion[ResponseFormatT], CompletionUsage"
+_AGENTS = "aiopenai.lib.beta.agents"
+_PATHS = {"files": "Mapping[str, str | PathLike[str]]"}
+_DIRECTORY = {"root": "str | PathLike[str]", "include": "Sequence[str]"}
 
 HELPERS = {
     "chat.completions.parse": Helper(
@@ -99,6 +102,13 @@ HELPERS = {
         {"text_format": "type[TextFormatT]"},
         _RESUME,
     ),
+    "beta.agents.environments.files.prepare": Helper(
+        "helper", f"{_AGENTS}._files:prepare", "PreparedAgentFiles", _PATHS
+    ),
+    "beta.agents.environments.files.prepare_directory": Helper(
+        "helper", f"{_AGENTS}._files:prepare_directory", "PreparedAgentFiles", _DIRECTORY
+    ),
+    "beta.agents.environments.files.upload": Helper("helper", f"{_AGENTS}._files:upload", "StagedAgentFile"),
     "beta.threads.create_and_run_poll": Helper("helper", f"{_POLLING}:create_thread_and_run_poll", _RUN),
     "beta.threads.create_and_run_stream": Helper(
         "managed", "aiopenai.lib.streaming.assistants:create_and_run_stream", _ASSISTANT, _HANDLER
@@ -203,6 +213,7 @@ NAMES = {
     "ParsedChatCompletion": "aiopenai.types.chat",
     "ParsedResponse": "aiopenai.types.responses",
     "PathLike": "os",
+    "PreparedAgentFiles": "aiopenai.lib.beta.agents",
     "Query": "aiopenai._base.aliases",
     "ReasoningEffort": "aiopenai.types.shared",
     "ReconnectingHandler": "aiopenai._live.link",
@@ -212,6 +223,8 @@ NAMES = {
     "ResponseStreamManager": "aiopenai.lib.streaming.responses",
     "ResponseUsage": "aiopenai.types.responses",
     "Run": "aiopenai.types.beta.threads",
+    "Sequence": "collections.abc",
+    "StagedAgentFile": "aiopenai.lib.beta.agents",
     "TextFormatT": "aiopenai.lib.streaming.responses",
     "ToolRun": "aiopenai.lib.running",
     "ToolRunEvent": "aiopenai.lib.running",

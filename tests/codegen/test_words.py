@@ -29,9 +29,6 @@ RIDDLES = re.compile(
 
 # Methods of the reference that have words before the package has the method.
 AHEAD = frozenset({
-    "beta.agents.environments.files.prepare",
-    "beta.agents.environments.files.prepare_directory",
-    "beta.agents.environments.files.upload",
     "beta.agents.sessions.artifacts.for_result",
     "beta.agents.sessions.stream",
 })  # fmt: skip
@@ -224,7 +221,7 @@ def test_dictionary(methods: dict[str, list[str]]) -> None:
     own = {key.rpartition(".")[2] for key in read("parameters") if key.rpartition(".")[0] in AHEAD}
     recurring = {name for names in methods.values() for name in names}
     # These belong to methods that are ahead of the package.
-    later = {"destination", "on_tool_error", "output_type", "result", "root", "tool_handlers"}
+    later = {"on_tool_error", "output_type", "result", "tool_handlers"}
     assert words - recurring - own - later - OPTIONS == set()
     assert OPTIONS - words == set()
 

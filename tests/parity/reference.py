@@ -18,9 +18,6 @@ import typing_extensions
 
 # What comes with which issue, by name: more than one HTTP call each, or none.
 HELPERS = {
-    "beta.agents.environments.files.prepare": "DESIGN 10, agents",
-    "beta.agents.environments.files.prepare_directory": "DESIGN 10, agents",
-    "beta.agents.environments.files.upload": "DESIGN 10, agents",
     "beta.agents.sessions.artifacts.for_result": "DESIGN 10, agents",
     "beta.agents.sessions.stream": "DESIGN 10, agents",
 }

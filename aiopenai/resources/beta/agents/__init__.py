@@ -106,6 +106,15 @@ class Files(SyncAPIResource):
         headers={"OpenAI-Beta": "agents=v1"})
     def list(self, environment_id, *, limit=omit, order=omit, page=omit, path=omit):
         """Lists the files that exist in a connected environment at this moment, optionally below one directory."""
+    @api.helper("aiopenai.lib.beta.agents._files:prepare")
+    def prepare(self, files):
+        """Uploads chosen local files and returns the entries with which a new hosted environment receives them."""
+    @api.helper("aiopenai.lib.beta.agents._files:prepare_directory")
+    def prepare_directory(self, root, *, destination, include):
+        """Uploads the included files of a local directory and returns entries for a new hosted environment."""
+    @api.helper("aiopenai.lib.beta.agents._files:upload")
+    def upload(self, environment_id, *, file, path):
+        """Uploads one local file and places it at a path of an existing environment."""
 
 class Templates(SyncAPIResource):
     """`client.beta.agents.environments.templates`"""
