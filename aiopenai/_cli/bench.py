@@ -15,7 +15,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from aiopenai._cli.bench_figures import figures_of
 from aiopenai._cli.bench_load import LoadLevel, LoadPlan, run_level
-from aiopenai._cli.connection import CommandError, add_server_options, command_client, run_command
+from aiopenai._cli.connection import CommandError, add_server_options, as_command, command_client
 from aiopenai._cli.display import painted, progress_bar, say_json, say_table
 from aiopenai._cli.options import positive, positive_number, zero_or_more
 from aiopenai._cli.output import notify, say
@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--html", type=Path, help="write a report with pictures to this file")
     add_server_options(parser)
     # A retry would hide an error, and count its wait as latency.
-    parser.set_defaults(command=lambda arguments: run_command("bench", lambda: _bench(arguments)), max_retries=0)
+    parser.set_defaults(command=as_command("bench", _bench), max_retries=0)
 
 
 def _json_object(text: str) -> dict[str, Any]:

@@ -7,10 +7,11 @@ import gc
 import random
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from aiopenai._client.client import AsyncOpenAI
+    from aiopenai.types.chat import ChatCompletion
 
 __all__ = ["LoadLevel", "LoadPlan", "Sample", "run_level"]
 
@@ -164,7 +165,7 @@ async def _sample(client: AsyncOpenAI, plan: LoadPlan, number: int, scheduled: f
         if plan.stream:
             await _streamed(client, plan, body, sample)
         else:
-            completion = await client.chat.completions.create(**body)
+            completion = cast("ChatCompletion", await client.chat.completions.create(**body))
             sample.tokens = (completion.usage.completion_tokens or 0) if completion.usage else 0
     except OpenAIError as error:
         sample.error, sample.reason = reason_of(error)
@@ -199,7 +200,7 @@ def _has_token(delta: Any) -> bool:
         return False
     if delta.content or delta.tool_calls:
         return True
-    extra = delta.model_extra or {}
+    extra: dict[str, Any] = delta.model_extra or {}
     return bool(extra.get("reasoning_content") or extra.get("reasoning"))
 
 

@@ -10,7 +10,7 @@ import stat
 import sys
 from typing import Any, NamedTuple
 
-from aiopenai._cli.connection import CommandError, add_server_options, command_client, run_command
+from aiopenai._cli.connection import CommandError, add_server_options, as_command, command_client
 from aiopenai._cli.display import painted, say_json
 from aiopenai._cli.options import positive, seconds
 from aiopenai._cli.output import notify, say
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--price-in", type=seconds, metavar="DOLLARS", help="of a million tokens read")
     parser.add_argument("--price-out", type=seconds, metavar="DOLLARS", help="of a million tokens written")
     add_server_options(parser)
-    parser.set_defaults(command=lambda arguments: run_command("chat", lambda: _chat(arguments)))
+    parser.set_defaults(command=as_command("chat", _chat))
 
 
 async def _chat(arguments: argparse.Namespace) -> None:

@@ -75,6 +75,13 @@ def run_command(name: str, command: Callable[[], Coroutine[Any, Any, int | None]
     return 1
 
 
+def as_command(
+    name: str, work: Callable[[argparse.Namespace], Coroutine[Any, Any, int | None]]
+) -> Callable[[argparse.Namespace], int]:
+    """Returns a command for a parser: it takes the arguments and returns an exit code."""
+    return lambda arguments: run_command(name, lambda: work(arguments))
+
+
 def _cure(error: Exception) -> str:
     """Returns the next step after an error, in brackets."""
     from aiopenai.errors import APIConnectionError, AuthenticationError, NotFoundError

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 from urllib.parse import urlsplit
 
-from aiopenai._cli.connection import add_server_options, command_client, run_command
+from aiopenai._cli.connection import add_server_options, as_command, command_client
 from aiopenai._cli.display import painted, say_json
 from aiopenai._cli.findings import BAD, FINE, WARNING, Finding
 from aiopenai._cli.output import say
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Exit code 1 if something prevents calls."
     )
     add_server_options(parser)
-    parser.set_defaults(command=lambda arguments: run_command("doctor", lambda: _doctor(arguments)))
+    parser.set_defaults(command=as_command("doctor", _doctor))
 
 
 async def _doctor(arguments: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 
-from aiopenai._cli.connection import CommandError, add_server_options, command_client, run_command
+from aiopenai._cli.connection import CommandError, add_server_options, as_command, command_client
 from aiopenai._cli.display import say_json, say_table
 from aiopenai._cli.options import positive
 from aiopenai._cli.output import notify
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", default="text-embedding-3-small", help="%(default)s")
     parser.add_argument("--dimensions", type=positive, help="the length of the vectors")
     add_server_options(parser)
-    parser.set_defaults(command=lambda arguments: run_command("embed", lambda: _embed(arguments)))
+    parser.set_defaults(command=as_command("embed", _embed))
 
 
 async def _embed(arguments: argparse.Namespace) -> None:

@@ -73,10 +73,10 @@ class _SuggestingParser(argparse.ArgumentParser):
     """A parser that suggests the nearest option or command for a misspelt one."""
 
     @override
-    def parse_known_args(  # type: ignore[override]
+    def parse_known_args(  # type: ignore[override] # pyright: ignore[reportIncompatibleMethodOverride]
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        found, rest = super().parse_known_args(args, namespace)
+        found, rest = super().parse_known_args(args, namespace or argparse.Namespace())
         if unknown := [word for word in rest if word.startswith("-")]:
             # The parser of the command reports it: the outer parser does not know the options of commands.
             self.error(f"unrecognized arguments: {' '.join(rest)}{self._nearest(unknown[0].partition('=')[0])}")
@@ -94,9 +94,7 @@ class _SuggestingParser(argparse.ArgumentParser):
 
         if "invalid choice: '" in message:
             word = message.partition("invalid choice: '")[2].partition("'")[0]
-            choices = [
-                name for action in self._actions if isinstance(action.choices, dict | list) for name in action.choices
-            ]
+            choices = [str(name) for action in self._actions for name in action.choices or ()]
             near = get_close_matches(word, choices, 1)
             message += f"; did you mean {near[0]}?" if near else ""
         super().error(message)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from aiopenai._cli.connection import add_server_options, command_client, run_command
+from aiopenai._cli.connection import add_server_options, as_command, command_client
 from aiopenai._cli.display import say_json, say_table
 
 __all__ = ["add_arguments", "day_of"]
@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options of the command."""
     parser.add_argument("name", nargs="?", help="only the models with this in their name")
     add_server_options(parser)
-    parser.set_defaults(command=lambda arguments: run_command("models", lambda: _models(arguments)))
+    parser.set_defaults(command=as_command("models", _models))
 
 
 async def _models(arguments: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from aiopenai._cli.connection import CommandError, add_server_options, command_client, run_command
+from aiopenai._cli.connection import CommandError, add_server_options, as_command, command_client
 from aiopenai._cli.display import say_json, say_table
 from aiopenai._cli.models import day_of
 from aiopenai._cli.options import positive
@@ -59,7 +59,7 @@ def _action(actions: Any, name: str, whole: str, work: Any, words: str) -> argpa
         async with command_client(arguments) as client:
             await work(client, arguments)
 
-    parser.set_defaults(command=lambda arguments: run_command(whole, lambda: command(arguments)))
+    parser.set_defaults(command=as_command(whole, command))
     return parser
 
 

@@ -170,7 +170,9 @@ _CONNECTING = {
     "websocket_connection_options": "WebSocketConnectionOptions",
     "on_reconnecting": "AsyncReconnectingHandler | None",
 }
-HELPERS |= {f"{path}.connect": Helper("connect", "aiopenai._live.managers:connect", "", _CONNECTING) for path in ROUTES}
+HELPERS.update(
+    {f"{path}.connect": Helper("connect", "aiopenai._live.managers:connect", "", _CONNECTING) for path in ROUTES}
+)
 
 # HTTP methods whose request is adjusted before it is sent, and whose reply is finished.
 _RESUMING = "aiopenai._calls.resuming:prepare"

@@ -50,7 +50,7 @@ def encode_event(event: Any) -> bytes:
     return encode(event if type(event) is dict else dict(event), _REPLAYED)
 
 
-def _bytes_of(data: str | bytes) -> tuple[bytes, bool]:
+def _bytes_of(data: Any) -> tuple[bytes, bool]:
     """Returns a raw message as bytes, and whether it is text."""
     if isinstance(data, str):
         return data.encode(), True
@@ -322,7 +322,7 @@ class part(cached_property[Any]):  # noqa: N801  (it stands where a property wou
         self.name = name
 
     def _make(self, holder: Any) -> Any:
-        connection = holder._connection if isinstance(holder, ConnectionPart) else holder
+        connection: Any = getattr(holder, "_connection", holder) if isinstance(holder, ConnectionPart) else holder
         prefix = "Async" if isinstance(connection, AsyncConnection) else ""
         module = sys.modules[type(holder).__module__]
         return getattr(module, f"{prefix}{self.name}")(connection)
@@ -338,7 +338,7 @@ def sends(event: str) -> Callable[[Callable[..., Any]], Any]:
         needed = known - optional.keys()
         name = shown.__qualname__
 
-        def method(self: ConnectionPart, **given: Any) -> Any:
+        def method(self: Any, **given: Any) -> Any:
             if not needed <= given.keys() or not given.keys() <= known:
                 raise _wrong_arguments(name, needed - given.keys(), given.keys() - known)
             message = {"type": event, **given}

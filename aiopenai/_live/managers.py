@@ -10,7 +10,7 @@ import sys
 import weakref
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from typing_extensions import Self
 
@@ -44,7 +44,8 @@ _bridges: weakref.WeakKeyDictionary[Any, Bridge] = weakref.WeakKeyDictionary()
 
 def connect(resource: Any, **given: Any) -> Any:
     """Returns the manager of a new connection. It checks the options and connects to nothing."""
-    origin = type(resource)._origin or type(resource)
+    kind = cast("Any", type(resource))
+    origin: Any = kind._origin or kind
     module = import_module(f"{origin.__module__}._connections")
     prefix = "" if resource._blocking else "Async"
     return getattr(module, f"{prefix}{origin.__name__}ConnectionManager")(resource._client, **given)

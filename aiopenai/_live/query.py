@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlencode
 
 from aiopenai._base.querystring import flatten
@@ -22,13 +22,9 @@ def pairs_of(given: Any) -> Pairs:
     for name, value in given.items():
         if is_left_out(value):
             continue
-        for each in value if isinstance(value, (list, tuple)) else (value,):
-            if each is None:
-                pairs.append((name, ""))
-            elif isinstance(each, Mapping):
-                pairs += flatten({name: each})
-            else:
-                pairs += flatten({name: each})
+        listed: list[Any] = [*value] if isinstance(value, (list, tuple)) else [value]
+        for each in listed:
+            pairs += [(name, "")] if each is None else flatten({name: each})
     return pairs
 
 
@@ -47,7 +43,7 @@ def joined_query(defaults: Mapping[str, Any], of_url: str, own: Mapping[str, Any
     # The empty names of `omit` and of empty lists replace inherited ones, too.
     named = [{_stem(name) for name, _ in pairs} for pairs in places]
     if isinstance(extra, Mapping):
-        named[3] |= {_stem(name) for name in extra}
+        named[3] |= {_stem(name) for name in cast("Mapping[str, Any]", extra)}
     pairs = [
         pair
         for at, place in enumerate(places)

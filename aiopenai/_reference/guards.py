@@ -8,11 +8,12 @@ import re
 import sys
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import typing_extensions
 
+from aiopenai._base.aliases import is_mapping
 from aiopenai._base.sentinels import is_left_out
 from aiopenai._reference.aliases import CallableT
 
@@ -94,10 +95,9 @@ def flatten_lists(lists: Iterable[Iterable[Any]]) -> list[Any]:
 
 def strip_not_given(value: Any) -> Any:
     """Returns a mapping without the names whose value is `not_given`; other values are returned as they are."""
-    if not isinstance(value, Mapping):
+    if not is_mapping(value):
         return value
-    given: Mapping[Any, Any] = value
-    return {name: each for name, each in given.items() if not is_left_out(each) or repr(each) == "omit"}
+    return {name: each for name, each in value.items() if not is_left_out(each) or repr(each) == "omit"}
 
 
 def coerce_integer(text: str) -> int:
@@ -154,15 +154,15 @@ def human_join(parts: Sequence[str], *, delim: str = ", ", final: str = "or") ->
 
 def get_required_header(headers: Any, header: str) -> str:
     """Returns the value of a header, by its name in any case. Raises ValueError without it."""
-    if isinstance(headers, Mapping):
-        given = cast("Mapping[str, Any]", headers)
-        for name, value in given.items():
+    if is_mapping(headers):
+        for name, value in headers.items():
             if name.lower() == header.lower() and isinstance(value, str):
                 return value
     words = re.sub(r"([^\w])(\w)", lambda found: found[1] + found[2].upper(), header.capitalize())
     for name in (header, header.lower(), header.upper(), words):
-        if value := headers.get(name):
-            return cast("str", value)
+        found: Any = headers.get(name)
+        if found:
+            return cast("str", found)
     raise ValueError(f"Could not find {header} header")
 
 

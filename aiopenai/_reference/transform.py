@@ -14,6 +14,7 @@ from typing import Any, Literal, cast, get_args, get_origin
 
 from typing_extensions import get_type_hints, is_typeddict, override
 
+from aiopenai._base.aliases import is_mapping
 from aiopenai._base.sentinels import is_left_out
 from aiopenai._reference.guards import (
     is_annotated_type,
@@ -76,7 +77,7 @@ async def async_transform(data: Any, expected_type: Any) -> Any:
 
 
 def _has_file(data: Any) -> bool:
-    if isinstance(data, Mapping):
+    if is_mapping(data):
         return any(_has_file(each) for each in data.values())
     if isinstance(data, (list, tuple)):
         return any(_has_file(each) for each in cast("list[Any]", data))
@@ -98,26 +99,30 @@ def _infos(annotation: Any) -> list[PropertyInfo]:
 def _transformed(data: Any, annotation: Any, inner: Any) -> Any:
     """Returns data of the type `inner`; `annotation` is the outer one, whose notes hold for the items of a list."""
     kind = strip_annotated_type(inner)
-    if isinstance(data, Mapping):
-        given = cast("Mapping[str, Any]", data)
+    if is_mapping(data):
         if is_typeddict(kind):
-            return _fields(given, kind)
+            return _fields(data, kind)
         if (get_origin(kind) or kind) is dict:
             item = (*get_args(kind), object)[1] if get_args(kind) else object
-            return {name: _transformed(value, item, item) for name, value in given.items()}
-    if _is_listing(kind) and isinstance(data, Iterable) and not isinstance(data, (str, bytes, Mapping)):
+            return {name: _transformed(value, item, item) for name, value in data.items()}
+    if _is_listing(kind) and _is_iterable(data):
         item = next(iter(get_args(kind)), object)
         return [_transformed(each, annotation, item) for each in data]
     if is_union_type(kind):
         for variant in get_args(kind):
             data = _transformed(data, annotation, variant)
         return data
-    if hasattr(data, "model_dump"):
-        return data.model_dump(exclude_unset=True, mode="json")
+    dump: Any = getattr(data, "model_dump", None)
+    if dump is not None:
+        return dump(exclude_unset=True, mode="json")
     for info in _infos(annotation):
         if info.format is not None:
             return _formatted(data, info)
     return data
+
+
+def _is_iterable(value: Any) -> bool:
+    return isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
 
 
 def _is_listing(kind: Any) -> bool:
@@ -149,7 +154,7 @@ def _formatted(data: Any, info: PropertyInfo) -> Any:
 
 def _read(file: Any) -> bytes:
     if isinstance(file, os.PathLike):
-        return Path(file).read_bytes()
+        return Path(cast("os.PathLike[str]", file)).read_bytes()
     content = file.read()
     if isinstance(content, str):
         return content.encode()

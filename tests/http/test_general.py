@@ -230,7 +230,7 @@ class TestFinalisers:
         async def main(url: str) -> None:
             async with client_by(way, monkeypatch, url) as client:
                 session: Any = await client._sessions.open("GET", url)
-                for _ in range(20):
+                for _ in range(6):
                     for _ in range(10):
                         box = Box()
                         box.box = box

@@ -11,4 +11,4 @@ _spec = PathFinder.find_spec(__name__, [path for path in sys.path if Path(path o
 if _spec is not None and _spec.loader is not None:
     _spec.loader.exec_module(module_from_spec(_spec))
 
-import aiopenai.dropin  # noqa: E402, F401
+import aiopenai.dropin  # noqa: E402, F401  # pyright: ignore[reportUnusedImport]

@@ -152,7 +152,7 @@ def upgrade(raw: aiohttp.ClientResponse, owner: Owner, *, max_size: int, loop: A
     connection = raw.connection
     protocol: Any = None if connection is None else connection.protocol
     transport: Any = None if protocol is None else protocol.transport
-    if transport is None:
+    if protocol is None or transport is None:
         raise UpgradeError("the connection ended with the handshake")
     # A quiet conversation is none that hangs: pings watch over it.
     protocol.read_timeout = None

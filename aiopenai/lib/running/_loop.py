@@ -199,8 +199,8 @@ class ToolLoop:
         raw = self._create(**request, stream=True)
         if inspect.isawaitable(raw):
             raw = await raw
-        stream: Any = raw if isinstance(raw, AsyncStream) else AsyncForeignStream(raw)
-        return await (self._read_chat if is_chat else self._read_response)(stream, turn, report)
+        read = self._read_chat if is_chat else self._read_response
+        return await read(cast("Any", raw) if isinstance(raw, AsyncStream) else AsyncForeignStream(raw), turn, report)
 
     async def _read_response(self, raw: Any, turn: _Turn, report: Report) -> Any:
         dialogue = cast("ResponsesDialogue", self._dialogue)

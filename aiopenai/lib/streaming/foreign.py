@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, cast
 
 from typing_extensions import Self
 
@@ -67,7 +67,7 @@ class AsyncForeignStream(_Foreign):
 
 def native(item: Any) -> Any:
     """Returns an item as the package's own type, where its class knows that."""
-    convert = getattr(type(item), "__native__", None)
+    convert: Any = getattr(cast("Any", type(item)), "__native__", None)
     return item if convert is None else convert(item)
 
 
