@@ -41,12 +41,20 @@ async def files(request: pytest.FixtureRequest, server: Scripted) -> AsyncIterat
     settings: dict[str, Any] = {"api_key": "k", "base_url": server.base_url, "max_retries": 0}
     if request.param == "async":
         async with AsyncOpenAI(**settings) as client:
-            yield lambda name, *args, **kwargs: getattr(client.beta.agents.environments.files, name)(*args, **kwargs)
+
+            def call(name: str, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+                method: Callable[..., Awaitable[Any]] = getattr(client.beta.agents.environments.files, name)
+                return method(*args, **kwargs)
+
+            yield call
         return
     with OpenAI(**settings) as blocking:
-        yield lambda name, *args, **kwargs: asyncio.to_thread(
-            getattr(blocking.beta.agents.environments.files, name), *args, **kwargs
-        )
+
+        def call_blocking(name: str, *args: Any, **kwargs: Any) -> Awaitable[Any]:
+            method: Callable[..., Any] = getattr(blocking.beta.agents.environments.files, name)
+            return asyncio.to_thread(method, *args, **kwargs)
+
+        yield call_blocking
 
 
 @pytest.fixture

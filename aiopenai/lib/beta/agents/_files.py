@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from aiopenai.errors import OpenAIError
 from aiopenai.lib.beta.agents._selection import SelectedFile, check_destination, open_selected, select, select_directory
 
 if TYPE_CHECKING:
-    from aiopenai._base.aliases import FileTypes
+    from aiopenai._base.aliases import FileTypes, Headers
     from aiopenai.types.beta import HostedEnvironmentFileParam
     from aiopenai.types.beta.agents.environments import EnvironmentFile
 
@@ -37,8 +37,8 @@ __all__ = [
 class PreparedAgentFiles:
     """The entries for a new environment, and the ids of the uploads. The caller deletes the uploads after use."""
 
-    files: list[HostedEnvironmentFileParam] = field(default_factory=list)
-    uploaded_file_ids: list[str] = field(default_factory=list)
+    files: list[HostedEnvironmentFileParam] = field(default_factory=list["HostedEnvironmentFileParam"])
+    uploaded_file_ids: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,9 @@ def _check_key(resource: Any, count: int, options: Mapping[str, Any]) -> None:
     """Raises ValueError for an idempotency key that several uploads would share."""
     if count < 2:
         return
-    headers = {name.lower(): value for name, value in resource._client.default_headers.items()}
-    headers.update((name.lower(), value) for name, value in (options.get("extra_headers") or {}).items())
+    defaults: Headers = resource._client.default_headers
+    own: Headers = options.get("extra_headers") or {}
+    headers = {name.lower(): value for each in (defaults, own) for name, value in each.items()}
     header = headers.get("idempotency-key")
     if options.get("idempotency_key") or (header is not None and not isinstance(header, Omit)):
         raise ValueError("One idempotency key cannot serve several uploads; prepare one file per call, or omit the key")
@@ -156,7 +157,7 @@ async def _upload_all(
 
 
 @asynccontextmanager
-async def _content(file: FileTypes) -> AsyncIterator[Any]:
+async def _content(file: FileTypes) -> AsyncGenerator[Any, None]:
     """The file argument of `files.create`. The file of a path is checked, opened and closed in threads."""
     content = file[1] if isinstance(file, tuple) else file
     if not isinstance(content, os.PathLike):
@@ -168,7 +169,7 @@ async def _content(file: FileTypes) -> AsyncIterator[Any]:
 
 
 @asynccontextmanager
-async def _opened(source: SelectedFile) -> AsyncIterator[BinaryIO]:
+async def _opened(source: SelectedFile) -> AsyncGenerator[BinaryIO, None]:
     opening = asyncio.ensure_future(asyncio.to_thread(open_selected, source))
     try:
         opened = await asyncio.shield(opening)
