@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from aiopenai._base.aliases import Body, Headers, Query, is_mapping
 from aiopenai._base.querystring import encode_path_segment
-from aiopenai._base.sentinels import NotGiven, Omit, omit
+from aiopenai._base.sentinels import NotGiven, is_left_out, omit
 from aiopenai._base.timeouts import TimeoutTypes
 from aiopenai._calls.request import Endpoint, Request
 from aiopenai._calls.unparsed import take_mark
@@ -224,7 +224,7 @@ class Builder(Signature):
     def _check_array(self, name: str, value: Any) -> None:
         """Raises TypeError for a value that is not a sequence of items, such as a str or one message."""
         single = isinstance(value, (str, bytes, bytearray, Mapping, Struct)) or hasattr(value, "model_dump")
-        if (single or not isinstance(value, Iterable)) and not isinstance(value, (Omit, NotGiven)):
+        if (single or not isinstance(value, Iterable)) and not is_left_out(value):
             kind = type(cast("Any", value)).__name__
             raise TypeError(f"{self.name}() takes a list as {name!r}, not {kind}: put single items in a list")
 
@@ -242,7 +242,7 @@ class Builder(Signature):
             sets = " or ".join(", ".join(map(repr, each)) for each in self.needs)
             raise TypeError(f"{self.name}() is missing required arguments: {sets}")
         for name, header in self.header_params.items():
-            if (value := given.pop(name, None)) is not None and not isinstance(value, (Omit, NotGiven)):
+            if (value := given.pop(name, None)) is not None and not is_left_out(value):
                 several = isinstance(value, (list, tuple))
                 headers[header] = ",".join(map(str, cast("Sequence[Any]", value))) if several else str(value)
         for (name, *steps), own in self.nested:
@@ -258,7 +258,7 @@ class Builder(Signature):
         query: dict[str, Any] = {}
         body: dict[str, Any] = {}
         for name, value in given.items():
-            if isinstance(value, (Omit, NotGiven)):
+            if is_left_out(value):
                 continue
             elsewhere = name in self.query if self.has_body else name not in self.body
             (query if elsewhere else body)[self.wire.get(name, name)] = value
@@ -275,7 +275,7 @@ class Builder(Signature):
 
     def _file_parts(self, name: str, value: Any) -> list[tuple[str, Any]]:
         """Returns the form fields of one parameter. Raises TypeError for a value that is not a file."""
-        if isinstance(value, (Omit, NotGiven)) or (value is None and name not in self.required):
+        if is_left_out(value) or (value is None and name not in self.required):
             return []
         if value is None:
             raise TypeError(f"{self.name}() needs a file as {name!r}, not None")
@@ -289,9 +289,7 @@ class Builder(Signature):
 
     def _make_form(self, request: Request[Any]) -> None:
         """Turns the body into a form of typed parts, or into its sole part. Raises TypeError for wrong types."""
-        fields: dict[str, Any] = {
-            name: value for name, value in request.body.items() if not isinstance(value, (Omit, NotGiven))
-        }
+        fields: dict[str, Any] = {name: value for name, value in request.body.items() if not is_left_out(value)}
         for name, kind in self.typed_parts.items():
             if kind != "application/json" and not isinstance(fields.get(name, ""), str):
                 raise TypeError(f"{name!r} must be a str, not {type(fields[name]).__name__}")

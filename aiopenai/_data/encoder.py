@@ -17,7 +17,7 @@ from typing import Any, cast
 import msgspec
 
 from aiopenai._base.aliases import is_mapping
-from aiopenai._base.sentinels import NotGiven, Omit
+from aiopenai._base.sentinels import is_left_out
 from aiopenai._data.dumping import as_sent
 from aiopenai._data.provenance import Node
 
@@ -50,7 +50,7 @@ def _encode_hook(value: Any) -> Any:
         return int.__int__(value)
     if isinstance(value, float):
         return float.__float__(value)
-    if isinstance(value, (Omit, NotGiven)):
+    if is_left_out(value):
         raise _UnsettledError
     kind: Any = value.__class__
     if isinstance(value, (list, tuple, dict)):
@@ -155,10 +155,10 @@ def _holds_reply(value: Any) -> bool:
 def _settled(value: Any) -> Any:
     """Returns the body without values that are `omit`, with lists in place of other iterables, at any depth."""
     if is_mapping(value):
-        return {key: _settled(item) for key, item in value.items() if not isinstance(item, (Omit, NotGiven))}
+        return {key: _settled(item) for key, item in value.items() if not is_left_out(item)}
     if _is_listed(value) or (isinstance(value, Iterator) and not isinstance(value, io.IOBase)):
         entries = cast("Iterable[Any]", value)
-        return [_settled(item) for item in entries if not isinstance(item, (Omit, NotGiven))]
+        return [_settled(item) for item in entries if not is_left_out(item)]
     return value
 
 
