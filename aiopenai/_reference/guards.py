@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_
 import typing_extensions
 
 from aiopenai._base.aliases import is_mapping
-from aiopenai._base.sentinels import is_left_out
+from aiopenai._base.sentinels import Omit, is_left_out
 from aiopenai._reference.aliases import CallableT
 
 __all__ = [
@@ -97,7 +97,7 @@ def strip_not_given(value: Any) -> Any:
     """Returns a mapping without the names whose value is `not_given`; other values are returned as they are."""
     if not is_mapping(value):
         return value
-    return {name: each for name, each in value.items() if not is_left_out(each) or repr(each) == "omit"}
+    return {name: each for name, each in value.items() if not is_left_out(each) or isinstance(each, Omit)}
 
 
 def coerce_integer(text: str) -> int:

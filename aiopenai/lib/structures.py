@@ -64,6 +64,8 @@ def structure_schema(kind: Any, *, strict: bool) -> StructureSchema:
         schema = writer.write(types.type_info(kind), refer=False)
     except RecursionError:
         raise TypeError("it contains itself in a way that no finite schema can express") from None
+    except KeyError as error:
+        raise TypeError(f"its field {error} has no type") from error
     if writer.definitions:
         schema["$defs"] = writer.definitions
     return schema

@@ -168,7 +168,8 @@ LEAVES: list[Any] = [
 
 def family(number: int) -> Any:
     def make(fields: list[Any]) -> Any:
-        named = [(f"f{index}", kind) for index, kind in enumerate(fields)]
+        # To attrs, a type of None means no type.
+        named = [(f"f{index}", type(None) if kind is None else kind) for index, kind in enumerate(fields)]
         return [
             lambda: msgspec.defstruct("Made", named, forbid_unknown_fields=len(named) % 2 == 0),
             lambda: dataclasses.make_dataclass("Made", named),

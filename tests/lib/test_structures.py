@@ -211,3 +211,10 @@ class Loop(msgspec.Struct):
 def test_recursion_by_a_described_field_has_no_end() -> None:
     with pytest.raises(TypeError, match="contains itself"):
         structure_schema(Loop, strict=True)
+
+
+def test_a_field_without_a_type() -> None:
+    attrs = pytest.importorskip("attrs", reason="needs attrs")
+    kind = attrs.make_class("Untyped", {"a": attrs.field()})
+    with pytest.raises(TypeError, match="field 'a' has no type"):
+        structure_schema(kind, strict=True)
