@@ -60,11 +60,14 @@ not_given = NotGiven()
 NOT_GIVEN = not_given
 
 
+_OWN: tuple[type, ...] = (Omit, NotGiven)
+
+
 class _Kinds(dict[type, bool]):
     """Whether the values of a type are left out, looked up once for each built-in type: each argument asks for it."""
 
     def __missing__(self, kind: type) -> bool:
-        found = any(issubclass(kind, own) or _is_of_reference(kind, own.__name__) for own in (Omit, NotGiven))
+        found = any(issubclass(kind, own) or _is_of_reference(kind, own.__name__) for own in _OWN)
         # Classes of users are not kept: a program may make any number of them.
         if kind.__module__ == "builtins":
             self[kind] = found

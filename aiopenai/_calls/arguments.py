@@ -224,7 +224,7 @@ class Builder(Signature):
     def _check_array(self, name: str, value: Any) -> None:
         """Raises TypeError for a value that is not a sequence of items, such as a str or one message."""
         single = isinstance(value, (str, bytes, bytearray, Mapping, Struct)) or hasattr(value, "model_dump")
-        if (single or not isinstance(value, Iterable)) and not is_left_out(value):
+        if (single or not isinstance(value, Iterable)) and not is_left_out(cast("object", value)):
             kind = type(cast("Any", value)).__name__
             raise TypeError(f"{self.name}() takes a list as {name!r}, not {kind}: put single items in a list")
 
