@@ -51,7 +51,7 @@ ARROWS: dict[str, set[str]] = {
     "otel": {*CALLS, "hooks"},
     "distributed": JOBS,
     "dropin": {*BASE, "_dropin"},
-    "_dropin": {*CLIENT, "_dropin", "dropin", "__init__"},
+    "_dropin": {*CLIENT, "_dropin", "_reference", "dropin", "__init__"},
     "__main__": {"_cli"},
     "__init__": {*JOBS, "auth", "types"},
     # The local server and the generator stand aside.

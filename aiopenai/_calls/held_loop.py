@@ -1,11 +1,16 @@
-"""The interface through which a blocking stream or unread reply runs its coroutines."""
+"""The loop on which a blocking stream or unread reply runs its coroutines."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, Protocol, TypeVar
 
-__all__ = ["HeldLoop"]
+from aiopenai._http.interface import Reply
+from aiopenai.errors import OpenAIError
+
+__all__ = ["HeldLoop", "drop"]
 
 T = TypeVar("T")
 
@@ -24,3 +29,21 @@ class HeldLoop(Protocol):
     def release(self) -> None:
         """Gives the loop back. Further calls do nothing."""
         ...
+
+
+def drop(lease: HeldLoop, reply: Reply) -> None:
+    """Drops the connection of a reply, unless it is closed: in its loop, which may be closed already.
+
+    Outside of the loop, Ctrl-C could break in between the steps of a transport that closes: its end would never come,
+    and a client that closes waits for it.
+    """
+    if not reply.closed:
+        with contextlib.suppress(OpenAIError):
+            lease.run(_dropped(reply))
+
+
+async def _dropped(reply: Reply) -> None:
+    reply.close()
+    # The transport closes the socket in the turns that follow.
+    for _ in range(2):
+        await asyncio.sleep(0)

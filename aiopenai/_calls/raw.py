@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from datetime import timedelta
 from os import PathLike
@@ -15,11 +14,9 @@ from typing import Any, Generic, TypeVar, cast
 
 from typing_extensions import override
 
-from aiopenai._calls.held_loop import HeldLoop
-from aiopenai._calls.streaming import dropping
+from aiopenai._calls.held_loop import HeldLoop, drop
 from aiopenai._http.interface import Reply
 from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse, charset_of, parse_json
-from aiopenai.errors import OpenAIError
 
 __all__ = ["APIResponse", "AsyncAPIResponse", "BaseAPIResponse", "LegacyAPIResponse"]
 
@@ -303,10 +300,7 @@ class APIResponse(BaseAPIResponse, Generic[T]):
     def close(self) -> None:
         """Drops the connection unless the body was read."""
         try:
-            if not self._reply.closed:
-                # OpenAIError: the client or the loop is closed already.
-                with contextlib.suppress(OpenAIError):
-                    self._lease.run(dropping(self._reply.close))
+            drop(self._lease, self._reply)
             self._reply.close()
         finally:
             self._lease.release()

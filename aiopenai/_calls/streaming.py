@@ -6,19 +6,17 @@ loop until more bytes are needed. Nothing is read ahead: a slow reader holds the
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TypeVar
 
 from typing_extensions import Self
 
 from aiopenai._calls.events import Events
-from aiopenai._calls.held_loop import HeldLoop
+from aiopenai._calls.held_loop import HeldLoop, drop
 from aiopenai._calls.partial import Partial
-from aiopenai.errors import APIError, OpenAIError
+from aiopenai.errors import APIError
 
-__all__ = ["AsyncStream", "Events", "Partial", "Stream", "dropping"]
+__all__ = ["AsyncStream", "Events", "Partial", "Stream"]
 
 T = TypeVar("T")
 
@@ -110,10 +108,8 @@ class Stream(Events[T]):
     def close(self) -> None:
         """Drops the connection at once, unless the stream has come to its end."""
         try:
-            if not (self._over or self._reply.closed):
-                # OpenAIError: the client or the loop is closed already.
-                with contextlib.suppress(OpenAIError):
-                    self.lease.run(dropping(self._reply.close))
+            if not self._over:
+                drop(self.lease, self._reply)
             self._drop()
         finally:
             self.lease.release()
@@ -138,14 +134,3 @@ class Stream(Events[T]):
         if self._pending:
             self._decode()
         return True
-
-
-async def dropping(drop: Callable[[], None]) -> None:
-    """Drops a connection in a step of its loop, and takes the turns in which the transport closes the socket.
-
-    Outside of the loop, Ctrl-C could break in between the steps of a transport that closes: its end would never come,
-    and a client that closes waits for it.
-    """
-    drop()
-    for _ in range(2):
-        await asyncio.sleep(0)

@@ -176,7 +176,8 @@ async def _sample(client: AsyncOpenAI, plan: LoadPlan, number: int, scheduled: f
 async def _streamed(client: AsyncOpenAI, plan: LoadPlan, body: dict[str, Any], sample: Sample) -> None:
     options: dict[str, Any] = {"stream_options": {"include_usage": True}} if plan.with_usage else {}
     stream: Any = await client.chat.completions.create(**body, **options, stream=True)
-    last = pieces = 0.0
+    last = 0.0
+    pieces = 0
     clock = time.perf_counter
     async with stream:
         async for chunk in stream:
@@ -191,7 +192,7 @@ async def _streamed(client: AsyncOpenAI, plan: LoadPlan, body: dict[str, Any], s
                 sample.gaps.append(now - last)
             last = now
             pieces += 1
-    sample.tokens = sample.tokens or int(pieces)
+    sample.tokens = sample.tokens or pieces
 
 
 def _has_token(delta: Any) -> bool:

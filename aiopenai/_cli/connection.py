@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from aiopenai._cli.loop import run_async
 from aiopenai._cli.options import positive_number, zero_or_more
 from aiopenai._cli.output import notify
-from aiopenai._cli.target import TargetError, target
+from aiopenai._cli.target import CommandTarget, TargetError, target
 
 if TYPE_CHECKING:
     from aiopenai._client.client import AsyncOpenAI
 
-__all__ = ["CommandError", "add_server_options", "command_client", "run_command"]
+__all__ = ["CommandError", "add_server_options", "add_target_options", "as_command", "client_of", "command_client"]
 
 
 class CommandError(Exception):
@@ -26,30 +26,39 @@ class CommandError(Exception):
 
 def add_server_options(parser: argparse.ArgumentParser) -> None:
     """Adds the options of commands that talk to a server."""
-    server = parser.add_mutually_exclusive_group()
-    server.add_argument("--base-url", help="the server (OPENAI_BASE_URL)")
-    server.add_argument("--local", action="store_true", help="a local server, started for this, that costs nothing")
+    add_target_options(parser)
     parser.add_argument("--timeout", type=positive_number, help="seconds of one attempt")
     parser.add_argument("--max-retries", type=zero_or_more, default=2, help="further attempts (%(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON, for scripts")
+
+
+def add_target_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the options that choose the server."""
+    server = parser.add_mutually_exclusive_group()
+    server.add_argument("--base-url", help="the server (OPENAI_BASE_URL)")
+    server.add_argument("--local", action="store_true", help="a local server, started for this, that costs nothing")
+
+
+def client_of(server: CommandTarget | None, base_url: str | None, **options: Any) -> AsyncOpenAI:
+    """Returns the client of a server that was started for a command, or of the one that the environment names."""
+    from aiopenai._client.client import AsyncOpenAI
+    from aiopenai._client.environment import client_of_environment
+
+    if server is None:
+        return client_of_environment(base_url=base_url, **options)
+    return AsyncOpenAI(base_url=server.base_url, api_key=server.api_key, trust_env=False, **options)
 
 
 @contextlib.asynccontextmanager
 async def command_client(arguments: argparse.Namespace, **options: Any) -> AsyncGenerator[AsyncOpenAI, None]:
     """Gives the client that the options and the environment describe."""
     from aiopenai._base.sentinels import not_given
-    from aiopenai._client.client import AsyncOpenAI
-    from aiopenai._client.environment import client_of_environment
 
     options = {"max_retries": arguments.max_retries, "timeout": arguments.timeout or not_given, **options}
     with target(None, {}) if arguments.local else contextlib.nullcontext() as server:
-        if server is not None:
-            client = AsyncOpenAI(base_url=server.base_url, api_key=server.api_key, trust_env=False, **options)
-        else:
-            if _needs_no_key(arguments.base_url):
-                options["api_key"] = "none"
-            client = client_of_environment(base_url=arguments.base_url, **options)
-        async with client:
+        if server is None and _needs_no_key(arguments.base_url):
+            options["api_key"] = "none"
+        async with client_of(server, arguments.base_url, **options) as client:
             yield client
 
 
@@ -60,7 +69,7 @@ def _needs_no_key(base_url: str | None) -> bool:
     return bool(base_url or env.get("OPENAI_BASE_URL")) and not any(keys)
 
 
-def run_command(name: str, command: Callable[[], Coroutine[Any, Any, int | None]]) -> int:
+def _run_command(name: str, command: Callable[[], Coroutine[Any, Any, int | None]]) -> int:
     """Runs a command and returns its exit code. An error becomes one line on standard error."""
     from aiopenai.errors import OpenAIError
 
@@ -79,7 +88,7 @@ def as_command(
     name: str, work: Callable[[argparse.Namespace], Coroutine[Any, Any, int | None]]
 ) -> Callable[[argparse.Namespace], int]:
     """Returns a command for a parser: it takes the arguments and returns an exit code."""
-    return lambda arguments: run_command(name, lambda: work(arguments))
+    return lambda arguments: _run_command(name, lambda: work(arguments))
 
 
 def _cure(error: Exception) -> str:

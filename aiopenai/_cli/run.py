@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aiopenai._cli.connection import add_target_options, client_of
 from aiopenai._cli.loop import cancel_on, run_async
 from aiopenai._cli.options import positive, positive_number, seconds, zero_or_more
 from aiopenai._cli.output import notify, say
@@ -62,9 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--price-in", type=seconds, metavar="DOLLARS", help="of a million tokens read")
     parser.add_argument("--price-out", type=seconds, metavar="DOLLARS", help="of a million tokens written")
-    server = parser.add_mutually_exclusive_group()
-    server.add_argument("--base-url", help="the server (OPENAI_BASE_URL)")
-    server.add_argument("--local", action="store_true", help="a local server, started for this, that costs nothing")
+    add_target_options(parser)
     parser.set_defaults(command=_run)
 
 
@@ -135,8 +134,6 @@ async def _asking(
     arguments: argparse.Namespace, job: JobFiles, progress: JobProgress, server: CommandTarget | None
 ) -> None:
     from aiopenai._base.sentinels import not_given
-    from aiopenai._client.client import AsyncOpenAI
-    from aiopenai._client.environment import client_of_environment
     from aiopenai._jobs.failures import UsageError
     from aiopenai._jobs.reporting import reporting
     from aiopenai._jobs.syncing import while_syncing
@@ -145,10 +142,7 @@ async def _asking(
     cancel_on(signal.SIGTERM)
     options: dict[str, Any] = {"max_retries": arguments.max_retries, "timeout": arguments.timeout or not_given}
     try:
-        if server is None:
-            client = client_of_environment(base_url=arguments.base_url, **options)
-        else:
-            client = AsyncOpenAI(base_url=server.base_url, api_key=server.api_key, trust_env=False, **options)
+        client = client_of(server, arguments.base_url, **options)
     except OpenAIError as error:
         raise UsageError(str(error)) from error
     progress.begin()

@@ -27,31 +27,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_files(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="action")
-    listing = _action(actions, "list", "files list", _list_files, "the newest files")
+    listing = _action(actions, "list", _list_files, "the newest files")
     listing.add_argument("--limit", type=positive, default=20, help="at most so many (%(default)s)")
     listing.add_argument("--purpose", help="only files of this purpose")
-    get = _action(actions, "get", "files get", _get_file, "one file, or its content with -o")
+    get = _action(actions, "get", _get_file, "one file, or its content with -o")
     get.add_argument("id")
     get.add_argument("-o", "--output", help="where to write the content; - is standard output")
-    upload = _action(actions, "upload", "files upload", _upload_file, "store a file")
+    upload = _action(actions, "upload", _upload_file, "store a file")
     upload.add_argument("path", type=Path)
     upload.add_argument("--purpose", default="user_data", help="%(default)s")
     for name in ("delete", "cancel"):
-        delete = _action(actions, name, f"files {name}", _delete_file, "delete a file")
+        delete = _action(actions, name, _delete_file, "delete a file")
         delete.add_argument("id")
 
 
 def _add_batches(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="action")
-    listing = _action(actions, "list", "batches list", _list_batches, "the newest batches")
+    listing = _action(actions, "list", _list_batches, "the newest batches")
     listing.add_argument("--limit", type=positive, default=20, help="at most so many (%(default)s)")
-    get = _action(actions, "get", "batches get", _get_batch, "one batch")
+    get = _action(actions, "get", _get_batch, "one batch")
     get.add_argument("id")
-    cancel = _action(actions, "cancel", "batches cancel", _cancel_batch, "cancel a batch")
+    cancel = _action(actions, "cancel", _cancel_batch, "cancel a batch")
     cancel.add_argument("id")
 
 
-def _action(actions: Any, name: str, whole: str, work: Any, words: str) -> argparse.ArgumentParser:
+def _action(actions: Any, name: str, work: Any, words: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = actions.add_parser(name, help=words)
     add_server_options(parser)
 
@@ -59,7 +59,7 @@ def _action(actions: Any, name: str, whole: str, work: Any, words: str) -> argpa
         async with command_client(arguments) as client:
             await work(client, arguments)
 
-    parser.set_defaults(command=as_command(whole, command))
+    parser.set_defaults(command=as_command(parser.prog.partition(" ")[2], command))
     return parser
 
 

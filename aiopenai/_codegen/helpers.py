@@ -80,10 +80,7 @@ HELPERS = {
         "aiopenai.lib.running:run_response_tools",
         f"ToolRun[{_RESPONSE_RUN}]",
         {"text_format": "type[TextFormatT]", "tools": _TOOLS},
-        {
-            **_LOOP,
-            "approve_mcp": ("Callable[[ResponseInputItemMcpApprovalRequest], bool | Awaitable[bool]] | None", "None"),
-        },
+        {**_LOOP, "approve_mcp": (_APPROVAL, "None")},
         like="parse",
         less=frozenset({"background", "parse_as", "stream"}),
         required=frozenset({"tools"}),

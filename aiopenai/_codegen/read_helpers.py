@@ -18,7 +18,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 def by_hand(source: Source, owner: Name, cls: ast.ClassDef, path: str) -> Iterator[ByHand]:
     """The methods whose bodies are written by hand, with all parameters that one of their signatures has."""
-    nodes: dict[str, ast.FunctionDef | ast.AsyncFunctionDef] = {}
+    nodes: dict[str, Function] = {}
     for item in cls.body:
         # The last one of a name is the one with a body.
         if isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)) and f"{path}.{item.name}" in HELPERS:

@@ -38,20 +38,13 @@ def read_resources(source: Source, namespaces: Collection[str] | None) -> tuple[
 
     Raises `SourceError` for a namespace that there is not, and for a form that is not known.
     """
-    client = _class(source, Name("_client", "AsyncOpenAI"))
+    client = source.class_of(Name("_client", "AsyncOpenAI"))
     found = dict(sorted(_properties(source, "_client", client)))
     if namespaces is not None:
         if unknown := set(namespaces) - found.keys():
             raise SourceError(f"no such namespaces: {', '.join(sorted(unknown))}")
         found = {attribute: name for attribute, name in found.items() if attribute in namespaces}
     return tuple(_resource(source, name, (attribute,)) for attribute, name in found.items())
-
-
-def _class(source: Source, name: Name) -> ast.ClassDef:
-    for node in source.tree(name.module).body:
-        if isinstance(node, ast.ClassDef) and node.name == name.name:
-            return node
-    raise SourceError(f"{name}: no such class")
 
 
 def _properties(source: Source, module: str, node: ast.ClassDef) -> Iterator[tuple[str, Name]]:
@@ -73,7 +66,7 @@ def _properties(source: Source, module: str, node: ast.ClassDef) -> Iterator[tup
 
 
 def _resource(source: Source, name: Name, path: tuple[str, ...]) -> Resource:
-    node = _class(source, name)
+    node = source.class_of(name)
     children = tuple(
         _resource(source, child, (*path, attribute)) for attribute, child in _properties(source, name.module, node)
     )
@@ -83,7 +76,7 @@ def _resource(source: Source, name: Name, path: tuple[str, ...]) -> Resource:
         name.module,
         tuple(_with_added(method, ".".join((*path, method.name))) for method in _methods(source, name)),
         children,
-        tuple(by_hand(source, name, _class(source, name), ".".join(path))),
+        tuple(by_hand(source, name, source.class_of(name), ".".join(path))),
         read_socket(source, name) if ".".join(path) in ROUTES else None,
     )
 
@@ -106,7 +99,7 @@ def _with_added(method: Method, path: str) -> Method:
 
 
 def _methods(source: Source, name: Name) -> Iterator[Method]:
-    node = _class(source, name)
+    node = source.class_of(name)
     overloads: dict[str, list[Function]] = {}
     for item in node.body:
         if not isinstance(item, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -375,7 +368,7 @@ class _Reader:
         own = self.given.get("stream_cls")
         symbol = self.source.resolve(self.owner.module, own) if isinstance(own, ast.Name) else None
         if isinstance(symbol, Name) and symbol.name == type_.origin:
-            for base in _class(self.source, symbol).bases:
+            for base in self.source.class_of(symbol).bases:
                 found = self.source.type(symbol.module, base)
                 if isinstance(found, Generic) and found.origin == "AsyncStream":
                     return found.args[0]

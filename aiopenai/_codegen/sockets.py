@@ -5,18 +5,17 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from aiopenai._codegen.shapes import Name, Parameter, Part, Sender, Socket, Type, Value, without
+from aiopenai._codegen.read_helpers import ABSENT
+from aiopenai._codegen.shapes import Name, Parameter, Part, Sender, Socket, Type, without
 from aiopenai._codegen.source import Source, SourceError
 
 __all__ = ["read_socket"]
-
-_ABSENT = (Value("Omit"), Value("NotGiven"))
 
 
 def read_socket(source: Source, owner: Name) -> Socket:
     """Returns the connection of a resource, which is in the module of its asynchronous class."""
     name = owner.name.removeprefix("Async")
-    connection = _class(source, owner.module, f"{name}Connection")
+    connection = source.class_of(Name(owner.module, f"{name}Connection"))
     receive = next(each for each in connection.body if isinstance(each, ast.FunctionDef) and each.name == "recv")
     send = next(each for each in connection.body if isinstance(each, ast.FunctionDef) and each.name == "send")
     sent = send.args.args[1].annotation
@@ -26,13 +25,6 @@ def read_socket(source: Source, owner: Name) -> Socket:
     names = dict(_attributes(connection))
     _read_parts(source, owner.module, names.values(), parts)
     return Socket(name, source.type(owner.module, receive.returns), source.type(owner.module, sent), names, parts)
-
-
-def _class(source: Source, module: str, name: str) -> ast.ClassDef:
-    for node in source.tree(module).body:
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            return node
-    raise SourceError(f"{module}.{name}: no such class")
 
 
 def _attributes(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
@@ -52,7 +44,7 @@ def _read_parts(source: Source, module: str, names: Iterable[str], found: dict[s
     for name in names:
         if name in found:
             continue
-        node = _class(source, module, name)
+        node = source.class_of(Name(module, name))
         children = dict(_attributes(node))
         senders = tuple(
             _sender(source, module, item)
@@ -82,7 +74,7 @@ def _sender(source: Source, module: str, node: ast.FunctionDef) -> Sender:
     for argument, default in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True):
         if argument.annotation is None:
             raise SourceError(f"{module}.{node.name}: {argument.arg} has no annotation")
-        type_: Type = without(source.type(module, argument.annotation), *_ABSENT)
+        type_: Type = without(source.type(module, argument.annotation), *ABSENT)
         parameters.append(Parameter(argument.arg, type_, default is not None))
     if {each.name for each in parameters} != fields.keys():
         raise SourceError(f"{module}.{node.name}: not all parameters are fields")

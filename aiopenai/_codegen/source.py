@@ -148,6 +148,13 @@ class Source:
         package = path / "__init__.py"
         return Tree(module, package if package.is_file() else path.with_suffix(".py"))
 
+    def class_of(self, name: Name) -> ast.ClassDef:
+        """The definition of a class. Raises `SourceError` if its module has no such class."""
+        for node in self.tree(name.module).body:
+            if isinstance(node, ast.ClassDef) and node.name == name.name:
+                return node
+        raise SourceError(f"{name}: no such class")
+
     def resolve(self, module: str, expression: ast.expr) -> Symbol:
         """Follows a name or a dotted name to its definition. Raises `SourceError` for an unknown name."""
         if isinstance(expression, ast.Attribute):

@@ -20,10 +20,12 @@ from aiopenai._calls.streaming import AsyncStream as NativeAsyncStream
 from aiopenai._calls.streaming import Stream as NativeStream
 from aiopenai._calls.unexpected import ERROR_WORD, MAX_ERROR_BYTES
 from aiopenai._client import azure, bedrock, blocking, client
+from aiopenai._client.sending import is_stream_class
 from aiopenai._client.verb_requests import verb_request
 from aiopenai._data.plain import decode_json
 from aiopenai._dropin.builders import TwinDecoder, as_twin, builder
 from aiopenai._dropin.twins import export, is_struct, struct_of, twin
+from aiopenai._reference import models
 
 __all__ = [
     "AsyncAzureOpenAI",
@@ -57,7 +59,7 @@ def parse_as_twin(client: Any, request: Request[Any], reply: Any, raw: bytes, ki
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             value = None
         if type(value) is dict and (len(raw) > MAX_ERROR_BYTES or raw.rfind(ERROR_WORD) < 0):
-            made = builder(twin(struct) if struct.__dict__.get("__struct__") is None else kind)(value)
+            made = builder(twin(struct))(value)
             object.__setattr__(made, "__pydantic_private__", {"_request_id": reply.headers.get("x-request-id")})
             return made
     if struct is not kind and kind is request.endpoint.reply:
@@ -108,27 +110,24 @@ class Stream(NativeStream[T], Generic[T]):
         return next(self._iterator)
 
 
-class FinalRequestOptions:
-    """A request as wrappers of `client.request` see it."""
+class FinalRequestOptions(models.FinalRequestOptions):
+    """The options of one request, as wrappers of `client.request` see them."""
 
-    def __init__(self, request: Request[Any] | None = None, **given: Any) -> None:
-        self._request = request
-        self.method: str = given.get("method", "get") if request is None else request.endpoint.method.lower()
-        self.url: str = given.get("url", "") if request is None else request.path
-        self.json_data: Any = given.get("json_data") if request is None else request.body
-        self.headers: Any = given.get("headers") if request is None else (request.headers or {})
-        self.params: Any = given.get("params", {}) if request is None else (request.query or {})
-        self.files: Any = given.get("files") if request is None else request.files
-        self.timeout: Any = given.get("timeout")
-        self.extra_json: Any = given.get("extra_json")
-        self.idempotency_key: str | None = given.get("idempotency_key")
-        self.max_retries: Any = given.get("max_retries")
-        self.post_parser: Any = given.get("post_parser")
+    _request: Request[Any] | None = None
 
     @classmethod
-    def construct(cls, **given: Any) -> FinalRequestOptions:
-        """Returns the options of these values."""
-        return cls(**given)
+    def of(cls, request: Request[Any]) -> FinalRequestOptions:
+        """Returns the options that describe a request."""
+        made = cls(
+            method=request.endpoint.method.lower(),
+            url=request.path,
+            json_data=request.body,
+            headers=request.headers or {},
+            params=request.query,
+            files=request.files,
+        )
+        made._request = request
+        return made
 
     def as_request(self, cast_to: Any, stream: bool, stream_cls: Any) -> Request[Any]:
         """Returns the request, with the stream class of the caller."""
@@ -175,10 +174,8 @@ class _Switched:
         cast_to = export(request.endpoint.reply)
         event = request.endpoint.event
         cls: Any = Stream if isinstance(self, blocking.OpenAI) else AsyncStream
-        stream_cls = cls[export(event)] if request.stream else None
-        if request.stream and isinstance(event, type) is False and hasattr(event, "__origin__"):
-            stream_cls = event
-        options = FinalRequestOptions(request)
+        stream_cls = None if not request.stream else event if is_stream_class(event) else cls[export(event)]
+        options = FinalRequestOptions.of(request)
         return cast("Any", self).request(cast_to, options, stream=request.stream, stream_cls=stream_cls)
 
 

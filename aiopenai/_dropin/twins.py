@@ -30,6 +30,7 @@ import pydantic
 
 from aiopenai._data.fields import fields_of
 from aiopenai._data.leaves import table
+from aiopenai._data.pydantic_methods import PydanticMethods
 from aiopenai._data.structs import Model, OpenObject
 from aiopenai._data.unions import OneOf
 
@@ -67,45 +68,9 @@ class BaseModel(pydantic.BaseModel, metaclass=_TwinMeta):
         shown: Any = self
         return f"{shown.__repr_name__()}({shown.__repr_str__(', ')})"
 
-    def to_dict(
-        self,
-        *,
-        mode: str = "python",
-        use_api_names: bool = True,
-        exclude_unset: bool = True,
-        exclude_defaults: bool = False,
-        exclude_none: bool = False,
-        warnings: bool = True,
-    ) -> dict[str, Any]:
-        """Returns the object as received, as plain values; `use_api_names=False` uses the names of the attributes."""
-        return self.model_dump(
-            mode=mode,
-            by_alias=use_api_names,
-            exclude_unset=exclude_unset,
-            exclude_defaults=exclude_defaults,
-            exclude_none=exclude_none,
-            warnings=warnings,
-        )
-
-    def to_json(
-        self,
-        *,
-        indent: int | None = 2,
-        use_api_names: bool = True,
-        exclude_unset: bool = True,
-        exclude_defaults: bool = False,
-        exclude_none: bool = False,
-        warnings: bool = True,
-    ) -> str:
-        """Returns the object as received, as JSON; `indent=None` is the compact form."""
-        return self.model_dump_json(
-            indent=indent,
-            by_alias=use_api_names,
-            exclude_unset=exclude_unset,
-            exclude_defaults=exclude_defaults,
-            exclude_none=exclude_none,
-            warnings=warnings,
-        )
+    # They call the methods below.
+    to_dict: ClassVar[Any] = PydanticMethods.to_dict
+    to_json: ClassVar[Any] = PydanticMethods.to_json
 
     def model_dump(self, **given: Any) -> dict[str, Any]:
         """Returns the object as plain values. Values that do not fit their type cause no warning by default."""

@@ -22,30 +22,8 @@ _SETTING_NAMES = (
     "bedrock_token_provider"
 )
 _SETTINGS = frozenset(_SETTING_NAMES.split())
-# The reference's modules whose names are elsewhere here.
-_HOMES = {
-    "_client": ("_client.client", "_client.blocking"),
-    "_exceptions": ("errors",),
-    "_streaming": ("_calls.streaming",),
-    "_types": ("_base.sentinels", "_base.aliases", "_base.timeouts", ""),
-    "_models": ("",),
-    "_base_client": ("_base.timeouts", "_calls.paging", "_client.client", ""),
-    "_constants": ("_base.timeouts",),
-    "_version": ("version",),
-    "_legacy_response": ("_calls.raw", "_calls.binary", "_calls.unparsed"),
-    "_response": ("_calls.raw", "_calls.unparsed"),
-    "_resource": ("_calls.resources",),
-    "_qs": ("_base.querystring",),
-    "_utils": ("_base.sentinels",),
-    "_compat": (),
-    "lib._pydantic": ("lib.schema",),
-    "lib._parsing": ("lib.parsing",),
-    "lib._parsing._completions": ("lib.parsing",),
-    "lib._parsing._responses": ("lib.parsing",),
-    "lib._tools": ("lib.tools",),
-    "lib.azure": ("",),
-    "lib.streaming._assistants": ("lib.streaming.assistants",),
-}
+# A module of the reference that has, beside its own names, those that it imports from the root.
+_WITH_ROOT = "lib.azure"
 # Replies stay Structs, and clients aiopenai's own.
 STRUCTS = False
 _CLIENT_NAMES = (
@@ -65,9 +43,9 @@ def home_of(name: str) -> tuple[ModuleType, ...] | None:
     except ModuleNotFoundError as error:
         if error.name is None or not f"aiopenai.{below}".startswith(error.name):
             raise
-    for home in _HOMES.get(below, ()):
-        found.append(import_module(f"aiopenai.{home}" if home else "aiopenai"))
-    return tuple(found) if found or below in _HOMES else None
+    if below == _WITH_ROOT:
+        found.append(import_module("aiopenai"))
+    return tuple(found) or None
 
 
 class View(ModuleType):

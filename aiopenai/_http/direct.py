@@ -108,15 +108,7 @@ class DirectReply(Reply):
         if self._message.compression is None:
             # A compressed body may be a thousand times as long: it is unpacked little by little.
             body.high_water = min(self._limit, WHOLE_BUFFER)
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await self.read_some():
-            size += len(piece)
-            if size > self._limit:
-                self.close()
-                raise self.too_long()
-            pieces.append(piece)
-        return b"".join(pieces)
+        return await super().read()
 
     @override
     async def read_some(self) -> bytes:

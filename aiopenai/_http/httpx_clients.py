@@ -27,16 +27,16 @@ from aiopenai._http.multipart import MultipartBody
 from aiopenai._http.outgoing import pieces_of
 from aiopenai.errors import APIConnectionError, APIError, APITimeoutError
 
-__all__ = ["HttpxSession", "adopt", "is_httpx"]
+__all__ = ["HttpxSession", "adopt"]
 
 _LIBRARIES = ("httpx", "httpx2")
 _TRANSPORTS = ("HTTPTransport", "AsyncHTTPTransport")
+# The most connections, and those kept alive: of httpx and of the reference's clients.
+_USUAL_LIMITS = ((100, 20), (1000, 100))
+# Mocks and recorders that reach below the transport, also after the client was made. A program that has imported one
+# expects its requests there.
+_MOCKS = ("respx", "pytest_httpx", "vcr")
 _closing: set[asyncio.Task[None]] = set()
-
-
-def is_httpx(client: Any) -> bool:
-    """Returns whether an object is a client of httpx or of httpx2, or of a subclass."""
-    return any(cls.__module__.partition(".")[0] in _LIBRARIES for cls in type(client).__mro__)
 
 
 def adopt(client: Any, *, blocking: bool) -> dict[str, Any]:
@@ -54,24 +54,47 @@ def adopt(client: Any, *, blocking: bool) -> dict[str, Any]:
 def _is_plain(client: Any) -> bool:
     """Returns whether a client does nothing that aiopenai's transport would not do."""
     transport = type(client._transport)
-    base = next(cls for cls in type(client).__mro__ if cls.__module__.partition(".")[0] in _LIBRARIES)
+    base = _base_of(client)
     replaced = any(getattr(type(client), name) is not getattr(base, name) for name in ("send", "build_request"))
     return (
         transport.__name__ in _TRANSPORTS
-        and transport.__module__.partition(".")[0] in _LIBRARIES
-        # Mocks such as respx replace the method of the class.
-        and transport.__module__ == _origin(transport)
+        and _library_name(transport) in _LIBRARIES
+        and not any(name in sys.modules for name in _MOCKS)
+        # Other mocks replace the method of the class.
+        and _origin(transport) in _LIBRARIES
         and not (replaced or client._mounts or client.auth or len(client.cookies.jar))
         and not any(client.event_hooks.values())
         and not _own_headers(client)
+        and _has_usual_connections(client)
     )
 
 
+def _has_usual_connections(client: Any) -> bool:
+    """Returns whether a client opens connections as one without options of its own does, or as the reference's."""
+    pool = getattr(client._transport, "_pool", None)
+    own = [getattr(pool, f"_{name}", "unknown") for name in ("proxy", "uds", "local_address", "socket_options")]
+    limits = (getattr(pool, "_max_connections", 0), getattr(pool, "_max_keepalive_connections", 0))
+    other_protocol = getattr(pool, "_http2", True) or getattr(pool, "_retries", 1)
+    return own == [None] * len(own) and limits in _USUAL_LIMITS and not other_protocol
+
+
+def _library_name(cls: type[Any]) -> str:
+    return cls.__module__.partition(".")[0]
+
+
+def _base_of(client: Any) -> type[Any]:
+    """Returns the library's own class of a client. Raises TypeError for an object that is none."""
+    for cls in type(client).__mro__:
+        if _library_name(cls) in _LIBRARIES:
+            return cls
+    raise TypeError(f"http_client is a {type(client).__name__}, which is no client of httpx")
+
+
 def _origin(transport: type[Any]) -> str:
-    """Returns the module in which the transport's methods are written: another one if a mock has replaced them."""
+    """Returns the package in which the transport's method is written: another one if a mock has replaced it."""
     for name in ("handle_request", "handle_async_request"):
         if (method := vars(transport).get(name)) is not None:
-            return str(method.__module__ or "")
+            return str(method.__module__ or "").partition(".")[0]
     return ""
 
 
@@ -118,18 +141,6 @@ class _HttpxReply(Reply):
         return bool(self.raw.is_stream_consumed and self.raw.is_closed)
 
     @override
-    async def read(self) -> bytes:
-        pieces: list[bytes] = []
-        size = 0
-        while piece := await self.read_some():
-            size += len(piece)
-            if size > self._limit:
-                self.close()
-                raise self.too_long()
-            pieces.append(piece)
-        return b"".join(pieces)
-
-    @override
     async def read_some(self) -> bytes:
         blocking = self._session.blocking
         try:
@@ -174,6 +185,7 @@ class HttpxSession(Session):
         super().__init__(settings)
         self._client = settings.http_client
         self._sockets: Session | None = None
+        self._library: Any = sys.modules[_library_name(_base_of(self._client))]
         self.blocking = not inspect.iscoroutinefunction(self._client.send)
 
     @override
@@ -185,7 +197,7 @@ class HttpxSession(Session):
         limits = {"connect": timeout.connect, "read": timeout.read, "write": timeout.write, "pool": timeout.pool}
         try:
             request = self._client.build_request(
-                method, url, headers={**given, **more}, content=content, timeout=self._library().Timeout(**limits)
+                method, url, headers={**given, **more}, content=content, timeout=self._library.Timeout(**limits)
             )
             # Redirects are followed above, so that credentials stay with their host.
             options = {"stream": True, "follow_redirects": False}
@@ -197,12 +209,6 @@ class HttpxSession(Session):
         except Exception as error:
             raise _failure(error, sent) from error
         return _HttpxReply(self, raw, started, sent)
-
-    def _library(self) -> Any:
-        for cls in type(self._client).__mro__:
-            if (name := cls.__module__.partition(".")[0]) in _LIBRARIES:
-                return sys.modules[name]
-        raise TypeError(f"http_client is a {type(self._client).__name__}, which is no client of httpx")
 
     @override
     def general(self) -> Session:

@@ -153,9 +153,17 @@ class Reply(ABC):
         """Returns the body if all of it is here, else None: a `read` that does not wait."""
         return None
 
-    @abstractmethod
     async def read(self) -> bytes:
         """Returns the rest of the body and frees the connection."""
+        pieces: list[bytes] = []
+        size = 0
+        while piece := await self.read_some():
+            size += len(piece)
+            if size > self._limit:
+                self.close()
+                raise self.too_long()
+            pieces.append(piece)
+        return b"".join(pieces)
 
     @abstractmethod
     async def read_some(self) -> bytes:

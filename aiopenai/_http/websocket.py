@@ -178,11 +178,6 @@ class WebSocket:
         return self._reply
 
     @property
-    def subprotocol(self) -> str | None:
-        """The subprotocol that the server chose."""
-        return self._reply.headers.get("sec-websocket-protocol")
-
-    @property
     def closed(self) -> bool:
         """Whether no frame can be sent any more."""
         return self.sent is not None or self._ended.done() or self._upgraded.transport.is_closing()

@@ -21,7 +21,7 @@ from aiopenai._base.sentinels import is_left_out
 from aiopenai._calls.replies import response_of
 from aiopenai._data.codec import Decoder, Node, encode
 from aiopenai._data.dumping import as_sent
-from aiopenai._live.handlers import EVERY, EventHandlerRegistry
+from aiopenai._live.handlers import EVERY, EventHandlerRegistry, Handling
 from aiopenai._live.link import Link
 from aiopenai.errors import APIResponseValidationError, OpenAIError
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["AsyncConnection", "ConnectionPart", "SyncConnection", "part", "sends", "twins"]
 
 T = TypeVar("T")
-HandlerT = TypeVar("HandlerT", bound=Callable[..., Any])
 
 # The fields of client events that can hold objects of earlier events, which are sent as they were received.
 _REPLAYED = ("input", "item", "response", "session")
@@ -59,7 +58,7 @@ def _bytes_of(data: Any) -> tuple[bytes, bool]:
     raise TypeError(f"send_raw takes str or bytes, not {type(data).__name__}")
 
 
-class _Connection:
+class _Connection(Handling):
     """The part that both kinds of connections share."""
 
     _event: ClassVar[tuple[str, str]] = ("", "")
@@ -104,19 +103,6 @@ class _Connection:
             message = f"A message of the websocket is not the JSON that was expected ({error}); it begins: {begin!r}"
             raise APIResponseValidationError(response, None, message=message) from error
 
-    def on(self, event_type: str, handler: Any = None) -> Any:
-        """Adds a handler for an event type, or for all with `"event"`; a decorator without `handler`."""
-        return added_handler(self, self._event_handler_registry, event_type, handler, once=False)
-
-    def once(self, event_type: str, handler: Any = None) -> Any:
-        """Adds a handler for the next event of a type; a decorator without `handler`."""
-        return added_handler(self, self._event_handler_registry, event_type, handler, once=True)
-
-    def off(self, event_type: str, handler: Callable[..., Any]) -> Self:
-        """Removes the first registration of a handler."""
-        self._event_handler_registry.remove(event_type, handler)
-        return self
-
     def _handlers(self, event: Any) -> list[Callable[..., Any]]:
         """Returns the handlers of an event. Raises OpenAIError for an error event without any."""
         kind = getattr(event, "type", None)
@@ -128,18 +114,6 @@ class _Connection:
         return found
 
 
-def added_handler(owner: Any, registry: EventHandlerRegistry, event_type: str, handler: Any, *, once: bool) -> Any:
-    if handler is not None:
-        registry.add(event_type, handler, once=once)
-        return owner
-
-    def decorate(function: HandlerT) -> HandlerT:
-        registry.add(event_type, function, once=once)
-        return function
-
-    return decorate
-
-
 class AsyncConnection(_Connection):
     """An open connection of the asynchronous client. Iterate it for the server's events."""
 
@@ -149,11 +123,7 @@ class AsyncConnection(_Connection):
         Raises WebSocketConnectionClosedError after the end, and APIResponseValidationError for a message that is no
         JSON, after which the next one can be received.
         """
-        raw = await self._link.read()
-        try:
-            return self._decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._parsed(raw)
+        return self._parsed(await self._link.read())
 
     async def recv_bytes(self) -> bytes:
         """Returns the next message as it was received."""
@@ -166,11 +136,7 @@ class AsyncConnection(_Connection):
         link = self._link
         inbox = link.socket.inbox
         # One test in place of two coroutines for a message that is here.
-        raw = inbox.take() if inbox.messages and not link.used else await link.next()
-        try:
-            return self._decode(raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return self._parsed(raw)
+        return self._parsed(inbox.take() if inbox.messages and not link.used else await link.next())
 
     async def send(self, event: Any) -> None:
         """Sends an event: a dict, or an object of an event type."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["EVERY", "EventHandlerRegistry"]
+from typing_extensions import Self
+
+__all__ = ["EVERY", "EventHandlerRegistry", "Handling"]
 
 EVERY = "event"
 """The name under which a handler gets every event."""
 
 Handler = Callable[..., Any]
+HandlerT = TypeVar("HandlerT", bound=Handler)
 
 
 class EventHandlerRegistry:
@@ -57,3 +60,33 @@ class EventHandlerRegistry:
         for event_type, entries in moved.items():
             for handler, once in entries:
                 other.add(event_type, handler, once=once)
+
+
+class Handling:
+    """The methods of connections and managers that add and remove handlers."""
+
+    _event_handler_registry: EventHandlerRegistry
+
+    def on(self, event_type: str, handler: Any = None) -> Any:
+        """Adds a handler for an event type, or for all with `"event"`; a decorator without `handler`."""
+        return self._added(event_type, handler, once=False)
+
+    def once(self, event_type: str, handler: Any = None) -> Any:
+        """Adds a handler for the next event of a type; a decorator without `handler`."""
+        return self._added(event_type, handler, once=True)
+
+    def off(self, event_type: str, handler: Handler) -> Self:
+        """Removes the first registration of a handler."""
+        self._event_handler_registry.remove(event_type, handler)
+        return self
+
+    def _added(self, event_type: str, handler: Any, *, once: bool) -> Any:
+        if handler is not None:
+            self._event_handler_registry.add(event_type, handler, once=once)
+            return self
+
+        def decorate(function: HandlerT) -> HandlerT:
+            self._event_handler_registry.add(event_type, function, once=once)
+            return function
+
+        return decorate

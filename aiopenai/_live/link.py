@@ -156,7 +156,7 @@ class Link:
         if not (self.reconnecting or self.queue) or self.closing:
             await self.socket.send(frame, text=text)
             return
-        entry = self.queue.put(frame.decode() if text else frame)
+        entry = self.queue.put(frame, text=text)
         if not self.reconnecting:
             await self._flush(entry)
 
@@ -170,11 +170,8 @@ class Link:
                         raise error
                     raise closed_error(error.rcvd, error.sent, unsent=self.queue.drain()) from error
                 entry = self.queue.first
-                text = isinstance(entry.frame, str)
                 try:
-                    await self.socket.send(
-                        entry.frame.encode() if isinstance(entry.frame, str) else entry.frame, text=text
-                    )
+                    await self.socket.send(entry.raw, text=entry.text)
                 except BaseException as error:
                     self.queue.attempted(entry, error)
                     if until is None or not isinstance(error, WebSocketConnectionClosedError):
@@ -207,6 +204,9 @@ class Link:
                 try:
                     await self._flush()
                 except WebSocketConnectionClosedError as error:
+                    if self.socket.waiting:
+                        # Messages that arrived before the close frame. The read after the last one recovers anew.
+                        return
                     if not is_recoverable_close(error.code):
                         break
                     continue

@@ -12,12 +12,10 @@ from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from typing_extensions import Self
-
 from aiopenai._http.options import WebSocketOptions
 from aiopenai._live.bridge import Bridge
-from aiopenai._live.connections import AsyncConnection, SyncConnection, added_handler, encode_event
-from aiopenai._live.handlers import EventHandlerRegistry
+from aiopenai._live.connections import AsyncConnection, SyncConnection, encode_event
+from aiopenai._live.handlers import EventHandlerRegistry, Handling
 from aiopenai._live.handshake import Route, shake_hands
 from aiopenai._live.link import Link, Reconnects
 from aiopenai._live.queue import SendQueue
@@ -51,7 +49,7 @@ def connect(resource: Any, **given: Any) -> Any:
     return getattr(module, f"{prefix}{origin.__name__}ConnectionManager")(resource._client, **given)
 
 
-class _Manager:
+class _Manager(Handling):
     """The part that both kinds of managers share."""
 
     _route: ClassVar[Route]
@@ -77,20 +75,7 @@ class _Manager:
 
     def send(self, event: Any) -> None:
         """Queues an event, which is sent when the connection is open. Raises WebSocketQueueFullError."""
-        self._queue.put(encode_event(event).decode())
-
-    def on(self, event_type: str, handler: Any = None) -> Any:
-        """Adds a handler for an event type, or for all with `"event"`; a decorator without `handler`."""
-        return added_handler(self, self._event_handler_registry, event_type, handler, once=False)
-
-    def once(self, event_type: str, handler: Any = None) -> Any:
-        """Adds a handler for the next event of a type; a decorator without `handler`."""
-        return added_handler(self, self._event_handler_registry, event_type, handler, once=True)
-
-    def off(self, event_type: str, handler: Callable[..., Any]) -> Self:
-        """Removes the first registration of a handler."""
-        self._event_handler_registry.remove(event_type, handler)
-        return self
+        self._queue.put(encode_event(event), text=True)
 
     def _link(self) -> Link:
         # Not `self`, which holds the connection: a dropped one would stay open until the garbage collector runs.
@@ -145,9 +130,7 @@ class SyncConnectionManager(_Manager):
     def __enter__(self) -> Any:
         link = self._link()
         sessions = self._client._sessions
-        bridge = _bridges.get(sessions)
-        if bridge is None:
-            bridge = _bridges.setdefault(sessions, Bridge())
+        bridge = _bridges.setdefault(sessions, Bridge())
         bridge.hold(link)
         try:
             bridge.run(lambda _: link.open())

@@ -34,11 +34,11 @@ def joined_query(defaults: Mapping[str, Any], of_url: str, own: Mapping[str, Any
     `own` are the method's parameters, `extra` is `extra_query`, and `fixed` are parameters above that.
     """
     places: list[Pairs] = [
-        flatten({name: value for name, value in defaults.items() if not is_left_out(value)}),
+        _given(defaults),
         parse_qsl(of_url, keep_blank_values=True),
-        flatten({name: value for name, value in own.items() if not is_left_out(value)}),
+        _given(own),
         pairs_of(extra),
-        flatten({name: value for name, value in fixed.items() if not is_left_out(value)}),
+        _given(fixed),
     ]
     # The empty names of `omit` and of empty lists replace inherited ones, too.
     named = [{_stem(name) for name, _ in pairs} for pairs in places]
@@ -51,6 +51,10 @@ def joined_query(defaults: Mapping[str, Any], of_url: str, own: Mapping[str, Any
         if not any(_stem(pair[0]) in later for later in named[at + 1 :])
     ]
     return urlencode(pairs)
+
+
+def _given(parameters: Mapping[str, Any]) -> Pairs:
+    return flatten({name: value for name, value in parameters.items() if not is_left_out(value)})
 
 
 def _stem(name: str) -> str:

@@ -12,11 +12,11 @@ __all__ = ["SendQueue", "Waiting"]
 class Waiting:
     """One message that waits. `error` is that of its attempt, `done` whether it was attempted."""
 
-    __slots__ = ("done", "error", "frame", "size")
+    __slots__ = ("done", "error", "raw", "text")
 
-    def __init__(self, frame: str | bytes) -> None:
-        self.frame = frame
-        self.size = len(frame) if isinstance(frame, bytes) else len(frame.encode())
+    def __init__(self, raw: bytes, *, text: bool) -> None:
+        self.raw = raw
+        self.text = text
         self.done = False
         self.error: BaseException | None = None
 
@@ -35,15 +35,15 @@ class SendQueue:
     def __len__(self) -> int:
         return len(self._entries)
 
-    def put(self, frame: str | bytes) -> Waiting:
+    def put(self, raw: bytes, *, text: bool) -> Waiting:
         """Appends a message. Raises WebSocketQueueFullError if it is too much; the others stay."""
-        entry = Waiting(frame)
-        if self._bytes + entry.size > self._max_bytes:
+        entry = Waiting(raw, text=text)
+        if self._bytes + len(raw) > self._max_bytes:
             raise WebSocketQueueFullError(
                 f"The send queue holds {self._bytes} bytes and takes no more than max_queue_size={self._max_bytes}: "
-                f"a message of {entry.size} bytes was not queued."
+                f"a message of {len(raw)} bytes was not queued."
             )
-        self._bytes += entry.size
+        self._bytes += len(raw)
         self._entries.append(entry)
         return entry
 
@@ -58,11 +58,11 @@ class SendQueue:
         entry.error = error
         if self._entries and self._entries[0] is entry:
             self._entries.popleft()
-            self._bytes -= entry.size
+            self._bytes -= len(entry.raw)
 
     def drain(self) -> list[str | bytes]:
-        """Removes all messages and returns them, in order."""
-        frames = [entry.frame for entry in self._entries]
+        """Removes all messages and returns them, in order: text as str."""
+        frames = [entry.raw.decode() if entry.text else entry.raw for entry in self._entries]
         self._entries.clear()
         self._bytes = 0
         return frames

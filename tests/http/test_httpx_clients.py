@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 from aiopenai import APIConnectionError, APITimeoutError, AsyncOpenAI, OpenAI, RateLimitError
+from aiopenai._http.httpx_clients import adopt
 from aiopenai.testing import Server
 
 httpx = pytest.importorskip("httpx2")
@@ -97,3 +100,36 @@ def test_a_client_of_the_other_kind_is_refused() -> None:
         OpenAI(api_key="k", http_client=httpx.AsyncClient())
     with pytest.raises(TypeError, match=r"http_client of AsyncOpenAI must be an httpx\.AsyncClient"):
         AsyncOpenAI(api_key="k", http_client=httpx.Client())
+
+
+@pytest.mark.parametrize("name", ["respx", "pytest_httpx", "vcr"])
+async def test_a_program_with_a_mock_keeps_its_client(
+    server: Server, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    # These reach below the transport, also after the client was made.
+    monkeypatch.setitem(sys.modules, name, ModuleType(name))
+    own = httpx.AsyncClient()
+    async with own, AsyncOpenAI(api_key="k", base_url=server.base_url, http_client=own) as client:
+        await client.chat.completions.create(model="m", messages=MESSAGES)
+        assert own._transport._pool.connections
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"uds": "/nowhere"},
+        {"local_address": "127.0.0.1"},
+        {"retries": 2},
+        {"limits": {"max_connections": 3}},
+        {"socket_options": [(6, 1, 1)]},
+        {"proxy": "http://127.0.0.1:9"},
+    ],
+    ids=lambda options: next(iter(options)),
+)
+def test_connections_of_the_programs_own_kind_are_kept(options: dict[str, Any]) -> None:
+    if "limits" in options:
+        options = {"limits": httpx.Limits(**options["limits"])}
+    with httpx.Client(transport=httpx.HTTPTransport(**options)) as own:
+        assert adopt(own, blocking=True) == {"http_client": own}
+    with httpx.Client() as plain:
+        assert adopt(plain, blocking=True)["http_client"] is None

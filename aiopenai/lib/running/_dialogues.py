@@ -20,13 +20,10 @@ from aiopenai.lib.parsing import (
     type_to_response_format_param,
     type_to_text_format_param,
 )
-from aiopenai.lib.running._records import ToolExecution, plain
+from aiopenai.lib.running._records import ToolExecution, first_choice, plain
 from aiopenai.lib.running._registry import Toolbox
 
 __all__ = ["ChatDialogue", "Dialogue", "ResponsesDialogue"]
-
-# The arguments of a request that belong to its first attempt only.
-_ONCE = ("idempotency_key",)
 
 
 class Dialogue(ABC):
@@ -58,8 +55,8 @@ class Dialogue(ABC):
 
     def _follow(self) -> None:
         """Changes the arguments after the first turn: a forced call would be forced for ever."""
-        for name in _ONCE:
-            self._given.pop(name, None)
+        # It belongs to the first request.
+        self._given.pop("idempotency_key", None)
         choice = self._given.get("tool_choice")
         if is_mapping(choice) and choice.get("type") == "allowed_tools":
             inner = choice.get("allowed_tools")
@@ -205,7 +202,7 @@ class ChatDialogue(Dialogue):
 
     @override
     def calls(self, reply: Any) -> list[ToolExecution]:
-        choice = _choice(reply)
+        choice = first_choice(reply)
         calls: Any = getattr(getattr(choice, "message", None), "tool_calls", None)
         if not is_list(calls) or getattr(choice, "finish_reason", None) in ("length", "content_filter"):
             return []
@@ -224,7 +221,7 @@ class ChatDialogue(Dialogue):
 
     @override
     def add(self, reply: Any, executions: list[ToolExecution]) -> None:
-        message: Any = getattr(_choice(reply), "message", None)
+        message: Any = getattr(first_choice(reply), "message", None)
         if message is None:
             return
         sent = {key: value for key, value in plain(message).items() if value is not None and key not in _UNSENT}
@@ -246,7 +243,7 @@ class ChatDialogue(Dialogue):
     @override
     def parsed(self, reply: Any) -> Any:
         rich = not is_left_out(self._format) and not is_mapping(self._format)
-        if not rich and getattr(_choice(reply), "finish_reason", None) in ("length", "content_filter"):
+        if not rich and getattr(first_choice(reply), "finish_reason", None) in ("length", "content_filter"):
             # Plain text may be cut short.
             return reply
         return parse_chat_completion(
@@ -256,8 +253,3 @@ class ChatDialogue(Dialogue):
 
 # Keys of a message that requests do not take.
 _UNSENT = frozenset({"parsed", "annotations"})
-
-
-def _choice(reply: Any) -> Any:
-    choices: Any = getattr(reply, "choices", None)
-    return choices[0] if is_list(choices) and choices else None

@@ -187,8 +187,12 @@ class ToolLoop:
         execution.result, execution.status = answer, "completed"
 
     async def _ask(self, _: _Turn, __: Report) -> Any:
-        reply = self._create(**self._dialogue.request())
-        return await reply if inspect.isawaitable(reply) else reply
+        return await self._created(self._dialogue.request())
+
+    async def _created(self, request: dict[str, Any]) -> Any:
+        """Returns the result of `create`, which may be a coroutine function or a plain one."""
+        found = self._create(**request)
+        return await found if inspect.isawaitable(found) else found
 
     async def _ask_streaming(self, turn: _Turn, report: Report) -> Any:
         """Makes a request, and starts each call as soon as its arguments are complete."""
@@ -196,9 +200,7 @@ class ToolLoop:
         is_chat = isinstance(self._dialogue, ChatDialogue)
         if is_chat and "stream_options" not in request:
             request["stream_options"] = {"include_usage": True}
-        raw = self._create(**request, stream=True)
-        if inspect.isawaitable(raw):
-            raw = await raw
+        raw = await self._created({**request, "stream": True})
         read = self._read_chat if is_chat else self._read_response
         return await read(cast("Any", raw) if isinstance(raw, AsyncStream) else AsyncForeignStream(raw), turn, report)
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, Literal, TypeAlias
 
 from typing_extensions import TypeVar
 
+from aiopenai._base.aliases import is_list
 from aiopenai._data.dumping import as_sent
 from aiopenai.errors import OpenAIError
 
@@ -122,9 +123,14 @@ class ToolRun(Generic[ReplyT, UsageT]):
         return parsed if parsed is not None else getattr(_message(reply), "parsed", None)
 
 
-def _message(reply: Any) -> Any:
+def first_choice(reply: Any) -> Any:
+    """Returns the first choice of a chat completion; None if there is none."""
     choices: Any = getattr(reply, "choices", None)
-    return getattr(choices[0], "message", None) if choices else None
+    return choices[0] if is_list(choices) and choices else None
+
+
+def _message(reply: Any) -> Any:
+    return getattr(first_choice(reply), "message", None)
 
 
 def plain(item: Any) -> Any:

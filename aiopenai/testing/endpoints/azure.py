@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 from urllib.parse import unquote
 
+from aiopenai.testing.engine.access import AZURE_PREFIX
+from aiopenai.testing.engine.exchange import Dispatch
 from aiopenai.testing.engine.received import ReceivedRequest
 from aiopenai.testing.engine.replies import DONE, ApiError, EventReply, Outcome, WholeReply, data_event
 from aiopenai.testing.engine.sessions import SocketReply
 from aiopenai.testing.engine.values import encode, is_object
 from aiopenai.testing.memory.state import State
 
-__all__ = ["AZURE_PREFIX", "AzureFilter", "AzureSettings", "Dispatch", "with_azure"]
-
-Dispatch: TypeAlias = Callable[[State, ReceivedRequest, str], "Outcome | SocketReply"]
+__all__ = ["AzureFilter", "AzureSettings", "with_azure"]
 
 AzureFilter: TypeAlias = Literal["prompt", "completion", "async", "error"] | None
 """The finding of the content filters."""
 
-AZURE_PREFIX = "/openai/"
 _SAFE = {"filtered": False, "severity": "safe"}
 _ANSWER_FILTERS = dict.fromkeys(("hate", "self_harm", "sexual", "violence"), _SAFE)
 _ANSWER_FOUND = {**_ANSWER_FILTERS, "violence": {"filtered": True, "severity": "medium"}}

@@ -12,12 +12,12 @@ from aiopenai.testing.content.text import tokenize
 from aiopenai.testing.content.voice import VoiceActivity, audio_format, spoken_pieces
 from aiopenai.testing.endpoints.realtime import decoded_audio, merged, session_error
 from aiopenai.testing.engine.exchange import Call
-from aiopenai.testing.engine.params import check_model
+from aiopenai.testing.engine.params import check_model, missing
 from aiopenai.testing.engine.replies import ApiError
 from aiopenai.testing.engine.sessions import SocketReply, SocketSession
 from aiopenai.testing.engine.values import Object, is_object
 
-__all__ = ["attach", "connect", "fork", "translations"]
+__all__ = ["attach", "connect", "translations"]
 
 _SESSION_SECONDS = 3600
 _DETECTION: Object = {"silence_duration_ms": 500}
@@ -25,12 +25,7 @@ _DTMF = frozenset("0123456789*#ABCD")
 
 
 def connect(call: Call) -> SocketReply:
-    """The handshake of `/live/sessions`."""
-    return SocketReply(LiveSession(call, call.state.new_id("live_")))
-
-
-def fork(call: Call) -> SocketReply:
-    """The handshake of `/live/sessions/{session_id}/fork`."""
+    """The handshake of `/live/sessions`, and of `/live/sessions/{session_id}/fork`: both begin a session."""
     return SocketReply(LiveSession(call, call.state.new_id("live_")))
 
 
@@ -116,9 +111,7 @@ class TranslationSession(_Spoken):
     def _update(self, event: Object) -> None:
         given = event.get("session")
         if not is_object(given):
-            raise ApiError(
-                400, "Missing required parameter: 'session'.", param="session", code="missing_required_parameter"
-            )
+            raise missing("session")
         self._session = merged(self._session, given)
         self._emit("session.updated", session=self._session)
 
@@ -185,9 +178,7 @@ class LiveSession(_Spoken):
             raise ApiError(400, "The session has been started already.", param="type", code="session_already_started")
         given = event.get("session")
         if not is_object(given):
-            raise ApiError(
-                400, "Missing required parameter: 'session'.", param="session", code="missing_required_parameter"
-            )
+            raise missing("session")
         self._started = True
         self._session = merged(self._session, given)
         self._emit("session.started", event, session=self._session)
@@ -231,9 +222,7 @@ class LiveSession(_Spoken):
 
     def _content(self, event: Object) -> None:
         if type(event.get("content")) not in (str, list):
-            raise ApiError(
-                400, "Missing required parameter: 'content'.", param="content", code="missing_required_parameter"
-            )
+            raise missing("content")
         at = max(self._said_ms, self._heard_ms)
         self._emit(f"{event['type']}ed", event, start_ms=at, end_ms=at)
 
@@ -256,7 +245,7 @@ class LiveSession(_Spoken):
 
     def _add_item(self, event: Object) -> None:
         if not is_object(event.get("item")):
-            raise ApiError(400, "Missing required parameter: 'item'.", param="item", code="missing_required_parameter")
+            raise missing("item")
         if event["type"].startswith("decision."):
             self._emit("decision.item.created", event, item={"id": self.state.new_id("item_"), **event["item"]})
 

@@ -24,7 +24,7 @@ from aiopenai.testing.content.text import count_tokens, cut, tokenize
 from aiopenai.testing.content.tools import choose_tools, named_tools
 from aiopenai.testing.content.voice import AudioFormat, VoiceActivity, audio_format, spoken_pieces
 from aiopenai.testing.engine.exchange import Call
-from aiopenai.testing.engine.params import check_model
+from aiopenai.testing.engine.params import check_model, missing
 from aiopenai.testing.engine.replies import ApiError
 from aiopenai.testing.engine.sessions import SocketReply, SocketSession
 from aiopenai.testing.engine.values import Object, is_array, is_object, section, text_of
@@ -70,7 +70,7 @@ def decoded_audio(event: Object) -> bytes:
     """Returns the audio of an event. Raises `ApiError` for text that is not base64."""
     audio = event.get("audio")
     if type(audio) is not str:
-        raise ApiError(400, "Missing required parameter: 'audio'.", param="audio", code="missing_required_parameter")
+        raise missing("audio")
     try:
         return b64decode(audio, validate=True)
     except binascii.Error:
@@ -169,9 +169,7 @@ class RealtimeSession(SocketSession):
     def _update(self, event: Object) -> None:
         given = event.get("session")
         if not is_object(given):
-            raise ApiError(
-                400, "Missing required parameter: 'session'.", param="session", code="missing_required_parameter"
-            )
+            raise missing("session")
         named_tools(given.get("tools"), nested=False, hosted=True, where="session.tools")
         session = merged(self._session, given)
         for direction in ("input", "output"):
@@ -192,9 +190,7 @@ class RealtimeSession(SocketSession):
     def _create_item(self, event: Object) -> None:
         given = event.get("item")
         if not is_object(given) or type(given.get("type")) is not str:
-            raise ApiError(
-                400, "Missing required parameter: 'item.type'.", param="item.type", code="missing_required_parameter"
-            )
+            raise missing("item.type")
         if given["type"] == "message" and given.get("role") not in ("user", "assistant", "system"):
             raise ApiError(400, f"Invalid value: '{given.get('role')}'.", param="item.role", code="invalid_value")
         item: Object = {"object": "realtime.item", "status": "completed", **given}

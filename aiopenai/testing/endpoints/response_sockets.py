@@ -149,20 +149,13 @@ class ResponsesSession(SocketSession):
         given = event.get("input")
         steer: Object = {"id": self.state.new_id("steer_"), "previous_response_id": identity}
         kept = self._contexts.get(identity) if type(identity) is str else None
-        failure = None
         if kept is None:
-            failure = ("response_not_found", f"Response with id '{identity}' not found on this connection.")
-        elif not given or not (type(given) is str or is_array(given)):
-            failure = ("invalid_input", "The input must be text or a list of items.")
-        if failure is not None or kept is None:
-            code, message = failure or ("", "")
-            self.outbox.append(
-                {
-                    "type": "response.steer.failed",
-                    "sequence_number": 0,
-                    "steer": {**steer, "input": given},
-                    "error": {"code": code, "message": message},
-                }
+            message = f"Response with id '{identity}' not found on this connection."
+            self._fail_steering({**steer, "input": given}, "response_not_found", message)
+            return
+        if not given or not (type(given) is str or is_array(given)):
+            self._fail_steering(
+                {**steer, "input": given}, "invalid_input", "The input must be text or a list of items."
             )
             return
         assert type(identity) is str
@@ -178,6 +171,10 @@ class ResponsesSession(SocketSession):
             self.outbox.append({"type": "response.steer.pending", "sequence_number": 0, "steer": steer, **details})
         else:
             self.outbox.append({"type": "response.steer.accepted", "sequence_number": 0, "steer": steer})
+
+    def _fail_steering(self, steer: Object, code: str, message: str) -> None:
+        failed = {"type": "response.steer.failed", "sequence_number": 0, "steer": steer}
+        self.outbox.append({**failed, "error": {"code": code, "message": message}})
 
     def _inject(self, event: Object) -> None:
         identity = event.get("response_id")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 from aiopenai.testing.content.answers import OutputFormat, format_of
@@ -114,7 +113,7 @@ def begin_response(call: Call, contexts: Mapping[str, StoredResponse] | None = N
         raise ApiError(400, message, param="background", code="invalid_value")
     _check_background_options(body)
     new = as_items(call, body.get("input"))
-    items = [*_earlier(call, body, contexts or {}), *new]
+    items = [*_earlier(call, body, contexts), *new]
     wanted = _wanted_format(body, items)
     response = _response(call, body, model, items, wanted, background=background)
     stream = body.get("stream") is True
@@ -229,7 +228,7 @@ def _stored_response(call: Call) -> StoredResponse:
     return stored
 
 
-def _earlier(call: Call, body: Object, contexts: Mapping[str, StoredResponse] = MappingProxyType({})) -> list[Object]:
+def _earlier(call: Call, body: Object, contexts: Mapping[str, StoredResponse] | None = None) -> list[Object]:
     """Returns the earlier items, of the `previous_response_id` or the `conversation`."""
     identity = body.get("previous_response_id")
     conversation = _conversation(body)
@@ -238,7 +237,7 @@ def _earlier(call: Call, body: Object, contexts: Mapping[str, StoredResponse] = 
     if conversation is not None:
         message = "Only one of 'previous_response_id' and 'conversation' can be given."
         raise ApiError(400, message, param="conversation", code="mutually_exclusive_parameters")
-    stored = contexts.get(identity) or call.state.responses.get(identity)
+    stored = (contexts or {}).get(identity) or call.state.responses.get(identity)
     if stored is None:
         message = f"Previous response with id '{identity}' not found."
         raise ApiError(400, message, param="previous_response_id", code="previous_response_not_found")

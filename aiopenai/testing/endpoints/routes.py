@@ -41,10 +41,9 @@ _route_logger = logging.getLogger("aiopenai.testing")
 # The nesting of a body that can exhaust the thousand frames of Python: an endpoint may use several for each level.
 _DEEP = 100
 
-# `{}` stands for one segment of the path.
 # The verb of the routes of websockets.
-SOCKET = "SOCKET"
-
+_SOCKET = "SOCKET"
+# `{}` stands for one segment of the path.
 _ROUTES: dict[str, dict[str, Handler]] = {
     "/assistants": {"POST": assistants.create, "GET": assistants.list_},
     "/assistants/{}": {"GET": assistants.retrieve, "POST": assistants.update, "DELETE": assistants.delete},
@@ -89,12 +88,12 @@ _ROUTES: dict[str, dict[str, Handler]] = {
     "/models": {"GET": models.list_},
     "/models/{}": {"GET": models.retrieve, "DELETE": models.delete},
     "/moderations": {"POST": moderations.create},
-    "/live/sessions": {SOCKET: live.connect},
-    "/live/sessions/{}/attach": {SOCKET: live.attach},
-    "/live/sessions/{}/fork": {SOCKET: live.fork},
-    "/realtime": {SOCKET: realtime.connect},
-    "/realtime/translations": {SOCKET: live.translations},
-    "/responses": {"POST": responses.create, SOCKET: response_sockets.connect},
+    "/live/sessions": {_SOCKET: live.connect},
+    "/live/sessions/{}/attach": {_SOCKET: live.attach},
+    "/live/sessions/{}/fork": {_SOCKET: live.connect},
+    "/realtime": {_SOCKET: realtime.connect},
+    "/realtime/translations": {_SOCKET: live.translations},
+    "/responses": {"POST": responses.create, _SOCKET: response_sockets.connect},
     "/responses/compact": {"POST": responses.compact},
     "/responses/input_tokens": {"POST": responses.input_tokens},
     "/responses/{}": {"GET": responses.retrieve, "DELETE": responses.delete},
@@ -171,7 +170,7 @@ def resolve(method: str, raw_path: str) -> tuple[Handler, tuple[str, ...]]:
             allowed.update(verbs)
     path = unquote(raw_path)
     if allowed:
-        allowed.discard(SOCKET)
+        allowed.discard(_SOCKET)
         message = f"Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a different HTTP method?)"
         raise ApiError(405, message, code="method_not_supported", headers={"allow": ", ".join(sorted(allowed))})
     raise ApiError(404, f"Invalid URL ({method} {path})", code="unknown_url")
@@ -180,7 +179,7 @@ def resolve(method: str, raw_path: str) -> tuple[Handler, tuple[str, ...]]:
 def dispatch(state: State, request: ReceivedRequest, request_id: str) -> Outcome | SocketReply:
     """Returns the reply to a request. Errors are replies too."""
     try:
-        verb = SOCKET if request.opens_socket else request.method
+        verb = _SOCKET if request.opens_socket else request.method
         endpoint, ids = resolve(verb, request.raw_path.partition("?")[0])
         return endpoint(Call(state, request, ids, request_id, dispatch))
     except ApiError as error:

@@ -9,10 +9,10 @@ from aiopenai.testing.engine.received import ReceivedRequest
 from aiopenai.testing.engine.replies import ApiError
 from aiopenai.testing.engine.signatures import ALGORITHM, verify_signature
 
-__all__ = ["Access"]
+__all__ = ["AZURE_PREFIX", "Access"]
 
-# Below this path a key may come in the header `api-key`.
-_AZURE_PREFIX = "/openai/"
+AZURE_PREFIX = "/openai/"
+"""The path of requests to Azure, below which a key may come in the header `api-key`."""
 _TOKEN = "local-token-"
 
 
@@ -50,7 +50,7 @@ class Access:
         if scheme == ALGORITHM:
             verify_signature(request, self._aws_keys)
             return
-        if not key and request.path.startswith(_AZURE_PREFIX):
+        if not key and request.path.startswith(AZURE_PREFIX):
             scheme, key = "bearer", request.headers.get("api-key", "")
         if scheme.lower() != "bearer" or not key:
             message = "You didn't provide an API key. Send it in an Authorization header: 'Bearer YOUR_KEY'."

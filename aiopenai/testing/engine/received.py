@@ -152,10 +152,6 @@ class Fault:
                 raise ValueError("cut_after and stall_after are numbers of bytes, and must not be negative")
         check_headers(self.headers)
 
-    def takes(self, request: ReceivedRequest) -> bool:
-        """Returns whether the fault applies to the request and is not used up."""
-        return (self.times is None or self.applied < self.times) and matches(self.match, request)
-
     def replacement(self) -> bytes | None:
         """Returns the body that replaces the one of the endpoint, or None to let the endpoint answer."""
         if self.body is not None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from aiopenai.testing.engine.received import Fault, ReceivedRequest, check_headers
+from aiopenai.testing.engine.received import Fault, ReceivedRequest, check_headers, matches
 from aiopenai.testing.engine.socket_faults import SocketFault
 from aiopenai.testing.engine.values import encode
 
@@ -91,7 +91,7 @@ class Rules:
             return None
         with self._lock:
             for fault in faults:
-                if fault.takes(request):
+                if (fault.times is None or fault.applied < fault.times) and matches(fault.match, request):
                     fault.applied += 1
                     if fault.times is not None and fault.applied >= fault.times:
                         faults.remove(fault)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from aiopenai.testing.engine.params import missing
 from aiopenai.testing.engine.replies import ApiError
 from aiopenai.testing.engine.values import Object, is_object
 from aiopenai.testing.memory.state import State
@@ -72,7 +73,7 @@ def _decoded(data: str | bytes) -> Object:
     if not is_object(event):
         raise ApiError(400, "The message must be a JSON object.", code="invalid_message")
     if type(event.get("type")) is not str:
-        raise ApiError(400, "Missing required parameter: 'type'.", param="type", code="missing_required_parameter")
+        raise missing("type")
     return event
 
 

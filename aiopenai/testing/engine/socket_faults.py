@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aiopenai.testing.engine.received import Match, ReceivedRequest, matches
+from aiopenai.testing.engine.received import Match
 
 __all__ = ["SocketFault"]
 
@@ -38,7 +38,3 @@ class SocketFault:
             raise ValueError("after is a number of events, and must not be negative")
         if self.times is not None and self.times < 1:
             raise ValueError("times must be at least 1, or None for no end")
-
-    def takes(self, request: ReceivedRequest) -> bool:
-        """Returns whether the fault applies to the socket of a handshake and is not used up."""
-        return (self.times is None or self.applied < self.times) and matches(self.match, request)

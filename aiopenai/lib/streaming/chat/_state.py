@@ -176,9 +176,9 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
     def cut(self, size: int) -> ParsedChatCompletionSnapshot:
         """Returns the completion as it was after `size` chunks."""
         plain = dict(self._head)
-        plain.update(
-            {name: late.upto(size) for name, late in self._late_head.items() if late.upto(size) is not MISSING}
-        )
+        for name, late in self._late_head.items():
+            if (value := late.upto(size)) is not MISSING:
+                plain[name] = value
         begun = [index for index in sorted(self._choices) if self._choices[index].since <= size]
         plain["choices"] = [self._choices[index].upto(size) for index in begun]
         if size > 1:
