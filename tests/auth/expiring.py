@@ -14,7 +14,7 @@ CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "conten
 
 
 class Figures(NamedTuple):
-    """The result of a run: calls made, tokens issued, and seconds."""
+    """The result of a run: calls made, tokens issued, seconds, and requests that were refused and sent again."""
 
     calls: int
     exchanges: int

@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import msgspec
 import pytest
 
-from aiopenai import AsyncOpenAI, OpenAI
+from aiopenai import AsyncOpenAI, BadRequestError, OpenAI
+from aiopenai._data.codec import Decoder
 from aiopenai.lib.running import (
     MaxTurnsError,
     ToolCallError,
@@ -24,7 +25,7 @@ from aiopenai.lib.running import (
 )
 from aiopenai.testing import Server
 from aiopenai.types.chat import ChatCompletion
-from aiopenai.types.responses import Response
+from aiopenai.types.responses import Response, ResponseStreamEvent
 
 try:
     from pydantic import BaseModel
@@ -288,6 +289,36 @@ async def test_one_call_is_cancelled_by_the_reader(client: AsyncOpenAI) -> None:
     assert kinds.count(TurnFinishedEvent) == 2
 
 
+class Streamed:
+    """An object with the `create` of `client.responses`, for streams: a reply with one call, which ends when the call's
+    function has begun, and a second one."""
+
+    def __init__(self, began: asyncio.Event, *output: dict[str, Any]) -> None:
+        self.began = began
+        self.output = output
+        self.turns = 0
+
+    @staticmethod
+    def event(name: str, **more: Any) -> Any:
+        return Decoder.of(ResponseStreamEvent).strict(json.dumps({"type": name, "sequence_number": 0, **more}))
+
+    async def create(self, **_: Any) -> Any:
+        self.turns += 1
+        return self.first() if self.turns == 1 else self.second()
+
+    async def first(self) -> Any:
+        at, item = len(self.output) - 1, self.output[-1]
+        yield self.event("response.created", response=response(status="in_progress").to_dict())
+        yield self.event("response.output_item.added", output_index=at, item={**item, "arguments": ""})
+        yield self.event("response.output_item.done", output_index=at, item=item)
+        await self.began.wait()
+        yield self.event("response.completed", response=response(*self.output).to_dict())
+
+    async def second(self) -> Any:
+        yield self.event("response.created", response=response(status="in_progress").to_dict())
+        yield self.event("response.completed", response=response(message("done")).to_dict())
+
+
 async def test_tools_start_before_the_stream_ends() -> None:
     began = asyncio.Event()
 
@@ -295,35 +326,11 @@ async def test_tools_start_before_the_stream_ends() -> None:
         began.set()
         return "x"
 
-    item = {**call("tool", "c1"), "id": "fc_1"}
-
-    def event(name: str, **more: Any) -> Any:
-        from aiopenai._data.codec import Decoder
-        from aiopenai.types.responses import ResponseStreamEvent
-
-        return Decoder.of(ResponseStreamEvent).strict(json.dumps({"type": name, "sequence_number": 0, **more}))
-
-    class Pool:
-        turns = 0
-
-        async def create(self, **_: Any) -> Any:
-            self.turns += 1
-            return self.first() if self.turns == 1 else self.second()
-
-        async def first(self) -> Any:
-            yield event("response.created", response=response(status="in_progress").to_dict())
-            yield event("response.output_item.added", output_index=0, item={**item, "arguments": ""})
-            yield event("response.output_item.done", output_index=0, item=item)
-            await began.wait()
-            yield event("response.completed", response=response(item).to_dict())
-
-        async def second(self) -> Any:
-            yield event("response.created", response=response(status="in_progress").to_dict())
-            yield event("response.completed", response=response(message("done")).to_dict())
-
-    stream = await run_response_tools(Pool(), model="m", input="go", tools=[tool], stream=True)
+    script = Streamed(began, {**call("tool", "c1"), "id": "fc_1"})
+    stream = await run_response_tools(script, model="m", input="go", tools=[tool], stream=True)
     run = await asyncio.wait_for(stream.get_final_run(), 30)
     assert run.output_text == "done"
+    assert [each.output for each in run.executions] == ["x"]
 
 
 async def test_an_early_call_behind_an_approval_runs_once() -> None:
@@ -336,34 +343,9 @@ async def test_an_early_call_behind_an_approval_runs_once() -> None:
         count.append(1)
         return "x"
 
-    item = {**call("tool", "c1"), "id": "fc_1"}
-
-    def event(name: str, **more: Any) -> Any:
-        from aiopenai._data.codec import Decoder
-        from aiopenai.types.responses import ResponseStreamEvent
-
-        return Decoder.of(ResponseStreamEvent).strict(json.dumps({"type": name, "sequence_number": 0, **more}))
-
-    class Pool:
-        turns = 0
-
-        async def create(self, **_: Any) -> Any:
-            self.turns += 1
-            return self.first() if self.turns == 1 else self.second()
-
-        async def first(self) -> Any:
-            yield event("response.created", response=response(status="in_progress").to_dict())
-            yield event("response.output_item.added", output_index=1, item={**item, "arguments": ""})
-            yield event("response.output_item.done", output_index=1, item=item)
-            await began.wait()
-            yield event("response.completed", response=response(approval, item).to_dict())
-
-        async def second(self) -> Any:
-            yield event("response.created", response=response(status="in_progress").to_dict())
-            yield event("response.completed", response=response(message("done")).to_dict())
-
+    script = Streamed(began, approval, {**call("tool", "c1"), "id": "fc_1"})
     stream = await run_response_tools(
-        Pool(), model="m", input="go", tools=[tool], stream=True, approve_mcp=lambda _: True
+        script, model="m", input="go", tools=[tool], stream=True, approve_mcp=lambda _: True
     )
     run = await asyncio.wait_for(stream.get_final_run(), 30)
     assert run.output_text == "done"
@@ -503,7 +485,7 @@ def test_wrong_arguments(arguments: dict[str, Any], error: type[Exception], word
 
 async def test_errors_of_the_api_carry_the_run(client: AsyncOpenAI, server: Server) -> None:
     server.fault(status=400, times=1)
-    with pytest.raises(Exception, match="400") as caught:
+    with pytest.raises(BadRequestError, match="400") as caught:
         await client.responses.run_tools(model="gpt-4o", input="hi", tools=[get_weather])
     assert caught.value.run.transcript == [{"role": "user", "content": "hi"}]  # type: ignore[attr-defined]
 

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from aiopenai import AsyncOpenAI, OpenAI
+from tests.conftest import RawServer
 
 Script = Callable[["Peer"], Awaitable[Any]]
 
@@ -41,7 +42,7 @@ class Peer:
 
 
 class Scripted:
-    """A server on loopback: connection number n plays script n, the last one again and again."""
+    """A server on loopback: request number n gets script n, the last one again and again, or one of `refusals`."""
 
     def __init__(self, *scripts: Script) -> None:
         self.scripts = scripts
@@ -50,12 +51,12 @@ class Scripted:
         self.refusals: list[web.Response] = []
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
+        served = len(self.requests)
         self.requests.append(request)
         if self.refusals:
             return self.refusals.pop(0)
         socket = web.WebSocketResponse(heartbeat=None, protocols=("realtime",))
         await socket.prepare(request)
-        served = sum(1 for each in self.requests) - 1
         script = self.scripts[min(served, len(self.scripts) - 1)]
         try:
             await script(Peer(request, socket))
@@ -88,7 +89,7 @@ class Both:
         self.blocking = blocking
         self._clients: list[Any] = []
 
-    def client(self, server: Scripted, **options: Any) -> Any:
+    def client(self, server: Scripted | RawServer, **options: Any) -> Any:
         options = {"api_key": "sk-test", "base_url": server.base_url, "max_retries": 0, **options}
         made = OpenAI(**options) if self.blocking else AsyncOpenAI(**options)
         self._clients.append(made)

@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+from aiohttp import web
 from aiopenai.resources.realtime.realtime import AsyncRealtimeConnection, RealtimeConnection
 
 from aiopenai import APIResponseValidationError, OpenAIError
@@ -117,17 +118,17 @@ async def test_iteration_ends_quietly_after_a_clean_close(both: Both) -> None:
 
 
 async def test_closing(both: Both) -> None:
-    codes: list[Any] = []
+    ends: list[Any] = []
 
     async def script(peer: Peer) -> None:
-        await peer.socket.receive()
-        codes.append(peer.socket.close_code)
+        frame = await peer.socket.receive()
+        ends.append((frame.type, frame.data, frame.extra))
 
     async with Scripted(script) as server:
         connection = await both(both.client(server).realtime.connect(model="m").enter)
         await both(connection.close, code=3000, reason="done")
         await both(connection.close)
-        assert codes == [3000]
+        assert ends == [(web.WSMsgType.CLOSE, 3000, "done")]
         with pytest.raises(WebSocketConnectionClosedError):
             await both(connection.recv)
         with pytest.raises(WebSocketConnectionClosedError):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from aiopenai import AsyncOpenAI
 from aiopenai.errors import Close, WebSocketConnectionClosedError, closed_error
+from tests.conftest import RawServer
 
 MESSAGES = st.lists(st.tuples(st.booleans(), st.binary(max_size=200), st.integers(1, 3)), min_size=1, max_size=6)
 
@@ -41,15 +42,13 @@ def frames(binary: bool, payload: bytes, parts: int) -> bytes:
     return found
 
 
-async def received(data: bytes, cuts: list[int]) -> list[bytes]:
-    """The messages that a client gets from these bytes, sent in pieces; the first comes with the handshake."""
+async def received(data: bytes, cuts: list[int]) -> tuple[list[bytes], WebSocketConnectionClosedError]:
+    """The messages that a client gets from these bytes, and the end. The first piece comes with the handshake."""
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-        key = next(
-            line.partition(": ")[2] for line in head.split("\r\n") if line.lower().startswith("sec-websocket-key")
-        )
-        digest = hashlib.sha1(key.encode() + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        _, headers, _ = await server.request(reader)
+        key = headers["sec-websocket-key"].encode()
+        digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
         accept = base64.b64encode(digest).decode()
         reply = f"HTTP/1.1 101 x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
         edges = [0, *sorted({cut % (len(data) + 1) for cut in cuts}), len(data)]
@@ -59,27 +58,28 @@ async def received(data: bytes, cuts: list[int]) -> list[bytes]:
             await writer.drain()
             await asyncio.sleep(0)
             writer.write(piece)
-        await reader.read()
-        writer.close()
+        await server.watch(reader)
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    server = RawServer(serve)
+    await server.start()
     found: list[bytes] = []
-    async with AsyncOpenAI(api_key="k", base_url=url) as client, client.live.connect() as connection:
+    async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client, client.live.connect() as connection:
         try:
             while True:
                 found.append(await connection.recv_bytes())
-        except WebSocketConnectionClosedError:
-            pass
-    server.close()
-    return found
+        except WebSocketConnectionClosedError as error:
+            end = error
+    await server.stop()
+    return found, end
 
 
 @given(messages=MESSAGES, cuts=st.lists(st.integers(0, 2000), max_size=6))
 @settings(max_examples=40)
 def test_any_split_gives_the_same_messages(messages: list[tuple[bool, bytes, int]], cuts: list[int]) -> None:
     data = b"".join(frames(*message) for message in messages) + frame(8, b"\x03\xe8")
-    assert asyncio.run(received(data, cuts)) == [payload for _, payload, _ in messages]
+    found, end = asyncio.run(received(data, cuts))
+    assert found == [payload for _, payload, _ in messages]
+    assert end.code == 1000
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,9 @@ def test_any_split_gives_the_same_messages(messages: list[tuple[bool, bytes, int
     ids=["bits", "opcode", "close", "ping"],
 )
 def test_frames_that_break_the_protocol_close_the_connection(data: bytes) -> None:
-    assert asyncio.run(received(frame(1, b"{}") + data + frame(1, b"lost"), [])) == [b"{}"]
+    found, end = asyncio.run(received(frame(1, b"{}") + data + frame(1, b"lost"), []))
+    assert found == [b"{}"]
+    assert (end.rcvd, end.sent) == (None, Close(1002))
 
 
 def test_errors_are_those_of_websockets_too_where_it_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from aiopenai import (
     OpenAIError,
 )
 from aiopenai._live.query import joined_query
+from tests.conftest import RawServer
 
 from .conftest import Both, Peer, Scripted
 from .test_connections import echo
@@ -145,6 +147,7 @@ async def test_a_refusal_is_the_typed_error(both: Both) -> None:
         assert error.response.headers["x-request-id"] == "req_1"
         assert error.response.text == body
         assert "sk-test" not in repr(error.request.headers)
+        assert "sk-test" not in error.request.headers["authorization"]
 
 
 async def test_a_refusal_worth_retrying_is_retried(both: Both) -> None:
@@ -174,28 +177,25 @@ async def test_no_server_is_a_connection_error(both: Both) -> None:
         await both(client.realtime.connect(model="m").enter)
 
 
-async def test_a_silent_server_is_a_timeout(both: Both) -> None:
-    opened: list[Any] = []
+async def test_a_silent_server_is_a_timeout(both: Both, raw_server: Callable[..., Awaitable[RawServer]]) -> None:
+    async def silent(server: RawServer, reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await server.watch(reader)
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        opened.append(writer)
-        await reader.read()
-        writer.close()
-
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with Scripted(echo) as scripted:
-        client = both.client(scripted, base_url=f"http://127.0.0.1:{port}/v1")
-        with pytest.raises(APITimeoutError):
-            await both(client.realtime.connect(model="m", websocket_connection_options={"open_timeout": 0.05}).enter)
-    server.close()
-    assert len(opened) == 1
+    server = await raw_server(silent)
+    manager = both.client(server).realtime.connect(model="m", websocket_connection_options={"open_timeout": 0.05})
+    with pytest.raises(APITimeoutError):
+        await both(manager.enter)
+    await asyncio.wait_for(server.gone.wait(), 10)
+    assert server.connections == 1
 
 
 async def test_subprotocols_compression_and_sizes(both: Both) -> None:
+    heard: list[Any] = []
+
     async def big(peer: Peer) -> None:
         await peer.say(json.dumps({"type": "big", "text": "x" * 3_000_000}))
-        await peer.socket.receive()
+        heard.append((await peer.socket.receive()).data)
+        await peer.say('{"type":"heard"}')
 
     async with Scripted(big) as server:
         client = both.client(server)
@@ -205,6 +205,8 @@ async def test_subprotocols_compression_and_sizes(both: Both) -> None:
         async with both.opened(client.realtime.connect(model="m", websocket_connection_options=options)) as connection:
             assert len((await both(connection.recv)).text) == 3_000_000
             await both(connection.send, {"type": "x", "text": "y" * 100_000})
+            assert (await both(connection.recv)).type == "heard"
+            assert json.loads(heard[-1]) == {"type": "x", "text": "y" * 100_000}
         assert "permessage-deflate" in server.requests[-1].headers["Sec-WebSocket-Extensions"]
         assert server.requests[-1].headers["Sec-WebSocket-Protocol"] == "realtime"
         options = {"max_size": 1000}

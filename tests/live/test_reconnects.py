@@ -6,7 +6,9 @@ import asyncio
 from typing import Any
 
 import pytest
+from aiohttp import web
 
+from aiopenai import OpenAIError
 from aiopenai.errors import WebSocketConnectionClosedError, WebSocketQueueFullError
 from aiopenai.types.websocket_reconnection import ReconnectingEvent, is_recoverable_close
 
@@ -129,8 +131,6 @@ async def test_attempts_are_given_back_by_events_and_not_by_errors(both: Both) -
 
 
 async def test_failed_handshakes_use_attempts_up(both: Both) -> None:
-    from aiohttp import web
-
     attempts: list[int] = []
 
     def note(event: ReconnectingEvent) -> None:
@@ -260,7 +260,8 @@ async def test_handlers(both: Both) -> None:
                     seen.append(("async", event.type))
 
                 connection.on("session.created", later)
-            connection.on("x", print).off("x", print)
+            removed = seen.append
+            connection.on("x", removed).off("x", removed)
             await both(connection.dispatch_events)
     wanted: list[Any] = [("first", "session.created"), ("all", "session.created"), ("once", "x")]
     if not both.blocking:
@@ -274,6 +275,6 @@ async def test_an_error_event_without_a_handler_raises_and_the_socket_stays_open
         await peer.socket.receive()
 
     async with Scripted(script) as server, both.opened(both.client(server).realtime.connect(model="m")) as connection:
-        with pytest.raises(Exception, match="WebSocket error"):
+        with pytest.raises(OpenAIError, match="WebSocket error"):
             await both(connection.dispatch_events)
         assert (await both(connection.recv)).type == "session.created"

@@ -255,18 +255,24 @@ async def test_a_file_that_is_not_placed(files: Files, server: Scripted) -> None
 async def test_files_are_selected_and_opened_off_the_loop(
     folder: Path, server: Scripted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    threads: set[int] = set()
-    lstat = Path.lstat
+    threads: dict[str, set[int]] = {}
+    originals = {"lstat": Path.lstat, "open": Path.open}
 
-    def watched(path: Path) -> os.stat_result:
-        if folder in path.parents:
-            threads.add(threading.get_ident())
-        return lstat(path)
+    def watch(name: str) -> None:
+        original: Any = originals[name]
 
-    monkeypatch.setattr(Path, "lstat", watched)
+        def watched(path: Path, *args: Any, **kwargs: Any) -> Any:
+            if folder in path.parents:
+                threads.setdefault(name, set()).add(threading.get_ident())
+            return original(path, *args, **kwargs)
+
+        monkeypatch.setattr(Path, name, watched)
+
+    for name in originals:
+        watch(name)
     async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
         await client.beta.agents.environments.files.prepare_directory(
             folder, destination="/workspace/d", include=["**/*"]
         )
-    assert threads
-    assert threading.get_ident() not in threads
+    assert threads.keys() == originals.keys()
+    assert threading.get_ident() not in set().union(*threads.values())

@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 
-from aiopenai import AsyncOpenAI, AuthenticationError, OAuthError, OpenAI, PermissionDeniedError
+from aiopenai import (
+    APIStatusError,
+    AsyncOpenAI,
+    AuthenticationError,
+    BadRequestError,
+    OAuthError,
+    OpenAI,
+    OpenAIError,
+    PermissionDeniedError,
+)
 from aiopenai.auth import (
     SubjectTokenProvider,
     azure_managed_identity_token_provider,
@@ -33,7 +42,18 @@ def identity(server: Server, provider: SubjectTokenProvider | None = None, **mor
     }
 
 
+# What a client sends to get a token.
+EXCHANGE = {
+    "grant_type": "urn:ietf:params:oauth:grant-type:token-exchange",
+    "identity_provider_id": "idp_1",
+    "service_account_id": "svc_1",
+    "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+    "subject_token": "subject",
+}
+
+
 def plain(server: Server) -> AsyncOpenAI:
+    """A client of the paths beside the API."""
     return AsyncOpenAI(api_key="k", base_url=server.azure_endpoint, max_retries=0)
 
 
@@ -50,35 +70,44 @@ class TestExchange:
                 with pytest.raises(AuthenticationError, match="expired"):
                     await client.models.list()
 
-    @pytest.mark.parametrize(
-        ("more", "error"),
-        [({"identity_provider_id": ""}, None), ({}, "invalid_request")],
-        ids=["client", "server"],
-    )
-    async def test_refusals(self, more: Any, error: str | None) -> None:
+    async def test_a_client_without_an_identity(self) -> None:
         async with Server() as server:
-            if error is None:
-                with pytest.raises(Exception, match="identity_provider_id"):
-                    AsyncOpenAI(workload_identity=identity(server, **more), base_url=server.base_url)
-                return
-            server.fault(status=400, body={"error": error, "error_description": "no"}, match="/oauth/token")
+            with pytest.raises(OpenAIError, match="identity_provider_id"):
+                AsyncOpenAI(workload_identity=identity(server, identity_provider_id=""), base_url=server.base_url)
+
+    async def test_refusal(self) -> None:
+        async with Server() as server:
+            refusal = {"error": "invalid_request", "error_description": "not this one"}
+            server.fault(status=400, body=refusal, match="/oauth/token")
             async with AsyncOpenAI(workload_identity=identity(server), base_url=server.base_url) as client:
-                with pytest.raises(OAuthError, match="no"):
+                with pytest.raises(OAuthError, match="not this one") as caught:
                     await client.models.list()
+            assert caught.value.error == "invalid_request"
 
     @pytest.mark.parametrize(
-        "body",
-        [b"", b"[]", b'{"grant_type": "password"}', json.dumps({"grant_type": "x"}).encode()],
-        ids=["empty", "list", "grant", "unknown"],
+        ("body", "status", "error"),
+        [
+            (b"", 400, "unsupported_grant_type"),
+            (b"[]", 400, "unsupported_grant_type"),
+            (b'{"grant_type": "password"}', 400, "unsupported_grant_type"),
+            ({"identity_provider_id": None}, 400, "invalid_request"),
+            ({"service_account_id": ""}, 400, "invalid_request"),
+            ({"subject_token_type": "urn:ietf:params:oauth:token-type:saml2"}, 400, "invalid_request"),
+            ({"subject_token": ""}, 401, "invalid_grant"),
+        ],
+        ids=["empty", "list", "grant", "provider", "account", "type", "token"],
     )
-    async def test_malformed(self, body: bytes) -> None:
-        async with (
-            Server() as server,
-            AsyncOpenAI(api_key="k", base_url=server.azure_endpoint, max_retries=0) as client,
-        ):
-            with pytest.raises(Exception, match="400") as caught:
+    async def test_malformed(self, body: Any, status: int, error: str) -> None:
+        async with Server() as server, plain(server) as client:
+            if not isinstance(body, bytes):
+                # A sound request but for one field.
+                await client.post("/oauth/token", content=json.dumps(EXCHANGE).encode(), cast_to=object)
+                body = json.dumps({**EXCHANGE, **body}).encode()
+            issued = server.tokens_issued
+            with pytest.raises(APIStatusError) as caught:
                 await client.post("/oauth/token", content=body, cast_to=object)
-            assert caught.value.response.json()["error"] == "unsupported_grant_type"
+            assert (caught.value.status_code, caught.value.response.json()["error"]) == (status, error)
+            assert server.tokens_issued == issued
 
 
 class TestMetadata:
@@ -110,15 +139,12 @@ class TestMetadata:
             )
 
     async def test_headers_are_required(self) -> None:
-        async with (
-            Server() as server,
-            AsyncOpenAI(api_key="k", base_url=server.azure_endpoint, max_retries=0) as client,
-        ):
+        async with Server() as server, plain(server) as client:
             with pytest.raises(PermissionDeniedError):
                 await client.get(
                     "/computeMetadata/v1/instance/service-accounts/default/identity?audience=a", cast_to=object
                 )
-            with pytest.raises(Exception, match="400"):
+            with pytest.raises(BadRequestError, match="400"):
                 await client.get("/metadata/identity/oauth2/token?api-version=1&resource=r", cast_to=object)
 
 
@@ -177,6 +203,10 @@ class TestSignatures:
             headers = signed(f"{server.base_url}/embeddings", self.BODY, secret="secret")
             with pytest.raises(PermissionDeniedError, match="does not match"):
                 await self.answered(server, headers, b'{"input":"other","model":"text-embedding-3-small"}')
+            other = {**headers, "X-Amz-Content-SHA256": "0" * 64}
+            with pytest.raises(BadRequestError) as caught:
+                await self.answered(server, other)
+            assert caught.value.code == "XAmzContentSHA256Mismatch"
             malformed = {"Authorization": "AWS4-HMAC-SHA256 nonsense"}
             with pytest.raises(PermissionDeniedError, match="version 4"):
                 await self.answered(server, malformed)
@@ -193,7 +223,7 @@ class TestSignatures:
         keys = {"access_key_id": "AKID", "secret_access_key": "secret", "region": "us-east-1"}
         with Server(aws_keys={"AKID": "secret"}) as server:
             with OpenAI(provider=bedrock(base_url=server.base_url, **keys)) as client:
-                assert client.chat.completions.create(**CHAT, extra_query={"a b": "ü/+ &", "empty": ""}).choices
+                assert client.chat.completions.create(**CHAT, extra_query={"empty": "", "a b": "ü/+ &"}).choices
                 assert client.files.create(file=("ä.jsonl", b"{}\n"), purpose="batch").id
                 assert list(client.chat.completions.create(**CHAT, stream=True))
                 assert client.models.list().data

@@ -183,6 +183,7 @@ async def test_interruption_and_truncation(server: Server) -> None:
 
 
 async def test_cancelling(server: Server) -> None:
+    server.answer = "a long answer " * 20
     server.token_delay = 0.005
     async with talk(server, PATH, REALTIME) as talker:
         await begun(talker)

@@ -118,6 +118,8 @@ async def test_steering(server: Server) -> None:
 
 
 async def test_injection(server: Server) -> None:
+    # Long enough that the injection always finds it running.
+    server.answer = "a long answer " * 20
     server.token_delay = 0.002
     item = {"type": "message", "role": "user", "content": "more"}
     async with talk(server, "/responses?beta=true", unchecked) as talker:

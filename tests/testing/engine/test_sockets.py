@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import aiohttp
@@ -55,14 +56,16 @@ async def test_a_stall_ends_with_the_server() -> None:
             assert (await socket.receive()).type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 
 
-async def test_refused_handshakes(server: Server) -> None:
+async def test_refused_and_slow_handshakes(server: Server) -> None:
     server.fault(status=429, headers={"retry-after": "1"})
     with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
         async with talk(server, PATH):
             pass
     assert (caught.value.status, (caught.value.headers or {})["retry-after"]) == (429, "1")
     server.fault(delay=0.05)
+    began = time.monotonic()
     async with talk(server, PATH) as talker:
+        assert time.monotonic() - began >= 0.05
         assert (await talker.next())["type"] == "session.created"
 
 
@@ -79,18 +82,18 @@ async def test_an_answer_that_fails(server: Server, caplog: pytest.LogCaptureFix
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "words"),
     [
-        {},
-        {"cut": True, "stall": True},
-        {"close_code": 1005},
-        {"close_code": 999},
-        {"cut": True, "after": -1},
-        {"cut": True, "times": 0},
+        ({}, "give exactly"),
+        ({"cut": True, "stall": True}, "give exactly"),
+        ({"close_code": 1005}, "close_code must"),
+        ({"close_code": 999}, "close_code must"),
+        ({"cut": True, "after": -1}, "after is"),
+        ({"cut": True, "times": 0}, "times must"),
     ],
 )
-async def test_wrong_faults(server: Server, arguments: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"give exactly|close_code|after|times"):
+async def test_wrong_faults(server: Server, arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=f"^{words}"):
         server.socket_fault(**arguments)
 
 
