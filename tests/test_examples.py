@@ -19,6 +19,7 @@ import pytest
 
 from aiopenai.testing import Server, sign_webhook, webhook_event
 from aiopenai.testing.content.catalogue import MODELS
+from tests.auth import certificates
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 # Those that wait for requests: tests of their own make some.
@@ -59,12 +60,14 @@ def environment(example: Path, server: Server) -> dict[str, str]:
     }
 
 
-def run(example: Path, server: Server, *arguments: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    example: Path, server: Server, *arguments: str, folder: Path | None = None, **variables: str
+) -> subprocess.CompletedProcess[str]:
     ignored = [f"-Wignore:{text}:DeprecationWarning" for text in DEPRECATED.get(example.stem, ())]
     return subprocess.run(
         # Not in the development mode, in which asyncio complains of turns that take long on a busy machine.
         [sys.executable, "-W", "error", *ignored, str(example), *arguments],
-        env=environment(example, server),
+        env={**environment(example, server), **variables},
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -261,11 +264,16 @@ def test_openrouter_shows_the_words_of_the_provider(server: Server) -> None:
     assert server.journal[0].headers["x-title"] == "Example"
 
 
-def test_clouds_guide(tmp_path: Path) -> None:
-    guide = (EXAMPLES[0].parent / "guides" / "clouds.md").read_text(encoding="utf-8")
-    blocks = [block.partition("```")[0] for block in guide.split("```python\n")[1:]]
+def programs(guide: str) -> list[str]:
+    """The Python of a guide, block by block."""
+    text = (EXAMPLES[0].parent / "guides" / guide).read_text(encoding="utf-8")
+    return [block.partition("```")[0] for block in text.split("```python\n")[1:]]
+
+
+def printed(program: str) -> str:
+    """What a program writes that needs no server: it has one of its own."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", blocks[0]],
+        [sys.executable, "-W", "error", "-c", program],
         env={**os.environ, "PYTHONPATH": str(EXAMPLES[0].parents[1])},
         capture_output=True,
         text=True,
@@ -273,27 +281,34 @@ def test_clouds_guide(tmp_path: Path) -> None:
         timeout=60,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines()[1::2] == ["filtered: content_filter", "tokens issued: 1"]
+    return done.stdout
+
+
+def test_clouds_guide() -> None:
+    first, *others = programs("clouds.md")
+    assert printed(first).splitlines()[1::2] == ["filtered: content_filter", "tokens issued: 1"]
     # The others make clients, and send nothing.
-    for block in blocks[1:]:
+    assert others
+    for block in others:
         exec(compile(block, "clouds.md", "exec"), {})
 
 
-def test_the_guide_to_realtime_begins_with_a_program_that_runs(tmp_path: Path) -> None:
-    guide = (EXAMPLES[0].parent / "guides" / "realtime.md").read_text(encoding="utf-8")
-    program = tmp_path / "program.py"
-    program.write_text(guide.partition("```python\n")[2].partition("```")[0], encoding="utf-8")
-    environ = {**os.environ, "PYTHONPATH": str(EXAMPLES[0].parents[1])}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(program)],
-        env=environ,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "It begins at Lake Toma.\n"
+def test_the_guide_to_realtime_begins_with_a_program_that_runs() -> None:
+    assert printed(programs("realtime.md")[0]) == "It begins at Lake Toma.\n"
+
+
+def test_mutual_tls_shows_its_certificate(tmp_path: Path) -> None:
+    contexts = certificates.make(tmp_path)
+    files = {"CA_BUNDLE": "authority.pem", "CERTIFICATE_CHAIN": "client.pem", "PRIVATE_KEY": "client.key"}
+    variables = {f"OPENAI_MTLS_{name}": str(tmp_path / file) for name, file in files.items()}
+    with Server(ssl=contexts.server) as server:
+        done = run(example("mutual_tls"), server, **variables)
+        assert done.returncode == 0, done.stderr
+        assert server.request_count == 1
+        # Without a certificate of its own, the program is not let in.
+        del variables["OPENAI_MTLS_CERTIFICATE_CHAIN"]
+        assert run(example("mutual_tls"), server, **variables).returncode == 1
+        assert server.request_count == 1
 
 
 def test_realtime_prints_each_answer(server: Server) -> None:

@@ -42,6 +42,10 @@ def numbers(events: list[Any]) -> list[int]:
     return [event.sequence_number for event in events]
 
 
+def methods(server: Server) -> list[str]:
+    return [request.method for request in server.journal]
+
+
 async def whole(client: AsyncOpenAI, **more: Any) -> list[Any]:
     return [event async for event in await client.responses.create(**CREATE, stream=True, **more)]
 
@@ -90,7 +94,7 @@ async def test_at_most_max_retries(client: AsyncOpenAI, server: Server, transpor
 
     with pytest.raises(APIConnectionError) as caught:
         await read()
-    assert [request.method for request in server.journal] == ["POST", "GET", "GET", "GET"]
+    assert methods(server) == ["POST", "GET", "GET", "GET"]
     assert numbers(events) == sorted(set(numbers(events)))
     assert caught.value.partial.events == len(events)
     assert told.told[-1] == ("error", "APIConnectionError")
@@ -135,7 +139,7 @@ async def test_a_retrieved_stream(client: AsyncOpenAI, server: Server) -> None:
     stream = await client.responses.retrieve(made.id, stream=True, starting_after=1, retry=AT_ONCE)
     events = [event async for event in stream]
     assert numbers(events) == list(range(2, events[-1].sequence_number + 1))
-    assert [request.method for request in server.journal] == ["POST", "GET", "GET"]
+    assert methods(server) == ["POST", "GET", "GET"]
     server.fault(cut_after=1500)
     with pytest.raises(APIConnectionError):
         async for _ in await client.responses.retrieve(made.id, stream=True, resume=False):
@@ -150,6 +154,7 @@ async def test_the_beta_resource(client: AsyncOpenAI, server: Server) -> None:
     )
     events = [event async for event in stream]
     assert events[-1].type == "response.completed"
+    assert methods(server) == ["POST", "GET"]
     last = server.journal[-1]
     assert last.query["beta"] == "true"
     assert last.headers["openai-beta"] == "responses_multi_agent=v1"
@@ -160,6 +165,7 @@ async def test_the_helper(client: AsyncOpenAI, server: Server, transport: str) -
     async with client.responses.stream(**CREATE, retry=AT_ONCE) as events:
         seen = [event async for event in events]
         final = await events.get_final_response()
+    assert methods(server) == ["POST", "GET"]
     assert numbers(seen) == list(range(len(seen)))
     assert final.output_text == "You said: Tell me a long story, please."
     deltas = [event for event in seen if event.type == "response.output_text.delta"]
@@ -177,7 +183,7 @@ def test_the_blocking_client(transport: str) -> None:
         events = list(client.responses.create(**CREATE, stream=True))
         assert numbers(events) == list(range(len(events)))
         assert events[-1].type == "response.completed"
-        assert [request.method for request in server.journal] == ["POST", "GET", "GET"]
+        assert methods(server) == ["POST", "GET", "GET"]
         server.fault(cut_after=3000)
         with client.responses.stream(**CREATE) as stream:
             assert stream.get_final_response().output_text == "You said: Tell me a long story, please."
@@ -191,10 +197,12 @@ async def test_raw_responses(client: AsyncOpenAI, server: Server) -> None:
     raw = await client.responses.with_raw_response.create(**CREATE, stream=True, retry=AT_ONCE)
     events = [event async for event in raw.parse()]
     assert numbers(events) == list(range(len(events)))
+    assert methods(server) == ["POST", "GET"]
     server.fault(cut_after=3000)
     async with client.responses.with_streaming_response.create(**CREATE, stream=True, retry=AT_ONCE) as response:
         events = [event async for event in await response.parse()]
     assert numbers(events) == list(range(len(events)))
+    assert methods(server) == ["POST", "GET"] * 2
 
 
 async def test_a_server_that_begins_again(client: AsyncOpenAI, server: Server) -> None:
@@ -206,6 +214,7 @@ async def test_a_server_that_begins_again(client: AsyncOpenAI, server: Server) -
     server.fault(cut_after=2000)
     again = [event async for event in await client.responses.retrieve(made.id, stream=True, retry=AT_ONCE)]
     assert numbers(again) == list(range(len(events)))
+    assert methods(server) == ["POST", "GET", "GET", "GET"]
 
 
 @pytest.mark.parametrize("value", [None, 1, "no"])

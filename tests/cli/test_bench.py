@@ -171,9 +171,16 @@ def test_bad_prompts(content: bytes, words: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments",
-    [["--rate", "0"], ["--concurrency", "1,x"], ["--rate", "1", "--concurrency", "1"], ["--extra-body", "[]"]],
+    ("arguments", "words"),
+    [
+        (["--rate", "0"], "argument --rate: "),
+        (["--concurrency", "1,x"], "argument --concurrency: "),
+        (["--rate", "1", "--concurrency", "1"], "not allowed with argument"),
+        (["--extra-body", "[]"], "argument --extra-body: "),
+    ],
     ids=["rate", "concurrency", "both", "body"],
 )
-def test_bad_usage(arguments: list[str], command: Command) -> None:
-    assert command("bench", "--model", "m", *arguments)[0] == 2
+def test_bad_usage(arguments: list[str], words: str, command: Command) -> None:
+    code, _, err = command("bench", "--model", "m", *arguments)
+    assert code == 2
+    assert words in err

@@ -95,7 +95,7 @@ def test_proxy_that_is_none(command: Command, monkeypatch: pytest.MonkeyPatch) -
     assert "unknown scheme" in lines(out)["proxy"][1]
 
 
-def test_unknown_name(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unknown_name(command: Command) -> None:
     code, out, _ = command("doctor", "--base-url", "http://no-such-host.invalid/v1")
     assert code == 1
     assert lines(out)["DNS"][0] == "failed"

@@ -133,6 +133,14 @@ class TestResults:
         # A burst beyond the limit would be refused. On a busy machine, waits end late and arrivals bunch up.
         assert limits.refused <= 15
 
+    def test_a_limit_that_the_server_does_not_tell(self, server: Server, tmp_path: Path) -> None:
+        source = write(tmp_path / "in.jsonl", *map(line, range(30)))
+        began = time.monotonic()
+        assert main(["run", str(source), "-o", str(tmp_path / "out.jsonl"), "--rpm", "600"]) == 0
+        # Ten in a second.
+        assert time.monotonic() - began > 1
+        assert server.request_count == 30
+
 
 class TestFailures:
     def test_go_to_a_file_of_their_own(

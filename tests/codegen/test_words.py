@@ -199,6 +199,7 @@ def test_own_words(name: str, reference: set[str]) -> None:
 def test_methods(methods: dict[str, list[str]]) -> None:
     words = read("methods")
     assert methods.keys() - words.keys() == set()
+    assert methods.keys() & AHEAD == set()
     assert words.keys() - methods.keys() - AHEAD == set()
     for key, text in words.items():
         assert len(sentences(text)) == 1, key
@@ -223,6 +224,7 @@ def test_dictionary(methods: dict[str, list[str]]) -> None:
     # These belong to methods that are ahead of the package.
     later = {"on_tool_error", "output_type", "result", "tool_handlers"}
     assert words - recurring - own - later - OPTIONS == set()
+    assert later & recurring == set()
     assert OPTIONS - words == set()
 
 

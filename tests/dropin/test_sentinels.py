@@ -50,7 +50,8 @@ def test_options(module: str) -> None:
     value = sentinel("NotGiven", module)
     with OpenAI(api_key="k", timeout=value) as client, OpenAI(api_key="k") as usual:
         assert client.timeout == usual.timeout
-        assert client.with_options(timeout=value, max_retries=value).max_retries == usual.max_retries
+        copy = client.with_options(timeout=value, max_retries=value)
+        assert (copy.timeout, copy.max_retries) == (usual.timeout, usual.max_retries)
     assert Timeout(3.0, connect=value).connect == 3.0
 
 

@@ -79,17 +79,7 @@ def test_replies_are_pydantic_objects_of_the_references_names() -> None:
 
 def test_the_blocking_client_has_the_same_replies() -> None:
     script("""
-        import threading
-        started, stop, urls = threading.Event(), threading.Event(), []
-        async def serve():
-            async with Server() as server:
-                urls.append(server.base_url)
-                started.set()
-                await asyncio.to_thread(stop.wait)
-        thread = threading.Thread(target=asyncio.run, args=(serve(),))
-        thread.start()
-        started.wait()
-        with openai.OpenAI(base_url=urls[0], api_key="k") as client:
+        with Server() as server, openai.OpenAI(base_url=server.base_url, api_key="k") as client:
             assert type(client.chat.completions.create(model="m", messages=MESSAGES)) is ChatCompletion
             stream = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
             assert isinstance(stream, openai.Stream) and {type(chunk) for chunk in stream} == {ChatCompletionChunk}
@@ -104,8 +94,6 @@ def test_the_blocking_client_has_the_same_replies() -> None:
             assert type(client.chat.completions.create(model="m", messages=MESSAGES)) is ChatCompletion
             list(client.chat.completions.create(model="m", messages=MESSAGES, stream=True))
             assert calls == [(ChatCompletion, "post", "/chat/completions", "m")] * 2
-        stop.set()
-        thread.join()
     """)
 
 

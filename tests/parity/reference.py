@@ -26,17 +26,6 @@ HELPER_PARAMETERS = {
     "beta.agents.sessions.create": {"output_type": "DESIGN 10, agents", "tool_handlers": "DESIGN 10, agents"},
     "beta.agents.sessions.events.create": {"output_type": "DESIGN 10, agents", "tool_handlers": "DESIGN 10, agents"},
 }
-# Names of types that only helpers use.
-HELPER_TYPES = {
-    "ReconnectingEvent": "DESIGN 10, websockets",
-    "ReconnectingOverrides": "DESIGN 10, websockets",
-    "SyncWebSocketConnectionOptions": "DESIGN 10, websockets",
-    "WebSocketConnectionOptions": "DESIGN 10, websockets",
-    "WebsocketConnectionOptions": "DESIGN 10, websockets",
-}
-
-# Modules that hold nothing but such names.
-HELPER_MODULES = {"websocket_connection_options", "websocket_reconnection"}
 # Two of a name in packages that share a module here: the class is called otherwise, in its repr say.
 RENAMED = {
     "types.admin.organization.projects.groups.RoleDeleteResponse": "GroupsRoleDeleteResponse",

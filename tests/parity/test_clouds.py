@@ -50,7 +50,7 @@ Use = Callable[[Any], Any]
 
 
 async def recorded(api: Server, package: Any, name: str, options: Any, use: Use) -> list[ReceivedRequest]:
-    """The requests of a client of one package; an error is told by its class."""
+    """The requests of a client of one package."""
     before = len(api.journal)
     client = getattr(package, name)(**{"max_retries": 0, **options(package)})
     try:

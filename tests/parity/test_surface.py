@@ -17,7 +17,7 @@ from aiopenai._calls.paging import blocking
 from aiopenai._data.structs import Model
 
 from . import reference, types_of
-from .reference import HELPER_PARAMETERS, HELPER_TYPES, HELPERS, Export
+from .reference import HELPER_PARAMETERS, HELPERS, Export
 from .surface import NEEDS, Method, methods, resolve, stub
 
 # What all methods take without naming it.
@@ -33,8 +33,11 @@ INVENTED = {
     "beta.threads.runs.create_and_stream": {"reasoning_effort"},
 }
 # Methods of ours that the reference has not.
-ADDED = ".run_tools"
+ADDED = {"beta.chat.completions.run_tools", "chat.completions.run_tools", "responses.run_tools"}
 PARAMETERS = {"AsyncOpenAI": 3_665, "OpenAI": 3_666}
+# Options of a socket whose types are not the reference's: those of another websocket library, and a callback that
+# aiopenai's own classes are given to and that may be a coroutine function.
+OF_SOCKETS = {"websocket_connection_options", "on_reconnecting"}
 # Parameters that take more than the reference's do.
 WIDER = {
     "uploads.upload_file_chunked(file)": "the name of a file, and one that is open",
@@ -64,7 +67,7 @@ class Sides(NamedTuple):
 def _sides(kind: str) -> Sides:
     theirs = reference.methods(kind)
     ours = getattr(aiopenai, kind)
-    known = {method.name: method for method in methods(ours) if not method.name.endswith(ADDED)}
+    known = {method.name: method for method in methods(ours) if method.name not in ADDED}
     return Sides(kind, ours(api_key="test"), known, theirs)
 
 
@@ -84,6 +87,8 @@ def test_methods(sides: Sides, say: Callable[[str], None]) -> None:
     assert sorted(HELPERS.keys() & ours) == []
     assert sorted(theirs - ours - HELPERS.keys()) == []
     assert sorted(ours - theirs) == []
+    assert {method.name for method in methods(type(sides.client))} - ours == ADDED
+    assert sorted(ADDED & theirs) == []
     # Three of the calls are `parse`, which looks into its reply.
     assert (len(theirs), len(ours), calls) == (436, 434, 399)
 
@@ -135,12 +140,13 @@ def test_options(sides: Sides) -> None:
     """Every method that makes calls takes the options of a call, by name."""
     for name in sides.ours:
         parameters = inspect.signature(resolve(sides.client, name)).parameters
+        assert all(each.kind is not each.VAR_KEYWORD for each in parameters.values())
         if name.endswith(".connect"):
             # A socket has options of its own.
+            assert {"extra_query", "extra_headers", "websocket_connection_options"} <= parameters.keys(), name
             continue
         calls = name not in {"webhooks.unwrap", "webhooks.verify_signature"}
         assert [each for each in parameters if each in OPTIONS] == [*OPTIONS] * calls, name
-        assert all(each.kind is not each.VAR_KEYWORD for each in parameters.values())
 
 
 def test_signatures_are_those_of_the_stubs(sides: Sides) -> None:
@@ -215,12 +221,10 @@ def test_types_of_parameters(sides: Sides, say: Callable[[str], None]) -> None:
     """What may be given is what the reference allows: down to the last key of the last object, literals included."""
     comparison = types_of.Comparison()
     for name, method, function in sides.both():
-        if name.endswith(".connect"):
-            # Their options are those of another websocket library; tests/live is about them.
-            continue
         hints = types_of.parameters(function)
         # Of `stream` the signatures differ, which tests/typing is about.
-        for parameter in (each for each in method.parameters if each.name not in {"stream", "progress"}):
+        other = {"stream", "progress", *(OF_SOCKETS if name.endswith(".connect") else ())}
+        for parameter in (each for each in method.parameters if each.name not in other):
             if parameter.name in hints:
                 comparison.compare(hints[parameter.name], parameter.kind, f"{name}({parameter.name})")
             else:
@@ -316,7 +320,7 @@ def _fields(theirs: Any, ours: type[Model]) -> list[str]:
 
 def test_all_exported_names(say: Callable[[str], None]) -> None:
     """Unions, TypedDicts and literals as well."""
-    exports = [each for each in _exports() if each.name not in HELPER_TYPES]
+    exports = _exports()
     say(f"Exported names: {len(exports)}")
     assert [each.label for each in exports if _ours(each) is None] == []
 
@@ -324,7 +328,7 @@ def test_all_exported_names(say: Callable[[str], None]) -> None:
 def test_all_modules(say: Callable[[str], None]) -> None:
     """Each module of types has the names that it says it has, whatever it is that holds them here."""
     pytest.importorskip("openai", reason="the reference SDK is not installed")
-    definitions = [each for each in reference.definitions() if each.name not in HELPER_TYPES]
+    definitions = list(reference.definitions())
     missing = [each.label for each in definitions if _ours(each) is None]
     say(f"Modules: {len({each.module for each in definitions})} with {len(definitions) - len(missing)} names")
     assert missing == []
@@ -333,6 +337,4 @@ def test_all_modules(say: Callable[[str], None]) -> None:
 def test_all_modules_can_be_imported() -> None:
     pytest.importorskip("openai", reason="the reference SDK is not installed")
     for module in reference.modules():
-        name = module.__name__.partition(".")[2]
-        if name.removeprefix("types.") not in reference.HELPER_MODULES:
-            importlib.import_module(f"aiopenai.{name}")
+        importlib.import_module(f"aiopenai.{module.__name__.partition('.')[2]}")
