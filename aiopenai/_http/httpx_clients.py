@@ -72,10 +72,12 @@ def _is_plain(client: Any) -> bool:
 def _has_usual_connections(client: Any) -> bool:
     """Returns whether a client opens connections as one without options of its own does, or as the reference's."""
     pool = getattr(client._transport, "_pool", None)
-    own = [getattr(pool, f"_{name}", "unknown") for name in ("proxy", "uds", "local_address", "socket_options")]
+    own = [getattr(pool, f"_{name}", "unknown") for name in ("uds", "local_address", "socket_options")]
     limits = (getattr(pool, "_max_connections", 0), getattr(pool, "_max_keepalive_connections", 0))
     other_protocol = getattr(pool, "_http2", True) or getattr(pool, "_retries", 1)
-    return own == [None] * len(own) and limits in _USUAL_LIMITS and not other_protocol
+    # That of a proxy is of another class.
+    is_direct = type(pool).__name__ in ("ConnectionPool", "AsyncConnectionPool")
+    return is_direct and own == [None] * len(own) and limits in _USUAL_LIMITS and not other_protocol
 
 
 def _library_name(cls: type[Any]) -> str:
