@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import signal
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Generator
 from typing import Any, TypeVar, cast
 
 __all__ = ["cancel_on", "run_async"]
@@ -20,9 +20,22 @@ def run_async(main: Coroutine[Any, Any, ValueT]) -> ValueT:
     with contextlib.suppress(ImportError):
         run = importlib.import_module("uvloop").run
     try:
-        return cast("ValueT", run(_interruptible(main)))
+        with _restored_handlers():
+            return cast("ValueT", run(_interruptible(main)))
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+
+
+@contextlib.contextmanager
+def _restored_handlers() -> Generator[None, None, None]:
+    """Restores the signal handlers of the program: uvloop leaves behind its own, of a loop that is closed."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None and signal.getsignal(number) != handler:
+                signal.signal(number, handler)
 
 
 async def _interruptible(main: Coroutine[Any, Any, ValueT]) -> ValueT:
