@@ -106,6 +106,14 @@ class SyncAPIResource(Resource):
     """A resource of the blocking client."""
 
     _blocking = True
+    # The attributes as they were generated. The other classes of a resource are made from them at their first use; by
+    # then a tracer may have replaced a method of this class.
+    _generated: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if cls.__base__ is SyncAPIResource:
+            cls._generated = dict(vars(cls))
 
     @override
     def _bind(self, client: Any) -> None:
@@ -268,7 +276,7 @@ def _make_variant(origin: type[Any], name: str, prefix: str, suffix: str) -> typ
         "__doc__": origin.__doc__,
         "__qualname__": name,
     }
-    for attribute, found in vars(origin).items():
+    for attribute, found in origin._generated.items():
         if isinstance(found, child):
             if suffix and found.module == module and not _has_views(getattr(sys.modules[module], found.name)):
                 continue
@@ -290,8 +298,8 @@ def _make_variant(origin: type[Any], name: str, prefix: str, suffix: str) -> typ
 def _replaced(resource: SyncAPIResource) -> Iterator[tuple[str, Any]]:
     """The methods of a resource that are not as they were generated, by name."""
     origin = type(resource)._origin or _origin_of(type(resource))
-    for name, called in vars(_variant(origin, "Async", "")).items():
-        if description(called) is None:
+    for name, generated in origin._generated.items():
+        if description(generated) is None:
             continue
         found = vars(resource).get(name)
         if found is None:
@@ -334,5 +342,5 @@ def family(module: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
 
 def _has_views(origin: type[Any]) -> bool:
     """Returns whether a resource has views: it has a call, or a resource below it."""
-    members = vars(origin).values()
+    members = origin._generated.values()
     return any(isinstance(each, child) or isinstance(description(each), Call) for each in members)

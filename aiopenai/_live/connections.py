@@ -330,12 +330,19 @@ def _wrong_arguments(name: str, missing: Any, unknown: Any) -> TypeError:
 def twins(module: str) -> Callable[[str], Any]:
     """Returns `__getattr__` of a generated module: its asynchronous classes, made from the blocking ones."""
     namespace = vars(sys.modules[module])
+    # As they are generated: a method that is replaced later, on one class, is not for the other.
+    generated = {
+        key: dict(vars(value))
+        for key, value in namespace.items()
+        if isinstance(value, type) and value.__module__ == module
+    }
 
     def find(name: str) -> Any:
-        origin = namespace.get(name.removeprefix("Async").replace("BaseAsync", "Base"))
+        key = name.removeprefix("Async").replace("BaseAsync", "Base")
+        origin = namespace.get(key) if key in generated else None
         if origin is None or name not in (f"Async{origin.__name__}", origin.__name__.replace("Base", "BaseAsync", 1)):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        members = {key: value for key, value in vars(origin).items() if key not in ("__dict__", "__weakref__")}
+        members = {key: value for key, value in generated[key].items() if key not in ("__dict__", "__weakref__")}
         members.update(__qualname__=name)
         for key, value in members.items():
             if isinstance(value, part):

@@ -210,6 +210,23 @@ class TestReplacing:
         assert blocking.files.wait_for_processing("f").id == "f"
         assert len(tracer.calls) == 1
 
+    @pytest.mark.parametrize("form", FORMS)
+    def test_before_the_other_classes_are_made(self, form: str, traced: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Classes are made at their first use; a replaced method of the blocking class is in none of the others."""
+        monkeypatch.setattr(files.Files, "_variants", {})
+        monkeypatch.setattr(files.Files, "create", None)
+        tracer = traced(files.Files, "retrieve")
+        made = getattr(files, form.replace("X", "Files", 1))
+        assert {"create", "retrieve"} <= {*dir(made)}
+        assert (vars(made)["retrieve"] is tracer.traced) == (made is files.Files)
+
+    def test_on_both_classes(self, blocking: OpenAI, own_server: Server, traced: Any) -> None:
+        """A helper of the blocking client calls the blocking class's method, also where both are replaced."""
+        own_server.reply_with("/files/f", {"id": "f", "object": "file", "status": "processed"})
+        tracer, other = traced(files.Files, "retrieve"), traced(files.AsyncFiles, "retrieve")
+        assert blocking.files.wait_for_processing("f").id == "f"
+        assert (len(tracer.calls), other.calls) == (1, [])
+
     async def test_headers_by_hand(self, client: AsyncOpenAI, messages: dict[str, Any]) -> None:
         for value, kind in (("true", LegacyAPIResponse), ("stream", AsyncAPIResponse)):
             headers = {"x-stainless-raw-response": value}

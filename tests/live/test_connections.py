@@ -11,6 +11,7 @@ from aiohttp import web
 from aiopenai.resources.realtime.realtime import AsyncRealtimeConnection, RealtimeConnection
 
 from aiopenai import APIResponseValidationError, OpenAIError
+from aiopenai._live.connections import twins
 from aiopenai.errors import WebSocketConnectionClosedError
 from aiopenai.types.realtime import SessionCreatedEvent
 
@@ -199,3 +200,13 @@ async def test_a_cancelled_receive_loses_nothing() -> None:
             event = done[0] if not isinstance(done[0], BaseException) else await connection.recv()
             assert event.of["number"] == number  # type: ignore[union-attr]
     await both.close()
+
+
+def test_a_replaced_method_is_not_in_the_class_that_is_made_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    from aiopenai.resources.realtime import _connections as generated
+
+    find = twins(generated.__name__)
+    replaced = lambda self, **given: None  # noqa: E731
+    monkeypatch.setattr(generated.RealtimeSessionResource, "update", replaced)
+    monkeypatch.setitem(vars(generated), "AsyncRealtimeSessionResource", None)
+    assert vars(find("AsyncRealtimeSessionResource"))["update"] is not replaced
