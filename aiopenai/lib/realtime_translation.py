@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from aiopenai._base.aliases import Headers, Query
     from aiopenai._base.websocket_types import WebSocketConnectionOptions
-    from aiopenai.resources.realtime import AsyncTranslations, Translations
+    from aiopenai._calls.resources import AsyncAPIResource, SyncAPIResource
     from aiopenai.types.realtime import (
         RealtimeTranslationClientEvent,
         RealtimeTranslationClientEventParam,
@@ -49,7 +49,7 @@ class _Connection:
 
         An event that cannot be encoded raises TypeError or ValueError here, and changes nothing.
         """
-        kind = event.get("type") if isinstance(event, Mapping) else getattr(event, "type", None)
+        kind = cast("Any", event).get("type") if isinstance(event, Mapping) else getattr(event, "type", None)
         ends = kind == "session.close"
         if ends and self._state == "finishing":
             return None
@@ -124,9 +124,9 @@ class TranslationConnection(_Connection):
         # Without the lock of senders, so that a send that hangs is ended.
         with self._closing:
             self._state = "closed"
-            closed, is_first = self._closed, self._closed is None
-            if closed is None:
-                self._closed = closed = Future()
+            is_first = self._closed is None
+            closed: Future[None] = self._closed or Future()
+            self._closed = closed
         if is_first and wait:
             self._finish(closed)
         elif is_first:
@@ -199,7 +199,8 @@ class _Session:
         extra_headers: Any,
         websocket_connection_options: Any,
     ) -> None:
-        if getattr(resource, "_blocking", None) is not self._blocking:
+        origin: Any = getattr(resource, "_origin", None) or cast("Any", type(resource))
+        if origin.__name__ != "Translations" or resource._blocking is not self._blocking:
             kind = "OpenAI" if self._blocking else "AsyncOpenAI"
             raise TypeError(f"{type(self).__name__} takes `client.realtime.translations` of {kind}, not {resource!r}")
         self._resource = resource
@@ -238,7 +239,7 @@ class TranslationSession(_Session):
 
     def __init__(
         self,
-        resource: Translations,
+        resource: SyncAPIResource,
         *,
         model: str,
         extra_query: Query = {},  # noqa: B006  (the default of `connect`)
@@ -279,7 +280,7 @@ class AsyncTranslationSession(_Session):
 
     def __init__(
         self,
-        resource: AsyncTranslations,
+        resource: AsyncAPIResource,
         *,
         model: str,
         extra_query: Query = {},  # noqa: B006  (the default of `connect`)

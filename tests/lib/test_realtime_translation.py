@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import json
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -226,11 +227,13 @@ async def test_services_that_are_refused(both: Both, service: str) -> None:
         await both(client.close)
 
 
-async def test_the_other_client_is_refused(both: Both) -> None:
+async def test_other_resources_are_refused(both: Both) -> None:
     async with Scripted(until_close) as server:
         other: Any = AsyncTranslationSession if both.blocking else TranslationSession
         with pytest.raises(TypeError, match=r"client\.realtime\.translations"):
             other(both.client(server).realtime.translations, model="m")
+        with pytest.raises(TypeError, match=r"client\.realtime\.translations"):
+            session(both, server, SimpleNamespace(realtime=SimpleNamespace(translations=both.client(server).realtime)))
 
 
 # The reference

@@ -301,7 +301,9 @@ class AsyncTranscriptGrouper(_Grouper[Awaitable[None] | None]):
         except Exception as error:
             if delivery.waiters:
                 raise
+            loop = self._own_loop()
             message = "A handler of a transcript's segments failed"
-            self._own_loop().call_exception_handler({"message": message, "exception": error, "task": delivery.task})
+            # Later, because a loop's handler runs in the task's context, which cannot be entered twice.
+            loop.call_soon(loop.call_exception_handler, {"message": message, "exception": error, "task": delivery.task})
         finally:
             delivery.over = True

@@ -23,7 +23,7 @@ __all__ = ["Turns"]
 _SPACES = "\t\n\v\f\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff"
 _EDGES = re.compile(rf"^[{_SPACES}.,!?;:\"'()\[\]{{}}]+|[{_SPACES}.,!?;:\"'()\[\]{{}}]+\Z")
 _GAPS = re.compile(f"[{_SPACES}]+")
-_ACKNOWLEDGMENTS = frozenset(
+_ACKNOWLEDGMENTS: frozenset[str] = frozenset(
     (
         *("aha", "alright", "gotcha", "hm", "hmm", "mhm", "mm", "mm hmm"),
         *("ok", "okay", "right", "sure", "uh huh", "yeah", "yep", "yes"),
@@ -71,7 +71,7 @@ class Turns:
     def __init__(self, rules: GroupingRules, prefix: str) -> None:
         self._rules = rules
         self._prefix = prefix
-        self._phrases = _ACKNOWLEDGMENTS.union(filter(None, map(_plain, rules.acknowledgments)))
+        self._phrases: frozenset[str] = _ACKNOWLEDGMENTS.union(map(_plain, rules.acknowledgments)) - {""}
         self._open: _Turn | None = None
         self._waiting: _Turn | None = None
         self._made = 0
