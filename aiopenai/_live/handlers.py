@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from typing_extensions import Self
 
-__all__ = ["EVERY", "EventHandlerRegistry", "Handling"]
+__all__ = ["EVERY", "EventHandlerRegistry", "Handling", "Registering"]
 
 EVERY = "event"
 """The name under which a handler gets every event."""
@@ -62,10 +62,26 @@ class EventHandlerRegistry:
                 other.add(event_type, handler, once=once)
 
 
-class Handling:
-    """The methods of connections and managers that add and remove handlers."""
+class Registering:
+    """An object with handlers of its own."""
 
     _event_handler_registry: EventHandlerRegistry
+
+    def _added(self, event_type: str, handler: Any, *, once: bool) -> Any:
+        """Adds a handler and returns this object; returns a decorator without `handler`."""
+        if handler is not None:
+            self._event_handler_registry.add(event_type, handler, once=once)
+            return self
+
+        def decorate(function: HandlerT) -> HandlerT:
+            self._event_handler_registry.add(event_type, function, once=once)
+            return function
+
+        return decorate
+
+
+class Handling(Registering):
+    """The methods of connections and managers that add and remove handlers."""
 
     def on(self, event_type: str, handler: Any = None) -> Any:
         """Adds a handler for an event type, or for all with `"event"`; a decorator without `handler`."""
@@ -79,14 +95,3 @@ class Handling:
         """Removes the first registration of a handler."""
         self._event_handler_registry.remove(event_type, handler)
         return self
-
-    def _added(self, event_type: str, handler: Any, *, once: bool) -> Any:
-        if handler is not None:
-            self._event_handler_registry.add(event_type, handler, once=once)
-            return self
-
-        def decorate(function: HandlerT) -> HandlerT:
-            self._event_handler_registry.add(event_type, function, once=once)
-            return function
-
-        return decorate

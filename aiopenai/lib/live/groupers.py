@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar, over
 
 from typing_extensions import Self, override
 
-from aiopenai._live.connections import added_handler
-from aiopenai._live.handlers import EventHandlerRegistry
+from aiopenai._live.handlers import EventHandlerRegistry, Registering
 from aiopenai.errors import OpenAIError
 from aiopenai.lib.live.segments import (
     GroupingRules,
@@ -49,7 +48,7 @@ class _Delivery:
     over: bool = False
 
 
-class _Grouper(Generic[ReturnT]):
+class _Grouper(Registering, Generic[ReturnT]):
     """The part that both groupers share."""
 
     def __init__(
@@ -69,7 +68,7 @@ class _Grouper(Generic[ReturnT]):
             additional_acknowledgments,
         )
         self._turns = TimedTurns(rules)
-        self._registry = EventHandlerRegistry()
+        self._event_handler_registry = EventHandlerRegistry()
         self._updates: deque[TranscriptUpdate] = deque()
         self._lock = threading.Lock()
         self._timer: _Timer | None = None
@@ -85,7 +84,7 @@ class _Grouper(Generic[ReturnT]):
     def on(self, event_type: Literal["segment.closed"]) -> Callable[[OnClosed[ReturnT]], OnClosed[ReturnT]]: ...
     def on(self, event_type: str, handler: Callable[..., ReturnT] | None = None) -> Any:
         """Adds a handler for an event type; a decorator without `handler`."""
-        return added_handler(self, self._registry, event_type, handler, once=False)
+        return self._added(event_type, handler, once=False)
 
     @overload
     def once(self, event_type: Literal["segment.updated"], handler: OnUpdate[ReturnT]) -> Self: ...
@@ -97,16 +96,16 @@ class _Grouper(Generic[ReturnT]):
     def once(self, event_type: Literal["segment.closed"]) -> Callable[[OnClosed[ReturnT]], OnClosed[ReturnT]]: ...
     def once(self, event_type: str, handler: Callable[..., ReturnT] | None = None) -> Any:
         """Adds a handler for the next event of a type; a decorator without `handler`."""
-        return added_handler(self, self._registry, event_type, handler, once=True)
+        return self._added(event_type, handler, once=True)
 
     def off(self, event_type: Literal["segment.updated", "segment.closed"], handler: Callable[..., ReturnT]) -> Self:
         """Removes the first registration of a handler."""
-        self._registry.remove(event_type, handler)
+        self._event_handler_registry.remove(event_type, handler)
         return self
 
     def _handlers(self, update: TranscriptUpdate) -> list[Callable[..., ReturnT]]:
         kind = "segment.updated" if isinstance(update, TranscriptSegment) else "segment.closed"
-        return self._registry.get_handlers(kind)
+        return self._event_handler_registry.get_handlers(kind)
 
     def _set_timer(self) -> None:
         delay = self._turns.delay()
