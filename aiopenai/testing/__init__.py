@@ -26,7 +26,8 @@ thread. In a shell, `python -m aiopenai serve --port 8000` does.
 
 The endpoints below `base_url`: chat completions (stored ones too), responses (background ones too), conversations,
 completions, embeddings, models, files, uploads, batches, vector stores, containers, images, audio, videos, moderations,
-and the assistants of the beta with threads and runs. Objects are kept in memory and within bounds.
+and of the beta the assistants with threads and runs, and agents with sessions, environments and artifacts. Objects are
+kept in memory and within bounds.
 
 Models: any name is accepted, unless `Server(models=[...])` lists the known ones. By default a model repeats the last
 message of the user. `server.answer` is a string, or a function from that message to the answer. With tools it calls
@@ -34,6 +35,11 @@ every function that the message names, else the first one, and answers in words 
 and structured outputs are examples that fit the schema. A strict schema that the API refuses is refused with 400, in
 the words of the API. Usage counts tokens by a simple rule: up to eight letters or digits, or one other character, each
 with the white space before it.
+
+A turn of an agent calls functions and answers in the same way. It asks for the approval of each MCP server that the
+message names. In an environment it writes its answer to each path below `/workspace/outputs` that the message names,
+and publishes these files as artifacts. An `answer` that raises fails the turn, and the setup command `false` fails the
+session.
 
 Speech is a tone of a third of a second for each word, with the text in the comment of the file, which a transcription
 reads. Images are tiny, and remarks about sent images come from their heads. Batches, runs, files of vector stores,

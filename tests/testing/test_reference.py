@@ -284,3 +284,37 @@ def test_the_reference_believes_our_webhooks() -> None:
     with pytest.raises(openai.InvalidWebhookSignatureError):
         client.webhooks.unwrap(payload + b" ", sign_webhook(payload, secret))
     client.close()
+
+
+AGENT: Any = {
+    "model": "gpt-4o",
+    "tools": [{"type": "function", "name": "look", "description": "Looks.", "parameters": {"type": "object"}}],
+}
+
+
+async def test_agents(client: Any, server: Server) -> None:
+    sessions = client.beta.agents.sessions
+    session = strict(await sessions.create(agent=AGENT, environment={"type": "openai_hosted"}))
+    server.answer = "a,b"
+    given = "look, and write /workspace/outputs/a.csv"
+    handled: list[Any] = []
+    async with sessions.stream(session.id, input=given, tool_handlers={"look": handled.append}) as stream:
+        stream.with_result_collection()
+        kinds = [strict(event).type async for event in stream]
+        result = await stream.get_final_result()
+    assert kinds[0] == "agent.session.turn.created"
+    assert kinds[-1] == "agent.session.idle"
+    assert (handled, result.output_text) == ([{}], "a,b")
+    content = await sessions.artifacts.for_result(result).content("/workspace/outputs/a.csv")
+    assert content.read() == b"a,b"
+    for page in (sessions.items, sessions.turns, sessions.artifacts):
+        assert [strict(each) async for each in page.list(session.id)]
+    strict(await sessions.retrieve(session.id))
+
+
+async def test_a_streamed_session(client: Any) -> None:
+    stream = await client.beta.agents.sessions.create(
+        agent=AGENT, environment={"type": "none"}, input="look", stream=True, tool_handlers={"look": lambda _: "seen"}
+    )
+    kinds = [strict(event).type async for event in stream]
+    assert kinds[-2:] == ["agent.session.turn.completed", "agent.session.idle"]

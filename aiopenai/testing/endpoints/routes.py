@@ -6,6 +6,10 @@ import logging
 from urllib.parse import unquote
 
 from aiopenai.testing.endpoints import (
+    agent_environments,
+    agent_records,
+    agent_sessions,
+    agents,
     assistants,
     audio,
     batches,
@@ -45,6 +49,47 @@ _DEEP = 100
 _SOCKET = "SOCKET"
 # `{}` stands for one segment of the path.
 _ROUTES: dict[str, dict[str, Handler]] = {
+    "/agents": {"POST": agents.create, "GET": agents.list_},
+    "/agents/environments": {"POST": agent_environments.create, "GET": agent_environments.list_},
+    "/agents/environments/templates": {
+        "POST": agent_environments.create_template,
+        "GET": agent_environments.list_templates,
+    },
+    "/agents/environments/templates/{}": {
+        "GET": agent_environments.retrieve_template,
+        "POST": agent_environments.update_template,
+        "DELETE": agent_environments.delete_template,
+    },
+    "/agents/environments/{}": {"GET": agent_environments.retrieve},
+    "/agents/environments/{}/files": {
+        "POST": agent_environments.create_file,
+        "GET": agent_environments.list_files,
+    },
+    "/agents/sessions": {"POST": agent_sessions.create, "GET": agent_sessions.list_},
+    "/agents/sessions/{}": {
+        "GET": agent_sessions.retrieve,
+        "POST": agent_sessions.update,
+        "DELETE": agent_sessions.delete,
+    },
+    "/agents/sessions/{}/artifacts": {"GET": agent_records.list_artifacts},
+    "/agents/sessions/{}/artifacts/{}": {
+        "GET": agent_records.retrieve_artifact,
+        "DELETE": agent_records.delete_artifact,
+    },
+    "/agents/sessions/{}/artifacts/{}/content": {"GET": agent_records.artifact_content},
+    "/agents/sessions/{}/events": {"POST": agent_sessions.create_events, "GET": agent_sessions.stream},
+    "/agents/sessions/{}/items": {"GET": agent_records.list_items},
+    "/agents/sessions/{}/subagents": {"GET": agent_records.list_subagents},
+    "/agents/sessions/{}/subagents/{}": {"GET": agent_records.no_subagent},
+    "/agents/sessions/{}/subagents/{}/items": {"GET": agent_records.no_subagent},
+    "/agents/sessions/{}/subagents/{}/turns": {"GET": agent_records.no_subagent},
+    "/agents/sessions/{}/subagents/{}/turns/{}": {"GET": agent_records.no_subagent},
+    "/agents/sessions/{}/subagents/{}/turns/{}/items": {"GET": agent_records.no_subagent},
+    "/agents/sessions/{}/traces": {"GET": agent_records.list_traces},
+    "/agents/sessions/{}/turns": {"GET": agent_records.list_turns},
+    "/agents/sessions/{}/turns/{}": {"GET": agent_records.retrieve_turn},
+    "/agents/sessions/{}/turns/{}/items": {"GET": agent_records.list_turn_items},
+    "/agents/{}": {"GET": agents.retrieve, "POST": agents.update, "DELETE": agents.delete},
     "/assistants": {"POST": assistants.create, "GET": assistants.list_},
     "/assistants/{}": {"GET": assistants.retrieve, "POST": assistants.update, "DELETE": assistants.delete},
     "/audio/speech": {"POST": audio.speech},

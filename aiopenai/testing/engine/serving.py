@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from aiohttp import web
 
 from aiopenai.testing.engine.access import Access
 from aiopenai.testing.engine.exchange import PREFIX, Dispatch
+from aiopenai.testing.engine.feeds import EventFeed
 from aiopenai.testing.engine.journal import Journal
 from aiopenai.testing.engine.limits import RateLimits
 from aiopenai.testing.engine.received import Fault, Match, ReceivedRequest, matches
@@ -151,7 +152,10 @@ class Service:
         if isinstance(outcome, EventReply):
             head = response_head(200, _EVENT_STREAM, lines, extra, length=None, chunked=not old, close=close)
             await writer.send(head)
-            await self._send_events(writer, connection, outcome, chunked=not old)
+            if isinstance(outcome, EventFeed):
+                await self._send_feed(writer, connection, outcome, chunked=not old)
+            else:
+                await self._send_events(writer, connection, outcome.blocks, chunked=not old)
         elif outcome.chunk_size is not None:
             await _send_chunks(writer, outcome, lines, extra, outcome.chunk_size, chunked=not old, close=close)
         else:
@@ -212,16 +216,36 @@ class Service:
             return error.reply()
         return self._dispatch(self._state, request, request_id)
 
-    async def _send_events(self, writer: Writer, connection: Connection, events: EventReply, *, chunked: bool) -> None:
-        for block in events.blocks:
-            await writer.send(b"%x\r\n%b\r\n" % (len(block), block) if chunked else block)
-            if self.token_delay:
-                await connection.sleep(self.token_delay)
-            else:
-                # A client in the same loop receives the events one by one too.
-                await asyncio.sleep(0)
+    async def _send_events(
+        self, writer: Writer, connection: Connection, blocks: Iterable[bytes], *, chunked: bool
+    ) -> None:
+        for block in blocks:
+            await self._send_event(writer, connection, block, chunked=chunked)
         if chunked:
             await writer.send(b"0\r\n\r\n")
+
+    async def _send_feed(self, writer: Writer, connection: Connection, feed: EventFeed, *, chunked: bool) -> None:
+        """Sends the events of a feed as they are made, until the feed or the connection ends."""
+        feed.wake = connection.wake
+        try:
+            while not feed.ended:
+                block = feed.take()
+                if block is not None:
+                    await self._send_event(writer, connection, block, chunked=chunked)
+                elif not feed.ended:
+                    await connection.woken()
+        finally:
+            feed.wake = None
+        if chunked:
+            await writer.send(b"0\r\n\r\n")
+
+    async def _send_event(self, writer: Writer, connection: Connection, block: bytes, *, chunked: bool) -> None:
+        await writer.send(b"%x\r\n%b\r\n" % (len(block), block) if chunked else block)
+        if self.token_delay:
+            await connection.sleep(self.token_delay)
+        else:
+            # A client in the same loop receives the events one by one too.
+            await asyncio.sleep(0)
 
 
 def _header_lines(request_id: str, started: float, tokens: int, limits: RateLimits | None) -> str:

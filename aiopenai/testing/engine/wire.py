@@ -121,6 +121,17 @@ class Connection(web.RequestHandler):
             await self._wait(left)
         raise GoneError("the connection is closed")
 
+    def wake(self) -> None:
+        """Ends the wait of `woken`."""
+        self._notify()
+
+    async def woken(self) -> None:
+        """Waits for `wake`. Raises `GoneError` when the connection closes."""
+        if not self.gone:
+            await self._wait(None)
+        if self.gone:
+            raise GoneError("the connection is closed")
+
     async def drain(self) -> None:
         """Waits until the transport takes more. Raises `GoneError` when the connection closes."""
         while self.paused and not self.gone:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
+from aiopenai.testing.memory.agents import StoredEnvironment, StoredSession
 from aiopenai.testing.memory.store import Store
 from aiopenai.testing.memory.stored import (
     StoredBatch,
@@ -48,6 +49,10 @@ class State:
         self.models: dict[str, None] = dict.fromkeys(self._models)
         self.poll_after_ms = poll_after_ms
         self.max_stored = max_stored
+        self.agent_environments: Store[StoredEnvironment] = Store(max_stored)
+        self.agent_sessions: Store[StoredSession[Any]] = Store(max_stored)
+        self.agent_templates: Store[dict[str, Any]] = Store(max_stored)
+        self.agents: Store[dict[str, Any]] = Store(max_stored)
         self.assistants: Store[dict[str, Any]] = Store(max_stored)
         self.batches: Store[StoredBatch] = Store(max_stored)
         self.characters: Store[dict[str, Any]] = Store(max_stored)
