@@ -307,6 +307,9 @@ class BaseAzureClient(BaseClient):
         _settings: AzureSettings | None = None,
         **options: Any,
     ) -> None:
+        for name in ("data_residency", "provider"):
+            if options.get(name) is not None:
+                raise TypeError(f"An Azure client takes no {name}.")
         if _settings is None:
             api_key, azure_ad_token = _credentials(
                 api_key, azure_ad_token, azure_ad_token_provider, workload_identity, enforced=_enforce_credentials

@@ -306,7 +306,7 @@ class BaseClient(Sending, Resource):
             admin_api_key=admin_api_key,
             workload_identity=workload_identity,
             provider=provider,
-            base_url=base_url,
+            base_url=not_given if base_url is None else base_url,
             data_residency=data_residency,
         )
         # A client of another cloud inherits no facts about this one's account.
@@ -319,7 +319,7 @@ class BaseClient(Sending, Resource):
             organization=organization or kept.organization,
             project=project or kept.project,
             webhook_secret=cast("str | None", webhook_secret or own.webhook_secret),
-            websocket_base_url=websocket_base_url or own.websocket_base_url,
+            websocket_base_url=websocket_base_url or (own.websocket_base_url if data_residency is None else None),
             timeout=own.timeout if isinstance(timeout, NotGiven) else timeout,
             max_retries=own.max_retries if isinstance(max_retries, NotGiven) else max_retries,
             retry=retry or own.retry,

@@ -138,6 +138,8 @@ class Configuration(CallDefaults, frozen=True, eq=False, kw_only=True):
         Raises OpenAIError without credentials, TypeError and ValueError for options of a wrong type or value.
         """
         env = os.environ
+        if data_residency is not None and websocket_base_url is not None:
+            raise ValueError("data_residency and websocket_base_url exclude each other: pass only one of them")
         service = _service(provider, workload_identity, api_key, admin_api_key, base_url, data_residency)
         ambient: Mapping[str, str] = env
         if provider is not None:

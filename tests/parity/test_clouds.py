@@ -198,8 +198,9 @@ class TestAzure:
             {"workload_identity": {"type": "x509", "identity_provider_id": "i", "service_account_id": "s"}},
             {"max_retries": None},
             {"max_retries": -1},
+            {"data_residency": "us"},
         ],
-        ids=range(11),
+        ids=range(12),
     )
     def test_faults(self, name: str, given: dict[str, Any]) -> None:
         options = {"api_version": VERSION, "api_key": "k", "azure_endpoint": "https://x", **given}
@@ -253,6 +254,113 @@ def provided(package: Any, kind: str, **given: Any) -> dict[str, Any]:
     import importlib
 
     return {"provider": getattr(importlib.import_module(f"{package.__name__}.providers"), kind)(**given)}
+
+
+BEDROCK = "https://bedrock-mantle.us-east-1.api.aws/openai/v1"
+IDENTITY = {"identity_provider_id": "i", "service_account_id": "s"}
+X509 = {"type": "x509", **IDENTITY}
+PROVIDER_FAULTS: list[tuple[str, dict[str, Any]]] = [
+    *[
+        ("bedrock", given)
+        for given in (
+            {},
+            {"base_url": ""},
+            {"region": "x"},
+            {"region": "us-east-1", "api_key": "a", "token_provider": lambda: "t"},
+            {"api_key": ""},
+            {"region": "us-east-1", "access_key_id": "a"},
+            {"region": "us-east-1", "secret_access_key": "a"},
+            {"region": "us-east-1", "session_token": "a"},
+            {"region": "us-east-1", "access_key_id": "a", "secret_access_key": "b", "profile": "p"},
+            {"region": "us-east-1", "profile": "p", "credential_provider": lambda: None},
+            {"region": "us-east-1", "api_key": "k", "profile": "p"},
+            {"api_key": "k", "base_url": BEDROCK.replace("https", "http")},
+            {"api_key": "k", "base_url": BEDROCK, "region": "us-west-2"},
+            {"api_key": "k", "base_url": BEDROCK, "endpoint": "runtime"},
+            {"api_key": "k", "region": "us-east-1", "endpoint": "other"},
+        )
+    ],
+    *[
+        ("vertex", given)
+        for given in (
+            {},
+            {"project": "p"},
+            {"location": "global"},
+            {"project": "p/x", "location": "global"},
+            {"project": "p", "location": "G!"},
+            {"base_url": "http://aiplatform.googleapis.com"},
+            {"base_url": "ftp://x"},
+            {"base_url": "https://u@x/"},
+            {"base_url": "https://x/?q"},
+            {"base_url": "https://x/#f"},
+            {"project": "p", "location": "global", "token_provider": lambda: "t", "credentials": object()},
+        )
+    ],
+]
+# Options of the plain client; those of the last four make a client of Amazon Bedrock.
+CLIENT_FAULTS: list[dict[str, Any]] = [
+    {"workload_identity": {**IDENTITY, "provider": {}}, "api_key": "k"},
+    {"workload_identity": IDENTITY},
+    {"workload_identity": {"type": "other", **IDENTITY}},
+    {"workload_identity": X509, "base_url": "http://x"},
+    {"workload_identity": X509, "data_residency": "in"},
+    {"workload_identity": X509, "api_key": "k"},
+    {"api_key": "k", "data_residency": "xx"},
+    {"api_key": "k", "data_residency": "us", "base_url": None},
+    {"api_key": "k", "data_residency": "us", "websocket_base_url": "wss://x"},
+    {"provider": object()},
+    {"aws_region": "bad"},
+    {"aws_region": "us-east-1", "api_key": ""},
+    {"aws_region": "us-east-1", "api_key": lambda: "k"},
+    {"aws_region": "us-east-1", "aws_access_key_id": "a"},
+]
+
+
+def test_faults_of_providers_and_identities() -> None:
+    """Each is refused with an error of the same name."""
+    reference_has("providers")
+    makers: dict[str, Callable[[Any, str], Any]] = {
+        f"{kind} {given}": lambda package, name, kind=kind, given=given: getattr(package, name)(
+            **provided(package, kind, **given)
+        )
+        for kind, given in PROVIDER_FAULTS
+    }
+    for given in CLIENT_FAULTS:
+        prefix = "Bedrock" if "aws_region" in given else ""
+        makers[str(given)] = lambda package, name, prefix=prefix, given=given: getattr(
+            package, name.replace("OpenAI", f"{prefix}OpenAI")
+        )(**given)
+    for case, make in makers.items():
+        for name in CLIENTS:
+            errors: dict[str, str] = {}
+            for package in (openai, aiopenai):
+                with pytest.raises(Exception, match=r".") as caught:
+                    make(package, name)
+                errors[package.__name__] = type(caught.value).__name__
+            assert errors["aiopenai"] == errors["openai"], (case, name)
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"base_url": "https://x/v1"}, {"data_residency": "us"}, {"websocket_base_url": "wss://y"}],
+    ids=["default", "base", "region", "sockets"],
+)
+def test_urls_of_copies(name: str, given: dict[str, Any]) -> None:
+    for change in (
+        {"base_url": None},
+        {"base_url": "https://z"},
+        {"data_residency": "eu"},
+        {"websocket_base_url": "wss://z"},
+        {"websocket_base_url": None},
+        {"max_retries": 1},
+    ):
+        found = [
+            (str(copied.base_url).rstrip("/"), copied.websocket_base_url)
+            for package in (openai, aiopenai)
+            for copied in (getattr(package, name)(api_key="k", **given).copy(**change),)
+        ]
+        assert found[0] == found[1], change
 
 
 class TestProviders:
