@@ -170,6 +170,14 @@ _CONNECTING = {
 HELPERS.update(
     {f"{path}.connect": Helper("connect", "aiopenai._live.managers:connect", "", _CONNECTING) for path in ROUTES}
 )
+HELPERS["responses.pool"] = Helper(
+    "plain",
+    "aiopenai._live.pools:pool",
+    "AsyncResponsePool[AsyncResponses]",
+    extra={"size": ("int", "8")},
+    like="connect",
+    less=frozenset({*_CONNECTING, "max_retries", "initial_delay", "max_delay", "max_queue_size"}),
+)
 
 # HTTP methods whose request is adjusted before it is sent, and whose reply is finished.
 _RESUMING = "aiopenai._calls.resuming:prepare"
@@ -193,6 +201,7 @@ NAMES = {
     "AsyncAssistantStreamManager": "aiopenai.lib.streaming.assistants",
     "AsyncChatCompletionStreamManager": "aiopenai.lib.streaming.chat",
     "AsyncReconnectingHandler": "aiopenai._live.link",
+    "AsyncResponsePool": "aiopenai._live.pools",
     "AsyncResponseStreamManager": "aiopenai.lib.streaming.responses",
     "AsyncToolRunStream": "aiopenai.lib.running",
     "Awaitable": "collections.abc",
@@ -218,6 +227,7 @@ NAMES = {
     "ReconnectingHandler": "aiopenai._live.link",
     "ResponseFormatT": "aiopenai.lib.streaming.chat",
     "ResponseInputItemMcpApprovalRequest": "aiopenai.types.responses",
+    "ResponsePool": "aiopenai._live.pools",
     "ResponseStreamEvent": "aiopenai.lib.streaming.responses",
     "ResponseStreamManager": "aiopenai.lib.streaming.responses",
     "ResponseUsage": "aiopenai.types.responses",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 from typing_extensions import override
 
+from aiopenai._base.aliases import is_mapping
 from aiopenai._base.deadlines import within
 from aiopenai._base.timeouts import Timeout
 from aiopenai._calls.endings import is_ending
@@ -78,17 +81,24 @@ class Exchange:
             raise
         try:
             head = _head_of(raw)
-            if not self._known and head.response:
-                self.pool.keep(_identity_of(head.response).id, self.socket)
-                self._known = True
         except (msgspec.DecodeError, UnicodeDecodeError):
             # Its end cannot be told any more.
             self.drop()
             return raw, None
-        if head.type == "error" or is_ending(head.type):
+        if not self._known and head.response:
+            self._note_context(head.response)
+        if head.type == "error" and _concerns_socket(raw):
+            self.drop()
+        elif head.type == "error" or is_ending(head.type):
             self.ended = True
             self.pool.give(self.socket)
         return raw, head
+
+    def _note_context(self, response: msgspec.Raw) -> None:
+        # A response without an id is left to the decoder of the caller.
+        with contextlib.suppress(msgspec.DecodeError):
+            self.pool.keep(_identity_of(response).id, self.socket)
+            self._known = True
 
     def _limit(self) -> float | None:
         timeout = self._timeout
@@ -113,8 +123,8 @@ class Exchange:
         except WebSocketConnectionClosedError:
             return None
         if head is not None and head.type == "error":
-            reply = self._refusal(raw, limit)
-            return None if reply is None else reply
+            error, status = _error_of(raw)
+            return None if error.get("code") == _LIMIT_REACHED else self._refusal(error, status, limit)
         if stream:
             return SocketReply(self, 200, limit, first=raw)
         try:
@@ -123,34 +133,38 @@ class Exchange:
         except WebSocketConnectionClosedError as error:
             raise self.lost() from error
         if head is not None and head.type == "error":
-            return self._refusal(raw, limit)
+            return self._refusal(*_error_of(raw), limit)
         body = bytes(head.response) if head is not None and head.response else raw
         reply = SocketReply(self, 200, limit, body=body)
         if len(body) > limit:
             raise reply.too_long()
         return reply
 
-    def _refusal(self, raw: bytes, limit: int) -> SocketReply | None:
-        """Returns an error event as the reply that HTTP has for it; None if it concerns the socket alone."""
-        event: dict[str, Any] = decode_json(raw)
-        error: Any = event.get("error")
-        if not isinstance(error, dict):
-            error = {name: event.get(name) for name in ("type", "code", "message", "param")}
-        if error.get("code") == _LIMIT_REACHED:
-            self.pool.drop(self.socket)
-            return None
-        status = event.get("status")
-        if type(status) is not int or not 400 <= status < 600:
-            status = 400 if error.get("type") == "invalid_request_error" else 500
-        if status == 401:
-            # The credentials of a socket are those of its handshake.
-            self.pool.drop(self.socket)
+    def _refusal(self, error: Mapping[str, Any], status: int, limit: int) -> SocketReply:
         return SocketReply(self, status, limit, body=msgspec.json.encode({"error": error}))
 
     def lost(self) -> APIConnectionError:
         """Returns the error of a socket that was lost after the first event."""
         message = "Connection error: the websocket was lost before the end of the response."
         return APIConnectionError(message=message, request=self.request)
+
+
+def _error_of(raw: bytes) -> tuple[Mapping[str, Any], int]:
+    """Returns the error of an error event, and the status that HTTP has for it."""
+    event: dict[str, Any] = decode_json(raw)
+    error: Any = event.get("error")
+    if not is_mapping(error):
+        error = {name: event.get(name) for name in ("code", "message", "param")}
+    status = event.get("status")
+    if type(status) is not int or not 400 <= status < 600:
+        status = 400 if error.get("type") == "invalid_request_error" else 500
+    return error, status
+
+
+def _concerns_socket(raw: bytes) -> bool:
+    """Returns whether an error event makes its socket useless: it is too old, or its handshake's key is refused."""
+    error, status = _error_of(raw)
+    return status == 401 or error.get("code") == _LIMIT_REACHED
 
 
 class SocketReply(Reply):

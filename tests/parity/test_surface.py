@@ -33,7 +33,7 @@ INVENTED = {
     "beta.threads.runs.create_and_stream": {"reasoning_effort"},
 }
 # Methods of ours that the reference has not.
-ADDED = {"beta.chat.completions.run_tools", "chat.completions.run_tools", "responses.run_tools"}
+ADDED = {"beta.chat.completions.run_tools", "chat.completions.run_tools", "responses.pool", "responses.run_tools"}
 PARAMETERS = {"AsyncOpenAI": 3_665, "OpenAI": 3_666}
 # Options of a socket whose types are not the reference's: those of another websocket library, and a callback that
 # aiopenai's own classes are given to and that may be a coroutine function.

@@ -71,6 +71,10 @@ class Responses(SyncAPIResource):
         top_logprobs=omit, top_p=omit, truncation=omit, user=omit, verbosity=omit, max_turns=10, max_parallel=8,
         tool_timeout=None, raise_errors=False, approve_mcp=None, stream=False):
         """Runs a tool loop: the model calls the given functions until it answers; `stream=True` returns the events."""
+    @api.plain("aiopenai._live.pools:pool")
+    def pool(self, *, size=8):
+        """Returns a context manager whose block makes the calls of this resource over `size` websockets, with HTTP as
+        the fallback."""
 
 class InputItems(SyncAPIResource):
     """`client.responses.input_items`"""

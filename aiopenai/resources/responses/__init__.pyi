@@ -20,6 +20,7 @@ from aiopenai._calls.resources import AsyncAPIResource, SyncAPIResource
 from aiopenai._calls.streaming import AsyncStream, Stream
 from aiopenai._calls.unparsed import AsyncResponseContextManager, ResponseContextManager
 from aiopenai._live.link import AsyncReconnectingHandler, ReconnectingHandler
+from aiopenai._live.pools import AsyncResponsePool, ResponsePool
 from aiopenai.lib.running import AsyncToolRunStream, ToolRun, ToolRunEvent, ToolRunStream
 from aiopenai.lib.streaming.responses import (AsyncResponseStreamManager,
     ResponseStreamEvent as BaseResponseStreamEvent, ResponseStreamManager, TextFormatT)
@@ -874,6 +875,13 @@ class Responses(SyncAPIResource):
             approve_mcp: Function that answers an MCP approval request with true or false.
             stream: Whether the call returns the events of the API and of the tools.
         """
+    def pool(self, *, size: int = 8) -> ResponsePool[Responses]:
+        """Returns a context manager whose block makes the calls of this resource over `size` websockets, with HTTP as
+        the fallback.
+
+        Args:
+            size: Number of websockets that are open at most, 8 by default; each carries one response at a time.
+        """
 
 class AsyncResponses(AsyncAPIResource):
     """`client.responses`"""
@@ -1717,6 +1725,13 @@ class AsyncResponses(AsyncAPIResource):
                 error.
             approve_mcp: Function that answers an MCP approval request with true or false.
             stream: Whether the call returns the events of the API and of the tools.
+        """
+    def pool(self, *, size: int = 8) -> AsyncResponsePool[AsyncResponses]:
+        """Returns a context manager whose block makes the calls of this resource over `size` websockets, with HTTP as
+        the fallback.
+
+        Args:
+            size: Number of websockets that are open at most, 8 by default; each carries one response at a time.
         """
 
 class ResponsesWithRawResponse:
