@@ -338,8 +338,7 @@ async def test_a_call_that_is_cancelled_frees_its_place() -> None:
         await peer.socket.receive()
 
     async def answering(peer: Peer) -> None:
-        while True:
-            await peer.hear()
+        async for _ in peer.socket:
             await peer.say(*finished(1))
 
     both = Both(blocking=False)
