@@ -24,7 +24,7 @@ __all__ = ["PooledSocket", "SocketPool"]
 log = logging.getLogger("aiopenai")
 
 # The API closes a socket after 60 minutes. The rest is for the response that begins last.
-_MAX_AGE_SECONDS = 50 * 60.0
+MAX_AGE_SECONDS = 50 * 60.0
 # The time without handshakes after one that failed: each would delay a call that goes over HTTP then.
 _PAUSE_SECONDS = 5.0
 _MAX_CONTEXTS = 10_000
@@ -45,7 +45,7 @@ class PooledSocket:
     def usable(self) -> bool:
         """Whether another response may begin here. A message that no response has asked for makes it doubtful."""
         websocket = self.websocket
-        young = time.monotonic() - self.opened < _MAX_AGE_SECONDS
+        young = time.monotonic() - self.opened < MAX_AGE_SECONDS
         return young and not websocket.closed and not websocket.waiting
 
 

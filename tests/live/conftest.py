@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from typing_extensions import Self
 
 from aiopenai import AsyncOpenAI, OpenAI
 from tests.conftest import RawServer
@@ -66,7 +67,7 @@ class Scripted:
             self.errors.append(error)
         return socket
 
-    async def __aenter__(self) -> Scripted:
+    async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._handle)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)

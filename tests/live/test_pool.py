@@ -6,10 +6,10 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
+import msgspec
 import pytest
-from pydantic import BaseModel
 
 from aiopenai import (
     APIConnectionError,
@@ -66,9 +66,9 @@ def sent(server: Server) -> list[tuple[str, int]]:
 
 def finished(number: int, text: str = "ok") -> list[str]:
     """The events of a short response."""
-    item = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": []}
+    item: dict[str, Any] = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": []}
     item["content"] = [{"type": "output_text", "text": text, "annotations": []}]
-    response = {"id": f"resp_{number}", "object": "response", "status": "completed", "output": [item]}
+    response: dict[str, Any] = {"id": f"resp_{number}", "object": "response", "status": "completed", "output": [item]}
     begun = {**response, "status": "in_progress", "output": []}
     return [
         json.dumps({"type": "response.created", "sequence_number": 0, "response": begun}),
@@ -93,7 +93,7 @@ class Answering(Scripted):
 
 
 async def test_each_form_of_a_call(both: Both, server: Server) -> None:
-    class Answer(BaseModel):
+    class Answer(msgspec.Struct):
         word: str
 
     async with pooled(both, server, size=1) as responses:
@@ -311,14 +311,14 @@ async def test_sockets_are_replaced_when_they_are_old(
 ) -> None:
     async with pooled(both, server, size=1) as responses:
         first = await both(responses.create, **ASK)
-        monkeypatch.setattr(pool_sockets, "_MAX_AGE_SECONDS", 0.0)
+        monkeypatch.setattr(pool_sockets, "MAX_AGE_SECONDS", 0.0)
         # Its context is stored, and is found by the new socket.
         await both(responses.create, **ASK, previous_response_id=first.id)
     assert sent(server) == [("GET", 1), ("GET", 1)]
 
 
 def test_sockets_are_young_enough_for_a_response_of_ten_minutes() -> None:
-    assert pool_sockets._MAX_AGE_SECONDS + 600 <= 3600
+    assert pool_sockets.MAX_AGE_SECONDS + 600 <= 3600
 
 
 async def test_a_stream_that_is_left_early_frees_its_place(both: Both, server: Server) -> None:
@@ -349,7 +349,7 @@ async def test_a_call_that_is_cancelled_frees_its_place() -> None:
         await asyncio.sleep(0)
         waiting[0].cancel()
         running.cancel()
-        done = await asyncio.gather(running, *waiting, return_exceptions=True)
+        done: list[Any] = await asyncio.gather(running, *waiting, return_exceptions=True)
         assert [type(each) for each in done[:2]] == [asyncio.CancelledError] * 2
         assert [each.output_text for each in done[2:]] == ["ok"] * 2
         assert server.posted == []
@@ -382,7 +382,7 @@ async def test_after_the_block(both: Both, server: Server) -> None:
 
 
 async def test_a_pool_is_entered_once(both: Both, server: Server) -> None:
-    pool = both.client(server).responses.pool()
+    pool = both.client(cast("Any", server)).responses.pool()
     enter, leave = (pool.__enter__, pool.__exit__) if both.blocking else (pool.__aenter__, pool.__aexit__)
     await both(enter)
     with pytest.raises(OpenAIError, match="entered before"):
