@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 import msgspec
@@ -36,12 +36,12 @@ class PooledAttempts(Attempts):
         self._pool = pool
 
     @override
-    def _attempt(self, call: PreparedCall, read: bool, taken: int) -> Coroutine[Any, Any, Answer]:
+    async def _attempt(self, call: PreparedCall, read: bool, taken: int) -> Answer:
         if self._pool.closed:
             raise self._pool.closed_error()
         if self._is_carried(call):
-            return super()._attempt(call, read, taken)
-        return self._plain._attempt(call, read, taken)
+            return await super()._attempt(call, read, taken)
+        return await self._plain._attempt(call, read, taken)
 
     def _is_carried(self, call: PreparedCall) -> bool:
         """Returns whether a socket can carry a call. Headers and queries of its own have no place in an event."""

@@ -1,4 +1,4 @@
-"""The results of `responses.pool`: context managers whose block makes its calls over a pool of sockets."""
+"""The results of `responses.pool`: context managers that make the calls of their block over a pool of sockets."""
 
 # A pooled client is a copy of the client, of which private attributes are set.
 # pyright: reportPrivateUsage=false
@@ -41,7 +41,8 @@ def pool(resource: Any, *, size: Any = 8) -> Any:
         raise TypeError(f"size must be a number of sockets, not {type(size).__name__}")
     if size < 1:
         raise ValueError(f"size must be at least 1, not {size}")
-    return (ResponsePool if resource._blocking else AsyncResponsePool)(resource, size)
+    kind: Any = ResponsePool if resource._blocking else AsyncResponsePool
+    return kind(resource, size)
 
 
 class _Pool(Generic[ResourceT]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any, cast
 
 import msgspec
@@ -31,7 +31,7 @@ ASK: dict[str, Any] = {"model": "gpt-4o", "input": "Hi"}
 
 
 @contextlib.asynccontextmanager
-async def pooled(both: Both, server: Any, size: int = 2, **options: Any) -> AsyncIterator[Any]:
+async def pooled(both: Both, server: Any, size: int = 2, **options: Any) -> AsyncGenerator[Any, None]:
     """The responses of a pool, in either client."""
     client = both.client(server, **options)
     pool = client.responses.pool(size=size)
@@ -69,7 +69,7 @@ def finished(number: int, text: str = "ok") -> list[str]:
     item: dict[str, Any] = {"type": "message", "id": "m", "role": "assistant", "status": "completed", "content": []}
     item["content"] = [{"type": "output_text", "text": text, "annotations": []}]
     response: dict[str, Any] = {"id": f"resp_{number}", "object": "response", "status": "completed", "output": [item]}
-    begun = {**response, "status": "in_progress", "output": []}
+    begun: dict[str, Any] = {**response, "status": "in_progress", "output": ()}
     return [
         json.dumps({"type": "response.created", "sequence_number": 0, "response": begun}),
         json.dumps({"type": "response.completed", "sequence_number": 1, "response": response}),

@@ -73,8 +73,7 @@ class Responses(SyncAPIResource):
         """Runs a tool loop: the model calls the given functions until it answers; `stream=True` returns the events."""
     @api.plain("aiopenai._live.pools:pool")
     def pool(self, *, size=8):
-        """Returns a context manager whose block makes the calls of this resource over `size` websockets, with HTTP as
-        the fallback."""
+        """Opens a pool of `size` websockets that carry the calls of this resource; the result is a context manager."""
 
 class InputItems(SyncAPIResource):
     """`client.responses.input_items`"""

@@ -876,8 +876,7 @@ class Responses(SyncAPIResource):
             stream: Whether the call returns the events of the API and of the tools.
         """
     def pool(self, *, size: int = 8) -> ResponsePool[Responses]:
-        """Returns a context manager whose block makes the calls of this resource over `size` websockets, with HTTP as
-        the fallback.
+        """Opens a pool of `size` websockets that carry the calls of this resource; the result is a context manager.
 
         Args:
             size: Number of websockets that are open at most, 8 by default; each carries one response at a time.
@@ -1727,8 +1726,7 @@ class AsyncResponses(AsyncAPIResource):
             stream: Whether the call returns the events of the API and of the tools.
         """
     def pool(self, *, size: int = 8) -> AsyncResponsePool[AsyncResponses]:
-        """Returns a context manager whose block makes the calls of this resource over `size` websockets, with HTTP as
-        the fallback.
+        """Opens a pool of `size` websockets that carry the calls of this resource; the result is a context manager.
 
         Args:
             size: Number of websockets that are open at most, 8 by default; each carries one response at a time.
