@@ -150,25 +150,31 @@ class Call:
         """Makes the request without sending it."""
         return self.build(args, given)
 
-    def function(self, owner: type | str, module: str) -> _Function:
+    def function(self, owner: type | str, module: str, *, blocking: bool = True) -> _Function:
         """The method of the blocking or the asynchronous class."""
         call = self
 
-        if self._listed:
+        def listed(resource: Resource, /, *args: Any, **given: Any) -> Any:
+            request = call.build(args, given)
+            return resource._marked[request.unparsed](request) if request.unparsed else resource._list(request)
 
-            def method(resource: Resource, /, *args: Any, **given: Any) -> Any:
-                request = call.build(args, given)
-                return resource._marked[request.unparsed](request) if request.unparsed else resource._list(request)
+        def function(resource: Resource, /, *args: Any, **given: Any) -> Any:
+            request = call.build(args, given)
+            return (resource._marked[request.unparsed] if request.unparsed else resource._call)(request)
 
-        else:
+        # A real coroutine function, because frameworks ask `inspect.iscoroutinefunction`.
+        async def coroutine(resource: Resource, /, *args: Any, **given: Any) -> Any:
+            request = call.build(args, given)
+            # The request holds these values: the frame of a call in flight keeps no second reference.
+            del args, given
+            return await (resource._marked[request.unparsed] if request.unparsed else resource._call)(request)
 
-            def method(resource: Resource, /, *args: Any, **given: Any) -> Any:
-                request = call.build(args, given)
-                return resource._marked[request.unparsed](request) if request.unparsed else resource._call(request)
-
+        method: _Function = listed if self._listed else function if blocking else coroutine
         return self._finished(method, owner, module)
 
-    def view(self, owner: str, module: str, mark: Mark, opened: Callable[..., Any] | None) -> _Function:
+    def view(
+        self, owner: str, module: str, mark: Mark, opened: Callable[..., Any] | None, *, blocking: bool
+    ) -> _Function:
         """The method of a view; `opened` makes a context manager of a function and its arguments.
 
         If the resource's method was replaced, the view calls the replacement, with the mark in the headers.
@@ -186,7 +192,10 @@ class Call:
             given = marked(given, mark)
             return own(*args, **given) if opened is None else opened(own, *args, **given)
 
-        return self._finished(method, owner, module)
+        async def coroutine(view: Any, /, *args: Any, **given: Any) -> Any:
+            return await method(view, *args, **given)
+
+        return self._finished(method if blocking or opened is not None else coroutine, owner, module)
 
     def builder(self, owner: str, module: str) -> _Function:
         """The method of the view that makes requests without sending them."""
@@ -227,16 +236,21 @@ class Helper:
         options = signature.take(args, given)
         return {**{name: value for name, value in given.items() if not is_left_out(value)}, **(options or {})}
 
-    def function(self, owner: type | str, module: str) -> _Function:
+    def function(self, owner: type | str, module: str, *, blocking: bool = True) -> _Function:
         """The method of the blocking or the asynchronous class."""
         call = self
 
-        def method(resource: Resource, /, *args: Any, **given: Any) -> Any:
-            given = call._arguments(args, given)
-            if call.coroutine and resource._blocking:
-                return resource._client.run(call._body(resource._asynchronous(), **given))
-            return call._body(resource, **given)
+        def plain(resource: Resource, /, *args: Any, **given: Any) -> Any:
+            return call._body(resource, **call._arguments(args, given))
 
+        def function(resource: Resource, /, *args: Any, **given: Any) -> Any:
+            given = call._arguments(args, given)
+            return resource._client.run(call._body(resource._asynchronous(), **given))
+
+        async def coroutine(resource: Resource, /, *args: Any, **given: Any) -> Any:
+            return await call._body(resource, **call._arguments(args, given))
+
+        method: _Function = plain if not self.coroutine else function if blocking else coroutine
         return _named(method, self, owner, module, options=self.options)
 
 
@@ -255,6 +269,9 @@ def _warning(method: _Function, text: str) -> Any:
 
     # The attribute of PEP 702, by which tools find deprecated functions.
     vars(warning)["__deprecated__"] = text
+    # The wrapper is no coroutine function, because the warning belongs to the line of the call, not of the await.
+    if inspect.iscoroutinefunction(method) and hasattr(inspect, "markcoroutinefunction"):
+        inspect.markcoroutinefunction(warning)
     return warning
 
 

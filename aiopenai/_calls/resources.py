@@ -25,7 +25,7 @@ from typing_extensions import override
 from aiopenai._calls.methods import Call, description
 from aiopenai._calls.paging import AsyncPaginator
 from aiopenai._calls.request import Request
-from aiopenai._calls.unparsed import AsyncResponseContextManager, ResponseContextManager
+from aiopenai._calls.unparsed import AsyncResponseContextManager, Mark, ResponseContextManager
 from aiopenai._data.leaves import RESOURCE_FORMS, offered
 
 __all__ = ["AsyncAPIResource", "Resource", "SyncAPIResource", "child", "family"]
@@ -283,13 +283,14 @@ def _make_variant(origin: type[Any], name: str, prefix: str, suffix: str) -> typ
             namespace[attribute] = child(found.name, found.module)
         elif (described := description(found)) is not None:
             if not suffix:
-                namespace[attribute] = described.function(name, module)
+                namespace[attribute] = described.function(name, module, blocking=not prefix)
             elif isinstance(described, Call) and suffix == "AsRequest":
                 namespace[attribute] = described.builder(name, module)
             elif isinstance(described, Call):
                 streaming = suffix == "WithStreamingResponse"
                 opened = (_open_async if prefix else _open_blocking) if streaming else None
-                namespace[attribute] = described.view(name, module, "stream" if streaming else "raw", opened)
+                mark: Mark = "stream" if streaming else "raw"
+                namespace[attribute] = described.view(name, module, mark, opened, blocking=not prefix)
     if suffix:
         return type(name, (_View,), {**namespace, "_form": (prefix, suffix)})
     return type(name, (AsyncAPIResource,), {**namespace, "_origin": origin})

@@ -69,15 +69,15 @@ class OpenAI(BaseClient, Verbs, Resources):
         request = _blocking_form(request)
         if request.stream:
             # Without a name for the stream: an error of the connection that waits in the idle loop keeps this frame.
-            return _held(*self._leased(self._perform(request)))
-        return self._runners.run(self._perform(request))
+            return _held(*self._leased(self.perform(request)))
+        return self._runners.run(self.perform(request))
 
     def send_raw(self, request: Request[Any]) -> LegacyAPIResponse[Any]:
         """Sends a request and returns its reply with the headers."""
         request = _blocking_form(request)
         if not request.stream:
-            return self._runners.run(self._perform_raw(request))
-        response, lease = self._leased(self._perform_raw(request))
+            return self._runners.run(self.perform_raw(request))
+        response, lease = self._leased(self.perform_raw(request))
         response.change_parsed(lambda value: _held(value, lease))
         return response
 

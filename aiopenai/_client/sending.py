@@ -5,7 +5,7 @@ A call goes: resource method -> `Request` -> `prepare` -> `Attempts` -> transpor
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, get_args, get_origin
 
 import msgspec
@@ -42,18 +42,12 @@ class Sending(Hooked):
     _decoder_of: ClassVar[Any] = staticmethod(Decoder.of)
     _stream_classes: ClassVar[Mapping[Any, Any]] = {}
 
-    def perform(self, request: Request[T]) -> Coroutine[Any, Any, T]:
-        """Returns a coroutine that sends a request and returns its reply, on the running loop.
+    async def perform(self, request: Request[T]) -> T:
+        """Sends a request and returns its reply, on the running loop.
 
-        Awaiting it raises APIStatusError, APIConnectionError, APITimeoutError and APIResponseValidationError, each
-        after as many attempts as are due.
+        Raises APIStatusError, APIConnectionError, APITimeoutError and APIResponseValidationError, each after as many
+        attempts as are due.
         """
-        coroutine: Any = self._perform(request)
-        # The warning about a forgotten `await` shows this name.
-        coroutine.__qualname__ = request.endpoint.name
-        return coroutine  # type: ignore[no-any-return]  # `cast` would be a call
-
-    async def _perform(self, request: Request[T]) -> T:
         call = self._prepare(request)
         value: Any
         try:
@@ -71,13 +65,8 @@ class Sending(Hooked):
             call.watch.answered(value)
         return value  # type: ignore[no-any-return]  # `cast` would be a call
 
-    def perform_raw(self, request: Request[Any]) -> Coroutine[Any, Any, LegacyAPIResponse[Any]]:
-        """Returns a coroutine that sends a request and returns its reply with the headers."""
-        coroutine: Any = self._perform_raw(request)
-        coroutine.__qualname__ = f"with_raw_response.{request.endpoint.name}"
-        return cast("Coroutine[Any, Any, LegacyAPIResponse[Any]]", coroutine)
-
-    async def _perform_raw(self, request: Request[Any]) -> LegacyAPIResponse[Any]:
+    async def perform_raw(self, request: Request[Any]) -> LegacyAPIResponse[Any]:
+        """Sends a request and returns its reply with the headers."""
         call = self._prepare(request)
         return self._unparsed(call, *await self._answered(call, read=not request.stream))
 

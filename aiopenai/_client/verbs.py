@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, TypeVar, cast, get_args, overload
 
 from typing_extensions import Unpack
@@ -22,7 +22,7 @@ StreamT = TypeVar("StreamT", bound=Stream[Any])
 
 
 class AsyncVerbs(Resource):
-    """The low-level verbs of both clients: coroutines of the reply, or the reply.
+    """The low-level verbs of the asynchronous client.
 
     `path` is below the base URL, or absolute; `cast_to` the type of the reply: a reply type, `str`, `bytes`,
     `HTTPResponse`, a dict, or a pydantic model. `options` is the reference's dict of request options; the keyword
@@ -30,7 +30,7 @@ class AsyncVerbs(Resource):
     """
 
     @overload
-    def get(
+    async def get(
         self,
         path: str,
         *,
@@ -38,9 +38,9 @@ class AsyncVerbs(Resource):
         options: Mapping[str, Any] | None = None,
         stream: Literal[False] = False,
         **more: Unpack[CallOptions],
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> T: ...
     @overload
-    def get(
+    async def get(
         self,
         path: str,
         *,
@@ -49,9 +49,9 @@ class AsyncVerbs(Resource):
         stream: Literal[True],
         stream_cls: type[AsyncStreamT],
         **more: Unpack[CallOptions],
-    ) -> Coroutine[Any, Any, AsyncStreamT]: ...
+    ) -> AsyncStreamT: ...
     @overload
-    def get(
+    async def get(
         self,
         path: str,
         *,
@@ -60,8 +60,8 @@ class AsyncVerbs(Resource):
         stream: bool,
         stream_cls: type[AsyncStreamT] | None = None,
         **more: Unpack[CallOptions],
-    ) -> Coroutine[Any, Any, T | AsyncStreamT]: ...
-    def get(
+    ) -> T | AsyncStreamT: ...
+    async def get(
         self,
         path: str,
         *,
@@ -73,10 +73,10 @@ class AsyncVerbs(Resource):
     ) -> Any:
         """`GET path`, below the base URL or absolute; `cast_to` is the reply's type, `stream_cls` the stream's."""
         request = verb_request("GET", path, cast_to, None, None, None, options, more, stream, stream_cls)
-        return self._call(request)
+        return await self._call(request)
 
     @overload
-    def post(
+    async def post(
         self,
         path: str,
         *,
@@ -87,9 +87,9 @@ class AsyncVerbs(Resource):
         options: Mapping[str, Any] | None = None,
         stream: Literal[False] = False,
         **more: Unpack[CallOptions],
-    ) -> Coroutine[Any, Any, T]: ...
+    ) -> T: ...
     @overload
-    def post(
+    async def post(
         self,
         path: str,
         *,
@@ -101,9 +101,9 @@ class AsyncVerbs(Resource):
         stream: Literal[True],
         stream_cls: type[AsyncStreamT],
         **more: Unpack[CallOptions],
-    ) -> Coroutine[Any, Any, AsyncStreamT]: ...
+    ) -> AsyncStreamT: ...
     @overload
-    def post(
+    async def post(
         self,
         path: str,
         *,
@@ -115,8 +115,8 @@ class AsyncVerbs(Resource):
         stream: bool,
         stream_cls: type[AsyncStreamT] | None = None,
         **more: Unpack[CallOptions],
-    ) -> Coroutine[Any, Any, T | AsyncStreamT]: ...
-    def post(
+    ) -> T | AsyncStreamT: ...
+    async def post(
         self,
         path: str,
         *,
@@ -131,9 +131,9 @@ class AsyncVerbs(Resource):
     ) -> Any:
         """`POST path`: `body` as JSON, `content` as it is, or `files` (with `body` as fields) as a form."""
         request = verb_request("POST", path, cast_to, body, content, files, options, more, stream, stream_cls)
-        return self._call(request)
+        return await self._call(request)
 
-    def patch(
+    async def patch(
         self,
         path: str,
         *,
@@ -143,14 +143,11 @@ class AsyncVerbs(Resource):
         files: RequestFiles | None = None,
         options: Mapping[str, Any] | None = None,
         **more: Unpack[CallOptions],
-    ) -> Coroutine[Any, Any, T]:
+    ) -> T:
         """`PATCH path`; see `post`."""
-        return cast(
-            "Coroutine[Any, Any, T]",
-            self._call(verb_request("PATCH", path, cast_to, body, content, files, options, more)),
-        )
+        return cast("T", await self._call(verb_request("PATCH", path, cast_to, body, content, files, options, more)))
 
-    def put(
+    async def put(
         self,
         path: str,
         *,
@@ -160,14 +157,11 @@ class AsyncVerbs(Resource):
         files: RequestFiles | None = None,
         options: Mapping[str, Any] | None = None,
         **more: Unpack[CallOptions],
-    ) -> Coroutine[Any, Any, T]:
+    ) -> T:
         """`PUT path`; see `post`."""
-        return cast(
-            "Coroutine[Any, Any, T]",
-            self._call(verb_request("PUT", path, cast_to, body, content, files, options, more)),
-        )
+        return cast("T", await self._call(verb_request("PUT", path, cast_to, body, content, files, options, more)))
 
-    def delete(
+    async def delete(
         self,
         path: str,
         *,
@@ -176,12 +170,9 @@ class AsyncVerbs(Resource):
         content: Any = None,
         options: Mapping[str, Any] | None = None,
         **more: Unpack[CallOptions],
-    ) -> Coroutine[Any, Any, T]:
+    ) -> T:
         """`DELETE path`; see `post`."""
-        return cast(
-            "Coroutine[Any, Any, T]",
-            self._call(verb_request("DELETE", path, cast_to, body, content, None, options, more)),
-        )
+        return cast("T", await self._call(verb_request("DELETE", path, cast_to, body, content, None, options, more)))
 
     def get_api_list(
         self,
@@ -203,7 +194,7 @@ class AsyncVerbs(Resource):
 
 
 class Verbs(Resource):
-    """The low-level verbs of both clients: coroutines of the reply, or the reply.
+    """The low-level verbs of the blocking client.
 
     `path` is below the base URL, or absolute; `cast_to` the type of the reply: a reply type, `str`, `bytes`,
     `HTTPResponse`, a dict, or a pydantic model. `options` is the reference's dict of request options, for which the

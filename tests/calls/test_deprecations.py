@@ -51,8 +51,15 @@ def unknown_argument(call: Callable[..., Any]) -> Caught:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         with pytest.raises(TypeError, match="no_such_argument"):
-            call(no_such_argument=1)
+            run(call(no_such_argument=1), caught)
     return caught
+
+
+def run(coroutine: Any, caught: Caught) -> None:
+    """Runs a coroutine, which refuses the argument; its function warned when it was called."""
+    assert inspect.iscoroutine(coroutine)
+    assert len(caught) == 1
+    coroutine.send(None)
 
 
 def check(caught: Caught, text: str) -> None:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import asyncio
 import inspect
 import json
+import operator
 from typing import Any
 
 import pytest
 
-from aiopenai import AsyncOpenAI, Request, omit
+from aiopenai import AsyncOpenAI, OpenAI, Request, omit
 from aiopenai._calls.arguments import OPTIONS
 from aiopenai._calls.methods import delete, get, post
 from aiopenai._calls.raw import AsyncAPIResponse, LegacyAPIResponse
@@ -15,6 +17,8 @@ from aiopenai._calls.streaming import AsyncStream
 from aiopenai.testing import Server
 from aiopenai.types import Model
 from aiopenai.types.chat import ChatCompletion, ChatCompletionChunk
+
+VIEWS = ("with_raw_response", "with_streaming_response")
 
 
 class Things(AsyncAPIResource):
@@ -103,6 +107,61 @@ class TestSignatures:
         assert compared
 
 
+class TestCoroutineFunctions:
+    """The answers of `iscoroutinefunction`, which are the reference's where it decorates no method."""
+
+    @pytest.mark.parametrize(
+        "path",
+        [
+            *("chat.completions.create", "chat.completions.parse", "responses.create", "embeddings.create"),
+            *("files.content", "files.create", "files.wait_for_processing", "models.retrieve", "models.delete"),
+            *("vector_stores.files.upload_and_poll", "audio.speech.create", "images.generate", "get", "post", "put"),
+            *("patch", "delete", "close", "send"),
+        ],
+    )
+    @pytest.mark.filterwarnings("ignore:.*iscoroutinefunction:DeprecationWarning")
+    @pytest.mark.parametrize(
+        "asked", [inspect.iscoroutinefunction, asyncio.iscoroutinefunction], ids=["inspect", "asyncio"]
+    )
+    def test_coroutines(self, path: str, asked: Any, client: AsyncOpenAI) -> None:
+        method = operator.attrgetter(path)
+        assert asked(method(client))
+        assert asked(getattr(method(client), "__func__", None))
+        assert not asked(method(OpenAI(api_key="k")))
+        if "." in path and "parse" not in path and "_and_" not in path and "wait" not in path:
+            resource, _, name = path.rpartition(".")
+            raw, opened = (operator.attrgetter(f"{resource}.{view}.{name}")(client) for view in VIEWS)
+            assert asked(raw)
+            assert not asked(opened)
+            assert not asked(operator.attrgetter(f"{resource}.as_request.{name}")(client))
+
+    @pytest.mark.parametrize(
+        "path", ["models.list", "chat.completions.stream", "webhooks.unwrap", "realtime.connect", "get_api_list"]
+    )
+    def test_others(self, path: str, client: AsyncOpenAI) -> None:
+        assert not inspect.iscoroutinefunction(operator.attrgetter(path)(client))
+
+    async def test_raw_lists(self, client: AsyncOpenAI) -> None:
+        assert inspect.iscoroutinefunction(client.models.with_raw_response.list)
+        assert (await client.models.with_raw_response.list()).parse().data
+
+    def test_deprecated_methods(self, client: AsyncOpenAI) -> None:
+        # A method that warns is no coroutine function, because it warns when it is called. Python 3.12 can mark it.
+        marked = hasattr(inspect, "markcoroutinefunction")
+        assert inspect.iscoroutinefunction(client.videos.create) == marked
+        assert not inspect.iscoroutinefunction(client.videos.list)
+
+    async def test_a_call_in_flight_keeps_no_arguments(self, client: AsyncOpenAI) -> None:
+        call: Any = client.chat.completions.create(model="m", messages=[{"role": "user", "content": "x"}])
+        task = asyncio.ensure_future(call)
+        # One step: the request is on its way.
+        await asyncio.sleep(0)
+        assert not {"args", "given"} & set(call.cr_frame.f_locals)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
 class TestArguments:
     @pytest.mark.parametrize(
         ("arguments", "why"),
@@ -119,25 +178,25 @@ class TestArguments:
             client.chat.completions.with_raw_response.create,
             client.chat.completions.with_streaming_response.create,
         ):
-            # At once, not when it is awaited.
             with pytest.raises(TypeError, match=why) as caught:
-                method(**arguments)  # type: ignore[operator]
+                # A streaming view refuses at once, a coroutine function when it is awaited.
+                await method(**arguments)  # type: ignore[operator]
             assert "create()" in str(caught.value)
         assert server.request_count == 0
 
-    def test_positions(self, client: AsyncOpenAI) -> None:
+    async def test_positions(self, client: AsyncOpenAI) -> None:
         with pytest.raises(TypeError, match="takes 1 positional argument"):
-            client.models.retrieve("a", "b")  # type: ignore[call-arg]
+            await client.models.retrieve("a", "b")  # type: ignore[call-arg]
         with pytest.raises(TypeError, match="multiple values for argument 'model'"):
-            client.models.retrieve("a", model="b")  # type: ignore[misc]
+            await client.models.retrieve("a", model="b")  # type: ignore[misc]
         with pytest.raises(TypeError, match="0 positional arguments"):
-            client.chat.completions.create([])  # type: ignore[call-overload]
+            await client.chat.completions.create([])  # type: ignore[call-overload]
         assert client.models.retrieve.request(model="a").path == "/models/a"
 
     @pytest.mark.parametrize("value", ["", None, omit])
-    def test_path_arguments_are_needed(self, value: Any, client: AsyncOpenAI) -> None:
+    async def test_path_arguments_are_needed(self, value: Any, client: AsyncOpenAI) -> None:
         with pytest.raises((ValueError, TypeError), match="model"):
-            client.models.retrieve(value)
+            await client.models.retrieve(value)
 
     @pytest.mark.parametrize(
         "value", ["a/b?c#d", "../files", "..", ".", "a b", "\u00e9\u4e2d", "a%2Fb", "a:b@c", "a+b;c=d,e", "%"]

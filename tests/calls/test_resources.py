@@ -155,8 +155,10 @@ class TestReplacing:
     async def test_by_the_reference_path(self, client: AsyncOpenAI, messages: dict[str, Any]) -> None:
         path = "aiopenai.resources.chat.completions.AsyncCompletions.create"
         with mock.patch(path, autospec=True, return_value="patched") as patched:
-            assert client.chat.completions.create(**messages) == "patched"  # type: ignore[comparison-overlap]
-            assert client.with_raw_response.chat.completions.create(**messages) == "patched"  # type: ignore[comparison-overlap]
+            # `mock` finds a coroutine function, and makes one.
+            assert await client.chat.completions.create(**messages) == "patched"  # type: ignore[comparison-overlap]
+            raw = await client.with_raw_response.chat.completions.create(**messages)
+            assert raw == "patched"  # type: ignore[comparison-overlap]
         assert patched.call_count == 2
         assert (await client.chat.completions.create(**messages)).object == "chat.completion"
 

@@ -224,8 +224,7 @@ class TestBytesAsBody:
     async def test_warning(self, client: AsyncOpenAI, server: Server, verb: str, body: Any) -> None:
         server.fault(body={}, times=1)
         with pytest.warns(DeprecationWarning, match="pass bytes as content") as caught:
-            call = getattr(client, verb)("/x", body=body, cast_to=object)
-        await call
+            await getattr(client, verb)("/x", body=body, cast_to=object)
         assert caught[0].filename == __file__
         assert server.journal[0].body == b"abc"
 
