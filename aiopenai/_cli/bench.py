@@ -214,8 +214,8 @@ def _doubt(figures: dict[str, Any]) -> str:
     """Returns the reason why the times of a level are not those of the server; empty if there is none."""
     if figures["client_is_limit"]:
         return (
-            f"the client is the limit: it used {figures['client_cpu']:.0%} of a core, so these times are its own; "
-            "use a lower load, or several machines"
+            f"the client is the limit: it used {figures['client_cpu_busiest_second']:.0%} of a core in its busiest "
+            "second, so these times are its own; use a lower load, or several machines"
         )
     if figures["client_is_late"]:
         lag = figures["client_loop_lag_ms"]["p99"]

@@ -47,8 +47,9 @@ def figures_of(level: LoadLevel) -> dict[str, Any]:
         "late_start_ms": _percentiles(sample.late for sample in level.samples),
         "errors": {kind: {"count": count, "reason": reasons[kind]} for kind, count in errors.most_common()},
         "client_cpu": level.cpu,
+        "client_cpu_busiest_second": level.busiest,
         "client_loop_lag_ms": lag,
-        "client_is_limit": level.cpu > _BUSY,
+        "client_is_limit": level.busiest > _BUSY,
         "client_is_late": lag is not None and lag["p99"] > _LATE_MS,
     }
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import random
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, cast
+
+from aiopenai._cli.collector import rare_collections
 
 if TYPE_CHECKING:
     from aiopenai._client.client import AsyncOpenAI
@@ -52,8 +53,8 @@ class LoadLevel:
     """One level of load, and after it the samples and the state of this process.
 
     Either `concurrency` requests are in flight at a time, or requests start at `rate` per second. The level ends after
-    `seconds`, or after `requests`. `cpu` is the share of one core that the client used, and `lags` are the delays of
-    its event loop.
+    `seconds`, or after `requests`. `cpu` is the share of one core that the client used, `busiest` its share in the
+    busiest second, and `lags` are the delays of its event loop.
     """
 
     def __init__(
@@ -66,7 +67,7 @@ class LoadLevel:
         self.requests = requests
         self.samples: list[Sample] = []
         self.lags: list[float] = []
-        self.wall = self.cpu = 0.0
+        self.wall = self.cpu = self.busiest = 0.0
         self.most_in_flight = 0
 
     @property
@@ -91,25 +92,23 @@ async def run_level(
     client: AsyncOpenAI, plan: LoadPlan, level: LoadLevel, step: Callable[[], object] = lambda: None
 ) -> None:
     """Runs one level and waits for its last reply. A cancelled level keeps the samples that it has."""
-    # A collection of everything that the imports made would stop all streams for 10 ms and more.
-    gc.collect()
-    gc.freeze()
-    watch = asyncio.ensure_future(_watch(level.lags))
-    began, cpu = time.perf_counter(), time.process_time()
     tasks: set[asyncio.Task[None]] = set()
-    try:
-        if level.concurrency is not None:
-            await _closed_loop(client, plan, level, tasks, step)
-        else:
-            await _open_loop(client, plan, level, tasks, step)
-    finally:
-        left = [*tasks, watch]
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
-        level.wall = time.perf_counter() - began
-        gc.unfreeze()
-        level.cpu = (time.process_time() - cpu) / level.wall
+    with rare_collections():
+        watch = asyncio.ensure_future(_watch(level))
+        began, cpu = time.perf_counter(), time.process_time()
+        try:
+            if level.concurrency is not None:
+                await _closed_loop(client, plan, level, tasks, step)
+            else:
+                await _open_loop(client, plan, level, tasks, step)
+        finally:
+            left = [*tasks, watch]
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
+            level.wall = time.perf_counter() - began
+            level.cpu = (time.process_time() - cpu) / level.wall
+            level.busiest = max(level.busiest, level.cpu)
 
 
 async def _closed_loop(
@@ -205,9 +204,15 @@ def _has_token(delta: Any) -> bool:
     return bool(extra.get("reasoning_content") or extra.get("reasoning"))
 
 
-async def _watch(lags: list[float]) -> None:
-    """Records how late the event loop wakes up a task."""
+async def _watch(level: LoadLevel) -> None:
+    """Records how late the event loop wakes up a task, and the share of a core that the busiest second used."""
+    marked, used = time.perf_counter(), time.process_time()
     while True:
         begin = time.perf_counter()
         await asyncio.sleep(_LAG_INTERVAL)
-        lags.append(max(time.perf_counter() - begin - _LAG_INTERVAL, 0.0))
+        now = time.perf_counter()
+        level.lags.append(max(now - begin - _LAG_INTERVAL, 0.0))
+        if now - marked >= 1:
+            cpu = time.process_time()
+            level.busiest = max(level.busiest, (cpu - used) / (now - marked))
+            marked, used = now, cpu

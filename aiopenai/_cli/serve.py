@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import gc
 import os
 import shlex
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any
 
+from aiopenai._cli.collector import rare_collections
 from aiopenai._cli.loop import run_async
 from aiopenai._cli.options import port, seconds
 from aiopenai._cli.output import notify, say
@@ -33,8 +34,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    # The server is imported by this command only: it is no part of the client.
+    from aiopenai.testing import serve_forever
+
     try:
-        run_async(_serving(arguments))
+        with rare_collections():
+            run_async(_serving(arguments, serve_forever))
     except OSError as error:
         notify(
             f"aiopenai serve: cannot listen on {arguments.host} port {arguments.port}: {error.strerror or error}; "
@@ -49,19 +54,13 @@ def _show_address(server: Server) -> None:
     say(server.base_url)
     say(f"export OPENAI_BASE_URL={shlex.quote(server.base_url)}")
     say("export OPENAI_API_KEY=local", flush=True)
-    # A collection that walks all imported modules delays the events of all streams by 10 ms and more.
-    gc.collect()
-    gc.freeze()
 
 
 def _show_request(request: ReceivedRequest) -> None:
     notify(f"{request.method} {request.raw_path} {len(request.body):,} bytes")
 
 
-async def _serving(arguments: argparse.Namespace) -> None:
-    # The server is imported by this command only: it is no part of the client.
-    from aiopenai.testing import serve_forever
-
+async def _serving(arguments: argparse.Namespace, serve_forever: Callable[..., Coroutine[Any, Any, None]]) -> None:
     server = asyncio.ensure_future(
         serve_forever(
             arguments.host,

@@ -6,6 +6,7 @@ import argparse
 import itertools
 import json
 import statistics
+import types
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from aiopenai import AsyncOpenAI
+from aiopenai._cli import bench_load
 from aiopenai._cli.bench import prompts_of
 from aiopenai._cli.bench_figures import figures_of, percentile
 from aiopenai._cli.bench_html import html_report
@@ -133,15 +135,28 @@ def test_wrong_model_is_found_before_the_load(local: Server, command: Command) -
 
 def test_says_when_the_client_is_the_limit() -> None:
     run = level(concurrency=1)
-    run.samples, run.lags, run.wall, run.cpu = [Sample(0.0)], [0.0], 1.0, 0.97
+    # Half a core on average, with the start and the end, and a whole one in between.
+    run.samples, run.lags, run.wall, run.cpu, run.busiest = [Sample(0.0)], [0.0], 1.0, 0.5, 0.97
     figures = figures_of(run)
     assert figures["client_is_limit"]
     page = html_report({"server": "s"}, ("level",), [("one",)], [(run, figures)])
     assert "The client is the limit at 1 at a time" in page
-    run.cpu = 0.3
+    run.busiest = 0.6
     assert not figures_of(run)["client_is_limit"]
     run.lags = [0.05]
     assert figures_of(run)["client_is_late"]
+
+
+async def test_the_busiest_second_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = itertools.count()
+    used = iter([0.0, 0.2, 1.1, 1.2])
+    clocks = types.SimpleNamespace(perf_counter=lambda: next(seconds) * 0.5, process_time=lambda: next(used))
+    monkeypatch.setattr(bench_load, "time", clocks)
+    run = level(concurrency=1)
+    # The clock runs half a second at each look: 0.2, 0.9 and 0.1 of a core follow each other. Then `used` has ended.
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await bench_load._watch(run)
+    assert run.busiest == pytest.approx(0.9)
 
 
 def test_prompts_of_a_file(tmp_path: Path) -> None:

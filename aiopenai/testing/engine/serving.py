@@ -117,6 +117,9 @@ class Service:
         if request.headers.get("expect", "").lower() == "100-continue":
             await Writer(connection, None).send(b"HTTP/1.1 100 Continue\r\n\r\n")
         body, refusal = await self._read(request)
+        clock = asyncio.get_running_loop().time
+        # The work on the reply is a part of its latency.
+        due = clock()
         received = ReceivedRequest(
             method=request.method,
             raw_path=request.raw_path,
@@ -139,9 +142,11 @@ class Service:
         if limits is not None and refusal is None:
             limits.charge(outcome.tokens)
         if latency := self._seconds_of_latency():
-            await connection.sleep(latency)
+            due += latency
+            await connection.sleep_until(due)
         if fault is not None and fault.delay:
             await connection.sleep(fault.delay)
+            due = clock()
         if isinstance(outcome, SocketReply):
             return await self._converse(request, connection, received, outcome.session)
         old = request.version < (1, 1)
@@ -155,7 +160,7 @@ class Service:
             if isinstance(outcome, EventFeed):
                 await self._send_feed(writer, connection, outcome, chunked=not old)
             else:
-                await self._send_events(writer, connection, outcome.blocks, chunked=not old)
+                await self._send_events(writer, connection, outcome.blocks, due, chunked=not old)
         elif outcome.chunk_size is not None:
             await _send_chunks(writer, outcome, lines, extra, outcome.chunk_size, chunked=not old, close=close)
         else:
@@ -217,21 +222,27 @@ class Service:
         return self._dispatch(self._state, request, request_id)
 
     async def _send_events(
-        self, writer: Writer, connection: Connection, blocks: Iterable[bytes], *, chunked: bool
+        self, writer: Writer, connection: Connection, blocks: Iterable[bytes], due: float, *, chunked: bool
     ) -> None:
+        """Sends the events on a schedule that begins at `due`.
+
+        Delays from event to event would keep each lateness: all streams that one pause has held up would send at the
+        same moments from then on.
+        """
         for block in blocks:
-            await self._send_event(writer, connection, block, chunked=chunked)
+            due = await self._send_event(writer, connection, block, due, chunked=chunked)
         if chunked:
             await writer.send(b"0\r\n\r\n")
 
     async def _send_feed(self, writer: Writer, connection: Connection, feed: EventFeed, *, chunked: bool) -> None:
         """Sends the events of a feed as they are made, until the feed or the connection ends."""
         feed.wake = connection.wake
+        clock = asyncio.get_running_loop().time
         try:
             while not feed.ended:
                 block = feed.take()
                 if block is not None:
-                    await self._send_event(writer, connection, block, chunked=chunked)
+                    await self._send_event(writer, connection, block, clock(), chunked=chunked)
                 elif not feed.ended:
                     await connection.woken()
         finally:
@@ -239,13 +250,19 @@ class Service:
         if chunked:
             await writer.send(b"0\r\n\r\n")
 
-    async def _send_event(self, writer: Writer, connection: Connection, block: bytes, *, chunked: bool) -> None:
+    async def _send_event(
+        self, writer: Writer, connection: Connection, block: bytes, due: float, *, chunked: bool
+    ) -> float:
+        """Sends an event, due by the clock of the loop. Waits until the next one is due, and returns that time."""
         await writer.send(b"%x\r\n%b\r\n" % (len(block), block) if chunked else block)
-        if self.token_delay:
-            await connection.sleep(self.token_delay)
-        else:
-            # A client in the same loop receives the events one by one too.
-            await asyncio.sleep(0)
+        now = asyncio.get_running_loop().time()
+        following = due + self.token_delay
+        if following > now:
+            await connection.sleep_until(following)
+            return following
+        # A client in the same loop receives the events one by one too.
+        await asyncio.sleep(0)
+        return now
 
 
 def _header_lines(request_id: str, started: float, tokens: int, limits: RateLimits | None) -> str:

@@ -112,13 +112,17 @@ class Connection(web.RequestHandler):
 
     async def sleep(self, seconds: float | None) -> None:
         """Waits so many seconds, or without end for None. Raises `GoneError` when the connection closes."""
-        loop = asyncio.get_running_loop()
-        end = None if seconds is None else loop.time() + seconds
+        await self.sleep_until(None if seconds is None else asyncio.get_running_loop().time() + seconds)
+
+    async def sleep_until(self, end: float | None) -> None:
+        """Waits until a time of the loop's clock, or without end for None. Raises as `sleep` does."""
+        clock = asyncio.get_running_loop().time
         while not self.gone:
-            left = None if end is None else end - loop.time()
+            left = None if end is None else end - clock()
             if left is not None and left <= 0:
                 return
-            await self._wait(left)
+            # uvloop rounds to whole milliseconds: less than half of one would be no wait, again and again.
+            await self._wait(None if left is None else max(left, 0.001))
         raise GoneError("the connection is closed")
 
     def wake(self) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 from typing import Any
@@ -9,6 +10,7 @@ import aiohttp
 import pytest
 
 from aiopenai.testing import RateLimits, Server
+from aiopenai.testing.engine.wire import Connection
 from tests.testing.http import CHAT, Api, raw, raw_request, until
 
 CHAT_BYTES = json.dumps(CHAT).encode()
@@ -309,3 +311,20 @@ async def test_an_endless_answer_is_a_server_error(api: Api) -> None:
     api.server.answer = endless
     error = await api.fails(500, "POST", "/chat/completions", CHAT)
     assert "RecursionError" in error["message"]
+
+
+async def test_events_keep_their_schedule_after_a_pause(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends: list[float] = []
+
+    async def passes_late(self: Connection, end: float | None) -> None:
+        assert end is not None
+        ends.append(end)
+        await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(Connection, "sleep_until", passes_late)
+    api.server.token_delay, api.server.latency = 100, 50
+    got = await api("POST", "/chat/completions", {**CHAT, "stream": True})
+    # The first wait is the latency.
+    gaps = [round(later - earlier, 6) for earlier, later in itertools.pairwise(ends)]
+    assert len(gaps) == len(got.events())
+    assert set(gaps) == {100}
