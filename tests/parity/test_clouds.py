@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from multidict import CIMultiDict
 
 import aiopenai
 from aiopenai import omit
 from aiopenai.testing import Server
 from aiopenai.testing.engine.received import ReceivedRequest
+from tests.live.conftest import Peer, Scripted
 from tests.parity.exchange import Sent, answer_anything, sent
 
 openai: Any = pytest.importorskip("openai", reason="the reference SDK is not installed")
@@ -405,3 +407,84 @@ class TestProviders:
             assert (header in ours.headers) is (header in theirs.headers)
         scopes = [r.headers["authorization"].partition(", ")[0].split("/")[2:] for r in (ours, theirs)]
         assert scopes[0] == scopes[1]
+
+
+class TestWorkloadIdentity:
+    @pytest.mark.parametrize("name", CLIENTS)
+    @pytest.mark.parametrize("token_type", ["jwt", "id"])
+    async def test_exchange_and_call(self, local: Server, name: str, token_type: str) -> None:
+        """Both packages send one exchange and one call. Their tokens are the server's, which counts them."""
+        local.clear()
+        local.clear_faults()
+        found: list[list[Sent]] = []
+        for package in (aiopenai, openai):
+            identity = {**IDENTITY, "provider": {"token_type": token_type, "get_token": lambda: "subject"}}
+            before = len(local.journal)
+            client = getattr(package, name)(workload_identity=identity, base_url=local.base_url, max_retries=0)
+            if package is openai:
+                client._workload_identity_auth.token_exchange_url = local.token_exchange_url
+            else:
+                identity = {**identity, "token_exchange_url": local.token_exchange_url}
+                client = client.copy(workload_identity=identity)
+            reply = client.chat.completions.create(**CHAT)
+            if inspect.isawaitable(reply):
+                await reply
+            closing = client.close()
+            if inspect.isawaitable(closing):
+                await closing
+            found.append([sent(each) for each in local.journal[before:]])
+        for request in (each for requests in found for each in requests):
+            token = request.headers.get("authorization")
+            assert token is None or token[0].startswith("Bearer local-token-")
+            request.headers["authorization"] = ["Bearer"] if token else []
+            # The reference accepts anything in reply to an exchange.
+            if token is None:
+                del request.headers["accept"]
+        assert len(found[0]) == 2
+        assert found[0] == found[1]
+
+
+SOCKET_BASES: dict[str, dict[str, Any]] = {
+    "endpoint": {"azure_endpoint": "/"},
+    "deployment": {"azure_endpoint": "/", "azure_deployment": "d 1"},
+    "base": {"base_url": "/openai"},
+    "v1": {"base_url": "/openai/v1"},
+    "below": {"base_url": "/openai/deployments/x"},
+    "sockets": {"azure_endpoint": "/", "websocket_base_url": "/other"},
+    "sockets-deployment": {"azure_endpoint": "/", "azure_deployment": "d", "websocket_base_url": "/other"},
+}
+
+
+class TestAzureSockets:
+    @pytest.mark.parametrize("base", SOCKET_BASES.values(), ids=SOCKET_BASES)
+    @pytest.mark.parametrize(
+        "credential",
+        [{"api_key": "k"}, {"azure_ad_token": "t"}, {"azure_ad_token_provider": lambda: "from-a-function"}],
+        ids=lambda given: next(iter(given)),
+    )
+    async def test_handshakes(self, base: dict[str, Any], credential: dict[str, Any]) -> None:
+        """The reference always uses TLS for sockets of Azure; its URL and headers are taken before it connects."""
+
+        async def script(peer: Peer) -> None:
+            await peer.socket.receive()
+
+        async with Scripted(script) as server:
+            root = f"http://127.0.0.1:{server.port}"
+            options = {key: value if key == "azure_deployment" else root + value for key, value in base.items()}
+            if "websocket_base_url" in options:
+                options["websocket_base_url"] = options["websocket_base_url"].replace("http", "ws")
+            for query in ({}, {"a": "b"}, {"deployment": "mine", "api-version": "other"}):
+                ours, theirs = (
+                    package.AsyncAzureOpenAI(api_version="v", max_retries=0, **credential, **options)
+                    for package in (aiopenai, openai)
+                )
+                async with ours.realtime.connect(model="m /1", extra_query=query):
+                    pass
+                url, headers = await theirs._configure_realtime("m /1", query)
+                await ours.close()
+                await theirs.close()
+                own = server.requests[-1]
+                assert own.raw_path.partition("?")[0] == url.raw_path.decode().partition("?")[0]
+                assert sorted(own.query.items()) == sorted(url.params.items())
+                for name in ("api-key", "authorization"):
+                    assert own.headers.get(name) == CIMultiDict(headers).get(name)
