@@ -9,7 +9,7 @@ import inspect
 import sys
 from asyncio import CancelledError
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
@@ -28,17 +28,27 @@ from aiopenai.errors import APIResponseValidationError, OpenAIError
 if TYPE_CHECKING:
     from aiopenai._live.bridge import Bridge
 
-__all__ = ["AsyncConnection", "ConnectionPart", "SyncConnection", "part", "sends", "twins"]
+__all__ = [
+    "REPLAYED",
+    "AsyncConnection",
+    "ConnectionPart",
+    "SyncConnection",
+    "encode_event",
+    "fields_of_event",
+    "part",
+    "sends",
+    "twins",
+]
 
 T = TypeVar("T")
 
-# The fields of client events that can hold objects of earlier events, which are sent as they were received.
-_REPLAYED = ("input", "item", "response", "session")
+REPLAYED = ("input", "item", "response", "session")
+"""The fields of client events that can hold objects of earlier events, which are sent as they were received."""
 _SHOWN = 200
 
 
-def encode_event(event: Any) -> bytes:
-    """Returns a client event as JSON. Raises TypeError and ValueError for one that cannot be sent."""
+def fields_of_event(event: Any) -> dict[str, Any]:
+    """Returns the fields of a client event. Raises TypeError for another object."""
     if isinstance(event, Node):
         event = as_sent(event)
     elif not isinstance(event, Mapping):
@@ -46,7 +56,12 @@ def encode_event(event: Any) -> bytes:
         if dump is None:
             raise TypeError(f"the event must be a dict or an event object, not {type(event).__name__}")
         event = dump(mode="json", by_alias=True, exclude_unset=True)
-    return encode(event if type(event) is dict else dict(event), _REPLAYED)
+    return event if type(event) is dict else dict(event)
+
+
+def encode_event(event: Any) -> bytes:
+    """Returns a client event as JSON. Raises TypeError and ValueError for one that cannot be sent."""
+    return encode(fields_of_event(event), REPLAYED)
 
 
 def _bytes_of(data: Any) -> tuple[bytes, bool]:
@@ -240,10 +255,13 @@ class SyncConnection(_Connection):
         self._send(raw, text=text)
 
     def _send(self, raw: bytes, *, text: bool) -> None:
-        link = self._link
+        self._run(lambda _: self._link.send(raw, text=text))
+
+    def _run(self, make: Callable[[Any], Awaitable[None]]) -> None:
+        """Runs a coroutine in the loop of the connection. Raises WebSocketConnectionClosedError after `close`."""
         if self._over:
-            raise link.socket.closed_error()
-        self._bridge.run(lambda _: link.send(raw, text=text))
+            raise self._link.socket.closed_error()
+        self._bridge.run(make)
 
     def close(self, *, code: int = 1000, reason: str = "") -> None:
         """Closes the connection; it does not reconnect any more."""
