@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Generator
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -128,14 +129,15 @@ class ResponsesWebSocketAccumulator:
     # The response as a whole
 
     def _take_response(self, event: Any, kind: str) -> None:
-        try:
-            response, response_id, items = _read_response(event)
-        except ValueError as error:
-            if kind in TERMINAL:
-                self._error = error
-            raise
+        with self._noting_errors(kind):
+            response = field_of(event, "response")
+            if not isinstance(response, Response):
+                raise ValueError(f"the event {kind} has no response")
+            response_id = optional_text_of(response, "id")
         if response_id is not None and self._response_id not in (None, response_id):
             raise ValueError("The event belongs to another response: call reset() before the events of the next one.")
+        with self._noting_errors(kind):
+            items = _items_of(response)
         if items is not None:
             self._items = items
             self._commands = {}
@@ -148,6 +150,16 @@ class ResponsesWebSocketAccumulator:
         if kind in TERMINAL:
             self._final = response.model_copy(deep=True)
             self._terminal_type = kind
+
+    @contextlib.contextmanager
+    def _noting_errors(self, kind: str) -> Generator[None]:
+        """Ends the response with a ValueError if the event is the last one: no better one will come."""
+        try:
+            yield
+        except ValueError as error:
+            if kind in TERMINAL:
+                self._error = error
+            raise
 
     # Items
 
@@ -297,14 +309,9 @@ class ResponsesWebSocketAccumulator:
     }
 
 
-def _read_response(event: Any) -> tuple[Response, str | None, dict[int, ObservedItem] | None]:
-    """Returns the response of an event, its id, and its items if it has an output. Raises ValueError."""
-    response = field_of(event, "response")
-    if not isinstance(response, Response):
-        raise ValueError("the event has no response")
-    response_id = optional_text_of(response, "id")
+def _items_of(response: Any) -> dict[int, ObservedItem] | None:
+    """Returns the items of a response; None if it has no output. Raises ValueError for fields of wrong types."""
     output: Any = field_of(response, "output")
     if output is None:
-        return response, response_id, None
-    items = {index: ObservedItem.of(item) for index, item in enumerate(list_of(output, "output")) if item is not None}
-    return response, response_id, items
+        return None
+    return {index: ObservedItem.of(item) for index, item in enumerate(list_of(output, "output")) if item is not None}

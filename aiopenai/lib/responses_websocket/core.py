@@ -29,7 +29,7 @@ class SessionCore(Generic[SignalT]):
         self,
         connection: Any,
         kind: type[Any],
-        limits: ResponsesWebSocketLimits,
+        limits: Any,
         new_signal: Callable[[threading.RLock], SignalT],
         *,
         isolated: bool,
@@ -72,8 +72,9 @@ class SessionCore(Generic[SignalT]):
         another lane, and TypeError and ValueError for an event that cannot be sent.
         """
         websocket = self.link.socket
-        if not self.entered or self.closed or self.router.ended or lane.closed:
-            raise RuntimeError("The lane is closed, or its session is not open.")
+        if not self.entered:
+            raise RuntimeError("Enter the session before events are sent.")
+        self.router.check_open(lane)
         self._check_present(websocket)
         fields = fields_of_event(event)
         creates = fields.get("type") == "response.create"
@@ -84,6 +85,14 @@ class SessionCore(Generic[SignalT]):
                 fields = {**fields, "stream_id": lane.stream_id}
         return partial(self._write, lane, websocket, encode(fields, REPLAYED), creates)
 
+    def run(self, write: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Runs the coroutine function of a command in the loop of a blocking connection."""
+
+        def make(_: Any) -> Coroutine[Any, Any, None]:
+            return write()
+
+        self.connection._run(make)
+
     def _check_present(self, websocket: Any) -> None:
         if self.link.reconnecting or self.link.socket is not websocket:
             raise RuntimeError("The connection is being replaced, and the server has lost its state: restore it first.")
@@ -91,6 +100,7 @@ class SessionCore(Generic[SignalT]):
     async def _write(self, lane: LaneState[SignalT], websocket: Any, frame: bytes, creates: bool) -> None:
         # In the loop of the connection, so that no reconnect comes between the checks and the send. The queue of the
         # connection is left out: it would send the command to another websocket, which does not know the lane.
+        self.router.check_open(lane)
         self._check_present(websocket)
         if websocket.closed:
             raise websocket.closed_error()

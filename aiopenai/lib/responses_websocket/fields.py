@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
 
-from aiopenai._base.aliases import is_list
+from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._data.structs import Model
 
 __all__ = ["field_of", "index_of", "list_of", "observed", "optional_text_of", "text_of"]
@@ -14,7 +13,7 @@ __all__ = ["field_of", "index_of", "list_of", "observed", "optional_text_of", "t
 
 def field_of(source: Any, name: str) -> Any:
     """Returns a field, or None."""
-    return source.get(name) if isinstance(source, Mapping) else getattr(source, name, None)
+    return source.get(name) if is_mapping(source) else getattr(source, name, None)
 
 
 def text_of(source: Any, name: str) -> str:
@@ -49,4 +48,4 @@ def observed(source: Any) -> dict[str, Any]:
     """Returns a copy of the fields that were received: missing ones stay missing, null ones are None."""
     if isinstance(source, Model):
         return source.to_dict()
-    return dict(deepcopy(source)) if isinstance(source, Mapping) else {}
+    return dict(deepcopy(source)) if is_mapping(source) else {}

@@ -53,7 +53,7 @@ class ResponsesWebSocketLane:
         replaced. Nothing is queued, so that no reconnect repeats it.
         """
         write = self._core.command(self._state, event)
-        self._core.connection._run(lambda _: write())
+        self._core.run(write)
 
     def recv(self, *, timeout: float | None = None) -> ResponsesServerEvent:
         """Returns the next event. Raises TimeoutError if none arrives within `timeout` seconds, and loses none.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from aiopenai._base.aliases import is_mapping
 from aiopenai.lib.responses_websocket.fields import field_of, index_of, list_of, observed, text_of
 from aiopenai.lib.responses_websocket.items import ObservedItem, append, entry_at
 
@@ -90,7 +91,7 @@ def _code(whole: str | None) -> Take:
 
 def _commands_of(item: ObservedItem) -> list[Any]:
     action = item.data.get("action")
-    if not isinstance(action, dict):
+    if not is_mapping(action):
         raise ValueError("the shell call has no action")
     return list_of(action.get("commands"), "commands")
 

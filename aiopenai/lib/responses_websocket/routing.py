@@ -306,9 +306,15 @@ class Router(Generic[SignalT]):
         elif kind == "error" or (isinstance(kind, str) and kind in TERMINAL):
             lane.in_flight = lane.begun > lane.consumed
 
+    def check_open(self, lane: LaneState[SignalT]) -> None:
+        """Raises RuntimeError for a closed lane, and after the end of the session."""
+        if self.ended or lane.closed:
+            raise RuntimeError("The lane is closed, or its session is not open.")
+
     def begin(self, lane: LaneState[SignalT]) -> None:
-        """Notes that a response is being requested. Raises RuntimeError if one is in flight."""
+        """Notes that a response is being requested. Raises RuntimeError if one is in flight, and for a closed lane."""
         with self.lock:
+            self.check_open(lane)
             if lane.in_flight:
                 raise RuntimeError("A response is in flight on this lane: receive its end before the next create.")
             lane.collection = _Collection(self._limits.max_response_bytes)
