@@ -25,7 +25,7 @@ EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 # Those that wait for requests: tests of their own make some.
 SERVICES = {"fastapi_service", "webhooks"}
 # Packages that examples need beside this one.
-NEEDS = {"structured_pydantic": "pydantic", "tools_early": "pydantic"}
+NEEDS = {"map_parquet": "pyarrow", "structured_pydantic": "pydantic", "tools_early": "pydantic"}
 # The warnings that examples of deprecated APIs give.
 DEPRECATED = {"assistants": ("This method is deprecated", "The Assistants API is deprecated")}
 # The variables of the example of Azure. Others would see a program that may mean both services.

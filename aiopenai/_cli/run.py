@@ -44,6 +44,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         required=True,
         help="results, a line each, as the Batch API gives them; - is stdout, which then gets the failures too",
     )
+    parser.add_argument(
+        "--out-format",
+        choices=["jsonl", "parquet"],
+        help="parquet: also a table of results and failures, made at the end of the lines in a .jsonl file beside it; "
+        "this is the default for a name that ends in .parquet",
+    )
     parser.add_argument("--model", help="for prompts, and for lines that name none")
     parser.add_argument("--template", help="the prompt of each row of a CSV file: {name} is the value of a column")
     parser.add_argument("--concurrency", type=positive, default=1_000, help="at most so many at a time (%(default)s)")
@@ -87,9 +93,10 @@ def _run_source(arguments: argparse.Namespace, source: InputSource) -> int:
 
     if arguments.batch and is_stream(arguments.output):
         raise UsageError("--batch needs an output file, not a stream: its journal is beside it")
+    table = _table_path(arguments, source)
     job = JobFiles(
         source,
-        arguments.output,
+        arguments.output if table is None else table.with_suffix(".jsonl"),
         model=arguments.model,
         template=arguments.template,
         retry_failed=arguments.retry_failed,
@@ -100,14 +107,43 @@ def _run_source(arguments: argparse.Namespace, source: InputSource) -> int:
     prices = Prices(arguments.price_in, arguments.price_out)
     progress = JobProgress(job.total, prices, done=job.done, failed=job.failed)
     end = _work(arguments, job, progress)
+    rows = 0
     try:
         job.close()
+        if table is not None and end is None:
+            from aiopenai._jobs.parquet import write_table
+
+            rows = write_table(table, (job.output_path, job.failures_path))
     except FilesError as error:
         end = end or _End(1, _goes_on(str(error), job, progress))
     if end is not None:
         return _failed(*end)
     _summarize(job, progress)
+    if table is not None:
+        say(f"{table} is a table of {rows:,} results and failures; the lines are in {job.output_path}")
     return 1 if progress.failed else 0
+
+
+def _table_path(arguments: argparse.Namespace, source: InputSource) -> Path | None:
+    """Returns the path of the Parquet file; None for lines. Raises UsageError."""
+    from aiopenai._jobs.failures import UsageError
+    from aiopenai._jobs.outputs import is_stream
+    from aiopenai._jobs.parquet import loaded_arrow
+
+    path: Path = arguments.output
+    if arguments.out_format == "jsonl" or (arguments.out_format is None and path.suffix.lower() != ".parquet"):
+        return None
+    if is_stream(path):
+        raise UsageError("--out-format parquet needs an output file, not a stream")
+    if path.suffix.lower() == ".jsonl":
+        raise UsageError(f"--out-format parquet: {path} is the name of the lines beside the table; use .parquet")
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder; name a file for the output")
+    if source.is_same_file(path):
+        raise UsageError(f"the output would be the input itself ({source.name}); choose another output file")
+    # Before the first request: without pyarrow the replies could not be written.
+    loaded_arrow()
+    return path
 
 
 def _work(arguments: argparse.Namespace, job: JobFiles, progress: JobProgress) -> _End | None:
@@ -126,7 +162,7 @@ def _work(arguments: argparse.Namespace, job: JobFiles, progress: JobProgress) -
         return _End(1, _goes_on(str(error), job, progress))
     except KeyboardInterrupt:
         where = "" if job.stream else f", all of them in {job.output_path}; the same command goes on from there"
-        return _End(130, f"stopped with {progress.done:,} of {progress.total:,} done{where}")
+        return _End(130, f"stopped with {progress.done:,} of {job.total:,} done{where}")
     return None
 
 
@@ -185,7 +221,7 @@ def _summarize(job: JobFiles, progress: JobProgress) -> None:
 
 
 def _goes_on(reason: str, job: JobFiles, progress: JobProgress) -> str:
-    text = f"{reason}; {progress.done:,} of {progress.total:,} done"
+    text = f"{reason}; {progress.done:,} of {job.total:,} done"
     return text if job.stream else f"{text}, the same command goes on from there"
 
 

@@ -31,16 +31,17 @@ _CHEAP = Endpoint(method="GET", path="/models", reply=object, security="any")
 
 
 class GatherOptions(TypedDict, total=False):
-    """The limits of a job; see `AsyncOpenAI.map`."""
+    """The limits of a job, and whether its progress is shown; see `AsyncOpenAI.map`."""
 
     concurrency: int | None
     rpm: float | None
     tpm: float | None
     limiter: Limiter | None
+    progress: bool
 
 
 class MapOptions(GatherOptions, total=False):
-    """The limits of a job, and whether results come in the order of their requests."""
+    """The options of `gather`, and whether results come in the order of their requests."""
 
     ordered: bool
 
@@ -65,6 +66,7 @@ class Many(ABC):
         rpm: float | None = None,
         tpm: float | None = None,
         limiter: Limiter | None = None,
+        progress: bool = False,
     ) -> AsyncGenerator[Result[T], None]: ...
     @overload
     def map(
@@ -76,6 +78,7 @@ class Many(ABC):
         rpm: float | None = None,
         tpm: float | None = None,
         limiter: Limiter | None = None,
+        progress: bool = False,
     ) -> AsyncGenerator[Result[Any], None]: ...
     def map(
         self,
@@ -86,6 +89,7 @@ class Many(ABC):
         rpm: float | None = None,
         tpm: float | None = None,
         limiter: Limiter | None = None,
+        progress: bool = False,
     ) -> AsyncGenerator[Result[Any], None]:
         """Sends many requests and yields the `Result` of each when it is there, or with `ordered` in their order.
 
@@ -98,9 +102,12 @@ class Many(ABC):
         all three, and several jobs may share it. Retries follow the rules of the client and of each request. A refusal
         (429) makes all requests of its model wait, and is retried more often.
 
+        `progress` shows a bar on standard error, with failures, rate, tokens and waits, and at the end the failures by
+        kind. It needs `rich` (the extra `cli`), and shows nothing where there is no terminal and no notebook.
+
         The error of a request is in its result. An error of the source is raised after the results of all that was
         read before. Ending or cancelling the iteration cancels all that is in flight. Raises ValueError for impossible
-        limits and TypeError for a source that is not iterable.
+        limits, TypeError for a source that is not iterable, and OpenAIError for `progress` without `rich`.
         """
         from aiopenai._jobs.job import RequestJob
         from aiopenai._jobs.limiter import Limiter
@@ -109,7 +116,15 @@ class Many(ABC):
             limiter = Limiter(1_000 if concurrency is None else concurrency, rpm=rpm, tpm=tpm)
         elif not (concurrency is None and rpm is None and tpm is None):
             raise ValueError("`limiter` has limits of its own: concurrency, rpm and tpm cannot be given beside it")
-        return RequestJob(self, requests, limiter, ordered=ordered, policy=self._configuration.retry).results()
+        policy = self._configuration.retry
+        if not progress:
+            return RequestJob(self, requests, limiter, ordered=ordered, policy=policy).results()
+
+        from aiopenai._jobs.bar import JobBar
+
+        bar = JobBar(requests, limiter)
+        job = RequestJob(self, requests, limiter, ordered=ordered, policy=policy, on_trouble=bar.trouble)
+        return bar.around(job.results())
 
     @overload
     async def gather(
@@ -120,6 +135,7 @@ class Many(ABC):
         rpm: float | None = None,
         tpm: float | None = None,
         limiter: Limiter | None = None,
+        progress: bool = False,
     ) -> list[Result[T]]: ...
     @overload
     async def gather(
@@ -130,6 +146,7 @@ class Many(ABC):
         rpm: float | None = None,
         tpm: float | None = None,
         limiter: Limiter | None = None,
+        progress: bool = False,
     ) -> list[Result[Any]]: ...
     async def gather(
         self,
@@ -139,9 +156,10 @@ class Many(ABC):
         rpm: float | None = None,
         tpm: float | None = None,
         limiter: Limiter | None = None,
+        progress: bool = False,
     ) -> list[Result[Any]]:
         """Returns the results of all requests, in their order; see `map`."""
-        results = self.map(requests, concurrency=concurrency, rpm=rpm, tpm=tpm, limiter=limiter)
+        results = self.map(requests, concurrency=concurrency, rpm=rpm, tpm=tpm, limiter=limiter, progress=progress)
         try:
             # Not `ordered`: one slow request at the front would hold up the others.
             return sorted([result async for result in results], key=lambda result: result.index)

@@ -52,11 +52,7 @@ async def ask_lines(client: AsyncOpenAI, lines: JobLines, limiter: Limiter, prog
     def trouble(error: APIError) -> None:
         progress.trouble = ": ".join(reason_of(error))
 
-    def waits() -> str:
-        found = max(limiter.waits(), key=lambda wait: wait[1], default=None)
-        return "" if found is None else f"waiting {found[1]:,.0f} s for {found[2]}"
-
-    progress.waits = waits
+    progress.waits = limiter.words_of_wait
     job = RequestJob(client, lines.pending(), limiter, read=_whole, on_trouble=trouble)
     outcomes = _Outcomes(lines, progress)
     stopped: JobError | None = None

@@ -241,6 +241,11 @@ class Limiter:
                 if seconds >= at_least:
                     yield lane, seconds, reason
 
+    def words_of_wait(self) -> str:
+        """Returns the longest wait and its reason in words; empty if nothing waits."""
+        found = max(self.waits(), key=lambda wait: wait[1], default=None)
+        return "" if found is None else f"waiting {found[1]:,.0f} s for {found[2]}"
+
     def _correct(self, grant: Grant, actual: float) -> None:
         self.tokens.correct(grant.cost, actual)
         grant.lane.tokens.correct(grant.cost, actual)

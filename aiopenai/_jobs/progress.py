@@ -31,13 +31,13 @@ class Prices:
 
 
 class JobProgress:
-    """The progress of a job.
+    """The progress of a job of `total` lines; None if their number is not known.
 
     `done` and `failed` count lines, with those of earlier runs; `read` and `written` count this run's tokens. `note` is
     a remark of the engine, `waits` a function that explains a wait, and `trouble` the last failure of an attempt.
     """
 
-    def __init__(self, total: int, prices: Prices | None = None, *, done: int = 0, failed: int = 0) -> None:
+    def __init__(self, total: int | None, prices: Prices | None = None, *, done: int = 0, failed: int = 0) -> None:
         self.total = total
         self.done = done
         self.failed = failed
@@ -63,6 +63,10 @@ class JobProgress:
         """The lines that are done or failed."""
         return self.done + self.failed
 
+    def ended_of_total(self) -> str:
+        """Returns the ended lines and their total as words."""
+        return f"{self.ended:,}" if self.total is None else f"{self.ended:,} of {self.total:,}"
+
     def count(self, usage: Tokens | None) -> None:
         """Adds the tokens of a reply."""
         if usage is not None:
@@ -84,12 +88,12 @@ class JobProgress:
             looks.popleft()
         at, ended = looks[0]
         rate = (self.ended - ended) / (now - at) if now > at else 0.0
-        parts = [f"{self.failed:,} failed", f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"]
+        parts = [self._failed_words(), f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s"]
         if self.read or self.written:
             parts.append(f"{self.read + self.written:,} tokens")
         if self._prices.known:
             parts.append(self._cost())
-        if rate:
+        if rate and self.total is not None and self.total > self.ended:
             parts.append(f"{_clock_time((self.total - self.ended) / rate)} left")
         if self.note:
             parts.append(self.note)
@@ -101,7 +105,8 @@ class JobProgress:
 
     def summary(self) -> str:
         """Returns the end of the job in one line."""
-        text = f"{self.done:,} of {self.total:,} done, {self.failed:,} failed"
+        total = "" if self.total is None else f" of {self.total:,}"
+        text = f"{self.done:,}{total} done, {self.failed:,} failed"
         now = self.ended - self._before
         if now:
             seconds = time.monotonic() - self._began
@@ -116,6 +121,13 @@ class JobProgress:
         """Returns a line for each kind of failure in this run, the most frequent first."""
         kinds = sorted(self.kinds.items(), key=lambda item: -item[1][0])
         return [f"{number:,} x {kind}: {first}" for kind, (number, first) in kinds]
+
+    def _failed_words(self) -> str:
+        words = f"{self.failed:,} failed"
+        if not self.kinds:
+            return words
+        kind, (number, _) = max(self.kinds.items(), key=lambda item: item[1][0])
+        return f"{words} ({number:,} x {kind})"
 
     def _cost(self) -> str:
         return f"${self._prices.of(self.read, self.written):,.4f}"

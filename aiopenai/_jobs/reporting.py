@@ -9,12 +9,12 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from typing import TextIO
 
 from aiopenai._calls.hedging import cancelled
+from aiopenai._jobs.bar import BAR_SECONDS, job_bars, report_console
 from aiopenai._jobs.progress import JobProgress
 
 __all__ = ["BAR_SECONDS", "LINE_SECONDS", "reporting"]
 
-# Seconds between two updates of the bar, and between two lines.
-BAR_SECONDS = 0.25
+# Seconds between two lines.
 LINE_SECONDS = 5.0
 
 
@@ -58,7 +58,7 @@ def _text_lines(progress: JobProgress, stream: TextIO) -> Generator[Callable[[],
         if new_trouble or time.monotonic() - shown >= LINE_SECONDS:
             shown = time.monotonic()
             troubled = troubled or new_trouble
-            stream.write(f"{progress.ended:,} of {progress.total:,}: {progress.facts()}\n")
+            stream.write(f"{progress.ended_of_total()}: {progress.facts()}\n")
             stream.flush()
 
     yield show
@@ -67,24 +67,16 @@ def _text_lines(progress: JobProgress, stream: TextIO) -> Generator[Callable[[],
 @contextlib.contextmanager
 def _bar(progress: JobProgress, stream: TextIO) -> Generator[Callable[[], None], None, None]:
     try:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        bars = job_bars(report_console(stream))
     except ImportError:
         with _text_lines(progress, stream) as show_line:
             yield show_line
         return
-
-    class ReportConsole(Console):
-        def on_broken_pipe(self) -> None:
-            # The method of `rich` ends the process, and closes standard output.
-            raise BrokenPipeError
-
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[facts]}", markup=False))
-    with Progress(*columns, console=ReportConsole(file=stream), auto_refresh=False) as bar:
-        task = bar.add_task("", total=progress.total, facts="")
+    with bars:
+        task = bars.add_task("", total=progress.total, facts="")
 
         def show() -> None:
-            bar.update(task, completed=progress.ended, facts=progress.facts(), refresh=True)
+            bars.update(task, completed=progress.ended, facts=progress.facts(), refresh=True)
 
         try:
             yield show

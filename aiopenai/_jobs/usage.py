@@ -10,7 +10,7 @@ import msgspec
 from aiopenai._base.aliases import is_mapping
 from aiopenai._data.codec import decode_json
 
-__all__ = ["Tokens", "tokens_of"]
+__all__ = ["Tokens", "tokens_from", "tokens_of"]
 
 
 class Tokens(msgspec.Struct, frozen=True, gc=False):
@@ -56,6 +56,13 @@ def tokens_of(content: bytes) -> Tokens | None:
     if not is_mapping(usage):
         return None
     return Tokens(**{name: _whole_number(usage.get(name)) for name in Tokens.__struct_fields__})
+
+
+def tokens_from(usage: object) -> Tokens | None:
+    """Returns the tokens of a reply's `usage` object; None for None."""
+    if usage is None:
+        return None
+    return Tokens(**{name: _whole_number(getattr(usage, name, None)) for name in Tokens.__struct_fields__})
 
 
 def _whole_number(value: Any) -> int | None:

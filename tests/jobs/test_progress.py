@@ -30,9 +30,19 @@ def test_reasons() -> None:
     progress.trouble = "503: busy"
     progress.waits = lambda: "waiting 3 s for the token limit of m"
     facts = progress.facts()
+    assert facts.startswith("4 failed (3 x BadRequestError 400), ")
     assert "waiting 3 s for the token limit of m" in facts
     assert "last error: 503: busy" in facts
     assert progress.summary() == "0 of 10 done, 4 failed; " + progress.summary().partition("; ")[2]
+
+
+def test_a_total_that_is_not_known() -> None:
+    progress = JobProgress(None)
+    progress.begin()
+    progress.done += 5
+    assert progress.ended_of_total() == "5"
+    assert "left" not in progress.facts()
+    assert progress.summary().startswith("5 done, 0 failed; 5 in ")
 
 
 def test_nothing_done() -> None:

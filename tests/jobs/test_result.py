@@ -41,3 +41,15 @@ async def test_rows_of_a_table(server: Server, client: AsyncOpenAI) -> None:
     assert (done["ok"], done["error"], done["reply"]["object"]) == (True, None, "response")
     assert done["usage"]["total_tokens"] > 0
     assert json.loads(json.dumps(rows)) == rows
+
+
+@pytest.mark.parametrize("name", ["pandas", "polars"])
+async def test_results_as_a_data_frame(name: str, server: Server, client: AsyncOpenAI) -> None:
+    library = pytest.importorskip(name)
+    server.fault(status=400)
+    requests = [client.responses.create.request(model="m", input=text) for text in ("one", "two", "three")]
+    results = await client.gather(requests, concurrency=1)
+    frame = library.DataFrame([result.to_dict() for result in results])
+    assert list(frame["ok"]) == [False, True, True]
+    assert next(iter(frame["error_type"])) == "BadRequestError"
+    assert frame["attempts"].sum() == 3

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import types
+
 import pytest
 
-from aiopenai._jobs.usage import Tokens, tokens_of
+from aiopenai._jobs.usage import Tokens, tokens_from, tokens_of
 
 
 def test_tokens_by_any_name() -> None:
@@ -38,3 +40,11 @@ def test_of_a_reply(content: bytes, read: int, written: int) -> None:
 )
 def test_of_a_reply_without_any(content: bytes) -> None:
     assert tokens_of(content) is None
+
+
+def test_tokens_of_usage_objects() -> None:
+    assert tokens_from(None) is None
+    chat = types.SimpleNamespace(prompt_tokens=5, completion_tokens=3)
+    assert tokens_from(chat) == Tokens(prompt_tokens=5, completion_tokens=3)
+    odd = types.SimpleNamespace(input_tokens="7", output_tokens=None, total_tokens=float("nan"))
+    assert tokens_from(odd) == Tokens(input_tokens=7)
