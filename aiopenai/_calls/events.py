@@ -14,7 +14,7 @@ from aiopenai._base.deadlines import within
 from aiopenai._base.timeouts import Timeout
 from aiopenai._calls.endings import DONE, is_done
 from aiopenai._calls.partial import StreamRecord
-from aiopenai._calls.unexpected import ERROR_WORD, unexpected_reply
+from aiopenai._calls.unexpected import ERROR_WORD, error_of, unexpected_reply
 from aiopenai._calls.watching import Watch
 from aiopenai._data.codec import Decoder, decode_json
 from aiopenai._data.sse import MAX_EVENT_BYTES, SSEError, SSEParser, begins_with_events, with_names
@@ -447,4 +447,4 @@ def _json_of(event: bytes) -> Any:
 
 def _is_error(event: bytes) -> bool:
     body = _json_of(event)
-    return is_mapping(body) and bool(body.get("error") or body.get("type") == "error")
+    return is_mapping(body) and (body.get("type") == "error" or error_of(body) is not None)

@@ -28,6 +28,10 @@ class Partial(msgspec.Struct, kw_only=True):
         return self.texts.get(0, "")
 
 
+# The types of streams whose events may be any JSON value.
+_ANY_JSON: tuple[Any, ...] = (Any, object, bool, int, float, str, list)
+
+
 class StreamRecord:
     """The text, the number of events and the progress of a stream, noted batch by batch.
 
@@ -35,10 +39,12 @@ class StreamRecord:
     types, because an event takes ten times as long to deny a field that it does not have.
     """
 
-    __slots__ = ("_has_choices", "_texts", "count", "end", "last")
+    __slots__ = ("_dropped", "_has_choices", "_texts", "count", "end", "last")
 
     def __init__(self, kind: Any) -> None:
         self._has_choices = "choices" in getattr(kind, "__struct_fields__", ())
+        # No event of a stream of objects is one of these. Servers send `null` and the like to keep a connection open.
+        self._dropped = (type(None),) if kind in _ANY_JSON else (type(None), bool, int, float, str, list)
         self._texts: dict[int, list[str]] = {}
         self.end = StreamEnd()
         # A stream of chunks shows its end, also where no chunk had a choice.
@@ -47,9 +53,9 @@ class StreamRecord:
         self.last: Any = None
 
     def note(self, events: list[Any]) -> list[Any]:
-        """Notes a batch of events. Returns those to hand out: `null` among them is dropped."""
+        """Notes a batch of events. Returns those to hand out: JSON values that are no objects are dropped."""
         if not (self._note_plain(events) if self._has_choices else self._note_typed(events)):
-            events = [event for event in events if event is not None]
+            events = [event for event in events if not isinstance(event, self._dropped)]
             for event in events:
                 self._note(event)
         if events:
@@ -111,7 +117,7 @@ class StreamRecord:
                 if kind is not before:
                     before = kind
                     end.note_type(kind)
-            elif event is None:
+            elif isinstance(event, self._dropped):
                 return False
             else:
                 end.note(event)

@@ -9,6 +9,7 @@ search looks at classes in C and stops at once for bodies of plain values.
 from __future__ import annotations
 
 import io
+from collections import UserString
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from gc import get_referents
 from math import isfinite
@@ -43,6 +44,8 @@ def _encode_hook(value: Any) -> Any:
     """Returns a value that msgspec knows in place of one that it does not. Raises TypeError if there is none."""
     if isinstance(value, str):
         return str.__str__(value)
+    if isinstance(value, UserString):
+        return str(value)
     if isinstance(value, bool) or value is None:
         # As keys only: elsewhere msgspec writes these itself.
         return "null" if value is None else str(value).lower()
@@ -140,7 +143,7 @@ def _is_listed(value: Any) -> bool:
     return isinstance(value, Collection) and not isinstance(value, _NOT_LISTED)
 
 
-_NOT_LISTED = (str, bytes, bytearray, memoryview, Mapping, type)
+_NOT_LISTED = (str, UserString, bytes, bytearray, memoryview, Mapping, type)
 
 
 def _holds_reply(value: Any) -> bool:

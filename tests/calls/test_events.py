@@ -98,6 +98,7 @@ COMPLETE = {
     "finish without its line end": sse(part("a")) + f"data: {part(finish='stop')}",
     "finish, then half a line": sse(part("a"), part(finish="stop")) + "data: [DO",
     "null among chunks": sse("null", part("a"), "null", " null ", part(finish="stop"), "null"),
+    "no objects among chunks": sse("[]", part("a"), "false", "5", '"keepalive"', '"[DONE]"', part(finish="stop"), "0"),
     "white space as data": sse(part("a"), " ", "\t", part(finish="stop")),
 }
 
@@ -253,7 +254,11 @@ class TestFailures:
                 again = pickle.loads(pickle.dumps(found))
                 assert again.partial == found.partial
 
-    @pytest.mark.parametrize("value", [{"message": "Bad."}, "Bad.", {"error": "Bad."}])
+    @pytest.mark.parametrize(
+        "value",
+        [{"message": "Bad."}, "Bad.", {"error": "Bad."}, {"object": "error", "message": "Bad.", "error": None}],
+        ids=["object", "text", "both", "kind"],
+    )
     async def test_a_top_level_error(
         self, value: Any, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any, sse: Any
     ) -> None:
@@ -594,7 +599,7 @@ class TestAnything:
             except APIError as error:
                 failure = error
             if failure is None:
-                assert len(got) == sum(event is not None for event in events)
+                assert len(got) == sum(isinstance(event, dict) for event in events)
             else:
                 assert failure.partial.events == len(got)
                 assert str(failure)

@@ -86,6 +86,7 @@ def test_null_is_dropped(kind: Any, together: int) -> None:
     assert record.count == len(kept) == 2
     assert None not in kept
     assert recorded(kind, [None, None], together)[0].count == 0
+    assert recorded(kind, [[], False, 5, "keepalive"], together)[0].count == (4 if kind is object else 0)
 
 
 RESPONSES = [

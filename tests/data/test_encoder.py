@@ -282,8 +282,9 @@ class Size(enum.IntEnum):
         (collections.OrderedDict(a=Words("b")), {"a": "b"}),
         (range(3), [0, 1, 2]),
         (collections.Counter("aab"), {"a": 2, "b": 1}),
+        (collections.UserString("a"), "a"),
     ],
-    ids=range(12),
+    ids=range(13),
 )
 @pytest.mark.parametrize("replay", [(), ("value",)])
 def test_subclasses_go_out_as_their_values(value: Any, expected: Any, replay: tuple[str, ...]) -> None:

@@ -169,7 +169,9 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         """The completion as far as it has come. Raises RuntimeError before the first chunk."""
         if self._snapshot is None:
             if not self._moment:
-                raise RuntimeError("There is no completion yet: no chunk has come. Iterate over the stream first.")
+                raise RuntimeError(
+                    "There is no completion: no chunk has come. Iterate over the stream, unless it has ended."
+                )
             self._snapshot = self.cut(self._moment)
         return self._snapshot
 
