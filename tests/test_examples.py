@@ -24,6 +24,8 @@ from tests.auth import certificates
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 # Those that wait for requests: tests of their own make some.
 SERVICES = {"fastapi_service", "webhooks"}
+# Those that pytest runs.
+TESTS = {"recorded_test"}
 # Packages that examples need beside this one.
 NEEDS = {"map_parquet": "pyarrow", "structured_pydantic": "pydantic", "tools_early": "pydantic"}
 # The warnings that examples of deprecated APIs give.
@@ -78,7 +80,7 @@ def run(
 
 
 @pytest.mark.parametrize(
-    "example", [path for path in EXAMPLES if path.stem not in SERVICES], ids=lambda path: path.stem
+    "example", [path for path in EXAMPLES if path.stem not in SERVICES | TESTS], ids=lambda path: path.stem
 )
 def test_example_runs(example: Path, server: Server, tmp_path: Path) -> None:
     needed(example.stem)
@@ -87,6 +89,28 @@ def test_example_runs(example: Path, server: Server, tmp_path: Path) -> None:
     assert done.stdout.strip()
     assert done.stderr == ""
     assert server.request_count
+
+
+def test_recorded_test_needs_the_server_once(server: Server, tmp_path: Path) -> None:
+    path = next(each for each in EXAMPLES if each.stem == "recorded_test")
+    plugins = ["-p", "no:aiopenai", "-p", "aiopenai.testing.pytest_plugin", "-p", "no:cacheprovider"]
+    command = [sys.executable, "-m", "pytest", "-q", *plugins, str(path)]
+    for variables in ({}, {"CI": "true"}):
+        own = {name: value for name, value in environment(path, server).items() if not name.startswith("PYTEST_")}
+        own.pop("CI", None)
+        done = subprocess.run(
+            command,
+            env={**own, **variables},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "1 passed" in done.stdout
+        assert server.request_count == 1
+    assert (tmp_path / "recordings" / "summary" / "0001-responses.reply.sse").exists()
 
 
 def example(name: str) -> Path:

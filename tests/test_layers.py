@@ -55,7 +55,7 @@ ARROWS: dict[str, set[str]] = {
     "__main__": {"_cli"},
     "__init__": {*JOBS, "auth", "types"},
     # The local server and the generator stand aside.
-    "testing": {"version", "testing"},
+    "testing": {*BASE, "testing"},
     "_codegen": {"_codegen"},
 }
 # The rooms of the local server, below its public door.
@@ -64,7 +64,9 @@ TESTING: dict[str, set[str]] = {
     "engine": {"memory", "engine"},
     "content": {"memory", "engine", "content"},
     "endpoints": {"memory", "engine", "content", "endpoints"},
-    "server": {"memory", "engine", "content", "endpoints"},
+    "recording": {"engine", "recording"},
+    "controls": {"memory", "engine", "recording"},
+    "server": {"memory", "engine", "content", "endpoints", "controls"},
     "pytest_plugin": {"server"},
     "__init__": {"engine", "content", "server"},
 }

@@ -58,6 +58,9 @@ Failures, each for a number of requests (`times`) and for some requests only (`m
 Load: `Server(limits=RateLimits(rpm=500, tpm=20_000))` keeps token buckets, sends the rest in its headers, and refuses
 with 429 and Retry-After. `Server(latency=slow_tail(0.1))` makes one request in a hundred take 20 times as long.
 
+Recordings: `server.record(folder, upstream="https://api.openai.com/v1")` passes requests on, and writes them and the
+replies as readable files without keys. `server.replay(folder)` answers from them.
+
 Requests: `server.journal`, `server.requests_for(path)`, `server.connections`. Replies to the byte:
 `server.reply_with(path, body, content_type="text/event-stream", chunk_size=7)`.
 """

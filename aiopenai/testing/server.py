@@ -1,4 +1,4 @@
-"""The interface of the server for tests: start and end, faults and prepared replies, the journal."""
+"""The server for tests: its options, start and end, and the journal."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from aiopenai.testing.content.catalogue import MODELS
+from aiopenai.testing.controls import Controls
 from aiopenai.testing.endpoints.azure import AzureFilter, AzureSettings, with_azure
 from aiopenai.testing.endpoints.identity import EXCHANGE_PATH, MetadataClient, identity_reply
 from aiopenai.testing.endpoints.routes import dispatch
@@ -16,11 +17,10 @@ from aiopenai.testing.engine.access import Access
 from aiopenai.testing.engine.exchange import PREFIX
 from aiopenai.testing.engine.journal import Journal
 from aiopenai.testing.engine.limits import RateLimits
-from aiopenai.testing.engine.received import Fault, Match, ReceivedRequest
-from aiopenai.testing.engine.rules import Prepared, Rules, as_bytes
+from aiopenai.testing.engine.received import ReceivedRequest
+from aiopenai.testing.engine.rules import Rules
 from aiopenai.testing.engine.runner import ServerThread, at_most
 from aiopenai.testing.engine.serving import Service
-from aiopenai.testing.engine.socket_faults import SocketFault
 from aiopenai.testing.engine.wire import Connection, Listener
 from aiopenai.testing.memory.state import Answer, State
 
@@ -35,7 +35,7 @@ _CLOSE_TIME = 2.0
 _ACCEPT_BATCH = 1024
 
 
-class Server:
+class Server(Controls):
     """A local server that speaks the OpenAI API, for tests and demonstrations.
 
     `async with` runs it in the running loop, `with` in a thread and loop of its own. Clients take its `base_url`. See
@@ -194,6 +194,7 @@ class Server:
                 connection.drop()
         # Every wait of a handler ends with its connection, so this takes a few turns of the loop.
         await at_most(_CLOSE_TIME, self._service.idle())
+        await self._service.close_sources()
         await listener.shutdown(0.25)
         # Since Python 3.12 this waits for connections too, and a TLS handshake may take long.
         await at_most(_CLOSE_TIME, server.wait_closed())
@@ -275,153 +276,16 @@ class Server:
             if request.path == full and (method is None or request.method == method.upper())
         ]
 
-    # Settings of a test
-
-    @property
-    def latency(self) -> float | Callable[[], float]:
-        """The seconds before every reply, or the function that returns them."""
-        return self._service.latency
-
-    @latency.setter
-    def latency(self, latency: float | Callable[[], float]) -> None:
-        self._service.latency = latency
-
-    @property
-    def token_delay(self) -> float:
-        """The seconds between the events of a stream."""
-        return self._service.token_delay
-
-    @token_delay.setter
-    def token_delay(self, token_delay: float) -> None:
-        self._service.token_delay = token_delay
-
-    @property
-    def answer(self) -> Answer:
-        """The answer of models; see the class."""
-        return self._state.answer
-
-    @answer.setter
-    def answer(self, answer: Answer) -> None:
-        self._state.answer = answer
-
-    def fault(
-        self,
-        *,
-        status: int | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | str | Mapping[str, Any] | list[Any] | None = None,
-        content_type: str | None = None,
-        delay: float = 0.0,
-        cut_after: int | None = None,
-        stall_after: int | None = None,
-        reset: bool = False,
-        times: int | None = 1,
-        match: Match = None,
-    ) -> Fault:
-        """Adds a fault for coming requests. Each request gets the first fault, in order, that matches it.
-
-        status: the status of the reply, with `body`, or else the usual error body of the API.
-        headers: further headers, such as `retry-after`; they replace those of the server.
-        body: the body in place of the endpoint's (bytes, text, or a value sent as JSON).
-        content_type: the content type of `body`; JSON by default.
-        delay: the seconds before the reply.
-        cut_after: the bytes of the reply after which the connection closes, head and chunk framing included.
-        stall_after: the bytes after which the server sends no more and keeps the connection open.
-        reset: whether to close by a reset (RST); bytes on their way may get lost.
-        times: the number of requests that get the fault; None has no end.
-        match: a text in the path of the request, or a function that accepts the request.
-
-        Without `status` and `body` the endpoint answers as usual, delayed, cut or stalled.
-        Returns the fault; its `applied` counts requests. Raises `ValueError` for invalid values.
-        """
-        fault = Fault(
-            status=status,
-            headers=dict(headers or {}),
-            body=None if body is None else as_bytes(body),
-            content_type=content_type or "application/json",
-            delay=delay,
-            # A reset without `cut_after` comes before the first byte.
-            cut_after=0 if reset and cut_after is None else cut_after,
-            stall_after=stall_after,
-            reset=reset,
-            times=times,
-            match=match,
-        )
-        self._rules.add_fault(fault)
-        return fault
-
-    def socket_fault(
-        self,
-        *,
-        close_code: int | None = None,
-        reason: str = "",
-        cut: bool = False,
-        stall: bool = False,
-        message: str | bytes | None = None,
-        after: int = 0,
-        times: int | None = 1,
-        match: Match = None,
-    ) -> SocketFault:
-        """Adds a fault for coming websockets, such as those of realtime. `fault` delays and refuses handshakes.
-
-        close_code, reason: the close frame that the server sends.
-        cut: whether the connection ends in the middle of a frame.
-        stall: whether the server sends no more, and keeps the socket open.
-        message: a text or binary message that the server adds, for example one that is no JSON.
-        after: the number of events before the fault.
-        times, match: as in `fault`.
-
-        Returns the fault; its `applied` counts sockets. Raises `ValueError` for invalid values.
-        """
-        fault = SocketFault(close_code, reason, after, cut, stall, message, times, match)
-        self._rules.add_socket_fault(fault)
-        return fault
-
-    def send_event(self, event: Mapping[str, Any], *, match: Match = None) -> int:
-        """Sends an event to the open websockets, or to those that match: a caller's DTMF key, for example.
-
-        Call it in the loop of the server. Returns the number of sockets.
-        """
-        return self._service.push(dict(event), match)
-
-    def clear_faults(self) -> None:
-        """Drops all faults that are not used up."""
-        self._rules.clear_faults()
-
-    def reply_with(
-        self,
-        path: str,
-        body: bytes | str | Mapping[str, Any] | list[Any],
-        *,
-        status: int = 200,
-        headers: Mapping[str, str] | None = None,
-        content_type: str = "application/json",
-        chunk_size: int | None = None,
-        times: int | None = None,
-    ) -> Prepared:
-        """Adds a prepared reply for all requests to a path. Replies for one path are used in order.
-
-        path: a path relative to the base URL, for example `/chat/completions`. The server need not know it.
-        body: bytes, text, or a value sent as JSON.
-        chunk_size: the size of HTTP chunks in bytes, each in a write of its own; None sends the body whole.
-        times: the number of requests that get it; None lasts until another reply is added for the path.
-
-        Returns the reply; its `applied` counts requests. Raises `ValueError` for invalid values.
-        """
-        prepared = Prepared(path, as_bytes(body), status, dict(headers or {}), content_type, chunk_size, times)
-        self._rules.add_prepared(prepared)
-        return prepared
-
-    def clear_replies(self) -> None:
-        """Drops all prepared replies."""
-        self._rules.clear_prepared()
-
     def clear(self) -> None:
-        """Drops the journal, faults, prepared replies and stored objects. Connections and counts stay."""
+        """Drops the journal, faults, prepared replies and stored objects. Ends a record or replay.
+
+        Connections and counts stay.
+        """
         if self._journal is not None:
             self._journal.clear()
         self._rules.clear_faults()
         self._rules.clear_prepared()
+        self._service.use(None)
         self._state.clear()
 
 

@@ -70,3 +70,42 @@ def test_loading_the_plugin_loads_no_server() -> None:
         "sys.exit('aiohttp' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
+RECORDED = """
+import http.client
+
+def ask(server, path):
+    connection = http.client.HTTPConnection("127.0.0.1", server.port)
+    connection.request("GET", path, headers={"Authorization": "Bearer x"})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+def test_record(openai_server, tmp_path_factory):
+    from aiopenai.testing import Server
+
+    with Server() as upstream:
+        openai_server.record("calls", upstream=upstream.base_url)
+        assert ask(openai_server, "/v1/models") == 200
+
+def test_replay(openai_server):
+    openai_server.replay("calls")
+    assert ask(openai_server, "/v1/models") == 200
+
+def test_unknown_request_whose_error_is_swallowed(openai_server):
+    openai_server.replay("calls")
+    ask(openai_server, "/v1/files")
+
+def test_own_answers(openai_server):
+    openai_server.replay("calls", unknown="answer")
+    assert ask(openai_server, "/v1/files") == 200
+"""
+
+
+def test_a_replay_fails_the_test_of_an_unknown_request(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(RECORDED)
+    done = run(tmp_path, "-q")
+    assert "4 passed, 1 error" in done.stdout, done.stdout + done.stderr
+    assert "ERROR test_it.py::test_unknown_request_whose_error_is_swallowed" in done.stdout
+    assert "no recorded reply for GET /v1/files; the nearest recorded request is 0001-models.json" in done.stdout

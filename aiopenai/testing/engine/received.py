@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 __all__ = ["Fault", "Match", "ReceivedRequest", "check_headers", "matches"]
 
 
+# Messages of the client that the journal keeps for each socket.
+_MAX_MESSAGES = 10_000
+
+
 class ReceivedRequest:
     """One request as it arrived.
 
@@ -71,6 +75,11 @@ class ReceivedRequest:
     def query(self) -> dict[str, str]:
         """The query as a dict. The last one of repeated names counts (see `query_list`)."""
         return dict(self.query_list)
+
+    def note_message(self, data: str | bytes) -> None:
+        """Adds a message that arrived on the websocket of this request, up to a bound."""
+        if len(self.messages) < _MAX_MESSAGES:
+            self.messages.append(data)
 
     def json(self) -> Any:
         """Returns the body decoded as JSON. Raises `ValueError` for a body that is not JSON, or nests too deeply."""

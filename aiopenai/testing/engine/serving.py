@@ -13,6 +13,7 @@ from aiopenai.testing.engine.exchange import PREFIX, Dispatch
 from aiopenai.testing.engine.feeds import EventFeed
 from aiopenai.testing.engine.journal import Journal
 from aiopenai.testing.engine.limits import RateLimits
+from aiopenai.testing.engine.passing import NO_BODY, Passed, Passing, ReplySource
 from aiopenai.testing.engine.received import Fault, Match, ReceivedRequest, matches
 from aiopenai.testing.engine.replies import ApiError, EventReply, Outcome, WholeReply
 from aiopenai.testing.engine.rules import Rules
@@ -35,7 +36,6 @@ __all__ = ["Service"]
 _REQUEST_LIMIT = 10_000
 _TOKEN_LIMIT = 2_000_000
 _EVENT_STREAM = "text/event-stream; charset=utf-8"
-_NO_BODY = frozenset({204, 304})
 
 
 class Service:
@@ -75,6 +75,8 @@ class Service:
         self._identify = identify
         self._max_body_bytes = max_body_bytes
         self._open: set[Conversation] = set()
+        self._source: ReplySource | None = None
+        self._sources: list[ReplySource] = []
         self._active = 0
         self._idle: asyncio.Future[None] | None = None
 
@@ -101,6 +103,22 @@ class Service:
             self._active -= 1
             if not self._active and self._idle is not None and not self._idle.done():
                 self._idle.set_result(None)
+
+    def use(self, source: ReplySource | None) -> None:
+        """Lets a source answer all further requests; None lets the endpoints answer. Any thread may call it."""
+        self._source = source
+        if source is not None:
+            self._sources.append(source)
+
+    async def close_sources(self) -> None:
+        """Frees the connections of all sources."""
+        for source in self._sources:
+            await source.close()
+
+    @property
+    def unknown_requests(self) -> list[str]:
+        """Descriptions of the requests that the sources refused."""
+        return [each for source in self._sources for each in source.unknown_requests]
 
     def push(self, event: Object, match: Match) -> int:
         """Sends an event to the open sockets that match, and returns their number."""
@@ -149,6 +167,9 @@ class Service:
             due = clock()
         if isinstance(outcome, SocketReply):
             return await self._converse(request, connection, received, outcome.session)
+        if isinstance(outcome, Passed):
+            passing = Passing(request, connection, received, fault)
+            return await outcome.work(passing) or (KEEP if passing.keep else CLOSE)
         old = request.version < (1, 1)
         extra = fault.headers if fault is not None and fault.headers else None
         close = not request.keep_alive or unread or old or _says_close(outcome, extra)
@@ -200,7 +221,7 @@ class Service:
 
     def _outcome(
         self, request: ReceivedRequest, request_id: str, fault: Fault | None, refusal: ApiError | None
-    ) -> Outcome | SocketReply:
+    ) -> Outcome | SocketReply | Passed:
         if fault is not None and (body := fault.replacement()) is not None:
             return WholeReply(body, status=fault.status or 200, content_type=fault.content_type)
         if refusal is not None:
@@ -213,6 +234,8 @@ class Service:
                 headers=prepared.headers,
                 chunk_size=prepared.chunk_size,
             )
+        if self._source is not None and (work := self._source.answer_to(request)) is not None:
+            return Passed(work)
         if (token := self._identify(request, self._access)) is not None:
             return token
         try:
@@ -295,7 +318,7 @@ async def _send_whole(
     writer: Writer, reply: WholeReply, lines: str, extra: Mapping[str, str] | None, *, close: bool, with_body: bool
 ) -> None:
     headers = {**(reply.headers or {}), **(extra or {})}
-    bare = reply.status in _NO_BODY
+    bare = reply.status in NO_BODY
     body = reply.body if with_body and not bare else b""
     length = None if bare else len(reply.body)
     head = response_head(reply.status, reply.content_type, lines, headers, length=length, chunked=False, close=close)

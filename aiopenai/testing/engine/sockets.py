@@ -18,9 +18,6 @@ from aiopenai.testing.engine.wire import Connection, GoneError
 
 __all__ = ["Conversation"]
 
-# Messages of the client that the journal keeps for each socket.
-_MAX_MESSAGES = 10_000
-
 _logger = logging.getLogger("aiopenai.testing")
 
 
@@ -75,8 +72,7 @@ class Conversation:
         self._wake.set()
 
     def _take(self, data: Any) -> None:
-        if len(self.received.messages) < _MAX_MESSAGES:
-            self.received.messages.append(data)
+        self.received.note_message(data)
         self.session.take_message(data)
         self._wake.set()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
@@ -29,6 +29,7 @@ __all__ = [
     "GoneError",
     "Listener",
     "Writer",
+    "passed_head",
     "read_body",
     "response_head",
 ]
@@ -49,7 +50,7 @@ class BodyTooLargeError(Exception):
 class Connection(web.RequestHandler):
     """aiohttp's server protocol, with a number, backpressure, and waits that end with the connection."""
 
-    __slots__ = ("_listener", "_wake", "gone", "number", "paused")
+    __slots__ = ("_listener", "_lost", "_wake", "gone", "number", "paused")
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class Connection(web.RequestHandler):
         self.gone = False
         self.paused = False
         self._wake: asyncio.Future[None] | None = None
+        self._lost: asyncio.Future[None] | None = None
         self._listener = manager
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -109,6 +111,15 @@ class Connection(web.RequestHandler):
         wake = self._wake
         if wake is not None and not wake.done():
             wake.set_result(None)
+        lost = self._lost
+        if self.gone and lost is not None and not lost.done():
+            lost.set_result(None)
+
+    def when_gone(self) -> asyncio.Future[None]:
+        """Returns a future that ends when the connection closes. The connection has one at a time: cancel it."""
+        self._lost = asyncio.get_running_loop().create_future()
+        self._notify()
+        return self._lost
 
     async def sleep(self, seconds: float | None) -> None:
         """Waits so many seconds, or without end for None. Raises `GoneError` when the connection closes."""
@@ -254,6 +265,32 @@ def response_head(
     if close:
         text += "connection: close\r\n"
     return (text + "\r\n").encode("utf-8")
+
+
+def passed_head(
+    status: int,
+    reason: str | None,
+    headers: Iterable[tuple[str, str]],
+    extra: Mapping[str, str],
+    *,
+    length: int | None,
+    chunked: bool,
+    close: bool,
+) -> bytes:
+    """Returns the head of a reply from elsewhere: its own headers, those of a fault in `extra`, and the framing."""
+    if reason is None:
+        reason = _fixed_head(status, "").partition("\r\n")[0].split(" ", 2)[2]
+    replaced = {name.lower() for name in extra}
+    lines = [f"HTTP/1.1 {status} {reason}"]
+    lines += [f"{name}: {value}" for name, value in headers if name.lower() not in replaced]
+    lines += [f"{name}: {value}" for name, value in extra.items()]
+    if chunked:
+        lines.append("transfer-encoding: chunked")
+    elif length is not None:
+        lines.append(f"content-length: {length}")
+    if close:
+        lines.append("connection: close")
+    return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
 
 
 class Writer:
