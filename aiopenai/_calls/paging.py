@@ -65,6 +65,12 @@ class BasePage(Model, Generic[T], dict=True):
         asked: Mapping[str, object] = query or {}
         return any(asked.get(name) != value for name, value in info.params.items())
 
+    @override
+    def _repr_html_(self) -> str:
+        from aiopenai._data.notebook import page_html
+
+        return page_html(self, self.data or (), self.has_next_page())
+
     def next_page_request(self) -> tuple[Any, Request[Self]]:
         """Returns the client and the request for the next page. Raises RuntimeError if there is no next page."""
         info = self.next_page_info()

@@ -103,6 +103,12 @@ class Model(PydanticMethods, Node, msgspec.Struct, metaclass=ModelMeta):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in Model.__iter__(self))})"
 
+    def _repr_html_(self) -> str:
+        """Returns the reply for the output of a notebook's cell."""
+        from aiopenai._data.notebook import reply_html
+
+        return reply_html(self)
+
     def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
         """Returns a copy, with copies of its contents if `deep`; `update` sets attributes of the copy."""
         twin = copy.deepcopy(self) if deep else copy.copy(self)
