@@ -358,6 +358,9 @@ def error_from_response(response: Any, *, retry_after: float | None = None) -> A
         body = text
         said = text
     else:
+        if isinstance(body, list) and len(body) == 1:
+            # Google's servers put the envelope into a list.
+            body = body[0]
         envelope = body
         if is_mapping(body):
             # The API's envelope; some servers send the error object bare, others a string.

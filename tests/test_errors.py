@@ -180,7 +180,7 @@ class TestFromResponse:
             (b'{"error": {"code": 3}}', "3"),
             (b'{"error": {"message": null, "code": "c"}}', "c"),
             (b'{"error": {"message": {"deep": "er"}}}', "er"),
-            (b'[{"error": {"message": "listed"}}]', "listed"),
+            (b'[{"error": {"message": "listed"}}]', "Error code: 502 - listed"),
             (b'"quoted"', "quoted"),
             (b"plain", "plain"),
             (b"<html><h1>502 Bad Gateway</h1></html>", "502 Bad Gateway"),

@@ -399,9 +399,7 @@ class Events(Generic[T]):
     def _carried(self, event: bytes) -> APIError:
         """Returns the error that the stream itself reports."""
         body: Any = _json_of(event) or event.decode("utf-8", "replace")
-        if is_mapping(body):
-            body = body.get("error") or body
-        return error_from_body(body, self._reply.request)
+        return error_from_body(error_of(body) or body, self._reply.request)
 
     def _fail(self, error: APIError, cause: BaseException | None = None) -> None:
         """Keeps an error that is to be raised after the events received before it."""
@@ -447,4 +445,4 @@ def _json_of(event: bytes) -> Any:
 
 def _is_error(event: bytes) -> bool:
     body = _json_of(event)
-    return is_mapping(body) and (body.get("type") == "error" or error_of(body) is not None)
+    return error_of(body) is not None or (is_mapping(body) and body.get("type") == "error")

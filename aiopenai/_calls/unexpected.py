@@ -11,7 +11,7 @@ from typing import Any, cast
 
 import msgspec
 
-from aiopenai._base.aliases import is_mapping
+from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._base.urls import shown
 from aiopenai._data.codec import Node, decode_json
 from aiopenai._data.sse import SSEError, SSEParser
@@ -58,7 +58,12 @@ def unexpected_reply(
 
 
 def error_of(body: Any) -> Any:
-    """Returns the `error` in a decoded JSON body, the body itself if its `object` is "error", or else None."""
+    """Returns the `error` in a decoded JSON body, the body itself if its `object` is "error", or else None.
+
+    Some servers put the object with the error into a list.
+    """
+    if is_list(body) and len(body) == 1:
+        body = body[0]
     if not is_mapping(body):
         return None
     if error := body.get("error"):
@@ -77,7 +82,10 @@ def carried_error(raw: bytes, value: Any) -> Any:
         return None
     if not isinstance(value, Node):
         return error_of(value) if is_mapping(value) and list(value) == ["error"] else None
-    body = decode_json(raw)
+    body: Any = decode_json(raw)
+    if is_list(body) and len(body) == 1 and is_mapping(body[0]) and list(body[0]) == ["error"]:
+        # A bare array is the list of a page's items, which have more than an error.
+        body = body[0]
     error = error_of(body)
     if error is None or not is_mapping(body):
         return None

@@ -256,13 +256,21 @@ class TestFailures:
 
     @pytest.mark.parametrize(
         "value",
-        [{"message": "Bad."}, "Bad.", {"error": "Bad."}, {"object": "error", "message": "Bad.", "error": None}],
-        ids=["object", "text", "both", "kind"],
+        [
+            {"message": "Bad."},
+            "Bad.",
+            {"error": "Bad."},
+            {"object": "error", "message": "Bad.", "error": None},
+            ["Bad."],
+        ],
+        ids=["object", "text", "both", "kind", "array"],
     )
     async def test_a_top_level_error(
         self, value: Any, client: AsyncOpenAI, chat: dict[str, Any], prepare: Any, chunk: Any, sse: Any
     ) -> None:
-        body = json.dumps({"error": value} if not isinstance(value, dict) or "error" not in value else value)
+        body = json.dumps(value if isinstance(value, dict) and "error" in value else {"error": value})
+        if isinstance(value, list):
+            body = json.dumps([{"error": value[0]}])
         for size in (1, 7, None):
             prepare(sse([chunk("a"), body, chunk("b")]), chunk_size=size)
             found = await failure(await start(client, chat))

@@ -50,6 +50,9 @@ class TestCarriedError:
             (dict, {"error": ERROR, "result": 1}, False),
             (dict, {"error": None}, False),
             (list, ["error"], False),
+            (CreateEmbeddingResponse, [{"error": ERROR}], True),
+            (CreateEmbeddingResponse, [{"error": ERROR, "index": 0}], False),
+            (CreateEmbeddingResponse, [{"error": ERROR}, {"error": ERROR}], False),
         ],
         ids=str,
     )
@@ -62,7 +65,7 @@ class TestCarriedError:
         assert carried_error(raw, Decoder.of(ChatCompletion)(raw)) is None
 
     def test_error_of(self) -> None:
-        assert error_of({"error": "x"}) == "x"
+        assert error_of({"error": "x"}) == error_of([{"error": "x"}]) == "x"
         assert error_of({"object": "error", "message": "m"}) == {"object": "error", "message": "m"}
         for nothing in (None, [], "error", {}, {"error": 0}, {"object": "error"}):
             assert error_of(nothing) is None
@@ -75,6 +78,8 @@ class TestUnexpectedReply:
             (json.dumps({"error": ERROR}).encode(), "application/json"),
             (json.dumps({"error": ERROR}).encode(), "text/event-stream"),
             (json.dumps({"error": ERROR}).encode(), "text/html"),
+            (json.dumps([{"error": ERROR}]).encode(), "application/json"),
+            (f"data: {json.dumps([{'error': ERROR}])}\n\n".encode(), "text/event-stream"),
             (f"data: {json.dumps({'error': ERROR})}\n\ndata: [DONE]\n\n".encode(), "text/event-stream"),
             (f"event: error\ndata: {json.dumps(ERROR)}\n\n".encode(), "text/event-stream"),
             (f'data: {{"id": 1}}\n\ndata: {json.dumps({"error": ERROR})}\n\n'.encode(), "text/plain"),
@@ -149,6 +154,21 @@ class TestPlainCalls:
         assert raw.json() == {"error": ERROR}
         with pytest.raises(APIError, match="overloaded"):
             raw.parse()
+
+
+ANSWERED: dict[str, Any] = {
+    "/models": lambda client: client.models.list(),
+    "/embeddings": lambda client: client.embeddings.create(model="m", input="x"),
+    "/chat/completions": lambda client: client.chat.completions.create(model="m", messages=[]),
+}
+
+
+@pytest.mark.parametrize("path", ANSWERED)
+async def test_an_error_in_an_array(path: str, client: AsyncOpenAI, server: Server) -> None:
+    server.reply_with(path, [{"error": ERROR}])
+    with pytest.raises(APIError, match="overloaded") as caught:
+        await ANSWERED[path](client)
+    assert caught.value.code == "503"
 
 
 ITEMS = [{"id": "a", "object": "model"}, {"id": "b", "object": "model"}]
