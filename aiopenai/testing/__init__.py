@@ -25,9 +25,9 @@ Without pytest, `async with Server() as server:` runs it in the running loop, an
 thread. In a shell, `python -m aiopenai serve --port 8000` does.
 
 The endpoints below `base_url`: chat completions (stored ones too), responses (background ones too), conversations,
-completions, embeddings, models, files, uploads, batches, vector stores, containers, images, audio, videos, moderations,
-and of the beta the assistants with threads and runs, and agents with sessions, environments and artifacts. Objects are
-kept in memory and within bounds.
+completions, embeddings, models, files, uploads, batches, fine-tuning, graders, evals, vector stores, containers,
+skills, images, audio, videos, moderations, and of the beta the assistants with threads and runs, ChatKit, and agents
+with sessions, environments and artifacts. Objects are kept in memory and within bounds.
 
 Models: any name is accepted, unless `Server(models=[...])` lists the known ones. By default a model repeats the last
 message of the user. `server.answer` is a string, or a function from that message to the answer. With tools it calls
@@ -43,8 +43,9 @@ session.
 
 Speech is a tone of a third of a second for each word, with the text in the comment of the file, which a transcription
 reads. Images are tiny, and remarks about sent images come from their heads. Batches, runs, files of vector stores,
-videos and background responses move on at each retrieval, and end at the second one. The header `openai-poll-after-ms`
-names the time of the next poll. A batch really runs its lines. A webhook is `webhook_event(type, data)` with the
+videos, fine-tuning jobs, runs of evals and background responses move on at each retrieval, and end at the second one. The header `openai-poll-after-ms`
+names the time of the next poll. A batch really runs its lines, and an eval its graders, those of
+Python excepted. A fine-tuning job adds its model and its checkpoints to the list of models. A webhook is `webhook_event(type, data)` with the
 headers of `sign_webhook(payload, secret)`.
 
 Failures, each for a number of requests (`times`) and for some requests only (`match`):

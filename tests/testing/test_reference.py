@@ -21,6 +21,8 @@ FUNCTION: Any = [
     {"type": "custom", "name": "note"},
 ]
 
+GRADER: Any = {"type": "string_check", "name": "a", "operation": "eq", "input": "x", "reference": "x"}
+
 
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[Any]:
@@ -274,6 +276,72 @@ async def test_conversations_and_containers(client: Any) -> None:
     assert len(items) == 3
     container = strict(await client.containers.create(name="x"))
     strict(await client.containers.files.create(container.id, file=b"x"))
+
+
+async def test_fine_tuning(client: Any) -> None:
+    line = {"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]}
+    file = await client.files.create(file=("a.jsonl", json.dumps(line).encode()), purpose="fine-tune")
+    jobs = client.fine_tuning.jobs
+    job = strict(await jobs.create(model="gpt-4o-mini", training_file=file.id))
+    strict(await jobs.pause(job.id))
+    strict(await jobs.resume(job.id))
+    job = strict(await jobs.retrieve(job.id))
+    assert job.status == "succeeded"
+    assert [strict(event).level async for event in jobs.list_events(job.id)]
+    assert [strict(each).step_number async for each in jobs.checkpoints.list(job.id)] == [3, 2, 1]
+    permissions = client.fine_tuning.checkpoints.permissions
+    made = [strict(each) async for each in permissions.create(job.fine_tuned_model, project_ids=["proj_a"])]
+    assert [strict(each).id async for each in permissions.list(job.fine_tuned_model)] == [made[0].id]
+    assert strict(await permissions.delete(made[0].id, fine_tuned_model_checkpoint=job.fine_tuned_model)).deleted
+    assert strict(await jobs.cancel((await jobs.create(model="gpt-4o-mini", training_file=file.id)).id))
+    strict(await client.fine_tuning.alpha.graders.run(grader=GRADER, model_sample="x"))
+    strict(await client.fine_tuning.alpha.graders.validate(grader=GRADER))
+
+
+async def test_evals(client: Any) -> None:
+    source = {"type": "custom", "item_schema": {"type": "object"}}
+    made = strict(await client.evals.create(data_source_config=source, testing_criteria=[GRADER]))
+    rows = {"type": "file_content", "content": [{"item": {"q": "x"}}]}
+    template = {"type": "template", "template": [{"role": "user", "content": "{{item.q}}"}]}
+    data = {"type": "completions", "model": "gpt-4o", "source": rows, "input_messages": template}
+    runs = client.evals.runs
+    run = strict(await runs.create(made.id, data_source=data))
+    for _ in range(2):
+        run = strict(await runs.retrieve(run.id, eval_id=made.id))
+    assert run.status == "completed"
+    items = [strict(item) async for item in runs.output_items.list(run.id, eval_id=made.id)]
+    strict(await runs.output_items.retrieve(items[0].id, eval_id=made.id, run_id=run.id))
+    other = await runs.create(made.id, data_source=data)
+    strict(await runs.cancel(other.id, eval_id=made.id))
+    assert len([strict(each) async for each in runs.list(made.id)]) == 2
+    strict(await runs.delete(other.id, eval_id=made.id))
+    strict(await client.evals.update(made.id, name="new"))
+    assert [strict(each).name async for each in client.evals.list()] == ["new"]
+    assert strict(await client.evals.delete(made.id)).deleted
+
+
+async def test_skills(client: Any) -> None:
+    files = [("a/SKILL.md", b"---\nname: a\ndescription: b\n---\n"), ("a/data.txt", b"x")]
+    skill = strict(await client.skills.create(files=files))
+    versions = client.skills.versions
+    strict(await versions.create(skill.id, files=files, default=True))
+    assert [strict(each).version async for each in versions.list(skill.id)] == ["2", "1"]
+    strict(await versions.retrieve("1", skill_id=skill.id))
+    strict(await versions.delete("1", skill_id=skill.id))
+    strict(await client.skills.update(skill.id, default_version="2"))
+    assert (await client.skills.content.retrieve(skill.id)).read().startswith(b"PK")
+    assert [strict(each).id async for each in client.skills.list()] == [skill.id]
+    assert strict(await client.skills.delete(skill.id)).deleted
+
+
+async def test_chatkit(client: Any) -> None:
+    session = strict(await client.beta.chatkit.sessions.create(user="ann", workflow={"id": "wf"}))
+    strict(await client.beta.chatkit.sessions.cancel(session.id))
+    threads = [strict(each) async for each in client.beta.chatkit.threads.list(user="ann")]
+    strict(await client.beta.chatkit.threads.retrieve(threads[0].id))
+    items = [strict(item) async for item in client.beta.chatkit.threads.list_items(threads[0].id)]
+    assert [item.type for item in items] == ["chatkit.assistant_message", "chatkit.user_message"]
+    assert strict(await client.beta.chatkit.threads.delete(threads[0].id)).deleted
 
 
 def test_the_reference_believes_our_webhooks() -> None:

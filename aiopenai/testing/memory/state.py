@@ -10,11 +10,15 @@ from aiopenai.testing.memory.store import Store
 from aiopenai.testing.memory.stored import (
     StoredBatch,
     StoredChat,
+    StoredChatKitThread,
     StoredConversation,
+    StoredEval,
     StoredFile,
     StoredPart,
     StoredResponse,
+    StoredSkill,
     StoredThread,
+    StoredTuning,
     StoredUpload,
     StoredVectorStore,
     StoredVideo,
@@ -56,15 +60,21 @@ class State:
         self.assistants: Store[dict[str, Any]] = Store(max_stored)
         self.batches: Store[StoredBatch] = Store(max_stored)
         self.characters: Store[dict[str, Any]] = Store(max_stored)
+        self.chatkit_sessions: Store[dict[str, Any]] = Store(max_stored)
+        self.chatkit_threads: Store[StoredChatKitThread] = Store(max_stored)
         self.chats: Store[StoredChat] = Store(max_stored)
         self.consents: Store[dict[str, Any]] = Store(max_stored)
         self.container_files: Store[StoredFile] = Store(max_stored, max_stored_bytes)
         self.containers: Store[dict[str, Any]] = Store(max_stored)
         self.conversations: Store[StoredConversation] = Store(max_stored)
+        self.evals: Store[StoredEval] = Store(max_stored)
         self.files: Store[StoredFile] = Store(max_stored, max_stored_bytes)
         self.parts: Store[StoredPart] = Store(max_stored, max_stored_bytes)
+        self.permissions: Store[tuple[str, dict[str, Any]]] = Store(max_stored)
         self.responses: Store[StoredResponse] = Store(max_stored)
+        self.skills: Store[StoredSkill] = Store(max_stored)
         self.threads: Store[StoredThread] = Store(max_stored)
+        self.tunings: Store[StoredTuning] = Store(max_stored)
         self.uploads: Store[StoredUpload] = Store(max_stored)
         self.vector_stores: Store[StoredVectorStore] = Store(max_stored)
         self.videos: Store[StoredVideo] = Store(max_stored)

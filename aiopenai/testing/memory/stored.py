@@ -10,13 +10,19 @@ from aiopenai.testing.memory.store import Store
 __all__ = [
     "StoredBatch",
     "StoredChat",
+    "StoredChatKitThread",
     "StoredConversation",
+    "StoredEval",
+    "StoredEvalRun",
     "StoredFile",
     "StoredFileBatch",
     "StoredPart",
     "StoredResponse",
     "StoredRun",
+    "StoredSkill",
+    "StoredSkillVersion",
     "StoredThread",
+    "StoredTuning",
     "StoredUpload",
     "StoredVectorFile",
     "StoredVectorStore",
@@ -138,3 +144,59 @@ class StoredThread:
     thread: dict[str, Any]
     messages: Store[dict[str, Any]]
     runs: Store[StoredRun]
+
+
+@dataclass(slots=True)
+class StoredTuning:
+    """A fine-tuning job with its events and checkpoints, oldest first.
+
+    suffix: the part of the model's name that the request chose.
+    paused: whether the job waits to be resumed.
+    """
+
+    job: dict[str, Any]
+    suffix: str
+    events: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    checkpoints: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    paused: bool = False
+
+
+@dataclass(slots=True)
+class StoredEvalRun:
+    """A run of an eval, and its output items, oldest first."""
+
+    run: dict[str, Any]
+    items: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+
+@dataclass(slots=True)
+class StoredEval:
+    """An eval, and its runs by id, oldest first."""
+
+    eval: dict[str, Any]
+    runs: Store[StoredEvalRun]
+
+
+@dataclass(slots=True)
+class StoredSkillVersion:
+    """A version of a skill, and its files as a zip archive."""
+
+    version: dict[str, Any]
+    archive: bytes
+
+
+@dataclass(slots=True)
+class StoredSkill:
+    """A skill, and its versions by number, oldest first. `last` is the highest number that a version ever had."""
+
+    skill: dict[str, Any]
+    versions: dict[str, StoredSkillVersion]
+    last: int
+
+
+@dataclass(slots=True)
+class StoredChatKitThread:
+    """A thread of ChatKit and its items, oldest first."""
+
+    thread: dict[str, Any]
+    items: list[dict[str, Any]]
