@@ -32,9 +32,10 @@ with sessions, environments and artifacts. Objects are kept in memory and within
 Models: any name is accepted, unless `Server(models=[...])` lists the known ones. By default a model repeats the last
 message of the user. `server.answer` is a string, or a function from that message to the answer. With tools it calls
 every function that the message names, else the first one, and answers in words after the result of a tool. Arguments
-and structured outputs are examples that fit the schema. A strict schema that the API refuses is refused with 400, in
-the words of the API. Usage counts tokens by a simple rule: up to eight letters or digits, or one other character, each
-with the white space before it.
+and structured outputs are examples that fit the schema. The code interpreter runs when the message speaks of code or
+Python. Its code is not executed: the log is the answer, in a file of the container too. A strict schema that the API
+refuses is refused with 400, in the words of the API. Usage counts tokens by a simple rule: up to eight letters or
+digits, or one other character, each with the white space before it.
 
 A turn of an agent calls functions and answers in the same way. It asks for the approval of each MCP server that the
 message names. In an environment it writes its answer to each path below `/workspace/outputs` that the message names,
@@ -43,10 +44,10 @@ session.
 
 Speech is a tone of a third of a second for each word, with the text in the comment of the file, which a transcription
 reads. Images are tiny, and remarks about sent images come from their heads. Batches, runs, files of vector stores,
-videos, fine-tuning jobs, runs of evals and background responses move on at each retrieval, and end at the second one. The header `openai-poll-after-ms`
-names the time of the next poll. A batch really runs its lines, and an eval its graders, those of
-Python excepted. A fine-tuning job adds its model and its checkpoints to the list of models. A webhook is `webhook_event(type, data)` with the
-headers of `sign_webhook(payload, secret)`.
+videos, fine-tuning jobs, runs of evals and background responses move on at each retrieval, and end at the second one.
+The header `openai-poll-after-ms` names the time of the next poll. A batch really runs its lines, and an eval its
+graders, those of Python excepted. A fine-tuning job adds its model and its checkpoints to the list of models. A webhook
+is `webhook_event(type, data)` with the headers of `sign_webhook(payload, secret)`.
 
 Failures, each for a number of requests (`times`) and for some requests only (`match`):
 

@@ -44,6 +44,8 @@ def _unnumbered_events(response: Object) -> Iterator[Object]:
             yield from _message_events(item, at)
         elif kind == "reasoning":
             yield from _reasoning_events(item, at)
+        elif kind == "code_interpreter_call":
+            yield from _code_events(item, at)
         elif kind == "function_call":
             yield from _call_events(item, at, "arguments", "response.function_call_arguments")
         else:
@@ -60,7 +62,7 @@ def _message_events(item: Object, at: Object) -> Iterator[Object]:
     for index, part in enumerate(item["content"]):
         here = {**at, "content_index": index}
         logprobs = [_event_logprob(each) for each in part["logprobs"]]
-        empty: Object = {**part, "text": "", "logprobs": []}
+        empty: Object = {**part, "text": "", "annotations": [], "logprobs": []}
         yield {"type": "response.content_part.added", **here, "part": empty}
         for number, token in enumerate(tokenize(part["text"])):
             yield {
@@ -69,6 +71,9 @@ def _message_events(item: Object, at: Object) -> Iterator[Object]:
                 "delta": token,
                 "logprobs": logprobs[number : number + 1],
             }
+        for number, annotation in enumerate(part["annotations"]):
+            added = {"annotation_index": number, "annotation": annotation}
+            yield {"type": "response.output_text.annotation.added", **here, **added}
         yield {"type": "response.output_text.done", **here, "text": part["text"], "logprobs": logprobs}
         yield {"type": "response.content_part.done", **here, "part": part}
     yield _output_item_event("done", item, at)
@@ -89,6 +94,17 @@ def _reasoning_events(item: Object, at: Object) -> Iterator[Object]:
             yield {"type": "response.reasoning_summary_text.delta", **here, "delta": token}
         yield {"type": "response.reasoning_summary_text.done", **here, "text": part["text"]}
         yield {"type": "response.reasoning_summary_part.done", **here, "part": part}
+    yield _output_item_event("done", item, at)
+
+
+def _code_events(item: Object, at: Object) -> Iterator[Object]:
+    yield _output_item_event("added", {**item, "status": "in_progress", "code": "", "outputs": None}, at)
+    yield {"type": "response.code_interpreter_call.in_progress", **at}
+    for token in tokenize(item["code"]):
+        yield {"type": "response.code_interpreter_call_code.delta", **at, "delta": token}
+    yield {"type": "response.code_interpreter_call_code.done", **at, "code": item["code"]}
+    yield {"type": "response.code_interpreter_call.interpreting", **at}
+    yield {"type": "response.code_interpreter_call.completed", **at}
     yield _output_item_event("done", item, at)
 
 

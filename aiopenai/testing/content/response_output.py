@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from aiopenai.testing.content.answers import OutputFormat, formatted_answer
 from aiopenai.testing.content.pictures import seen
+from aiopenai.testing.content.sandboxes import run_code, wanted_interpreter
 from aiopenai.testing.content.text import count_tokens, cut, token_logprobs
 from aiopenai.testing.content.tools import ToolUse, choose_tools, named_tools
 from aiopenai.testing.engine.exchange import Call
@@ -41,13 +42,22 @@ def response_output(call: Call, body: Object, items: list[Object], wanted: Outpu
     if asked.get("effort") not in (None, "none") or asked.get("summary") is not None:
         output.append(_reasoning_item(call, asked, include))
         made = reasoning = _REASONING_TOKENS
-    uses = choose_tools(
-        named_tools(body.get("tools"), nested=False, hosted=True),
-        body.get("tool_choice"),
-        text=prompt,
-        after_result=bool(items) and items[-1]["type"] in ("function_call_output", "custom_tool_call_output"),
-        parallel=body.get("parallel_tool_calls") is not False,
-    )
+    tools = named_tools(body.get("tools"), nested=False, hosted=True)
+    annotations: list[Object] = []
+    if (interpreter := wanted_interpreter(body, prompt)) is not None:
+        run = run_code(call, interpreter, prompt, with_outputs="code_interpreter_call.outputs" in include)
+        output.append(run.item)
+        annotations.append(run.citation)
+        made += count_tokens(run.item["code"])
+        uses: list[ToolUse] = []
+    else:
+        uses = choose_tools(
+            tools,
+            body.get("tool_choice"),
+            text=prompt,
+            after_result=bool(items) and items[-1]["type"] in ("function_call_output", "custom_tool_call_output"),
+            parallel=body.get("parallel_tool_calls") is not False,
+        )
     if uses:
         output += [_tool_call_item(call, use) for use in uses]
         made += sum(count_tokens(use.name) + count_tokens(use.payload) for use in uses)
@@ -56,7 +66,7 @@ def response_output(call: Call, body: Object, items: list[Object], wanted: Outpu
     tokens, reason = cut(text, None, body.get("max_output_tokens"))
     with_logprobs = "message.output_text.logprobs" in include or bool(body.get("top_logprobs"))
     logprobs = token_logprobs(tokens, body.get("top_logprobs") or 0) if with_logprobs else []
-    part = {"type": "output_text", "text": "".join(tokens), "annotations": [], "logprobs": logprobs}
+    part = {"type": "output_text", "text": "".join(tokens), "annotations": annotations, "logprobs": logprobs}
     message: Object = {
         "id": call.state.new_id("msg_"),
         "type": "message",

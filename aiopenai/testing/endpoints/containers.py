@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from aiopenai.testing.content.sandboxes import add_container_file, new_container
 from aiopenai.testing.endpoints.files import attachment, file_of
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.forms import read_form_or_json
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import ARRAY, OBJECT, STRING, check, missing, not_found, stored
 from aiopenai.testing.engine.replies import WholeReply
-from aiopenai.testing.engine.values import Object, strings
+from aiopenai.testing.engine.values import Object
 from aiopenai.testing.memory.stored import StoredFile
 
 __all__ = [
@@ -36,23 +37,7 @@ def create(call: Call) -> WholeReply:
     """POST /containers."""
     body = call.body()
     check(body, _PARAMS, ("name",))
-    files = [file_of(call, identity, "file_ids") for identity in strings(body.get("file_ids"))]
-    policy: Object = body.get("network_policy") or {"type": "disabled"}
-    container: Object = {
-        "id": call.state.new_id("cntr_"),
-        "object": "container",
-        "created_at": call.now(),
-        "name": body["name"],
-        "status": "running",
-        "expires_after": body.get("expires_after") or {"anchor": "last_active_at", "minutes": 20},
-        "last_active_at": call.now(),
-        "memory_limit": body.get("memory_limit") or "1g",
-        "network_policy": {name: policy[name] for name in ("type", "allowed_domains") if name in policy},
-    }
-    call.state.containers.put(container["id"], container)
-    for file in files:
-        _add_file(call, container["id"], file.file["filename"], file.data)
-    return WholeReply.json(container)
+    return WholeReply.json(new_container(call, body["name"], body))
 
 
 def retrieve(call: Call) -> WholeReply:
@@ -84,11 +69,11 @@ def create_file(call: Call) -> WholeReply:
     identity = form.fields.get("file_id")
     if form.files.get("file"):
         part = form.file("file")
-        return WholeReply.json(_add_file(call, call.ids[0], part.filename or "file", part.data))
+        return WholeReply.json(add_container_file(call, call.ids[0], part.filename or "file", part.data))
     if identity is None:
         raise missing("file")
     source = file_of(call, identity, "file_id")
-    return WholeReply.json(_add_file(call, call.ids[0], source.file["filename"], source.data))
+    return WholeReply.json(add_container_file(call, call.ids[0], source.file["filename"], source.data))
 
 
 def retrieve_file(call: Call) -> WholeReply:
@@ -125,18 +110,3 @@ def _container_file(call: Call) -> StoredFile:
     if found is None or found.file["container_id"] != call.ids[0]:
         raise not_found(call.ids[1], "file in this container")
     return found
-
-
-def _add_file(call: Call, container: str, filename: str, data: bytes) -> Object:
-    identity = call.state.new_id("cfile_")
-    file: Object = {
-        "id": identity,
-        "object": "container.file",
-        "created_at": call.now(),
-        "bytes": len(data),
-        "container_id": container,
-        "path": f"/mnt/data/{filename}",
-        "source": "user",
-    }
-    call.state.container_files.put(identity, StoredFile(file, data), len(data))
-    return file
