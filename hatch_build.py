@@ -23,6 +23,10 @@ FORMS = [
     for prefix in ("", "Async")
 ]
 
+# The names that the reference's module has from its imports are looked up; type checkers see the others only.
+_IMPORTS = "from typing import TYPE_CHECKING as _TYPING\n\nfrom aiopenai._data.leaves import importing as _importing\n"
+_LOOKED_UP = "\nif not _TYPING:\n    __getattr__ = _importing(__name__)\n"
+
 
 class LeafModules(BuildHookInterface):
     """Adds the files to the wheel. An editable installation makes the modules as the tree does."""
@@ -74,8 +78,11 @@ def leaf_text(package: Path, root: str, home: str, words: list[str]) -> str:
             names.append(offered)
             imports.setdefault(module, []).append(imported if imported == offered else f"{imported} as {offered}")
     lines = [f"from {ROOTS[root]}.{module} import {', '.join(each)}\n" for module, each in imports.items()]
+    if root == "_reference":
+        # Some of these names need packages that are optional, so all of them are looked up at their first use.
+        lines = ["if _TYPING:\n", *(f"    {line}" for line in lines)]
     listed = textwrap.fill(", ".join(f'"{name}"' for name in names), 110, break_long_words=False)
-    return "".join(lines) + f"\n__all__ = [\n{listed}\n]\n"
+    return f"{_IMPORTS}{''.join(lines)}\n__all__ = [\n{listed}\n]\n{_LOOKED_UP}"
 
 
 def has_class(package: Path, module: str, name: str) -> bool:

@@ -231,7 +231,19 @@ _NAMES = {
 }
 _WHERE = {name: module for module, names in _NAMES.items() for name in names.split()}
 # Names that a star import does not bring, as in the reference.
-_UNLISTED = {"AsyncAzureOpenAI": "_client.azure", "AzureOpenAI": "_client.azure"}
+_UNLISTED = {
+    "AsyncAzureOpenAI": "_client.azure",
+    "AzureOpenAI": "_client.azure",
+    # Each needs the package httpx2 or httpx.
+    "DEFAULT_CONNECTION_LIMITS": "_reference.http_libraries",
+    "DefaultAioHttpClient": "_reference.http_libraries",
+    "DefaultAsyncHttpx2Client": "_reference.http_libraries",
+    "DefaultAsyncHttpxClient": "_reference.http_libraries",
+    "DefaultHttpx2Client": "_reference.http_libraries",
+    "DefaultHttpxClient": "_reference.http_libraries",
+    "ProxiesTypes": "_reference.http_libraries",
+    "Transport": "_reference.http_libraries",
+}
 # Subpackages that are attributes without an import of their own.
 _PACKAGES = frozenset({"auth", "lib", "providers", "resources", "types"})
 # Names of before release 1.0: stubs that say what replaces them.

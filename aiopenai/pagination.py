@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from aiopenai._calls.paging import (
     AsyncConversationCursorPage,
     AsyncCursorPage,
@@ -18,6 +20,7 @@ from aiopenai._calls.paging import (
     SyncPage,
     SyncTokenPage,
 )
+from aiopenai._data.leaves import importing
 
 __all__ = [
     "AsyncConversationCursorPage",
@@ -35,3 +38,7 @@ __all__ = [
     "SyncPage",
     "SyncTokenPage",
 ]
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers, which report misspelt names.
+    __getattr__ = importing(__name__)

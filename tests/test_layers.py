@@ -41,11 +41,11 @@ ARROWS: dict[str, set[str]] = {
     "_jobs": JOBS,
     "_cli": {*JOBS, "__init__", "_cli"},
     # The names that only programs written for the reference ask for.
-    "_reference": {*DATA, "_reference"},
+    "_reference": {*CLIENT, "_reference"},
     # Public doors and optional features: nothing below imports them.
     "hooks": {"_calls"},
     "response": {"_calls", "_http"},
-    "pagination": {"_calls"},
+    "pagination": {"_calls", "_data"},
     "limits": {"_jobs"},
     "tokens": {*DATA, "errors"},
     "otel": {*CALLS, "hooks"},

@@ -26,7 +26,7 @@ from aiopenai._calls.methods import Call, description
 from aiopenai._calls.paging import AsyncPaginator
 from aiopenai._calls.request import Request
 from aiopenai._calls.unparsed import AsyncResponseContextManager, Mark, ResponseContextManager
-from aiopenai._data.leaves import RESOURCE_FORMS, offered
+from aiopenai._data.leaves import RESOURCE_FORMS, named
 
 __all__ = ["AsyncAPIResource", "Resource", "SyncAPIResource", "child", "family"]
 
@@ -325,10 +325,8 @@ def family(module: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
                 if origin is not None and (not suffix or _has_views(origin)):
                     namespace[name] = made = _variant(origin, prefix, suffix)
                     return made
-        if name[:1] != "_" and (elsewhere := offered(module)) is not None:
-            namespace[name] = found = elsewhere(name)
-            return found
-        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        namespace[name] = found = named(module, name)
+        return found
 
     def names() -> list[str]:
         found = {name for name in namespace if not name.startswith("_") or name.endswith("__")}

@@ -36,6 +36,7 @@ __all__ = [
     "basic_authorization",
     "checked_key",
     "checked_secret",
+    "chosen_url",
 ]
 
 T = TypeVar("T")
@@ -165,7 +166,7 @@ class Configuration(CallDefaults, frozen=True, eq=False, kw_only=True):
             project=ambient.get("OPENAI_PROJECT_ID") if project is None else project,
             webhook_secret=checked_secret("webhook_secret", webhook),
             websocket_base_url=websocket_base_url,
-            base_url=BaseURL.of(_chosen_url(base_url, data_residency, service)),
+            base_url=BaseURL.of(chosen_url(base_url, data_residency, service)),
             timeout=DEFAULT_TIMEOUT if isinstance(timeout, NotGiven) else Timeout.of(timeout),
             max_retries=checked_retries(max_retries),
             default_headers={**(from_environment() if ambient else {}), **(default_headers or {})},
@@ -316,7 +317,8 @@ def _regions(identity: Any) -> Mapping[str, str]:
     return _REGIONS if identity is None or identity.regions is None else cast("Mapping[str, str]", identity.regions)
 
 
-def _chosen_url(base_url: Any, data_residency: Any, service: Service | None) -> Any:
+def chosen_url(base_url: Any, data_residency: Any, service: Service | None) -> Any:
+    """Returns the base URL of a region, the given one, or the default. Raises ValueError for both or a wrong region."""
     regions = _regions(service)
     if data_residency is not None:
         if not isinstance(base_url, NotGiven):

@@ -10,6 +10,7 @@ they differ, `Name=module:Own` where another module has it). In a wheel these mo
 from __future__ import annotations
 
 import pkgutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
@@ -21,7 +22,17 @@ if TYPE_CHECKING:
     # At run time it costs more than all that is done here.
     from importlib.abc import Loader
 
-__all__ = ["RESOURCE_FORMS", "offered", "read_line", "spec_of", "table"]
+__all__ = [
+    "RESOURCE_FORMS",
+    "defines",
+    "find_imported",
+    "importing",
+    "named",
+    "offered",
+    "read_line",
+    "spec_of",
+    "table",
+]
 
 # The packages that have a table, and the package of each table. The longer paths come first.
 _ROOTS = {
@@ -98,6 +109,47 @@ def offered(module: str) -> Callable[[str], Any] | None:
     return find
 
 
+def defines(module: str, name: str) -> bool | None:
+    """Returns whether a module of a table has a name of its own; None for modules without a table."""
+    root, path = _split(module) or ("", "")
+    line = _lines(root).get(path) if root else None
+    return None if line is None else name in read_line(line)
+
+
+def find_imported(module: str, name: str) -> Any:
+    """Returns a name that the reference's module has from an import. Raises AttributeError if it cannot have one."""
+    # By name, because few programs ask for such names.
+    return import_module("aiopenai._reference.imported").find_imported(module, name)
+
+
+def named(module: str, name: str) -> Any:
+    """Returns a name that a table has for a module, or that the reference's module has from an import.
+
+    Raises AttributeError without one.
+    """
+    look_up = offered(module)
+    if look_up is not None:
+        try:
+            return look_up(name)
+        except AttributeError:
+            pass
+    # Python asks for names of its own, such as `__path__`.
+    if name.startswith("__"):
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
+    return find_imported(module, name)
+
+
+def importing(module: str) -> Callable[[str], Any]:
+    """Returns `__getattr__` of a module with a path of the reference's."""
+
+    def find(name: str) -> Any:
+        value = named(module, name)
+        setattr(sys.modules[module], name, value)
+        return value
+
+    return find
+
+
 def spec_of(name: str) -> ModuleSpec | None:
     """Returns the specification of a module that a table has; None for all others."""
     root, below = _split(name) or ("", "")
@@ -113,16 +165,6 @@ class _Maker:
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        look_up = cast("Callable[[str], Any]", offered(module.__name__))
-
-        def find(name: str) -> Any:
-            # Python asks for names of its own, such as `__path__`. Only a table may have others like them.
-            if name.startswith("__") and name not in names:
-                raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
-            value = look_up(name)
-            setattr(module, name, value)
-            return value
-
         root, below = cast("tuple[str, str]", _split(module.__name__))
         names = read_line(_lines(root)[below])
-        vars(module).update(__getattr__=find, __dir__=lambda: sorted({*vars(module), *names}))
+        vars(module).update(__getattr__=importing(module.__name__), __dir__=lambda: sorted({*vars(module), *names}))

@@ -115,28 +115,15 @@ def _special(module: str, name: str) -> Any:
     return None
 
 
-_DEFAULT_CLIENTS = {
-    "DefaultHttpxClient": True,
-    "DefaultHttpx2Client": True,
-    "SyncHttpxClientWrapper": True,
-    "DefaultAsyncHttpxClient": False,
-    "DefaultAsyncHttpx2Client": False,
-    "DefaultAioHttpClient": False,
-    "AsyncHttpxClientWrapper": False,
-}
-_HTTPX = {"Response": "Response", "Transport": "BaseTransport", "AsyncTransport": "AsyncBaseTransport"}
+# The reference's names from its HTTP library; without it, aiopenai has others.
+_OF_HTTP_LIBRARY = frozenset({"Response", "Transport", "AsyncTransport"})
 
 
 def _of_httpx(module: str, name: str) -> Any:
     """Returns a name that the reference has from its HTTP library; None for all others."""
-    names = import_module("aiopenai._dropin.httpx_names")
-    if name in _DEFAULT_CLIENTS:
-        return names.default_client(name, _DEFAULT_CLIENTS[name])
-    if name == "DEFAULT_CONNECTION_LIMITS":
-        return names.connection_limits()
-    if name in _HTTPX and module in ("openai", "openai._types"):
-        return getattr(names.library(), _HTTPX[name])
-    return None
+    if name not in _OF_HTTP_LIBRARY or module not in ("openai", "openai._types"):
+        return None
+    return getattr(import_module("aiopenai._reference.http_libraries"), name)
 
 
 def _construct_type(*, value: Any, type_: Any, metadata: Any = None) -> Any:

@@ -5,26 +5,33 @@ from __future__ import annotations
 import copy
 import sys
 from collections.abc import Mapping
-from typing import Any, Literal, cast, get_origin
+from typing import Any, Literal, TypeAlias, TypeVar, cast, get_origin
 
 import msgspec
-from typing_extensions import Self
+from typing_extensions import Required, Self, TypedDict
 
 from aiopenai._base.sentinels import NotGiven, is_left_out, not_given
 from aiopenai._data.codec import Decoder, Node
 from aiopenai._data.dumping import as_sent
 from aiopenai._reference.guards import strip_not_given
 
+T = TypeVar("T")
+
 __all__ = [
+    "EagerIterable",
     "FinalRequestOptions",
+    "FinalRequestOptionsInput",
     "add_request_id",
     "build",
     "construct_type",
     "construct_type_unchecked",
     "is_basemodel",
     "is_basemodel_type",
+    "set_pydantic_config",
     "validate_type",
 ]
+
+EagerIterable: TypeAlias = list[T]
 
 
 def construct_type(*, value: object, type_: Any, metadata: Any = None) -> Any:
@@ -79,6 +86,31 @@ def is_basemodel_type(type_: Any) -> bool:
 def add_request_id(obj: Any, request_id: str | None) -> None:
     """Stores the id of the request in a reply, as `_request_id`."""
     obj._request_id = request_id
+
+
+def set_pydantic_config(kind: Any, config: Any) -> None:
+    """Sets the configuration that pydantic uses for a TypedDict or a dataclass."""
+    kind.__pydantic_config__ = config
+
+
+class FinalRequestOptionsInput(TypedDict, total=False):
+    """The values of `FinalRequestOptions` as a dict."""
+
+    method: Required[str]
+    url: Required[str]
+    params: Mapping[str, object]
+    headers: Any
+    max_retries: int
+    timeout: Any
+    files: Any
+    idempotency_key: str
+    content: Any
+    json_data: Any
+    extra_json: Mapping[str, object]
+    follow_redirects: bool
+    security: Mapping[str, bool]
+    synthesize_event_and_data: bool
+    stream_mode: Literal["legacy", "events"]
 
 
 class FinalRequestOptions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from asyncio import to_thread
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ __all__ = [
     "consume_async_iterator",
     "consume_sync_iterator",
     "make_request_options",
+    "to_thread",
 ]
 
 T = TypeVar("T")

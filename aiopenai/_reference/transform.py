@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, cast, get_args, get_origin
+from typing import Any, Literal, TypeAlias, cast, get_args, get_origin
 
 from typing_extensions import get_type_hints, is_typeddict, override
 
@@ -27,7 +27,9 @@ from aiopenai._reference.guards import (
     strip_annotated_type,
 )
 
-__all__ = ["PropertyInfo", "async_maybe_transform", "async_transform", "maybe_transform", "transform"]
+__all__ = ["PropertyFormat", "PropertyInfo", "async_maybe_transform", "async_transform", "maybe_transform", "transform"]
+
+PropertyFormat: TypeAlias = Literal["iso8601", "base64", "custom"]
 
 
 class PropertyInfo:
@@ -37,7 +39,7 @@ class PropertyInfo:
         self,
         *,
         alias: str | None = None,
-        format: Literal["iso8601", "base64", "custom"] | None = None,
+        format: PropertyFormat | None = None,
         format_template: str | None = None,
         discriminator: str | None = None,
     ) -> None:

@@ -8,10 +8,7 @@ if not TYPE_CHECKING:
     # Hidden from type checkers, which report misspelt names.
 
     def __getattr__(name: str) -> object:
-        from aiopenai._data.leaves import offered
+        from aiopenai._data.leaves import named
 
-        look_up = None if name.startswith("__") else offered(__name__)
-        if look_up is None:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        globals()[name] = value = look_up(name)
+        globals()[name] = value = named(__name__, name)
         return value

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from typing_extensions import Self, override
 
+from aiopenai._data.leaves import find_imported
 from aiopenai.errors import OpenAIError
 
-__all__ = ["REPLACEMENTS", "APIRemovedInV1", "APIRemovedInV1Proxy"]
+__all__ = ["REPLACEMENTS", "SYMBOLS", "APIRemovedInV1", "APIRemovedInV1Proxy"]
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers, which report misspelt names.
+
+    def __getattr__(name: str) -> Any:
+        return APIRemovedInV1Proxy(symbol=name) if name in REPLACEMENTS else find_imported(__name__, name)
+
 
 # The old names, and the resources of a client that replace them.
 REPLACEMENTS = {
@@ -28,6 +36,7 @@ REPLACEMENTS = {
     "Model": "client.models",
     "Moderation": "client.moderations",
 }
+SYMBOLS = list(REPLACEMENTS)
 
 
 class APIRemovedInV1(OpenAIError):  # noqa: N818 - the reference's name

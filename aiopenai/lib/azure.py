@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aiopenai._data.leaves import find_imported
+
 if TYPE_CHECKING:
     from aiopenai._client.azure import (
         API_KEY_SENTINEL,
@@ -31,9 +33,7 @@ def __getattr__(name: str) -> Any:
 
     if name == "_deployments_endpoints":
         return set(azure.DEPLOYMENT_PATHS)
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(azure, name)
+    value = globals()[name] = getattr(azure, name) if name in __all__ else find_imported(__name__, name)
     return value
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from aiopenai._data.leaves import find_imported
+
 if TYPE_CHECKING:
     from aiopenai._client.bedrock import (
         AsyncBedrockOpenAI,
@@ -25,9 +27,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     from aiopenai._client import bedrock
 
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(bedrock, name)
+    value = globals()[name] = getattr(bedrock, name) if name in __all__ else find_imported(__name__, name)
     return value
 
 

@@ -18,6 +18,7 @@ import msgspec
 from aiopenai._base.sentinels import omit
 from aiopenai._calls.replies import response_of
 from aiopenai._data.codec import Decoder
+from aiopenai._data.leaves import importing
 from aiopenai._live.connections import encode_event
 from aiopenai._live.query import joined_query, pairs_of
 from aiopenai.errors import APIResponseValidationError, OpenAIError
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
     )
 
 __all__ = ["AsyncTranslationConnection", "AsyncTranslationSession", "TranslationConnection", "TranslationSession"]
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers, which report misspelt names.
+    __getattr__ = importing(__name__)
 
 
 class _Connection:

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from typing_extensions import override
 
@@ -14,6 +14,7 @@ from aiopenai._base.secret import Secret
 from aiopenai._base.sentinels import NotGiven, not_given
 from aiopenai._calls.provider import Attempt, Provider, Service
 from aiopenai._calls.request import Endpoint
+from aiopenai._data.leaves import importing
 from aiopenai._http.multipart import MultipartBody
 from aiopenai.errors import OpenAIError
 from aiopenai.providers.hosts import (
@@ -27,6 +28,10 @@ from aiopenai.providers.hosts import (
 from aiopenai.providers.signing import AwsCredentials, AwsCredentialsProvider, Signer
 
 __all__ = ["AwsCredentialsProvider", "BedrockEndpoint", "BedrockTokenProvider", "bedrock"]
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers, which report misspelt names.
+    __getattr__ = importing(__name__)
 
 BedrockTokenProvider: TypeAlias = Callable[[], str | Awaitable[str]]
 """Returns a bearer key; asked for each attempt. An awaitable is allowed in both clients."""

@@ -10,7 +10,7 @@ import re
 import threading
 from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
 from typing_extensions import override
@@ -18,10 +18,15 @@ from typing_extensions import override
 from aiopenai._base.deadlines import within
 from aiopenai._calls.provider import Attempt, Provider, Service
 from aiopenai._calls.request import Endpoint
+from aiopenai._data.leaves import importing
 from aiopenai._http.messages import HTTPRequest
 from aiopenai.errors import APITimeoutError, OpenAIError
 
 __all__ = ["VertexTokenProvider", "vertex"]
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers, which report misspelt names.
+    __getattr__ = importing(__name__)
 
 VertexTokenProvider: TypeAlias = Callable[[], str | Awaitable[str]]
 """Returns an access token; asked for each attempt. An awaitable is allowed in both clients."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from aiopenai._base.sentinels import is_left_out, omit
+from aiopenai._data.leaves import importing
 from aiopenai.lib.streaming.chat._events import ChatCompletionStreamEvent, ResponseFormatT
 from aiopenai.lib.streaming.chat._state import ChatCompletionStreamState
 from aiopenai.lib.streaming.chat._types import ParsedChatCompletionSnapshot
@@ -25,6 +26,10 @@ __all__ = [
     "ChatCompletionStreamManager",
     "stream_chat",
 ]
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers, which report misspelt names.
+    __getattr__ = importing(__name__)
 
 
 def _chat_handler(state: ChatCompletionStreamState[Any]) -> Callable[[Any], Sequence[Any]]:

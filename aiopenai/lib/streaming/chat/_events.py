@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Generic, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeAlias
 
 from typing_extensions import TypeVar
 
+from aiopenai._data.leaves import importing
 from aiopenai._data.structs import Model
 from aiopenai.lib.streaming.chat._types import ParsedChatCompletionSnapshot
 from aiopenai.lib.streaming.growing import EventMeta, late
@@ -35,6 +36,10 @@ __all__ = [
     "new_refusal_delta",
     "new_refusal_done",
 ]
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers, which report misspelt names.
+    __getattr__ = importing(__name__)
 
 ResponseFormatT = TypeVar("ResponseFormatT", default=None)
 

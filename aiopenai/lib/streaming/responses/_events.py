@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Generic, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeAlias
 
 from typing_extensions import TypeVar
 
+from aiopenai._data.leaves import importing
 from aiopenai.lib.streaming.growing import EventMeta, late
 from aiopenai.types.responses import (
     ParsedResponse,
@@ -85,6 +86,10 @@ __all__ = [
     "new_text_delta",
     "new_text_done",
 ]
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers, which report misspelt names.
+    __getattr__ = importing(__name__)
 
 TextFormatT = TypeVar("TextFormatT", default=None)
 

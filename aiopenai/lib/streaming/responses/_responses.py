@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from aiopenai._base.sentinels import is_left_out, omit
 from aiopenai._calls.arguments import OPTIONS
+from aiopenai._data.leaves import importing
 from aiopenai.lib.streaming.responses._events import ResponseStreamEvent, TextFormatT
 from aiopenai.lib.streaming.responses._state import ResponseStreamState
 from aiopenai.lib.streaming.wrappers import (
@@ -25,6 +26,10 @@ __all__ = [
     "ResponseStreamManager",
     "stream_response",
 ]
+
+if not TYPE_CHECKING:
+    # Hidden from type checkers, which report misspelt names.
+    __getattr__ = importing(__name__)
 
 # The arguments that go with an existing response, beside the options of every call.
 _OF_EXISTING = frozenset(
