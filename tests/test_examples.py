@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import base64
 import importlib.util
+import json
 import os
+import re
 import socket
 import subprocess
 import sys
+import types
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,11 +28,18 @@ from tests.auth import certificates
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
 # Those that wait for requests: tests of their own make some.
-SERVICES = {"fastapi_service", "webhooks"}
+SERVICES = {"django_view", "fastapi_service", "fastapi_sse", "webhooks"}
 # Those that pytest runs.
 TESTS = {"recorded_test"}
 # Packages that examples need beside this one.
-NEEDS = {"map_parquet": "pyarrow", "structured_pydantic": "pydantic", "tools_early": "pydantic"}
+NEEDS = {
+    "celery_worker": "celery",
+    "map_parquet": "pyarrow",
+    "otel_costs": "opentelemetry.sdk",
+    "prometheus_hooks": "prometheus_client",
+    "structured_pydantic": "pydantic",
+    "tools_early": "pydantic",
+}
 # The warnings that examples of deprecated APIs give.
 DEPRECATED = {"assistants": ("This method is deprecated", "The Assistants API is deprecated")}
 # The variables of the example of Azure. Others would see a program that may mean both services.
@@ -218,13 +230,7 @@ async def test_webhooks_are_received_and_forgeries_refused(server: Server) -> No
 
 async def test_fastapi_passes_words_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("fastapi")
-    for name, value in (("OPENAI_BASE_URL", server.base_url), ("OPENAI_API_KEY", "test")):
-        monkeypatch.setenv(name, value)
-    spec = importlib.util.spec_from_file_location("fastapi_service", example("fastapi_service"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = loaded("fastapi_service", server, monkeypatch)
     server.answer = "All flows."
     async with module.lifespan(module.app):
         assert await get(module.app, "/ask", question="Why?") == (200, ["All", " flows", "."])
@@ -236,6 +242,139 @@ async def test_fastapi_passes_words_on(server: Server, monkeypatch: pytest.Monke
         status, pieces = await get(module.app, "/ask", question="Why?")
         assert status == 200
         assert pieces[-1] == "\n[broken off: APIConnectionError]"
+
+
+def loaded(name: str, server: Server, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """An example as a module, in an environment that names the server."""
+    for variable, value in (("OPENAI_BASE_URL", server.base_url), ("OPENAI_API_KEY", "test")):
+        monkeypatch.setenv(variable, value)
+    spec = importlib.util.spec_from_file_location(name, example(name))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    # Frameworks look a module up by its name.
+    monkeypatch.setitem(sys.modules, name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+async def test_fastapi_sends_events_to_a_browser(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fastapi")
+    module = loaded("fastapi_sse", server, monkeypatch)
+    server.answer = "All\nflows."
+    async with module.lifespan(module.app):
+        status, pieces = await get(module.app, "/")
+        assert (status, "EventSource" in "".join(pieces)) == (200, True)
+        status, pieces = await get(module.app, "/events", question="Why?")
+        blocks = [block.splitlines() for block in "".join(pieces).split("\n\n") if block]
+        texts = [json.loads(data.removeprefix("data: ")) for name, data in blocks if name == "event: message"]
+        assert ("".join(texts), blocks[-1][0]) == ("All\nflows.", "event: end")
+        server.fault(status=400)
+        status, pieces = await get(module.app, "/events", question="Why?")
+        assert (status, pieces[-1].partition("\n")[0]) == (200, "event: failure")
+
+
+DJANGO = """
+import asyncio
+from django.test import AsyncClient
+import django_view
+
+async def main():
+    for question in ("Why?", "refuse"):
+        reply = await AsyncClient().get("/ask", {"question": question})
+        parts = [part async for part in reply] if reply.streaming else [reply.content]
+        print(reply.status_code, b"".join(parts).decode())
+    await django_view.client.close()
+
+asyncio.run(main())
+"""
+
+
+def test_django_streams(server: Server) -> None:
+    pytest.importorskip("django")
+    server.answer = "All flows."
+    server.fault(status=400, times=None, match=lambda request: b"refuse" in request.body)
+    path = example("django_view")
+    variables = environment(path, server)
+    variables["PYTHONPATH"] += os.pathsep + str(path.parent)
+    # In a process of its own: Django can be configured once.
+    done = subprocess.run(
+        [sys.executable, "-c", DJANGO], env=variables, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.stdout.splitlines() == ["200 All flows.", '502 {"error": "BadRequestError"}'], done.stderr
+
+
+def test_celery_repeats_after_a_refusal(server: Server) -> None:
+    needed("celery_worker")
+    server.answer = "Wide."
+    server.fault(status=429, headers={"retry-after-ms": "1", "retry-after": "0.01"}, times=1)
+    done = run(example("celery_worker"), server)
+    assert done.stdout.splitlines() == ["Danube: Wide.", "Nile: Wide."], done.stderr
+    assert server.request_count == 3
+
+
+def test_otel_shows_costs(server: Server) -> None:
+    needed("otel_costs")
+    done = run(example("otel_costs"), server)
+    assert re.search(r"^chat gpt-4o: \d+ tokens read, \d+ written, \$0\.000\d*[1-9]", done.stdout, re.MULTILINE)
+    assert "app.llm.cost 2 series" in done.stdout
+
+
+def test_prometheus_counts(server: Server) -> None:
+    needed("prometheus_hooks")
+    server.fault(status=500, times=1)
+    done = run(example("prometheus_hooks"), server)
+    assert 'llm_calls_total{model="gpt-4o-mini",outcome="ok"} 2.0' in done.stdout
+    assert 'llm_retries_total{model="gpt-4o-mini",reason="InternalServerError"} 1.0' in done.stdout
+    assert 'llm_first_event_seconds_count{model="gpt-4o-mini"} 1.0' in done.stdout
+
+
+class TestNotebook:
+    PATH = EXAMPLES[0].parent / "notebook.ipynb"
+
+    def test_each_cell_runs(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without Jupyter: cells are compiled as IPython does, and the last value of each is its output."""
+        for variable, value in (("OPENAI_BASE_URL", server.base_url), ("OPENAI_API_KEY", "test")):
+            monkeypatch.setenv(variable, value)
+        server.answer = "The <Danube>."
+        shown = asyncio.run(run_cells(json.loads(self.PATH.read_text(encoding="utf-8"))["cells"]))
+        html = [value._repr_html_() for value in shown if hasattr(value, "_repr_html_")]
+        assert ["Response" in html[0], "The &lt;Danube&gt;." in html[0], "AsyncPage" in html[1]] == [True] * 3
+        assert ["The <Danube>."] * 3 in shown
+
+    def test_jupyter_executes_it(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+        nbformat = pytest.importorskip("nbformat")
+        nbclient = pytest.importorskip("nbclient")
+        pytest.importorskip("ipykernel")
+        for variable, value in environment(self.PATH, server).items():
+            monkeypatch.setenv(variable, value)
+        with warnings.catch_warnings():
+            # Jupyter's own.
+            warnings.simplefilter("ignore")
+            book = nbformat.read(self.PATH, as_version=4)
+            nbclient.NotebookClient(book, timeout=60).execute()
+        shown = [output for cell in book.cells if cell.cell_type == "code" for output in cell.outputs]
+        assert any("<b>Response</b>" in output.get("data", {}).get("text/html", "") for output in shown)
+
+
+async def run_cells(cells: list[dict[str, Any]]) -> list[Any]:
+    names: dict[str, Any] = {}
+    shown = []
+    for cell in cells:
+        if cell["cell_type"] != "code":
+            continue
+        tree = ast.parse("".join(cell["source"]))
+        last = tree.body[-1]
+        if isinstance(last, ast.Expr):
+            target = ast.copy_location(ast.Name("_", ast.Store()), last)
+            tree.body[-1] = ast.copy_location(ast.Assign([target], last.value), last)
+        code = compile(ast.fix_missing_locations(tree), "cell", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+        waiting = types.FunctionType(code, names)()
+        if waiting is not None:
+            await waiting
+        if isinstance(last, ast.Expr):
+            shown.append(names["_"])
+    return shown
 
 
 async def get(app: Any, path: str, **query: str) -> tuple[int, list[str]]:
