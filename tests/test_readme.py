@@ -33,6 +33,7 @@ from aiopenai.testing.content.pictures import picture
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 GUIDES = ROOT / "examples" / "guides"
+RESOURCES = GUIDES / "api" / "resources.md"
 PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted(GUIDES.rglob("*.md"))]
 SECRET = "whsec_" + base64.b64encode(b"a secret of some length").decode()
 # What the snippets upload.
@@ -260,14 +261,58 @@ def test_every_example_is_listed() -> None:
     assert listed == {path.name for path in (ROOT / "examples").iterdir() if path.suffix in kinds}
 
 
+# The doors of the package beside its own names. Not `dropin`: its import changes others.
+DOORS = (
+    *("hooks", "limits", "retry", "response", "pagination", "tokens", "otel", "distributed", "testing"),
+    *("auth", "providers"),
+)
+
+
 def test_api_pages_have_every_public_name() -> None:
     pages = "".join(page.read_text(encoding="utf-8") for page in (GUIDES / "api").glob("*.md"))
     hidden = {"NoneType", "VERSION", "__title__", "__version__", "types"}
-    missing = [name for name in aiopenai.__all__ if name not in hidden and f"## `aiopenai.{name}`" not in pages]
-    for door in ("hooks", "limits", "retry", "response", "pagination", "tokens", "otel", "distributed", "testing"):
+    public = {*aiopenai.__all__, "AzureOpenAI", "AsyncAzureOpenAI"} - hidden
+    missing = [name for name in public if f"## `aiopenai.{name}`" not in pages]
+    for door in DOORS:
         names = importlib.import_module(f"aiopenai.{door}").__all__
         missing += [f"{door}.{name}" for name in names if f"## `aiopenai.{door}.{name}`" not in pages]
+    missing += [name for name in aiopenai.__annotations__ if name[0] != "_" and f"`aiopenai.{name}`" not in pages]
     assert missing == []
+
+
+def test_api_pages_have_every_method() -> None:
+    rows = re.findall(r"^\| `(client\.[\w.]+)` \| (.+) \|$", RESOURCES.read_text(encoding="utf-8"), re.MULTILINE)
+    assert {path: re.findall(r"`(\w+)`", methods) for path, methods in rows} == methods_of_resources()
+
+
+def methods_of_resources() -> dict[str, list[str]]:
+    """The names of the methods of each resource that has some."""
+    found: dict[str, list[str]] = {}
+
+    def walk(resource: Any, path: str) -> None:
+        methods = []
+        for name in dir(type(resource)):
+            if name.startswith(("_", "as_", "with_raw_response", "with_streaming_response")):
+                continue
+            value = getattr(resource, name)
+            if is_resource(value):
+                walk(value, f"{path}.{name}")
+            elif path != "client":
+                methods.append(name)
+        if methods:
+            found[path] = methods
+
+    def is_resource(value: Any) -> bool:
+        return type(value).__module__.startswith("aiopenai.resources") and not callable(value)
+
+    walk(AsyncOpenAI(api_key="x"), "client")
+    return found
+
+
+def test_the_site_lists_every_page() -> None:
+    # Read as text: YAML needs a package.
+    listed = re.findall(r"^ +- .+: ([\w/-]+\.md)$", (ROOT / ".mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(listed) == sorted(str(page.relative_to(GUIDES)) for page in GUIDES.rglob("*.md"))
 
 
 def test_named_files_exist() -> None:
