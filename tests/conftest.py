@@ -28,9 +28,12 @@ ONCE = ("benchmarks", "codegen", "conformance", "examples", "layers", "parity", 
 TIMED = ("test_blocking", "test_concurrency", "test_hedging", "test_limiter", "test_loops", "test_benchmarks")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests for `-m "not once"` and for `--dist loadgroup`."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Marks the tests for `-m "not once"` and for `--dist loadgroup`, and skips those that run on demand."""
+    demanded = "follow" in (config.getoption("markexpr") or "")
     for item in items:
+        if not demanded and item.get_closest_marker("follow"):
+            item.add_marker(pytest.mark.skip(reason="on demand: python -m pytest -m follow"))
         path = item.path.relative_to(Path(__file__).parent)
         if path.parts[0].removesuffix(".py").removeprefix("test_") in ONCE:
             item.add_marker("once")

@@ -1,4 +1,5 @@
-"""The command line: writes `types` and `resources` from the reference's interface, or lists the differences."""
+"""The command line: writes `types` and `resources` from the reference's interface, lists the differences, or tries
+another release of the reference."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from pathlib import Path
 
 from aiopenai._codegen import PIN
 from aiopenai._codegen.drift import drift
+from aiopenai._codegen.follow import CHECKS, FollowError, follow
 from aiopenai._codegen.generate import generate
 from aiopenai._codegen.output import OutputError, read, write
 from aiopenai._codegen.source import SourceError, at, installed
@@ -20,15 +22,22 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1], help="the package to write into")
     parser.add_argument("--reference", type=Path, help="the folder of the reference's package, or its parent")
     parser.add_argument("--check", action="store_true", help="write nothing and list the differences; exit 1 for any")
+    parser.add_argument("--follow", metavar="VERSION", help="try a release in a scratch environment and a scratch tree")
+    parser.add_argument("--tests", nargs="+", default=CHECKS, metavar="PATH", help="the tests of --follow")
+    parser.add_argument("--scratch", type=Path, help="an empty folder in which --follow leaves environment and tree")
     arguments = parser.parse_args()
     try:
+        if arguments.follow:
+            outcome = follow(arguments.follow, arguments.tests, scratch=arguments.scratch)
+            print(outcome.report())
+            return 0 if outcome.fits else 1
         source = at(arguments.reference) if arguments.reference else installed()
         words = read_words()
         files = generate(source, words=words)
         if arguments.check:
             return _check(drift(read(arguments.out), files), words, f"{arguments.out.name} and {source.version}")
         write(files, arguments.out)
-    except (SourceError, OutputError, WordsError) as error:
+    except (FollowError, SourceError, OutputError, WordsError) as error:
         print(f"aiopenai._codegen: {error}", file=sys.stderr)
         return 1
     if source.version != PIN:
