@@ -50,6 +50,10 @@ class BasePage(Model, Generic[T], dict=True):
 
     data: list[T]
 
+    def _get_page_items(self) -> list[T]:
+        """Returns the items of this page."""
+        return self.data or []
+
     def next_page_info(self) -> PageInfo | None:
         """Returns the parameters of the next page's request, or None if there is no next page."""
         return None
@@ -60,9 +64,8 @@ class BasePage(Model, Generic[T], dict=True):
         if info is None:
             return False
         # A server that ignores cursors returns the same page again, and a loop over its pages would never end.
-        links = vars(self)
-        query: Any = links["_request"].query if links else None
-        asked: Mapping[str, object] = query or {}
+        request: Request[Any] | None = getattr(self, "_request", None)
+        asked: Mapping[str, object] = (request and request.query) or {}
         return any(asked.get(name) != value for name, value in info.params.items())
 
     @override
@@ -99,7 +102,8 @@ class _CursorPage(BasePage[T], Generic[T]):
 
     @override
     def has_next_page(self) -> bool:
-        return self.has_more is not False and super().has_next_page()
+        # Not `super()`, because the pages of drop-in mode have these methods too and are of other classes.
+        return self.has_more is not False and BasePage.has_next_page(self)
 
     @override
     def next_page_info(self) -> PageInfo | None:
@@ -256,10 +260,9 @@ _BLOCKING: dict[Any, Any] = {
 
 
 def _link(page: Any) -> tuple[Any, Request[Any]]:
-    links = cast("dict[str, Any]", vars(page))
-    if not links:
+    if (request := getattr(page, "_request", None)) is None:
         raise RuntimeError("This page was not fetched by a client, so it cannot fetch the next one.")
-    return links["_client"], links["_request"]
+    return page._client, request
 
 
 def link(page: Any, client: Any, request: Request[Any]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, cast, get_args, overload
+from typing import Any, Literal, TypeVar, cast, overload
 
 from typing_extensions import Unpack
 
@@ -186,7 +186,7 @@ class AsyncVerbs(Resource):
         **more: Unpack[CallOptions],
     ) -> Any:
         """A list below `path`: `page` is one of the page types, `model` that of its items."""
-        kind = page if get_args(page) else page[model]
+        kind = page[model] if getattr(page, "__parameters__", ()) else page
         endpoint = Endpoint(method=method.upper(), path=path, reply=kind, page=kind, security="any")
         request: Request[Any] = Request(endpoint=endpoint, path=path, body=body)
         apply_options(request, options, cast("dict[str, Any]", more))
@@ -358,7 +358,7 @@ class Verbs(Resource):
         **more: Unpack[CallOptions],
     ) -> Any:
         """A list below `path`: `page` is one of the page types, `model` that of its items."""
-        kind = page if get_args(page) else page[model]
+        kind = page[model] if getattr(page, "__parameters__", ()) else page
         endpoint = Endpoint(method=method.upper(), path=path, reply=kind, page=kind, security="any")
         request: Request[Any] = Request(endpoint=endpoint, path=path, body=body)
         apply_options(request, options, cast("dict[str, Any]", more))

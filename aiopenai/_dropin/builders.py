@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import types
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import msgspec
@@ -20,7 +21,7 @@ from aiopenai._data.fields import fields_of, state_of
 from aiopenai._data.plain import decode_json
 from aiopenai._data.provenance import Node
 from aiopenai._data.structs import Model
-from aiopenai._dropin.twins import BaseModel, export, struct_of, twin
+from aiopenai._dropin.twins import BaseModel, export, is_page, struct_of, twin
 
 __all__ = ["TwinDecoder", "as_twin", "builder", "converter"]
 
@@ -185,14 +186,10 @@ def _make_builder(cls: Any) -> _Build:
     return build
 
 
-def as_twin(value: Any) -> Any:
-    """Returns a reply as pydantic objects: Structs, and those in lists and dicts."""
+def as_twin(value: Any, kind: Any = None) -> Any:
+    """Returns a reply as pydantic objects: Structs, and those in lists and dicts. `kind` is the type of a page."""
     if isinstance(value, Node):
-        if hasattr(value, "next_page_info"):
-            page: Any = value
-            page.data = as_twin(page.data)
-            return page
-        return _twin_object(value)
+        return _twin_object(value, kind)
     if type(value) is list:
         return [as_twin(each) for each in value]
     if type(value) is dict:
@@ -200,16 +197,24 @@ def as_twin(value: Any) -> Any:
     return value
 
 
-def _twin_object(node: Any) -> Any:
-    cls = twin(type(node))
+def _twin_object(node: Any, kind: Any) -> Any:
+    paged = is_page(type(node))
+    cls = _page_class(kind) if paged and kind is not None else twin(type(node))
     state = state_of(node)
     made = cls.__new__(cls)
     values = {field.name: as_twin(getattr(node, field.name)) for field in fields_of(type(node)).all}
     _set(made, "__dict__", values)
     _set(made, "__pydantic_fields_set__", {*state.given, *state.extra})
     _set(made, "__pydantic_extra__", {name: _plain(each) for name, each in state.extra.items()})
-    _set(made, "__pydantic_private__", {"_request_id": getattr(node, "_request_id", None)})
+    private = {"_request_id": getattr(node, "_request_id", None)}
+    if paged:
+        private |= {name: getattr(node, name, None) for name in ("_client", "_request")}
+    _set(made, "__pydantic_private__", private)
     return made
+
+
+# Pydantic takes milliseconds to make such a class.
+_page_class = lru_cache(maxsize=1024)(export)
 
 
 def _plain(value: Any) -> Any:

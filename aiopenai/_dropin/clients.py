@@ -26,6 +26,8 @@ from aiopenai._data.plain import decode_json
 from aiopenai._dropin.builders import TwinDecoder, as_twin, builder
 from aiopenai._dropin.twins import export, is_struct, struct_of, twin
 from aiopenai._reference import models
+from aiopenai._reference.platforms import platform_headers
+from aiopenai.version import REFERENCE_VERSION
 
 __all__ = [
     "AsyncAzureOpenAI",
@@ -64,7 +66,7 @@ def parse_as_twin(client: Any, request: Request[Any], reply: Any, raw: bytes, ki
             return made
     if struct is not kind and kind is request.endpoint.reply:
         request = structs.replace(request, endpoint=_with_reply(request.endpoint, struct))
-    return as_twin(parse(client, request, reply, raw, struct, strict=strict))
+    return as_twin(parse(client, request, reply, raw, struct, strict=strict), struct)
 
 
 @lru_cache(maxsize=1024)
@@ -157,6 +159,12 @@ class _Switched:
     }
     _native: ClassVar[type[Any]]
     _own_request: ClassVar[Any]
+
+    def _standard_headers(self) -> dict[str, str]:
+        """Returns the headers of each request: aiopenai's, and those by which the reference describes the machine."""
+        runs = "false" if isinstance(self, blocking.OpenAI) else "async:asyncio"
+        about = platform_headers(REFERENCE_VERSION, platform=None)
+        return {**super()._standard_headers(), **about, "X-Stainless-Async": runs}  # type: ignore[misc]
 
     @property
     def native_call(self) -> Any:

@@ -28,19 +28,22 @@ from typing import (
 
 import pydantic
 
+from aiopenai._calls.paging import BasePage
 from aiopenai._data.fields import fields_of
 from aiopenai._data.leaves import table
 from aiopenai._data.pydantic_methods import PydanticMethods
 from aiopenai._data.structs import Model, OpenObject
 from aiopenai._data.unions import OneOf
 
-__all__ = ["BaseModel", "export", "is_struct", "struct_of", "twin"]
+__all__ = ["BaseModel", "export", "is_page", "is_struct", "struct_of", "twin"]
 
 # Forward references of recursive types are resolved in this module.
 _names: Any = types.ModuleType("openai._twins")
 _twins: dict[Any, Any] = {}
 _making: set[Any] = set()
 _Meta: Any = type(pydantic.BaseModel)
+# Classes without fields that reply types have methods from.
+_MIXINS = frozenset({"OutputText", "OutputParsed", "BaseAsyncPage", "BaseSyncPage"})
 
 
 class _TwinMeta(_Meta):  # type: ignore[misc]
@@ -122,6 +125,9 @@ def struct_of(kind: Any) -> Any:
     """Returns the reply type behind a twin, also as an argument of a generic type; other types unchanged."""
     if isinstance(kind, type) and (struct := kind.__dict__.get("__struct__")) is not None:
         return struct
+    if isinstance(kind, _TwinMeta) and (generic := cast("Any", kind).__pydantic_generic_metadata__)["origin"]:
+        # A page of twins, such as `SyncPage[Model]`, is a class of its own.
+        return struct_of(generic["origin"])[tuple(map(struct_of, generic["args"]))]
     origin, args = get_origin(kind), get_args(kind)
     if origin is None or not args or origin is Literal or origin is Annotated:
         return kind
@@ -134,13 +140,17 @@ def struct_of(kind: Any) -> Any:
 def export(value: Any) -> Any:
     """Returns a name of the package as `openai` has it: twins for reply types, in unions and lists too."""
     if is_struct(value):
-        # Pages stay Structs: their items are twins.
-        return value if hasattr(value, "next_page_info") else twin(value)
+        return twin(value)
     if isinstance(value, type):
         return _converted(value) if issubclass(value, OneOf) else value
-    if get_origin(value) in (Union, types.UnionType, Annotated, list, dict):
+    if get_origin(value) in (Union, types.UnionType, Annotated, list, dict) or is_page(get_origin(value)):
         return _converted(value)
     return value
+
+
+def is_page(kind: Any) -> bool:
+    """Returns whether a type is a page of a list."""
+    return is_struct(kind) and issubclass(kind, BasePage)
 
 
 def _key(cls: Any) -> str:
@@ -154,6 +164,8 @@ def _converted(kind: Any) -> Any:
     if isinstance(kind, type) and issubclass(kind, OneOf):
         return Union[tuple(map(_converted, kind.variants))]  # noqa: UP007 - of a tuple
     origin, args = get_origin(kind), get_args(kind)
+    if is_page(origin):
+        return twin(origin)[tuple(map(_converted, args))]
     if is_struct(origin):
         return _converted(origin)
     if origin is Annotated:
@@ -172,7 +184,7 @@ def _make(cls: Any) -> Any:
         bases = [
             twin(base) if is_struct(base) else base
             for base in cls.__bases__
-            if is_struct(base) or base.__name__ in ("OutputText", "OutputParsed")
+            if is_struct(base) or base.__name__ in _MIXINS
         ]
         if parameters := getattr(cls, "__parameters__", ()):
             bases.append(cast("Any", Generic)[parameters])
@@ -182,6 +194,7 @@ def _make(cls: Any) -> Any:
             "__doc__": cls.__doc__,
             "__struct__": cls,
             **{key: value for key, value in vars(cls).items() if isinstance(value, property)},
+            **(_page_members(cls) if is_page(cls) else {}),
             **_fields(cls),
         }
         made = types.new_class(name, tuple(bases) or (BaseModel,), {}, lambda body: body.update(namespace))
@@ -190,6 +203,13 @@ def _make(cls: Any) -> Any:
         return made
     finally:
         _making.discard(cls)
+
+
+def _page_members(cls: Any) -> dict[str, Any]:
+    """Returns the methods of a page, and the attributes of its link to the client that fetched it."""
+    methods = {key: value for key, value in vars(cls).items() if isinstance(value, types.FunctionType)}
+    links = {name: pydantic.PrivateAttr(default=None) for name in ("_client", "_request")}
+    return {**{key: value for key, value in methods.items() if not key.startswith("__")}, **links}
 
 
 def _fields(cls: Any) -> dict[str, Any]:
@@ -212,6 +232,8 @@ def _fields(cls: Any) -> dict[str, Any]:
 def _place(cls: Any) -> tuple[str, str]:
     """Returns the module and the name that the reference has for a type."""
     home = cls.__module__
+    if is_page(cls):
+        return "openai._base_client" if cls is BasePage else "openai.pagination", cls.__name__
     if home.startswith("aiopenai.types."):
         group = home.removeprefix("aiopenai.types.").removesuffix(".replies")
         if (place := _places(group).get(cls.__name__)) is not None:
