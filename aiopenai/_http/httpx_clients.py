@@ -108,7 +108,7 @@ def _own_headers(client: Any) -> bool:
 class _HttpxReply(Reply):
     """A reply of an httpx client."""
 
-    __slots__ = ("_pieces", "_sent", "_session", "raw")
+    __slots__ = ("_dropped", "_pieces", "_sent", "_session", "raw")
 
     def __init__(self, session: HttpxSession, raw: Any, started: float, sent: HTTPRequest) -> None:
         limit = session.settings.max_response_bytes
@@ -117,6 +117,8 @@ class _HttpxReply(Reply):
         self._session = session
         self._sent = sent
         self._pieces: Any = None
+        # The asynchronous library closes a reply in a task of its own, later than `close` returns.
+        self._dropped = False
 
     @property
     @override
@@ -136,7 +138,7 @@ class _HttpxReply(Reply):
     @property
     @override
     def closed(self) -> bool:
-        return bool(self.raw.is_closed)
+        return self._dropped or bool(self.raw.is_closed)
 
     @override
     def at_end(self) -> bool:
@@ -163,6 +165,7 @@ class _HttpxReply(Reply):
 
     @override
     def close(self) -> None:
+        self._dropped = True
         if self._session.blocking:
             self.raw.close()
         elif not self.raw.is_closed:

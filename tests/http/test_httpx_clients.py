@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import AsyncIterator
 from types import ModuleType
 from typing import Any
 
@@ -51,6 +52,24 @@ async def test_a_mock_transport_answers_the_async_client() -> None:
         assert [each.choices[0].delta.content for each in chunks] == ["mocked"]
         await client.close()
         assert not own.is_closed
+
+
+async def test_a_reply_is_closed_at_once() -> None:
+    async def sent() -> AsyncIterator[bytes]:
+        yield f"data: {json.dumps(CHUNK)}\n\n".encode()
+
+    def answer_in_pieces(_: Any) -> Any:
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=sent())
+
+    own = httpx.AsyncClient(transport=httpx.MockTransport(answer_in_pieces))
+    async with own, AsyncOpenAI(api_key="k", base_url="http://mock/v1", http_client=own) as client:
+        streaming = client.chat.completions.with_streaming_response
+        async with streaming.create(model="m", messages=MESSAGES, stream=True) as reply:
+            stream: Any = await reply.parse()
+            assert not reply.is_closed
+            await stream.close()
+            assert reply.is_closed
+        assert reply.is_closed
 
 
 def test_a_mock_transport_answers_the_blocking_client() -> None:
