@@ -157,6 +157,7 @@ class TestRespx:
 
     def test_blocking(self, router: Any) -> None:
         httpx = pytest.importorskip("httpx")
+        events = httpx.Response(200, headers={"content-type": "text/event-stream"}, content=EVENTS.encode())
         router.post("/chat/completions").mock(return_value=events)
         with contextlib.ExitStack() as stack:
             own = stack.enter_context(httpx.Client())
