@@ -14,6 +14,7 @@ from msgspec import structs
 from typing_extensions import override
 
 from aiopenai._base.sentinels import is_left_out
+from aiopenai._calls.binary import HttpxBinaryResponseContent
 from aiopenai._calls.replies import parse
 from aiopenai._calls.request import Endpoint, Request
 from aiopenai._calls.streaming import AsyncStream as NativeAsyncStream
@@ -159,6 +160,14 @@ class _Switched:
     }
     _native: ClassVar[type[Any]]
     _own_request: ClassVar[Any]
+
+    async def open_response(self, request: Request[Any]) -> Any:
+        """Returns a reply with its body unread. That of a file parses to bytes, as in the reference."""
+        response = await super().open_response(request)  # type: ignore[misc]
+        if request.endpoint.reply is HttpxBinaryResponseContent:
+            parse_body = response._parse
+            response._parse = lambda raw, to: parse_body(raw, bytes if to is None else to)
+        return response
 
     def _standard_headers(self) -> dict[str, str]:
         """Returns the headers of each request: aiopenai's, and those by which the reference describes the machine."""

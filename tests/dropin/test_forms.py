@@ -1,4 +1,4 @@
-"""The pages of drop-in mode: pydantic generics with the reference's names, in an interpreter of their own."""
+"""Replies of drop-in mode in the reference's forms: pages, files and headers. Each in an interpreter of its own."""
 
 from __future__ import annotations
 
@@ -73,4 +73,21 @@ def test_headers() -> None:
             assert client.default_headers["X-Stainless-Lang"] == "python"
             client.models.list(extra_headers={"X-Stainless-Lang": "other"})
             assert server.journal[-1].headers["x-stainless-lang"] == "other"
+    """)
+
+
+def test_streamed_files_are_bytes() -> None:
+    script("""
+        async def main():
+            async with Server() as server, openai.AsyncOpenAI(base_url=server.base_url, api_key="k") as client:
+                server.reply_with("/files/f/content", b"text")
+                async with client.files.with_streaming_response.content("f") as reply:
+                    assert await reply.parse() == b"text"
+                    assert type(await reply.parse(to=str)) is str
+                assert (await client.files.content("f")).content == b"text"
+            with Server() as server, openai.OpenAI(base_url=server.base_url, api_key="k") as client:
+                server.reply_with("/files/f/content", b"text")
+                with client.files.with_streaming_response.content("f") as reply:
+                    assert reply.parse() == b"text"
+        asyncio.run(main())
     """)
