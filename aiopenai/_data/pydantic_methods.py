@@ -11,12 +11,13 @@ from aiopenai._data.decoder import Decoder
 from aiopenai._data.dumping import Dump, IncEx, as_json, as_sent
 from aiopenai._data.fields import state_of
 from aiopenai._data.metaclass import built
+from aiopenai._data.older_methods import OlderMethods
 from aiopenai._data.provenance import Node
 
 __all__ = ["PydanticMethods"]
 
 
-class PydanticMethods:
+class PydanticMethods(OlderMethods):
     """The methods that programs know from pydantic; a base of `Model`."""
 
     __slots__ = ()
