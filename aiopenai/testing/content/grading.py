@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 import math
-import operator
 import re
 from collections import Counter
 from collections.abc import Callable
@@ -69,15 +68,15 @@ _PARAMS: dict[str, tuple[dict[str, Param], tuple[str, ...]]] = {
 }
 _TEMPLATE = re.compile(r"\{\{\s*([\w.\[\]-]+)\s*\}\}")
 _OPERATORS: dict[type[ast.AST], Callable[..., float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
+    ast.Add: float.__add__,
+    ast.Sub: float.__sub__,
+    ast.Mult: float.__mul__,
+    ast.Div: float.__truediv__,
     ast.Pow: math.pow,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
+    ast.USub: float.__neg__,
+    ast.UAdd: float.__pos__,
 }
-_FUNCTIONS: dict[str, Callable[..., float]] = {
+_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "abs": abs,
     "ceil": math.ceil,
     "exp": math.exp,
@@ -227,7 +226,7 @@ def _calculated(formula: str, scores: dict[str, float]) -> float:
 
 def _evaluated(node: ast.AST, scores: dict[str, float]) -> float:
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        return node.value
+        return float(node.value)
     if isinstance(node, ast.Name):
         return scores[node.id]
     if isinstance(node, ast.BinOp):
@@ -235,5 +234,5 @@ def _evaluated(node: ast.AST, scores: dict[str, float]) -> float:
     if isinstance(node, ast.UnaryOp):
         return _OPERATORS[type(node.op)](_evaluated(node.operand, scores))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-        return _FUNCTIONS[node.func.id](*(_evaluated(each, scores) for each in node.args))
+        return float(_FUNCTIONS[node.func.id](*(_evaluated(each, scores) for each in node.args)))
     raise ValueError("not arithmetic")

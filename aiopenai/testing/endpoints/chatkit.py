@@ -133,7 +133,7 @@ def _begin_thread(call: Call, user: str) -> None:
         return {**head, "thread_id": identity, "type": f"chatkit.{kind}", **fields}
 
     question = [{"type": "input_text", "text": _QUESTION}]
-    answer = [{"type": "output_text", "text": call.state.reply_text(_QUESTION), "annotations": []}]
+    answer: list[Object] = [{"type": "output_text", "text": call.state.reply_text(_QUESTION), "annotations": []}]
     thread: Object = {
         "id": identity,
         "object": "chatkit.thread",

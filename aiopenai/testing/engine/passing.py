@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 from aiohttp import web
 
@@ -54,7 +54,7 @@ class Passing:
         old = self._request.version < (1, 1)
         self._chunked = length is None and not self._bare and not old
         self.keep = self.keep and not old
-        extra = self._fault.headers if self._fault is not None else {}
+        extra: Mapping[str, str] = {} if self._fault is None else self._fault.headers
         shown = None if status in NO_BODY else length
         self._writer = Writer(self._connection, self._fault)
         self._head = passed_head(
@@ -73,8 +73,8 @@ class Passing:
         """Sends the end of the reply."""
         await self._send(b"0\r\n\r\n" if self._chunked else b"")
 
-    async def cut(self) -> None:
-        """Closes the connection before the reply is complete."""
+    async def cut(self) -> NoReturn:
+        """Closes the connection before the reply is complete, and raises `GoneError`."""
         await self._send(b"")
         self.keep = False
         if self._connection.transport is not None:

@@ -24,6 +24,8 @@ _CONNECT_TIME = 30.0
 # Written by this module: the address, the framing and, for websockets, the handshake.
 _OWN = HOP_BY_HOP | {"accept-encoding", "content-encoding", "content-length", "expect", "host"}
 _READABLE = ("gzip", "deflate")
+# pyright does not see the fields of a class of attrs without the package.
+_CLOSING = aiohttp.ClientWSTimeout(ws_close=SOCKET_CLOSE_TIME)  # pyright: ignore[reportCallIssue]
 
 
 class RefusedSocketError(Exception):
@@ -100,7 +102,7 @@ class Upstream:
                 protocols=offered_protocols(received.headers),
                 max_msg_size=0,
                 compress=0,
-                timeout=aiohttp.ClientWSTimeout(ws_close=SOCKET_CLOSE_TIME),
+                timeout=_CLOSING,
             )
         except aiohttp.WSServerHandshakeError:
             refusal = _refusal.get()

@@ -21,7 +21,9 @@ MESSAGES: Any = [{"role": "user", "content": "The key is sk-another-canary-12345
 CHAT: Any = {"model": "gpt-4o", "messages": MESSAGES}
 TEXT: Any = {"type": "realtime", "output_modalities": ["text"]}
 ITEM: Any = {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hello"}]}
-# The reference speaks realtime only with this package.
+# The blocking client of the reference calls the package `websockets` in a way that new versions of it warn about.
+pytestmark = pytest.mark.filterwarnings("ignore:connect.. must be used as a context manager:DeprecationWarning")
+# The reference speaks realtime only with that package.
 SOCKETS = {"aiopenai": True, "openai": importlib.util.find_spec("websockets") is not None}
 
 
