@@ -373,7 +373,7 @@ def error_from_response(response: Any, *, retry_after: float | None = None) -> A
             # An unknown form: its text is shown as it is.
             said = text if envelope else ""
     if said:
-        message += f" - {said[:_SNIPPET]}"
+        message += f" - {_without_keys(said[: 2 * _SNIPPET])[:_SNIPPET]}"
     if status == 404 and not _names_version(response):
         message += " - The URL has no /v1: the base URL of most servers ends in it."
     cls = _BY_STATUS.get(status) or (InternalServerError if status >= 500 else APIStatusError)
@@ -387,7 +387,14 @@ def error_from_body(body: Any, request: Any, *, default: str = "An error occurre
     message = _message_of(body) if is_mapping(body) else body
     if not isinstance(message, str) or not message:
         message = default
-    return APIError(message, request, body=body)
+    return APIError(_without_keys(message), request, body=body)
+
+
+def _without_keys(words: str) -> str:
+    """Returns a server's words without API keys: some quote the key that they refuse."""
+    from aiopenai._base.redaction import without_keys
+
+    return without_keys(words)
 
 
 def _message_of(body: Mapping[str, Any]) -> object:

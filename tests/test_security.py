@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import pickle
+import sys
 import traceback
 from typing import Any
 
@@ -17,7 +18,10 @@ from aiopenai import (
     APIError,
     APIResponseValidationError,
     APIStatusError,
+    AsyncAzureOpenAI,
     AsyncOpenAI,
+    AzureOpenAI,
+    OpenAI,
 )
 from aiopenai.testing import Server
 
@@ -31,6 +35,49 @@ SECRETS = (
     "OpenAI-Project",
     "Idempotency-Key",
 )
+
+
+@pytest.mark.parametrize("kind", [AsyncOpenAI, OpenAI, AsyncAzureOpenAI, AzureOpenAI])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"timeout": "soon"},
+        {"max_retries": -1},
+        {"base_url": f"user:{KEY}@host"},
+        {"base_url": f"http://user:{KEY}@[bad/v1"},
+        {"time_out": 5},
+        {"default_headers": 5},
+    ],
+    ids=["timeout", "retries", "no-scheme", "malformed", "misspelt", "headers"],
+)
+def test_no_key_in_the_frames_of_a_refused_option(kind: Any, options: dict[str, Any]) -> None:
+    """Tools show the local variables of tracebacks."""
+    given = {"api_key": KEY, **options}
+    if "Azure" in kind.__name__:
+        given |= {"api_version": "v"} | ({} if "base_url" in given else {"base_url": "http://h"})
+    with pytest.raises((TypeError, ValueError)) as caught:
+        kind(**given)
+    assert "__init__" not in str(caught.value)
+    shown = [repr(caught.value), str(caught.value)]
+    error: BaseException | None = caught.value
+    while error is not None:
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            if frame.f_code is not sys._getframe().f_code:
+                shown += map(repr, frame.f_locals.values())
+        error = error.__cause__ or error.__context__
+    assert KEY not in " ".join(shown)
+
+
+def test_the_error_of_an_option_of_the_program_keeps_its_frames() -> None:
+    class Headers(dict[str, str]):
+        def keys(self) -> Any:
+            raise LookupError("of the program")
+
+        __iter__ = keys  # type: ignore[assignment]
+
+    with pytest.raises(LookupError, match="of the program") as caught:
+        AsyncOpenAI(api_key=KEY, default_headers=Headers(a="b"))
+    assert "keys" in [frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
 
 
 @pytest.mark.usefixtures("transport")
@@ -101,6 +148,16 @@ class TestCanary:
         for text in (*seen, caplog.text, log.getvalue()):
             assert KEY not in text
         assert "aiopenai" in caplog.text
+
+    async def test_quoted_by_a_server(self, server: Server, chat: dict[str, Any]) -> None:
+        """Some servers quote the key that they refuse."""
+        words = f"Incorrect API key provided: {KEY}. You can find yours in the dashboard."
+        async with AsyncOpenAI(api_key=KEY, base_url=server.base_url, max_retries=0) as client:
+            for fault in ({"status": 401}, {"status": 200}):
+                server.fault(**fault, body={"error": {"message": words}})
+                with pytest.raises(APIError, match=r"provided: <redacted>\. You can") as caught:
+                    await client.chat.completions.create(**chat)
+                assert KEY not in str(caught.value) + repr(caught.value)
 
     async def test_credentials_of_a_url(self, server: Server) -> None:
         url = server.base_url.replace("http://", f"http://user:{KEY}@")

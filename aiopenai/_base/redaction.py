@@ -11,7 +11,7 @@ from typing import Final
 
 from aiopenai._base.headers import REDACTED, SECRET_HEADERS
 
-__all__ = ["redacted", "redacted_url"]
+__all__ = ["redacted", "redacted_url", "without_keys"]
 
 # RFC 3986, section 3.2.1: user information ends with the last @ before the path. A password may itself hold an @, and
 # a text may put quotes or brackets around a URL. Without a scheme only `user:password@` is taken for credentials, so
@@ -43,6 +43,11 @@ def redacted(text: str) -> str:
         text = _SECRET_IN_QUERY.sub(rf"\1{REDACTED}", text)
     text = _SCHEME_AND_TOKEN.sub(rf"\1 {REDACTED}", text)
     text = _SECRET_IN_HEADER.sub(rf"\1{REDACTED}", text)
+    return without_keys(text)
+
+
+def without_keys(text: str) -> str:
+    """Returns a text without API keys, for words of a server: they may explain a header, and may quote a wrong key."""
     return _KEY.sub(REDACTED, text)
 
 

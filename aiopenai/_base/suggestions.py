@@ -22,8 +22,20 @@ def suggestion(name: str, names: Iterable[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+def _is_own(error: Exception) -> bool:
+    """Returns whether the package raised an error itself, and not a value that the program gave it."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    name: str = traceback.tb_frame.f_globals.get("__name__", "") if traceback is not None else ""
+    return name.partition(".")[0] == __name__.partition(".")[0]
+
+
 def suggesting(function: FunctionT) -> FunctionT:
-    """Adds the nearest option to the TypeError for a misspelt one. A call without a mistake costs one frame."""
+    """Adds the nearest option to the TypeError for a misspelt one, and drops frames with credentials from tracebacks.
+
+    A call without a mistake costs one frame.
+    """
     import inspect
 
     code = cast("Any", function).__code__
@@ -33,15 +45,25 @@ def suggesting(function: FunctionT) -> FunctionT:
     def checked(self: Any, *arguments: Any, **options: Any) -> Any:
         try:
             return function(self, *arguments, **options)
-        except TypeError as error:
-            found = _UNEXPECTED.search(str(error))
+        except Exception as error:
+            found = _UNEXPECTED.search(str(error)) if isinstance(error, TypeError) else None
             # Only an option of this very call, not an error from deeper down.
-            if found is None or found[1] not in options or found[1] in names:
+            if found is not None and found[1] in options and found[1] not in names:
+                words = suggestion(found[1], names) or f"; the options are {', '.join(names)}"
+                owner = type(self).__name__
+                title = owner if function.__name__ == "__init__" else f"{owner}.{function.__name__}"
+                refusal: Exception = TypeError(f"{title}() got an unexpected keyword argument {found[1]!r}{words}")
+            elif _is_own(error):
+                refusal = error
+            else:
                 raise
-            words = suggestion(found[1], names) or f"; the options are {', '.join(names)}"
-            owner = type(self).__name__
-            title = owner if function.__name__ == "__init__" else f"{owner}.{function.__name__}"
-            raise TypeError(f"{title}() got an unexpected keyword argument {found[1]!r}{words}") from None
+        # Tools show the local variables of tracebacks. Those of this frame, and of the frames below, are credentials.
+        arguments, options = (), {}
+        refusal.__context__ = refusal.__traceback__ = None
+        try:
+            raise refusal
+        finally:
+            del refusal
 
     # `inspect.getfullargspec` does not follow `__wrapped__`, and frameworks ask it for the options of a client.
     vars(checked)["__signature__"] = inspect.signature(function)

@@ -347,7 +347,9 @@ class BaseClient(Sending, Resource):
 
     @override
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} base_url={shown(self.base_url)!r}>"
+        # A refused option leaves a client without a configuration, which tools show with the traceback.
+        url = f" base_url={shown(self.base_url)!r}" if hasattr(self, "_configuration") else ""
+        return f"<{type(self).__name__}{url}>"
 
     def __copy__(self) -> Self:
         return self.copy()
