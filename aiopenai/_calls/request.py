@@ -78,7 +78,8 @@ class Request(msgspec.Struct, Generic[T], eq=False, kw_only=True):
     """One call. `body` is encoded as JSON, or as a form if there are `files`; `content` is sent as it is.
 
     `options` are the call's own `CallOptions`. `finish` turns the decoded reply into the result. `resumes` tells that a
-    stream is continued if its connection breaks off. Arguments are not copied: the body refers to the caller's objects.
+    stream is continued if its connection breaks off. `opened` is called with the new stream and the client. Arguments
+    are not copied: the body refers to the caller's objects.
     """
 
     endpoint: Endpoint
@@ -93,6 +94,7 @@ class Request(msgspec.Struct, Generic[T], eq=False, kw_only=True):
     unparsed: Literal["", "raw", "stream"] = ""
     resumes: bool = False
     finish: Callable[[Any], Any] | None = None
+    opened: Callable[[Any, Any], None] | None = None
 
     @property
     def method(self) -> str:

@@ -17,7 +17,7 @@ from aiopenai._calls.streaming import Stream
 from aiopenai._client.base import BaseClient
 from aiopenai._client.loops import Lease, Runners
 from aiopenai._client.many import GatherOptions, Many, MapOptions
-from aiopenai._client.sending import is_stream_class
+from aiopenai._client.sending import is_stream_class, split_stream
 from aiopenai._client.verbs import Verbs
 from aiopenai.resources import Resources
 
@@ -163,9 +163,11 @@ def _blocking_endpoint(endpoint: Endpoint) -> Endpoint:
     changes: dict[str, Any] = {}
     if endpoint.page is not None and hasattr(get_origin(endpoint.reply) or endpoint.reply, "__aiter__"):
         changes["reply"] = blocking(endpoint.reply)
-    if not is_stream_class(endpoint.event):
-        event: Any = Any if endpoint.event is None else endpoint.event
-        changes["event"] = cast("Any", Stream)[event]
+    stream_class, event = split_stream(endpoint.event)
+    if stream_class is None:
+        changes["event"] = cast("Any", Stream)[Any if event is None else event]
+    elif (twin := getattr(stream_class, "blocking_class", None)) is not None:
+        changes["event"] = twin[event]
     return structs.replace(endpoint, **changes)
 
 

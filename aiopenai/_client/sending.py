@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from aiopenai._calls.resuming import Resumption
     from aiopenai._http.interface import Reply
 
-__all__ = ["Sending", "is_stream_class"]
+__all__ = ["Sending", "is_stream_class", "split_stream"]
 
 T = TypeVar("T")
 
@@ -152,9 +152,9 @@ class Sending(Hooked):
                 # The traceback refers to this frame, and the frame would refer to the error.
                 del error
 
-        stream_class, event = _split(endpoint.event)
+        stream_class, event = split_stream(endpoint.event)
         if to is not None:
-            chosen_class, chosen_event = _split(to)
+            chosen_class, chosen_event = split_stream(to)
             stream_class, event = chosen_class or stream_class, chosen_event or event
         stream_class = self._stream_classes.get(stream_class, stream_class)
         stream = cast("Any", stream_class or AsyncStream)(
@@ -169,6 +169,8 @@ class Sending(Hooked):
             stream.watch = call.watch
         if call.request.resumes:
             stream.resumption = self._resumption(call)
+        if call.request.opened is not None:
+            call.request.opened(stream, self)
         return stream
 
     def _resumption(self, call: PreparedCall) -> Resumption:
@@ -198,7 +200,7 @@ def is_stream_class(kind: Any) -> bool:
     return isinstance(origin, type) and issubclass(origin, Events)
 
 
-def _split(kind: Any) -> tuple[Any, Any]:
+def split_stream(kind: Any) -> tuple[Any, Any]:
     """Returns the stream class, or None, and the type of the events, or None."""
     if not is_stream_class(kind):
         return None, kind

@@ -10,7 +10,7 @@ from typing import Literal
 
 from aiopenai._codegen.routes import ROUTES
 
-__all__ = ["ADDED", "HELPERS", "NAMES", "PREPARED", "Helper"]
+__all__ = ["ADDED", "HELPERS", "NAMES", "PREPARED", "STREAMS", "Helper"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +106,19 @@ HELPERS = {
         "helper", f"{_AGENTS}._files:prepare_directory", "PreparedAgentFiles", _DIRECTORY
     ),
     "beta.agents.environments.files.upload": Helper("helper", f"{_AGENTS}._files:upload", "StagedAgentFile"),
+    "beta.agents.sessions.stream": Helper(
+        "managed",
+        "aiopenai.lib.streaming.agents._streams:stream_session",
+        "AsyncAgentSessionStream[AgentOutputT]",
+        {
+            "output_type": "type[AgentOutputT] | None",
+            "tool_handlers": "Mapping[str, AsyncToolHandler] | None",
+            "on_tool_error": "AsyncToolErrorHandler | None",
+        },
+    ),
+    "beta.agents.sessions.artifacts.for_result": Helper(
+        "plain", f"{_AGENTS}._artifacts:for_result", "AsyncAgentResultArtifacts", {"result": "AgentTurnResult[object]"}
+    ),
     "beta.threads.create_and_run_poll": Helper("helper", f"{_POLLING}:create_thread_and_run_poll", _RUN),
     "beta.threads.create_and_run_stream": Helper(
         "managed", "aiopenai.lib.streaming.assistants:create_and_run_stream", _ASSISTANT, _HANDLER
@@ -187,22 +200,39 @@ PREPARED: dict[str, str] = {
     "responses.retrieve": _RESUMING,
     "beta.responses.create": _RESUMING,
     "beta.responses.retrieve": _RESUMING,
+    "beta.agents.sessions.create": f"{_AGENTS}._events:prepare_session",
 }
 # Parameters of HTTP methods that the reference's lack: annotation and default. They are not sent.
 ADDED: dict[str, dict[str, tuple[str, str]]] = {
     name: _RESUME for name, prepare in PREPARED.items() if prepare == _RESUMING
 }
+ADDED["beta.agents.sessions.create"] = {
+    "output_type": ("type[AgentOutputT] | None", "None"),
+    "tool_handlers": ("Mapping[str, AsyncToolHandler] | None", "None"),
+}
+# The streams of HTTP methods that have a class of their own: their annotation in the async client.
+STREAMS = {"beta.agents.sessions.create": "AsyncAgentSessionEventStream[AgentOutputT]"}
 
 # The modules of the names in the texts above.
 NAMES = {
+    "AgentOutputT": "aiopenai.lib.beta.agents._results",
+    "AgentResultArtifacts": "aiopenai.lib.beta.agents",
+    "AgentSessionEventStream": "aiopenai.lib.beta.agents",
+    "AgentSessionStream": "aiopenai.lib.streaming.agents",
+    "AgentTurnResult": "aiopenai.lib.beta.agents",
     "AssistantEventHandlerT": "aiopenai.lib.streaming.assistants",
     "AssistantStreamManager": "aiopenai.lib.streaming.assistants",
+    "AsyncAgentResultArtifacts": "aiopenai.lib.beta.agents",
+    "AsyncAgentSessionEventStream": "aiopenai.lib.beta.agents",
+    "AsyncAgentSessionStream": "aiopenai.lib.streaming.agents",
     "AsyncAssistantEventHandlerT": "aiopenai.lib.streaming.assistants",
     "AsyncAssistantStreamManager": "aiopenai.lib.streaming.assistants",
     "AsyncChatCompletionStreamManager": "aiopenai.lib.streaming.chat",
     "AsyncReconnectingHandler": "aiopenai._live.link",
     "AsyncResponsePool": "aiopenai._live.pools",
     "AsyncResponseStreamManager": "aiopenai.lib.streaming.responses",
+    "AsyncToolErrorHandler": "aiopenai.lib.beta.agents._dispatch",
+    "AsyncToolHandler": "aiopenai.lib.streaming.agents",
     "AsyncToolRunStream": "aiopenai.lib.running",
     "Awaitable": "collections.abc",
     "BinaryIO": "typing",
@@ -235,6 +265,8 @@ NAMES = {
     "Sequence": "collections.abc",
     "StagedAgentFile": "aiopenai.lib.beta.agents",
     "TextFormatT": "aiopenai.lib.streaming.responses",
+    "ToolErrorHandler": "aiopenai.lib.beta.agents._dispatch",
+    "ToolHandler": "aiopenai.lib.streaming.agents",
     "ToolRun": "aiopenai.lib.running",
     "ToolRunEvent": "aiopenai.lib.running",
     "ToolRunStream": "aiopenai.lib.running",

@@ -13,14 +13,6 @@ from pathlib import Path
 __all__ = ["FOLDER", "Words", "WordsError", "entries", "read_words"]
 
 FOLDER = Path(__file__).parent / "words"
-# Methods that the generator does not write. They may have words nevertheless.
-_ELSEWHERE = (
-    "beta.agents.environments.files.prepare",
-    "beta.agents.environments.files.prepare_directory",
-    "beta.agents.environments.files.upload",
-    "beta.agents.sessions.artifacts.for_result",
-    "beta.agents.sessions.stream",
-)
 _ENTRY = re.compile(r"([\w.]+): (\S.*)")
 
 
@@ -101,8 +93,8 @@ class Words:
 
 
 def _is_elsewhere(key: str) -> bool:
-    method = key if key in _ELSEWHERE else key.rpartition(".")[0]
-    return method in _ELSEWHERE or "connect" in (key.rpartition(".")[2], method.rpartition(".")[2])
+    """Returns whether a key is that of a socket's `connect`, which another writer looks up."""
+    return "connect" in key.split(".")[-2:]
 
 
 def read_words(folder: Path = FOLDER) -> Words:

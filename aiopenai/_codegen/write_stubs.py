@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from aiopenai._codegen.deprecations import deprecation
 from aiopenai._codegen.facts import CALL_OPTIONS, OPTION_NAMES, OPTIONS
 from aiopenai._codegen.groups import PREFIXES, SUFFIXES, Group, Groups, forms, has_views
-from aiopenai._codegen.helpers import HELPERS, NAMES
+from aiopenai._codegen.helpers import HELPERS, NAMES, STREAMS
 from aiopenai._codegen.shapes import (
     NONE,
     ByHand,
@@ -285,14 +285,14 @@ class _StubWriter:
         if isinstance(method, ByHand):
             assert helper is not None
             waits = waits and (helper.kind == "helper" or bool(helper.streamed))
-        returned = signature.given or self._reply(method, signature)
+        returned = signature.given or self._reply(path, method, signature)
         options = helper is None or helper.kind not in ("plain", "connect")
         own = helper is not None and helper.kind == "connect"
         texts = ["self", *self._parameters(signature.parameters, options, own=own)]
         word = "async def" if waits else "def"
         return filled(f"    {word} {method.name}({', '.join(texts)}) -> {returned}:") + "\n" + doc
 
-    def _reply(self, method: Method | ByHand, signature: _Signature) -> str:
+    def _reply(self, path: str, method: Method | ByHand, signature: _Signature) -> str:
         """The type that a call returns."""
         assert isinstance(method, Method)
         texts = [signature.reply] if signature.reply else []
@@ -307,8 +307,11 @@ class _StubWriter:
                 return f"{self.imports.add('aiopenai._calls.paging', 'AsyncPaginator')}[{signature.reply}, {page}]"
             texts = [page]
         if signature.event:
-            stream = self.imports.add("aiopenai._calls.streaming", f"{self.prefix}Stream")
-            texts.append(f"{stream}[{signature.event}]")
+            if path in STREAMS:
+                texts.append(self._text(STREAMS[path]))
+            else:
+                stream = self.imports.add("aiopenai._calls.streaming", f"{self.prefix}Stream")
+                texts.append(f"{stream}[{signature.event}]")
         returned = " | ".join(texts)
         if self.view == "AsRequest":
             return f"{self.imports.add('aiopenai._calls.request', 'Request')}[{returned}]"

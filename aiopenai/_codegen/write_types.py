@@ -349,8 +349,10 @@ class _Replies(_Module):
         names = {field.name for field in definition.fields}
         if "embedding" in names:
             return self.imports.add("aiopenai._data.vectors", "Vector", "Base")
-        text = "output" in names and "output_text" in definition.properties
-        return self.imports.add("aiopenai._data.structs", "OutputText" if text else "Model", "Base")
+        base = "Model"
+        if "output_text" in definition.properties:
+            base = "OutputText" if "output" in names else "MessageText"
+        return self.imports.add("aiopenai._data.structs", base, "Base")
 
 
 def _statement(start: str, type_: str, end: str = "") -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Generic, TypeVar
 
 from aiopenai._base.aliases import is_list
 from aiopenai._data.model import Model
 
-__all__ = ["OutputParsed", "OutputText"]
+__all__ = ["MessageText", "OutputParsed", "OutputText"]
 
 ContentType = TypeVar("ContentType")
 
@@ -21,11 +22,17 @@ class OutputText(Model):
         texts: list[str] = []
         for item in _items(self, "output"):
             if getattr(item, "type", None) == "message":
-                for part in _items(item, "content"):
-                    text = getattr(part, "text", None)
-                    if getattr(part, "type", None) == "output_text" and isinstance(text, str):
-                        texts.append(text)
+                texts += _texts(item)
         return "".join(texts)
+
+
+class MessageText(Model):
+    """A message with content parts."""
+
+    @property
+    def output_text(self) -> str:
+        """The `output_text` contents of the message, joined; empty if there are none."""
+        return "".join(_texts(self))
 
 
 class OutputParsed(Generic[ContentType]):
@@ -43,6 +50,13 @@ class OutputParsed(Generic[ContentType]):
                     if getattr(part, "type", None) == "output_text" and parsed is not None:
                         return parsed
         return None
+
+
+def _texts(message: Any) -> Iterator[str]:
+    for part in _items(message, "content"):
+        text = getattr(part, "text", None)
+        if getattr(part, "type", None) == "output_text" and isinstance(text, str):
+            yield text
 
 
 def _items(node: Any, name: str) -> list[Any]:

@@ -25,8 +25,10 @@ from aiopenai.lib.strictness import restate, tighten
 
 __all__ = [
     "check_type",
+    "is_pydantic",
     "not_of",
     "plain_schema",
+    "pydantic_member",
     "schema_name",
     "strict_schema",
     "to_strict_json_schema",
@@ -47,29 +49,34 @@ def type_name(kind: Any) -> str:
     return f"an object of type {type(kind).__qualname__}"
 
 
-def _pydantic(name: str) -> Any:
+def pydantic_member(name: str) -> Any:
     """Returns a member of pydantic, or None in a program that does not use it, or with a version that lacks it."""
     return getattr(sys.modules.get("pydantic"), name, None)
 
 
 def _is_model(kind: Any) -> bool:
-    base: Any = _pydantic("BaseModel")
+    base: Any = pydantic_member("BaseModel")
     return base is not None and inspect.isclass(kind) and issubclass(kind, base)
 
 
+def is_pydantic(kind: Any) -> bool:
+    """Returns whether a type is a model of pydantic 2."""
+    return _is_model(kind) and hasattr(kind, "model_json_schema")
+
+
 def _is_adapter(kind: Any) -> bool:
-    adapter: Any = _pydantic("TypeAdapter")
+    adapter: Any = pydantic_member("TypeAdapter")
     return adapter is not None and isinstance(kind, adapter)
 
 
 def _is_pydantic_dataclass(kind: Any) -> bool:
     # Those of pydantic 2. Dataclasses of pydantic 1 pass as plain dataclasses.
     cls: Any = get_origin(kind) or kind
-    return inspect.isclass(cls) and hasattr(cls, "__pydantic_config__") and _pydantic("TypeAdapter") is not None
+    return inspect.isclass(cls) and hasattr(cls, "__pydantic_config__") and pydantic_member("TypeAdapter") is not None
 
 
 def _adapter(kind: Any) -> Any:
-    return _pydantic("TypeAdapter")(kind)
+    return pydantic_member("TypeAdapter")(kind)
 
 
 def _is_structure(kind: Any) -> bool:

@@ -27,12 +27,6 @@ RIDDLES = re.compile(
     re.IGNORECASE,
 )
 
-# Methods of the reference that have words before the package has the method.
-AHEAD = frozenset({
-    "beta.agents.sessions.artifacts.for_result",
-    "beta.agents.sessions.stream",
-})  # fmt: skip
-
 
 def names(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -199,8 +193,7 @@ def test_own_words(name: str, reference: set[str]) -> None:
 def test_methods(methods: dict[str, list[str]]) -> None:
     words = read("methods")
     assert methods.keys() - words.keys() == set()
-    assert methods.keys() & AHEAD == set()
-    assert words.keys() - methods.keys() - AHEAD == set()
+    assert words.keys() - methods.keys() == set()
     for key, text in words.items():
         assert len(sentences(text)) == 1, key
         verb = text.split()[0]
@@ -210,21 +203,17 @@ def test_methods(methods: dict[str, list[str]]) -> None:
 
 def test_parameters(methods: dict[str, list[str]]) -> None:
     words = read("parameters").keys()
-    assert MOST_USED - methods.keys() - AHEAD == set()
+    assert MOST_USED - methods.keys() == set()
     needed = {f"{key}.{name}" for key in MOST_USED & methods.keys() for name in methods[key] if name not in OPTIONS}
     assert needed - words == set()
     known = {f"{key}.{name}" for key, names in methods.items() for name in names}
-    assert {key for key in words - known if key.rpartition(".")[0] not in AHEAD} == set()
+    assert words - known == set()
 
 
 def test_dictionary(methods: dict[str, list[str]]) -> None:
     words = read("dictionary").keys()
-    own = {key.rpartition(".")[2] for key in read("parameters") if key.rpartition(".")[0] in AHEAD}
     recurring = {name for names in methods.values() for name in names}
-    # These belong to methods that are ahead of the package.
-    later = {"on_tool_error", "output_type", "result", "tool_handlers"}
-    assert words - recurring - own - later - OPTIONS == set()
-    assert later & recurring == set()
+    assert words - recurring - OPTIONS == set()
     assert OPTIONS - words == set()
 
 

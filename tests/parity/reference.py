@@ -16,16 +16,6 @@ from typing import Any, NamedTuple
 
 import typing_extensions
 
-# What comes with which issue, by name: more than one HTTP call each, or none.
-HELPERS = {
-    "beta.agents.sessions.artifacts.for_result": "DESIGN 10, agents",
-    "beta.agents.sessions.stream": "DESIGN 10, agents",
-}
-# The same for parameters of methods that are here, by method.
-HELPER_PARAMETERS = {
-    "beta.agents.sessions.create": {"output_type": "DESIGN 10, agents", "tool_handlers": "DESIGN 10, agents"},
-    "beta.agents.sessions.events.create": {"output_type": "DESIGN 10, agents", "tool_handlers": "DESIGN 10, agents"},
-}
 # Two of a name in packages that share a module here: the class is called otherwise, in its repr say.
 RENAMED = {
     "types.admin.organization.projects.groups.RoleDeleteResponse": "GroupsRoleDeleteResponse",

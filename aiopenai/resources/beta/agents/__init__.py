@@ -190,9 +190,10 @@ class Sessions(SyncAPIResource):
     traces = child("Traces")
     turns = child("SessionsTurns")
     @api.streamed("POST", "/agents/sessions", AgentSession, AgentSessionEvent, events="bare",
-        nested={"agent.compaction.async_": "async"}, headers={"OpenAI-Beta": "agents=v1"}, replay=("input",))
+        nested={"agent.compaction.async_": "async"}, headers={"OpenAI-Beta": "agents=v1"},
+        prepare="aiopenai.lib.beta.agents._events:prepare_session", replay=("input",))
     def create(self, *, environment, agent=omit, agent_id=omit, input=omit, metadata=omit, prompt_cache_options=omit,
-        review=omit, stream=omit, stream_options=omit, vault_ids=omit):
+        review=omit, stream=omit, stream_options=omit, vault_ids=omit, output_type=None, tool_handlers=None):
         """Starts an agent session, returning it at once or streaming its first turn."""
     @api.get("/agents/sessions/{session_id}", AgentSession, headers={"OpenAI-Beta": "agents=v1"})
     def retrieve(self, session_id):
@@ -206,6 +207,9 @@ class Sessions(SyncAPIResource):
     @api.delete("/agents/sessions/{session_id}", AgentSessionDeleted, headers={"OpenAI-Beta": "agents=v1"})
     def delete(self, session_id):
         """Deletes a session, of which a running turn has to be cancelled first; clean-up may go on afterwards."""
+    @api.managed("aiopenai.lib.streaming.agents._streams:stream_session")
+    def stream(self, session_id, *, input, output_type=None, tool_handlers=None, on_tool_error=None):
+        """Streams one turn of an idle session as a context manager and answers tool calls with the given handlers."""
 
 class Subagents(SyncAPIResource):
     """`client.beta.agents.sessions.subagents`"""
@@ -266,6 +270,9 @@ class Artifacts(SyncAPIResource):
         headers={"OpenAI-Beta": "agents=v1"}, accept="application/octet-stream")
     def content(self, artifact_id, *, session_id):
         """Downloads the bytes of a published artifact, which outlive the environment that made them."""
+    @api.plain("aiopenai.lib.beta.agents._artifacts:for_result")
+    def for_result(self, result):
+        """Returns a downloader for the artifacts that the turn of one result published."""
 
 class SessionsItems(SyncAPIResource):
     """`client.beta.agents.sessions.items`"""

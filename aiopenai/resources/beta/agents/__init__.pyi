@@ -20,7 +20,11 @@ from aiopenai._calls.request import Request
 from aiopenai._calls.resources import AsyncAPIResource, SyncAPIResource
 from aiopenai._calls.streaming import AsyncStream, Stream
 from aiopenai._calls.unparsed import AsyncResponseContextManager, ResponseContextManager
-from aiopenai.lib.beta.agents import PreparedAgentFiles, StagedAgentFile
+from aiopenai.lib.beta.agents import (AgentResultArtifacts, AgentSessionEventStream, AgentTurnResult,
+    AsyncAgentResultArtifacts, AsyncAgentSessionEventStream, PreparedAgentFiles, StagedAgentFile)
+from aiopenai.lib.beta.agents._dispatch import AsyncToolErrorHandler, ToolErrorHandler
+from aiopenai.lib.beta.agents._results import AgentOutputT
+from aiopenai.lib.streaming.agents import AgentSessionStream, AsyncAgentSessionStream, AsyncToolHandler, ToolHandler
 from aiopenai.types.beta.agents import (Agent, AgentCreateParamsCompaction, AgentCreateParamsExperimental, AgentDeleted,
     AgentReasoningParam, AgentSession, AgentSessionDeleted, AgentSessionEvent, AgentSessionInputMessageParam,
     AgentSessionInputParam, AgentSessionItem, AgentTextParam, Automation, AutomationDeleted, AutomationInvocation,
@@ -3255,6 +3259,7 @@ class Sessions(SyncAPIResource):
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream: Literal[False] | Omit = omit,
         stream_options: EventStreamParams | Omit = omit, vault_ids: SequenceNotStr[str] | Omit | None = omit,
+        output_type: type[AgentOutputT] | None = None, tool_handlers: Mapping[str, ToolHandler] | None = None,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -3275,6 +3280,9 @@ class Sessions(SyncAPIResource):
             stream: With true the reply is a stream of events instead of one object.
             stream_options: Settings of the stream; only with `stream=True`.
             vault_ids: Ids of up to 10 vaults with credentials that the environment may use.
+            output_type: Class into which the final text is parsed, a pydantic model or a dataclass.
+            tool_handlers: Maps names of tools to functions that get a dictionary of arguments; results are sent by
+                themselves.
         """
     @overload
     def create(self, *, environment: EnvironmentParam, stream: Literal[True],
@@ -3283,11 +3291,12 @@ class Sessions(SyncAPIResource):
         metadata: dict[str, str] | Omit | None = omit,
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream_options: EventStreamParams | Omit = omit,
-        vault_ids: SequenceNotStr[str] | Omit | None = omit, extra_headers: Headers | None = None,
+        vault_ids: SequenceNotStr[str] | Omit | None = omit, output_type: type[AgentOutputT] | None = None,
+        tool_handlers: Mapping[str, ToolHandler] | None = None, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
-        hedge: HedgePolicy | NotGiven | None = not_given) -> Stream[AgentSessionEvent]:
+        hedge: HedgePolicy | NotGiven | None = not_given) -> AgentSessionEventStream[AgentOutputT]:
         """Starts an agent session, returning it at once or streaming its first turn.
 
         `POST /agents/sessions`
@@ -3303,6 +3312,9 @@ class Sessions(SyncAPIResource):
             stream: With true the reply is a stream of events instead of one object.
             stream_options: Settings of the stream; only with `stream=True`.
             vault_ids: Ids of up to 10 vaults with credentials that the environment may use.
+            output_type: Class into which the final text is parsed, a pydantic model or a dataclass.
+            tool_handlers: Maps names of tools to functions that get a dictionary of arguments; results are sent by
+                themselves.
         """
     @overload
     def create(self, *, environment: EnvironmentParam, stream: bool,
@@ -3311,11 +3323,12 @@ class Sessions(SyncAPIResource):
         metadata: dict[str, str] | Omit | None = omit,
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream_options: EventStreamParams | Omit = omit,
-        vault_ids: SequenceNotStr[str] | Omit | None = omit, extra_headers: Headers | None = None,
+        vault_ids: SequenceNotStr[str] | Omit | None = omit, output_type: type[AgentOutputT] | None = None,
+        tool_handlers: Mapping[str, ToolHandler] | None = None, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
-        hedge: HedgePolicy | NotGiven | None = not_given) -> AgentSession | Stream[AgentSessionEvent]:
+        hedge: HedgePolicy | NotGiven | None = not_given) -> AgentSession | AgentSessionEventStream[AgentOutputT]:
         """Starts an agent session, returning it at once or streaming its first turn.
 
         `POST /agents/sessions`
@@ -3331,6 +3344,9 @@ class Sessions(SyncAPIResource):
             stream: With true the reply is a stream of events instead of one object.
             stream_options: Settings of the stream; only with `stream=True`.
             vault_ids: Ids of up to 10 vaults with credentials that the environment may use.
+            output_type: Class into which the final text is parsed, a pydantic model or a dataclass.
+            tool_handlers: Maps names of tools to functions that get a dictionary of arguments; results are sent by
+                themselves.
         """
     def retrieve(self, session_id: str, *, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -3393,6 +3409,23 @@ class Sessions(SyncAPIResource):
         Args:
             session_id: Id of the session.
         """
+    def stream(self, session_id: str, *, input: str | Iterable[AgentSessionInputMessageParam],
+        output_type: type[AgentOutputT] | None = None, tool_handlers: Mapping[str, ToolHandler] | None = None,
+        on_tool_error: ToolErrorHandler | None = None, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        deadline: float | NotGiven | None = not_given,
+        hedge: HedgePolicy | NotGiven | None = not_given) -> AgentSessionStream[AgentOutputT]:
+        """Streams one turn of an idle session as a context manager and answers tool calls with the given handlers.
+
+        Args:
+            session_id: Id of the session.
+            input: Input of the request: text, or a list of items.
+            output_type: Class into which the final text is parsed, a pydantic model or a dataclass.
+            tool_handlers: Maps names of tools to functions that get a dictionary of arguments; results are sent by
+                themselves.
+            on_tool_error: Function told about errors of the tool handlers; its own exceptions are ignored.
+        """
 
 class AsyncSessions(AsyncAPIResource):
     """`client.beta.agents.sessions`"""
@@ -3421,6 +3454,7 @@ class AsyncSessions(AsyncAPIResource):
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream: Literal[False] | Omit = omit,
         stream_options: EventStreamParams | Omit = omit, vault_ids: SequenceNotStr[str] | Omit | None = omit,
+        output_type: type[AgentOutputT] | None = None, tool_handlers: Mapping[str, AsyncToolHandler] | None = None,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -3441,6 +3475,9 @@ class AsyncSessions(AsyncAPIResource):
             stream: With true the reply is a stream of events instead of one object.
             stream_options: Settings of the stream; only with `stream=True`.
             vault_ids: Ids of up to 10 vaults with credentials that the environment may use.
+            output_type: Class into which the final text is parsed, a pydantic model or a dataclass.
+            tool_handlers: Maps names of tools to functions that get a dictionary of arguments; results are sent by
+                themselves.
         """
     @overload
     async def create(self, *, environment: EnvironmentParam, stream: Literal[True],
@@ -3449,11 +3486,12 @@ class AsyncSessions(AsyncAPIResource):
         metadata: dict[str, str] | Omit | None = omit,
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream_options: EventStreamParams | Omit = omit,
-        vault_ids: SequenceNotStr[str] | Omit | None = omit, extra_headers: Headers | None = None,
+        vault_ids: SequenceNotStr[str] | Omit | None = omit, output_type: type[AgentOutputT] | None = None,
+        tool_handlers: Mapping[str, AsyncToolHandler] | None = None, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
-        hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncStream[AgentSessionEvent]:
+        hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncAgentSessionEventStream[AgentOutputT]:
         """Starts an agent session, returning it at once or streaming its first turn.
 
         `POST /agents/sessions`
@@ -3469,6 +3507,9 @@ class AsyncSessions(AsyncAPIResource):
             stream: With true the reply is a stream of events instead of one object.
             stream_options: Settings of the stream; only with `stream=True`.
             vault_ids: Ids of up to 10 vaults with credentials that the environment may use.
+            output_type: Class into which the final text is parsed, a pydantic model or a dataclass.
+            tool_handlers: Maps names of tools to functions that get a dictionary of arguments; results are sent by
+                themselves.
         """
     @overload
     async def create(self, *, environment: EnvironmentParam, stream: bool,
@@ -3477,11 +3518,12 @@ class AsyncSessions(AsyncAPIResource):
         metadata: dict[str, str] | Omit | None = omit,
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream_options: EventStreamParams | Omit = omit,
-        vault_ids: SequenceNotStr[str] | Omit | None = omit, extra_headers: Headers | None = None,
+        vault_ids: SequenceNotStr[str] | Omit | None = omit, output_type: type[AgentOutputT] | None = None,
+        tool_handlers: Mapping[str, AsyncToolHandler] | None = None, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
-        hedge: HedgePolicy | NotGiven | None = not_given) -> AgentSession | AsyncStream[AgentSessionEvent]:
+        hedge: HedgePolicy | NotGiven | None = not_given) -> AgentSession | AsyncAgentSessionEventStream[AgentOutputT]:
         """Starts an agent session, returning it at once or streaming its first turn.
 
         `POST /agents/sessions`
@@ -3497,6 +3539,9 @@ class AsyncSessions(AsyncAPIResource):
             stream: With true the reply is a stream of events instead of one object.
             stream_options: Settings of the stream; only with `stream=True`.
             vault_ids: Ids of up to 10 vaults with credentials that the environment may use.
+            output_type: Class into which the final text is parsed, a pydantic model or a dataclass.
+            tool_handlers: Maps names of tools to functions that get a dictionary of arguments; results are sent by
+                themselves.
         """
     async def retrieve(self, session_id: str, *, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -3560,6 +3605,23 @@ class AsyncSessions(AsyncAPIResource):
         Args:
             session_id: Id of the session.
         """
+    def stream(self, session_id: str, *, input: str | Iterable[AgentSessionInputMessageParam],
+        output_type: type[AgentOutputT] | None = None, tool_handlers: Mapping[str, AsyncToolHandler] | None = None,
+        on_tool_error: AsyncToolErrorHandler | None = None, extra_headers: Headers | None = None,
+        extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
+        max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
+        deadline: float | NotGiven | None = not_given,
+        hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncAgentSessionStream[AgentOutputT]:
+        """Streams one turn of an idle session as a context manager and answers tool calls with the given handlers.
+
+        Args:
+            session_id: Id of the session.
+            input: Input of the request: text, or a list of items.
+            output_type: Class into which the final text is parsed, a pydantic model or a dataclass.
+            tool_handlers: Maps names of tools to functions that get a dictionary of arguments; results are sent by
+                themselves.
+            on_tool_error: Function told about errors of the tool handlers; its own exceptions are ignored.
+        """
 
 class SessionsWithRawResponse:
     """`client.beta.agents.sessions`, with replies that have their headers."""
@@ -3583,6 +3645,7 @@ class SessionsWithRawResponse:
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream: Literal[False] | Omit = omit,
         stream_options: EventStreamParams | Omit = omit, vault_ids: SequenceNotStr[str] | Omit | None = omit,
+        output_type: type[AgentOutputT] | None = None, tool_handlers: Mapping[str, ToolHandler] | None = None,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -3596,11 +3659,12 @@ class SessionsWithRawResponse:
         metadata: dict[str, str] | Omit | None = omit,
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream_options: EventStreamParams | Omit = omit,
-        vault_ids: SequenceNotStr[str] | Omit | None = omit, extra_headers: Headers | None = None,
+        vault_ids: SequenceNotStr[str] | Omit | None = omit, output_type: type[AgentOutputT] | None = None,
+        tool_handlers: Mapping[str, ToolHandler] | None = None, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
-        hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[Stream[AgentSessionEvent]]:
+        hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[AgentSessionEventStream[AgentOutputT]]:
         """Starts an agent session, returning it at once or streaming its first turn."""
     @overload
     def create(self, *, environment: EnvironmentParam, stream: bool,
@@ -3609,12 +3673,13 @@ class SessionsWithRawResponse:
         metadata: dict[str, str] | Omit | None = omit,
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream_options: EventStreamParams | Omit = omit,
-        vault_ids: SequenceNotStr[str] | Omit | None = omit, extra_headers: Headers | None = None,
+        vault_ids: SequenceNotStr[str] | Omit | None = omit, output_type: type[AgentOutputT] | None = None,
+        tool_handlers: Mapping[str, ToolHandler] | None = None, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[AgentSession
-        | Stream[AgentSessionEvent]]:
+        | AgentSessionEventStream[AgentOutputT]]:
         """Starts an agent session, returning it at once or streaming its first turn."""
     def retrieve(self, session_id: str, *, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -3668,6 +3733,7 @@ class AsyncSessionsWithRawResponse:
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream: Literal[False] | Omit = omit,
         stream_options: EventStreamParams | Omit = omit, vault_ids: SequenceNotStr[str] | Omit | None = omit,
+        output_type: type[AgentOutputT] | None = None, tool_handlers: Mapping[str, AsyncToolHandler] | None = None,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -3681,11 +3747,13 @@ class AsyncSessionsWithRawResponse:
         metadata: dict[str, str] | Omit | None = omit,
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream_options: EventStreamParams | Omit = omit,
-        vault_ids: SequenceNotStr[str] | Omit | None = omit, extra_headers: Headers | None = None,
+        vault_ids: SequenceNotStr[str] | Omit | None = omit, output_type: type[AgentOutputT] | None = None,
+        tool_handlers: Mapping[str, AsyncToolHandler] | None = None, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
-        hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[AsyncStream[AgentSessionEvent]]:
+        hedge: HedgePolicy | NotGiven
+        | None = not_given) -> LegacyAPIResponse[AsyncAgentSessionEventStream[AgentOutputT]]:
         """Starts an agent session, returning it at once or streaming its first turn."""
     @overload
     async def create(self, *, environment: EnvironmentParam, stream: bool,
@@ -3694,12 +3762,13 @@ class AsyncSessionsWithRawResponse:
         metadata: dict[str, str] | Omit | None = omit,
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream_options: EventStreamParams | Omit = omit,
-        vault_ids: SequenceNotStr[str] | Omit | None = omit, extra_headers: Headers | None = None,
+        vault_ids: SequenceNotStr[str] | Omit | None = omit, output_type: type[AgentOutputT] | None = None,
+        tool_handlers: Mapping[str, AsyncToolHandler] | None = None, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[AgentSession
-        | AsyncStream[AgentSessionEvent]]:
+        | AsyncAgentSessionEventStream[AgentOutputT]]:
         """Starts an agent session, returning it at once or streaming its first turn."""
     async def retrieve(self, session_id: str, *, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -3753,6 +3822,7 @@ class SessionsWithStreamingResponse:
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream: Literal[False] | Omit = omit,
         stream_options: EventStreamParams | Omit = omit, vault_ids: SequenceNotStr[str] | Omit | None = omit,
+        output_type: type[AgentOutputT] | None = None, tool_handlers: Mapping[str, ToolHandler] | None = None,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -3766,11 +3836,13 @@ class SessionsWithStreamingResponse:
         metadata: dict[str, str] | Omit | None = omit,
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream_options: EventStreamParams | Omit = omit,
-        vault_ids: SequenceNotStr[str] | Omit | None = omit, extra_headers: Headers | None = None,
+        vault_ids: SequenceNotStr[str] | Omit | None = omit, output_type: type[AgentOutputT] | None = None,
+        tool_handlers: Mapping[str, ToolHandler] | None = None, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
-        hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[Stream[AgentSessionEvent]]:
+        hedge: HedgePolicy | NotGiven
+        | None = not_given) -> ResponseContextManager[AgentSessionEventStream[AgentOutputT]]:
         """Starts an agent session, returning it at once or streaming its first turn."""
     @overload
     def create(self, *, environment: EnvironmentParam, stream: bool,
@@ -3779,12 +3851,13 @@ class SessionsWithStreamingResponse:
         metadata: dict[str, str] | Omit | None = omit,
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream_options: EventStreamParams | Omit = omit,
-        vault_ids: SequenceNotStr[str] | Omit | None = omit, extra_headers: Headers | None = None,
+        vault_ids: SequenceNotStr[str] | Omit | None = omit, output_type: type[AgentOutputT] | None = None,
+        tool_handlers: Mapping[str, ToolHandler] | None = None, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[AgentSession
-        | Stream[AgentSessionEvent]]:
+        | AgentSessionEventStream[AgentOutputT]]:
         """Starts an agent session, returning it at once or streaming its first turn."""
     def retrieve(self, session_id: str, *, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -3838,6 +3911,7 @@ class AsyncSessionsWithStreamingResponse:
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream: Literal[False] | Omit = omit,
         stream_options: EventStreamParams | Omit = omit, vault_ids: SequenceNotStr[str] | Omit | None = omit,
+        output_type: type[AgentOutputT] | None = None, tool_handlers: Mapping[str, AsyncToolHandler] | None = None,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -3851,12 +3925,13 @@ class AsyncSessionsWithStreamingResponse:
         metadata: dict[str, str] | Omit | None = omit,
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream_options: EventStreamParams | Omit = omit,
-        vault_ids: SequenceNotStr[str] | Omit | None = omit, extra_headers: Headers | None = None,
+        vault_ids: SequenceNotStr[str] | Omit | None = omit, output_type: type[AgentOutputT] | None = None,
+        tool_handlers: Mapping[str, AsyncToolHandler] | None = None, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven
-        | None = not_given) -> AsyncResponseContextManager[AsyncStream[AgentSessionEvent]]:
+        | None = not_given) -> AsyncResponseContextManager[AsyncAgentSessionEventStream[AgentOutputT]]:
         """Starts an agent session, returning it at once or streaming its first turn."""
     @overload
     def create(self, *, environment: EnvironmentParam, stream: bool,
@@ -3865,12 +3940,13 @@ class AsyncSessionsWithStreamingResponse:
         metadata: dict[str, str] | Omit | None = omit,
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream_options: EventStreamParams | Omit = omit,
-        vault_ids: SequenceNotStr[str] | Omit | None = omit, extra_headers: Headers | None = None,
+        vault_ids: SequenceNotStr[str] | Omit | None = omit, output_type: type[AgentOutputT] | None = None,
+        tool_handlers: Mapping[str, AsyncToolHandler] | None = None, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
         hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncResponseContextManager[AgentSession
-        | AsyncStream[AgentSessionEvent]]:
+        | AsyncAgentSessionEventStream[AgentOutputT]]:
         """Starts an agent session, returning it at once or streaming its first turn."""
     def retrieve(self, session_id: str, *, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -3924,6 +4000,7 @@ class SessionsAsRequest:
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream: Literal[False] | Omit = omit,
         stream_options: EventStreamParams | Omit = omit, vault_ids: SequenceNotStr[str] | Omit | None = omit,
+        output_type: type[AgentOutputT] | None = None, tool_handlers: Mapping[str, ToolHandler] | None = None,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -3937,11 +4014,12 @@ class SessionsAsRequest:
         metadata: dict[str, str] | Omit | None = omit,
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream_options: EventStreamParams | Omit = omit,
-        vault_ids: SequenceNotStr[str] | Omit | None = omit, extra_headers: Headers | None = None,
+        vault_ids: SequenceNotStr[str] | Omit | None = omit, output_type: type[AgentOutputT] | None = None,
+        tool_handlers: Mapping[str, ToolHandler] | None = None, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
-        hedge: HedgePolicy | NotGiven | None = not_given) -> Request[Stream[AgentSessionEvent]]:
+        hedge: HedgePolicy | NotGiven | None = not_given) -> Request[AgentSessionEventStream[AgentOutputT]]:
         """Starts an agent session, returning it at once or streaming its first turn."""
     @overload
     def create(self, *, environment: EnvironmentParam, stream: bool,
@@ -3950,11 +4028,13 @@ class SessionsAsRequest:
         metadata: dict[str, str] | Omit | None = omit,
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream_options: EventStreamParams | Omit = omit,
-        vault_ids: SequenceNotStr[str] | Omit | None = omit, extra_headers: Headers | None = None,
+        vault_ids: SequenceNotStr[str] | Omit | None = omit, output_type: type[AgentOutputT] | None = None,
+        tool_handlers: Mapping[str, ToolHandler] | None = None, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
-        hedge: HedgePolicy | NotGiven | None = not_given) -> Request[AgentSession | Stream[AgentSessionEvent]]:
+        hedge: HedgePolicy | NotGiven | None = not_given) -> Request[AgentSession
+        | AgentSessionEventStream[AgentOutputT]]:
         """Starts an agent session, returning it at once or streaming its first turn."""
     def retrieve(self, session_id: str, *, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4008,6 +4088,7 @@ class AsyncSessionsAsRequest:
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream: Literal[False] | Omit = omit,
         stream_options: EventStreamParams | Omit = omit, vault_ids: SequenceNotStr[str] | Omit | None = omit,
+        output_type: type[AgentOutputT] | None = None, tool_handlers: Mapping[str, AsyncToolHandler] | None = None,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
         retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -4021,11 +4102,12 @@ class AsyncSessionsAsRequest:
         metadata: dict[str, str] | Omit | None = omit,
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream_options: EventStreamParams | Omit = omit,
-        vault_ids: SequenceNotStr[str] | Omit | None = omit, extra_headers: Headers | None = None,
+        vault_ids: SequenceNotStr[str] | Omit | None = omit, output_type: type[AgentOutputT] | None = None,
+        tool_handlers: Mapping[str, AsyncToolHandler] | None = None, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
-        hedge: HedgePolicy | NotGiven | None = not_given) -> Request[AsyncStream[AgentSessionEvent]]:
+        hedge: HedgePolicy | NotGiven | None = not_given) -> Request[AsyncAgentSessionEventStream[AgentOutputT]]:
         """Starts an agent session, returning it at once or streaming its first turn."""
     @overload
     def create(self, *, environment: EnvironmentParam, stream: bool,
@@ -4034,11 +4116,13 @@ class AsyncSessionsAsRequest:
         metadata: dict[str, str] | Omit | None = omit,
         prompt_cache_options: SessionCreateParamsPromptCacheOptions | Omit | None = omit,
         review: Literal["none", "auto_review"] | Omit = omit, stream_options: EventStreamParams | Omit = omit,
-        vault_ids: SequenceNotStr[str] | Omit | None = omit, extra_headers: Headers | None = None,
+        vault_ids: SequenceNotStr[str] | Omit | None = omit, output_type: type[AgentOutputT] | None = None,
+        tool_handlers: Mapping[str, AsyncToolHandler] | None = None, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
         deadline: float | NotGiven | None = not_given,
-        hedge: HedgePolicy | NotGiven | None = not_given) -> Request[AgentSession | AsyncStream[AgentSessionEvent]]:
+        hedge: HedgePolicy | NotGiven | None = not_given) -> Request[AgentSession
+        | AsyncAgentSessionEventStream[AgentOutputT]]:
         """Starts an agent session, returning it at once or streaming its first turn."""
     def retrieve(self, session_id: str, *, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4782,6 +4866,12 @@ class Artifacts(SyncAPIResource):
             artifact_id: Id of the published artifact.
             session_id: Id of the session.
         """
+    def for_result(self, result: AgentTurnResult[object]) -> AgentResultArtifacts:
+        """Returns a downloader for the artifacts that the turn of one result published.
+
+        Args:
+            result: Result of a finished turn.
+        """
 
 class AsyncArtifacts(AsyncAPIResource):
     """`client.beta.agents.sessions.artifacts`"""
@@ -4847,6 +4937,12 @@ class AsyncArtifacts(AsyncAPIResource):
         Args:
             artifact_id: Id of the published artifact.
             session_id: Id of the session.
+        """
+    def for_result(self, result: AgentTurnResult[object]) -> AsyncAgentResultArtifacts:
+        """Returns a downloader for the artifacts that the turn of one result published.
+
+        Args:
+            result: Result of a finished turn.
         """
 
 class ArtifactsWithRawResponse:

@@ -5,7 +5,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import field
 
-from aiopenai._data.structs import Model
+from aiopenai._data.structs import MessageText, Model
 
 class AgentCompaction(Model):
     async_: bool = field(name="async")
@@ -568,7 +568,7 @@ class AgentSessionTurnCancelledEvent(Model, tag_field="type", tag="agent.session
     obfuscation: str | None = None
 AgentSessionMessageContent: TypeAlias = (AgentSessionMessageContentMessageContentResourceInputText
     | AgentSessionMessageContentMessageContentResourceInputImage | OutputText)
-class AgentSessionMessage(Model, tag_field="type", tag="message"):
+class AgentSessionMessage(MessageText, tag_field="type", tag="message"):
     id: str | None = None
     content: list[AgentSessionMessageContent]
     phase: Literal["commentary", "final_answer"] | None = None
