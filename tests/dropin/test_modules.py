@@ -32,8 +32,8 @@ ABSENT_NAMES = """
     lib.live._listeners lib.live._transcript_grouper lib.live._transcript_grouping lib.live._transcript_state
     lib.live._types lib.beta.agents._artifacts lib.beta.agents._create lib.beta.agents._output lib.beta.agents._result
     lib.beta.agents._schema lib.beta.agents._stream lib.beta.agents._tool_error lib.beta.agents._tools
-    lib.streaming.agents lib.streaming.agents._dispatch lib.streaming.agents._streams lib.streaming.agents._tools
-    lib.streaming.agents._types lib.beta.agents lib.beta.agents._files
+    lib.streaming.agents._dispatch lib.streaming.agents._streams lib.streaming.agents._tools
+    lib.streaming.agents._types lib.beta.agents._files
 """
 ABSENT = frozenset(ABSENT_NAMES.split())
 GROUPS = ("types", "resources", "lib", "internal")

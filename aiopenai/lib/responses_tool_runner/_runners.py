@@ -1,0 +1,335 @@
+"""The runners of both clients: they take the steps of a run, and limit a runner to one run at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, Literal, TypedDict
+
+from aiopenai.lib.responses_tool_runner._errors import ToolRunnerCancelledError, ToolRunnerError
+from aiopenai.lib.responses_tool_runner._functions import EarlyExecution, Registry, check_result
+from aiopenai.lib.responses_tool_runner._params import RunParams
+from aiopenai.lib.responses_tool_runner._plan import ApproveStep, CallStep, ResponsesRunnerTurn, RunPlan, SendStep
+
+__all__ = ["AsyncResponsesToolRunner", "CloseStatus", "ResponsesToolRunner"]
+
+_STOPPED = "The tool run stopped before its end"
+
+
+class CloseStatus(TypedDict):
+    """The result of `close`: `draining` while a run goes on."""
+
+    status: Literal["closed", "draining"]
+
+
+class _RunOptions:
+    """The options of one run. Raises ValueError for invalid ones."""
+
+    def __init__(
+        self,
+        *,
+        max_steps: int | None = None,
+        stream: bool = False,
+        eager: bool = False,
+        max_concurrent_calls: int = 2,
+        on_event: Callable[[Any], Any] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+        approve_mcp: Callable[[Any], Any] | None = None,
+        before_early_call: Callable[[Any], Any] | None = None,
+    ) -> None:
+        self.max_steps = 20 if max_steps is None else max_steps
+        for name, number in (("max_steps", self.max_steps), ("max_concurrent_calls", max_concurrent_calls)):
+            if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+                raise ValueError(f"`{name}` is an integer of 1 or more, not {number!r}")
+        if eager and not stream:
+            raise ValueError("`eager` needs `stream=True`: it starts calls while their response arrives")
+        if on_event is not None and not stream:
+            raise ValueError("`on_event` needs `stream=True`")
+        self.stream = stream
+        self.eager = eager
+        self.max_concurrent_calls = max_concurrent_calls
+        self.on_event = on_event
+        self.cancelled: Callable[[], bool] = cancelled or _never
+        self.approve_mcp = approve_mcp
+        self.before_early_call = before_early_call
+
+
+def _never() -> bool:
+    return False
+
+
+class _Runner:
+    """The part that both runners share."""
+
+    def __init__(self, *, functions: Any = None, early_execution: EarlyExecution | None = None) -> None:
+        early: Mapping[str, Any] | None = early_execution
+        self._registry = Registry(functions, early)
+        self._busy = False
+        self._closed = False
+
+    def close(self) -> CloseStatus:
+        """Refuses further runs. A run that goes on is not stopped."""
+        self._closed = True
+        return {"status": "draining" if self._busy else "closed"}
+
+    @contextmanager
+    def _admitted(self) -> Iterator[None]:
+        if self._closed:
+            raise RuntimeError("The runner is closed: make another one")
+        if self._busy:
+            raise RuntimeError("The runner is busy with another run: make one runner for each")
+        self._busy = True
+        try:
+            yield
+        finally:
+            self._busy = False
+
+    def _plan(self, client: Any, params: Mapping[str, Any], options: _RunOptions) -> RunPlan:
+        given = RunParams(client, params, self._registry.tools)
+        # The results of a server's tools may change the calls that follow, so nothing runs early beside them.
+        options.eager = options.eager and not given.server_tools
+        return RunPlan(given, self._registry, options.max_steps, options.cancelled)
+
+    def _runs_early(self, options: _RunOptions, event: Any) -> bool:
+        if not options.eager or event.type != "response.output_item.done":
+            return False
+        item = event.item
+        return getattr(item, "type", None) == "function_call" and self._registry.may_run_early(item.name)
+
+
+def _copied(event: Any) -> Any:
+    """Returns a copy of an event, which the receiver may change."""
+    copy: Any = getattr(event, "model_copy", None)
+    return copy(deep=True) if callable(copy) else event
+
+
+def _decision(plan: RunPlan, answer: Any) -> bool:
+    if not isinstance(answer, bool):
+        raise plan.error("`approve_mcp` must return True or False")
+    return answer
+
+
+class ResponsesToolRunner(_Runner):
+    """A tool loop with the blocking client: functions are called one after the other, and their results sent back.
+
+    functions: the registered functions. early_execution: those that may run early, with `eager=True`; by default all.
+
+    Unlike in `responses.run_tools` a failing function stops the run, and the model is not told. A runner makes one run
+    at a time.
+    """
+
+    def run(self, client: Any, params: Mapping[str, Any], **options: Any) -> Any:
+        """Runs to the end, and returns the last response. `params` are the arguments of `responses.create`.
+
+        max_steps: the number of requests (20). stream: reads responses as streams, with their events to `on_event`.
+        eager: calls functions as soon as their arguments are complete, `independent` ones at once, up to
+        `max_concurrent_calls` (2), unless `before_early_call(call)` returns `defer`. cancelled: is asked between steps.
+        approve_mcp: gets requests for approvals, and returns a bool.
+
+        Raises ValueError for wrong arguments, RuntimeError for a runner that is busy or closed, and ToolRunnerError for
+        all failures of the run.
+        """
+        response = None
+        for turn in self.iterate(client, params, **options):
+            response = turn.response
+        return response
+
+    def iterate(
+        self, client: Any, params: Mapping[str, Any], **options: Any
+    ) -> Generator[ResponsesRunnerTurn, None, None]:
+        """Yields the responses of a run, each before its calls are made. Arguments and errors are those of `run`."""
+        chosen = _RunOptions(**options)
+        with self._admitted():
+            plan = self._plan(client, params, chosen)
+            try:
+                yield from self._turns(client, plan, chosen)
+            except ToolRunnerError:
+                raise
+            except Exception:
+                raise plan.error(_STOPPED) from None
+
+    def _turns(self, client: Any, plan: RunPlan, options: _RunOptions) -> Generator[ResponsesRunnerTurn, None, None]:
+        steps = plan.steps()
+        result: Any = None
+        while True:
+            try:
+                step = steps.send(result)
+            except StopIteration:
+                return
+            result = None
+            if isinstance(step, ResponsesRunnerTurn):
+                yield step
+            elif isinstance(step, SendStep):
+                result = self._send(client, plan, step.request, options)
+            elif isinstance(step, CallStep):
+                result = _call(step, options.cancelled)
+            else:
+                result = _approve(plan, step, options)
+
+    def _send(self, client: Any, plan: RunPlan, request: dict[str, Any], options: _RunOptions) -> Any:
+        if not options.stream:
+            return client.responses.create(**request)
+        with ThreadPoolExecutor(options.max_concurrent_calls) as pool, client.responses.stream(**request) as stream:
+            running: dict[str, Future[Any]] = {}
+            for event in stream:
+                if options.on_event is not None:
+                    options.on_event(_copied(event))
+                plan.check_cancelled()
+                if self._runs_early(options, event) and _is_early(options, event.item):
+                    step = plan.begin(event.item)
+                    if step.function.independent:
+                        running[step.call.call_id] = pool.submit(_call, step, options.cancelled)
+                    else:
+                        plan.early[step.call.call_id] = _call(step, options.cancelled)
+                        plan.completed.append(step.call.call_id)
+            for identity, future in running.items():
+                plan.early[identity] = future.result()
+                plan.completed.append(identity)
+            return _final(plan, stream.get_final_response())
+
+
+def _call(step: CallStep, cancelled: Callable[[], bool]) -> Any:
+    result = step.function.call(step.arguments, cancelled)
+    if inspect.iscoroutine(result):
+        result.close()
+        raise TypeError("An asynchronous function needs AsyncResponsesToolRunner")
+    return check_result(result)
+
+
+def _approve(plan: RunPlan, step: ApproveStep, options: _RunOptions) -> bool:
+    if options.approve_mcp is None:
+        raise plan.error("The model asks for an approval, and the run has no `approve_mcp`")
+    return _decision(plan, options.approve_mcp(step.request))
+
+
+def _is_early(options: _RunOptions, call: Any) -> bool:
+    return options.before_early_call is None or options.before_early_call(call) == "execute"
+
+
+def _final(plan: RunPlan, response: Any) -> Any:
+    """Returns a streamed response. Raises ToolRunnerError if it lacks a call that was made while it arrived."""
+    known = {item.call_id for item in response.output if getattr(item, "type", None) == "function_call"}
+    if plan.early.keys() - known:
+        raise plan.error("The complete response lacks a call that was made while it arrived")
+    return response
+
+
+class AsyncResponsesToolRunner(_Runner):
+    """A tool loop with the async client: functions are called one after the other, and their results sent back.
+
+    functions: the registered functions. early_execution: those that may run early, with `eager=True`; by default all.
+
+    Unlike in `responses.run_tools` a failing function stops the run, and the model is not told. A runner makes one run
+    at a time.
+    """
+
+    async def run(self, client: Any, params: Mapping[str, Any], **options: Any) -> Any:
+        """Runs to the end, and returns the last response. `params` are the arguments of `responses.create`.
+
+        max_steps: the number of requests (20). stream: reads responses as streams, with their events to `on_event`.
+        eager: calls functions as soon as their arguments are complete, `independent` ones at once, up to
+        `max_concurrent_calls` (2), unless `before_early_call(call)` returns `defer`. cancelled: is asked between steps.
+        approve_mcp: gets requests for approvals, and returns a bool.
+
+        Raises ValueError for wrong arguments, RuntimeError for a runner that is busy or closed, ToolRunnerError for all
+        failures of the run, and ToolRunnerCancelledError when its task is cancelled.
+        """
+        response = None
+        async for turn in self.iterate(client, params, **options):
+            response = turn.response
+        return response
+
+    async def iterate(
+        self, client: Any, params: Mapping[str, Any], **options: Any
+    ) -> AsyncGenerator[ResponsesRunnerTurn, None]:
+        """Yields the responses of a run, each before its calls are made. Arguments and errors are those of `run`."""
+        chosen = _RunOptions(**options)
+        with self._admitted():
+            plan = self._plan(client, params, chosen)
+            try:
+                steps = plan.steps()
+                result: Any = None
+                while True:
+                    try:
+                        step = steps.send(result)
+                    except StopIteration:
+                        return
+                    result = None
+                    if isinstance(step, ResponsesRunnerTurn):
+                        yield step
+                    else:
+                        result = await self._take(client, plan, step, chosen)
+            except ToolRunnerError:
+                raise
+            except asyncio.CancelledError:
+                raise ToolRunnerCancelledError(plan.attempted, plan.completed) from None
+            except Exception:
+                raise plan.error(_STOPPED) from None
+
+    async def _take(
+        self, client: Any, plan: RunPlan, step: SendStep | CallStep | ApproveStep, options: _RunOptions
+    ) -> Any:
+        if isinstance(step, SendStep):
+            return await self._send(client, plan, step.request, options)
+        if isinstance(step, CallStep):
+            return await _call_async(step, options.cancelled)
+        if options.approve_mcp is None:
+            raise plan.error("The model asks for an approval, and the run has no `approve_mcp`")
+        return _decision(plan, await _awaited(options.approve_mcp(step.request)))
+
+    async def _send(self, client: Any, plan: RunPlan, request: dict[str, Any], options: _RunOptions) -> Any:
+        if not options.stream:
+            return await client.responses.create(**request)
+        places = asyncio.Semaphore(options.max_concurrent_calls)
+        running: dict[str, asyncio.Task[Any]] = {}
+        try:
+            async with client.responses.stream(**request) as stream:
+                async for event in stream:
+                    if options.on_event is not None:
+                        await _awaited(options.on_event(_copied(event)))
+                    plan.check_cancelled()
+                    if self._runs_early(options, event):
+                        await self._begin_early(plan, event.item, options, running, places)
+                response = await stream.get_final_response()
+            for identity, task in running.items():
+                plan.early[identity] = await task
+                plan.completed.append(identity)
+        finally:
+            for task in running.values():
+                task.cancel()
+            await asyncio.gather(*running.values(), return_exceptions=True)
+        return _final(plan, response)
+
+    async def _begin_early(
+        self,
+        plan: RunPlan,
+        item: Any,
+        options: _RunOptions,
+        running: dict[str, asyncio.Task[Any]],
+        places: asyncio.Semaphore,
+    ) -> None:
+        choose = options.before_early_call
+        if choose is not None and await _awaited(choose(item)) != "execute":
+            return
+        step = plan.begin(item)
+        if not step.function.independent:
+            plan.early[item.call_id] = await _call_async(step, options.cancelled)
+            plan.completed.append(item.call_id)
+            return
+
+        async def call() -> Any:
+            async with places:
+                return await _call_async(step, options.cancelled)
+
+        running[item.call_id] = asyncio.create_task(call())
+
+
+async def _awaited(value: Any) -> Any:
+    return await value if inspect.isawaitable(value) else value
+
+
+async def _call_async(step: CallStep, cancelled: Callable[[], bool]) -> Any:
+    return check_result(await _awaited(step.function.call(step.arguments, cancelled)))

@@ -1,0 +1,456 @@
+"""`ResponsesToolRunner` of both clients, beside the reference where it is installed."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import pickle
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import msgspec
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+import aiopenai
+from aiopenai import AsyncOpenAI, OpenAI
+from aiopenai.lib.responses_tool_runner import (
+    AsyncRegisteredFunction,
+    AsyncResponsesToolRunner,
+    RegisteredFunction,
+    ResponsesToolRunner,
+    ToolRunnerCancelledError,
+    ToolRunnerError,
+)
+from aiopenai.lib.tools import pydantic_responses_function_tool
+from aiopenai.testing import Server
+
+TOOL: Any = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}, "strict": False}
+MCP: Any = {"type": "mcp", "server_label": "docs", "server_url": "https://a.test"}
+PART = {"type": "input_text", "text": "t"}
+
+
+def response(number: int, *output: Any, status: str = "completed") -> Any:
+    head = {"id": f"resp_{number}", "object": "response", "created_at": 1, "status": status, "model": "m"}
+    return {**head, "output": list(output), "parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
+
+
+def call(number: int = 1, name: str = "look", arguments: str = "{}", **more: Any) -> Any:
+    own = {"type": "function_call", "id": f"fc_{number}", "call_id": f"call_{number}", "name": name}
+    return {**own, "arguments": arguments, "status": "completed", **more}
+
+
+def message(text: str = "Done", **more: Any) -> Any:
+    content = [{"type": "output_text", "text": text, "annotations": []}]
+    return {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": content, **more}
+
+
+def approval(**more: Any) -> Any:
+    own = {"type": "mcp_approval_request", "id": "mcpr_1", "arguments": "{}", "name": "search"}
+    return {**own, "server_label": "docs", **more}
+
+
+def seen(_: Any) -> str:
+    return "seen"
+
+
+def fails(_: Any) -> str:
+    raise ValueError("a secret")
+
+
+class Case(NamedTuple):
+    """A run: the replies of the server, the function, the parameters, and the options."""
+
+    replies: tuple[Any, ...]
+    execute: Callable[[Any], Any] = seen
+    params: Any = MappingProxyType({})
+    options: Any = MappingProxyType({})
+    approve: Any = None
+    # The number of questions after which the run is cancelled.
+    cancelled: int | None = None
+
+
+ENDS = response(2, message())
+CASES = {
+    "answer": Case((response(1, message()),)),
+    "call": Case((response(1, call(arguments='{"a": 1}')), ENDS), json.dumps),
+    "calls": Case((response(1, {"type": "reasoning", "id": "rs_1", "summary": []}, call(1), call(2)), ENDS)),
+    "unregistered": Case((response(1, call(name="other")), ENDS)),
+    "no json": Case((response(1, call(arguments="nope")), ENDS)),
+    "no object": Case((response(1, call(arguments="[]")), ENDS)),
+    "fails": Case((response(1, call(1), call(2)), ENDS), fails),
+    "number": Case((response(1, call()), ENDS), lambda _: 5),
+    "parts": Case((response(1, call()), ENDS), lambda _: [PART]),
+    "no parts": Case((response(1, call()), ENDS), lambda _: []),
+    "other parts": Case((response(1, call()), ENDS), lambda _: [{"type": "output_text", "text": "t"}]),
+    "incomplete": Case((response(1, message(), status="incomplete"),)),
+    "nothing": Case((response(1),)),
+    "commentary": Case((response(1, message(phase="commentary")),)),
+    "incomplete message": Case((response(1, message(status="incomplete")),)),
+    "incomplete call": Case((response(1, call(status="in_progress")), ENDS)),
+    "one id twice": Case((response(1, call(), call()), ENDS)),
+    "one id in two responses": Case((response(1, call()), response(2, call()))),
+    "another kind": Case((response(1, {"type": "custom_tool_call", "call_id": "c", "name": "n", "input": ""}),)),
+    "steps": Case((response(1, call(1)), response(2, call(2))), options={"max_steps": 2}),
+    "refused": Case((response(1, call()), (400, {"error": {"message": "No."}}))),
+    "required": Case((response(1, call()), ENDS), params={"tool_choice": "required"}),
+    "one function": Case((response(1, call()), ENDS), params={"tool_choice": {"type": "function", "name": "look"}}),
+    "no tools": Case((response(1, message()),), params={"tool_choice": "none"}),
+    "include": Case((response(1, message()),), params={"include": ["message.output_text.logprobs"], "store": False}),
+    "key": Case((response(1, call()), ENDS), params={"extra_headers": {"Idempotency-Key": "mine"}}),
+    "stream": Case((response(1, message()),), params={"stream": True}),
+    "background": Case((response(1, message()),), params={"background": True}),
+    "previous": Case((response(1, message()),), params={"previous_response_id": "resp_0"}),
+    "conversation": Case((response(1, message()),), params={"conversation": "conv_1"}),
+    "own function": Case((response(1, message()),), params={"tools": [TOOL]}),
+    "extra tools": Case((response(1, message()),), params={"extra_body": {"tools": []}}),
+    "extra": Case((response(1, message()),), params={"extra_body": {"metadata": {"a": "b"}}}),
+    "no steps": Case((response(1, message()),), options={"max_steps": 0}),
+    "number as input": Case((response(1, message()),), params={"input": 5}),
+    "approved": Case((response(1, approval(), call()), ENDS), params={"tools": [MCP]}, approve=True),
+    "denied": Case((response(1, approval()), ENDS), params={"tools": [MCP]}, approve=False),
+    "not asked": Case((response(1, approval()), ENDS), params={"tools": [MCP]}),
+    "no bool": Case((response(1, approval()), ENDS), params={"tools": [MCP]}, approve=1),
+    "never": Case(
+        (response(1, approval()), ENDS), params={"tools": [{**MCP, "require_approval": "never"}]}, approve=True
+    ),
+    "other server": Case((response(1, approval(server_label="x")), ENDS), params={"tools": [MCP]}, approve=True),
+    "not allowed": Case(
+        (response(1, approval()), ENDS), params={"tools": [{**MCP, "allowed_tools": ["other"]}]}, approve=True
+    ),
+    "allowed": Case(
+        (response(1, approval()), ENDS), params={"tools": [{**MCP, "allowed_tools": ["search"]}]}, approve=True
+    ),
+    "one label twice": Case((response(1, message()),), params={"tools": [MCP, MCP]}),
+    "cancelled at once": Case((response(1, call()), ENDS), cancelled=0),
+}
+
+
+class Played:
+    """A server that plays back responses."""
+
+    def __init__(self) -> None:
+        self.base_url = ""
+        self.replies: list[Any] = []
+        self.sent: list[Any] = []
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        key = request.headers.get("idempotency-key") or ""
+        # The keys of further requests are random.
+        key = key.rstrip("0123456789abcdef-") if key.startswith("stainless") else key
+        self.sent.append((await request.json(), key))
+        reply = self.replies.pop(0)
+        status, body = reply if isinstance(reply, tuple) else (200, reply)
+        return web.json_response(body, status=status)
+
+
+@asynccontextmanager
+async def played() -> AsyncIterator[Played]:
+    play = Played()
+    app = web.Application()
+    app.router.add_post("/v1/responses", play.handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    play.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
+    try:
+        yield play
+    finally:
+        await runner.cleanup()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def play() -> AsyncIterator[Played]:
+    async with played() as play:
+        yield play
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["AsyncOpenAI", "OpenAI"])
+async def pair(request: pytest.FixtureRequest, play: Played) -> AsyncIterator[tuple[Any, Any]]:
+    """A client of each package. Making one of the reference takes longer than a test."""
+    theirs = pytest.importorskip("openai")
+    pytest.importorskip("openai.lib.responses_tool_runner")
+    options = {"api_key": "k", "base_url": play.base_url, "max_retries": 0}
+    name = {"AsyncOpenAI": "DefaultAsyncHttpxClient", "OpenAI": "DefaultHttpxClient"}[request.param]
+    other = getattr(theirs, request.param)(http_client=getattr(theirs, name)(verify=False), **options)
+    own = getattr(aiopenai, request.param)(**options)
+    yield own, other
+    for client in (own, other):
+        if (closing := client.close()) is not None:
+            await closing
+
+
+async def outcome(play: Played, client: Any, case: Case) -> Any:
+    package = type(client).__module__.partition(".")[0]
+    runners: Any = importlib.import_module(f"{package}.lib.responses_tool_runner")
+    play.replies, play.sent = list(case.replies), []
+    blocking = type(client).__name__ == "OpenAI"
+    asked: list[bool] = []
+
+    def cancelled() -> bool:
+        asked.append(True)
+        return case.cancelled is not None and len(asked) > case.cancelled
+
+    async def execute(given: Any) -> Any:
+        return case.execute(given)
+
+    async def approve(_: Any) -> Any:
+        return case.approve
+
+    options = {**case.options, "cancelled": cancelled}
+    params: Any = {"model": "m", "input": "Hi", **case.params}
+    found: Any
+    try:
+        if blocking:
+            functions = [runners.RegisteredFunction(TOOL, case.execute)]
+            if case.approve is not None:
+                options["approve_mcp"] = lambda _: case.approve
+            runner = runners.ResponsesToolRunner(functions=functions)
+            found = await asyncio.to_thread(runner.run, client, params, **options)
+        else:
+            functions = [runners.AsyncRegisteredFunction(TOOL, execute)]
+            if case.approve is not None:
+                options["approve_mcp"] = approve
+            runner = runners.AsyncResponsesToolRunner(functions=functions)
+            found = await runner.run(client, params, **options)
+        end: Any = (found.id, found.output_text)
+    except Exception as error:
+        names = ("attempted_call_ids", "completed_call_ids")
+        ids = [getattr(error, name, None) for name in names]
+        end = (type(error).__name__, ids, error.__cause__, "secret" in str(error))
+    return end, play.sent
+
+
+@pytest.mark.once
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", CASES, ids=lambda name: name.replace(" ", "-"))
+async def test_as_the_reference(play: Played, pair: tuple[Any, Any], name: str) -> None:
+    ours, theirs = pair
+    assert await outcome(play, ours, CASES[name]) == await outcome(play, theirs, CASES[name])
+
+
+# Streams, turns and tasks, against the local server: its models call each function that the input names.
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[AsyncOpenAI]:
+    async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
+        yield client
+
+
+@pytest.fixture
+def blocking(server: Server) -> Iterator[OpenAI]:
+    with OpenAI(api_key="k", base_url=server.base_url) as client:
+        yield client
+
+
+def tool(name: str) -> Any:
+    return {**TOOL, "name": name}
+
+
+PARAMS: Any = {"model": "gpt-4o", "input": "look find"}
+
+
+class Place(msgspec.Struct):
+    name: str
+
+
+async def test_typed_arguments(client: AsyncOpenAI) -> None:
+    got: list[Any] = []
+
+    async def execute(place: Place, cancelled: Any) -> str:
+        got.append((place, cancelled()))
+        return "seen"
+
+    function = AsyncRegisteredFunction.from_tool(pydantic_responses_function_tool(Place), execute=execute)
+    await AsyncResponsesToolRunner(functions=[function]).run(client, {"model": "gpt-4o", "input": "Place"})
+    assert got == [(Place("string"), False)]
+    with pytest.raises(ValueError, match="from_tool"):
+        AsyncRegisteredFunction.from_tool(TOOL, execute=execute)
+
+
+@pytest.mark.parametrize("eager", [False, True])
+async def test_a_stream(client: AsyncOpenAI, server: Server, eager: bool) -> None:
+    events: list[str] = []
+    order: list[str] = []
+
+    def execute(name: str, independent: bool) -> AsyncRegisteredFunction:
+        async def run(_: Any) -> str:
+            order.append(name)
+            return name
+
+        return AsyncRegisteredFunction(tool(name), run, independent=independent)
+
+    async def note(event: Any) -> None:
+        events.append(event.type)
+        if event.type == "response.completed":
+            order.append("completed")
+
+    runner = AsyncResponsesToolRunner(functions=[execute("look", False), execute("find", True)])
+    found = await runner.run(client, PARAMS, stream=True, eager=eager, on_event=note)
+    assert found.output_text == "You said: look find"
+    assert events.count("response.completed") == 2
+    expected = ["look", "find", "completed"] if eager else ["completed", "look", "find"]
+    assert order == [*expected, "completed"] if not eager else order[0] == "look" and set(order) == set(expected)
+    sent = server.requests_for("/responses")[-1].json()["input"]
+    assert [item["output"] for item in sent if item.get("type") == "function_call_output"] == ["look", "find"]
+
+
+def test_a_blocking_stream(blocking: OpenAI, server: Server) -> None:
+    both = threading.Barrier(2)
+
+    def meet(_: Any) -> str:
+        both.wait(30)
+        return "met"
+
+    names = ("look", "find")
+    functions = [RegisteredFunction(tool(name), meet, independent=True) for name in names]
+    events: list[str] = []
+    runner = ResponsesToolRunner(functions=functions)
+    found = runner.run(blocking, PARAMS, stream=True, eager=True, on_event=lambda event: events.append(event.type))
+    assert found.output_text == "You said: look find"
+    assert "response.output_text.delta" in events
+    sent = server.requests_for("/responses")[-1].json()["input"]
+    assert [item["output"] for item in sent if item.get("type") == "function_call_output"] == ["met", "met"]
+
+
+async def test_early_calls_can_wait(client: AsyncOpenAI) -> None:
+    order: list[str] = []
+
+    async def run(_: Any) -> str:
+        order.append("call")
+        return ""
+
+    async def note(event: Any) -> None:
+        if event.type == "response.completed":
+            order.append("completed")
+
+    functions = [AsyncRegisteredFunction(TOOL, run)]
+    for early, options in (({"functions": []}, {}), (None, {"before_early_call": lambda _: "defer"})):
+        order.clear()
+        runner = AsyncResponsesToolRunner(functions=functions, early_execution=early)  # type: ignore[arg-type]
+        params: Any = {"model": "gpt-4o", "input": "look"}
+        await runner.run(client, params, stream=True, eager=True, on_event=note, **options)
+        assert order == ["completed", "call", "completed"]
+    with pytest.raises(ValueError, match="not registered"):
+        AsyncResponsesToolRunner(functions=functions, early_execution={"functions": ["find"]})
+
+
+async def test_turns(client: AsyncOpenAI, server: Server) -> None:
+    functions = [
+        AsyncRegisteredFunction(tool("look"), seen, allow_output_override=True),
+        AsyncRegisteredFunction(tool("find"), seen),
+    ]
+    runner = AsyncResponsesToolRunner(functions=functions)
+    steps: list[Any] = []
+    async for turn in runner.iterate(client, PARAMS):
+        steps.append((turn.step, turn.final, turn.tools_executed, len(turn.completed_call_ids)))
+        if turn.final:
+            with pytest.raises(ValueError, match="goes on"):
+                turn.append_user_text("More.")
+            continue
+        if turn.step == 2:
+            # The model has looked again after the text.
+            continue
+        with pytest.raises(RuntimeError, match="busy"):
+            await runner.run(client, PARAMS)
+        look, find = (item.call_id for item in turn.response.output)
+        output = {"type": "function_call_output", "call_id": look, "output": "supplied"}
+        for wrong in (
+            [{**output, "call_id": find}],
+            [{**output, "call_id": "x"}],
+            [output, output],
+            [{"call_id": look}],
+        ):
+            with pytest.raises(ValueError, match=r"call|output"):
+                turn.supply_outputs(wrong)
+        turn.supply_outputs([output])
+        turn.append_user_text("More.")
+        with pytest.raises(ValueError, match="empty"):
+            turn.append_user_text("")
+        assert runner.close() == {"status": "draining"}
+    assert steps == [(1, False, False, 0), (2, False, False, 2), (3, True, False, 3)]
+    sent = server.requests_for("/responses")[1].json()["input"]
+    assert [item.get("output") for item in sent[-3:]] == ["supplied", "seen", None]
+    assert sent[-1] == {"role": "user", "content": "More."}
+    assert runner.close() == {"status": "closed"}
+    with pytest.raises(RuntimeError, match="closed"):
+        await runner.run(client, PARAMS)
+
+
+async def test_a_cancelled_task(client: AsyncOpenAI) -> None:
+    started = asyncio.Event()
+
+    async def wait(_: Any) -> str:
+        started.set()
+        await asyncio.Event().wait()
+        return ""
+
+    for options in ({}, {"stream": True, "eager": True}):
+        runner = AsyncResponsesToolRunner(functions=[AsyncRegisteredFunction(TOOL, wait, independent=True)])
+        started.clear()
+        task = asyncio.create_task(runner.run(client, {"model": "gpt-4o", "input": "look"}, **options))
+        await started.wait()
+        task.cancel()
+        with pytest.raises(ToolRunnerCancelledError) as caught:
+            await task
+        assert len(caught.value.attempted_call_ids) == 1
+        assert caught.value.completed_call_ids == ()
+        assert runner.close() == {"status": "closed"}
+
+
+def test_cancelled_between_steps(blocking: OpenAI, server: Server) -> None:
+    done: list[Any] = []
+
+    def execute(given: Any) -> str:
+        done.append(given)
+        return ""
+
+    runner = ResponsesToolRunner(functions=[RegisteredFunction(TOOL, execute)])
+    with pytest.raises(ToolRunnerError, match="cancelled") as caught:
+        runner.run(blocking, {"model": "gpt-4o", "input": "look"}, cancelled=lambda: bool(done))
+    assert caught.value.completed_call_ids == caught.value.attempted_call_ids != ()
+    assert server.request_count == 1
+    again = pickle.loads(pickle.dumps(caught.value))
+    assert (str(again), again.attempted_call_ids) == (str(caught.value), caught.value.attempted_call_ids)
+
+
+async def test_an_asynchronous_function_of_the_blocking_runner(blocking: OpenAI) -> None:
+    async def execute(_: Any) -> str:
+        return ""
+
+    function: Any = RegisteredFunction(TOOL, execute)  # type: ignore[arg-type]
+    with pytest.raises(ToolRunnerError):
+        await asyncio.to_thread(ResponsesToolRunner(functions=[function]).run, blocking, PARAMS)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"eager": True}, {"on_event": print}, {"max_steps": True}, {"max_concurrent_calls": 0}],
+    ids=["eager", "events", "steps", "calls"],
+)
+def test_options_that_do_not_fit(blocking: OpenAI, server: Server, options: Any) -> None:
+    with pytest.raises(ValueError, match="|".join(options)):
+        ResponsesToolRunner().run(blocking, PARAMS, **options)
+    assert server.request_count == 0
+
+
+@pytest.mark.parametrize(
+    "functions",
+    [[5], [RegisteredFunction({}, seen)], [RegisteredFunction(TOOL, seen)] * 2, [RegisteredFunction(TOOL, 5)]],  # type: ignore[arg-type]
+    ids=["type", "name", "twice", "executor"],
+)
+def test_functions_that_are_none(functions: Any) -> None:
+    with pytest.raises(ValueError, match="functions"):
+        ResponsesToolRunner(functions=functions)
