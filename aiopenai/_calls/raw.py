@@ -44,6 +44,25 @@ class BaseAPIResponse:
         return self._reply.request
 
     @property
+    def _received(self) -> bytes:
+        """The body, if it was read as a whole."""
+        return b""
+
+    @property
+    def http_response(self) -> HTTPResponse:
+        """The reply as a plain value: status, headers and content. A body that was not read yet is empty in it."""
+        reply = self._reply
+        return HTTPResponse(
+            reply.status,
+            self.headers,
+            self._received,
+            reply.request,
+            reason=reply.reason,
+            elapsed=reply.elapsed,
+            retries_taken=self.retries_taken,
+        )
+
+    @property
     def status_code(self) -> int:
         """The HTTP status."""
         return self._reply.status
@@ -108,18 +127,8 @@ class LegacyAPIResponse(BaseAPIResponse, Generic[T]):
         self._parse = changed
 
     @property
-    def http_response(self) -> HTTPResponse:
-        """The reply as a plain value: status, headers and content."""
-        reply = self._reply
-        return HTTPResponse(
-            reply.status,
-            self.headers,
-            self.content,
-            reply.request,
-            reason=reply.reason,
-            elapsed=reply.elapsed,
-            retries_taken=self.retries_taken,
-        )
+    def _received(self) -> bytes:
+        return self.content
 
     def close(self) -> None:
         """Drops the connection of a stream that was not read; a read body has none."""
@@ -229,6 +238,10 @@ class AsyncAPIResponse(BaseAPIResponse, _Body, Generic[T]):
         self._parse = parse
         self._content: bytes | None = None
 
+    @property
+    def _received(self) -> bytes:
+        return self._content or b""
+
     async def read(self) -> bytes:
         """Returns the whole body, which is kept for further calls."""
         if self._content is None:
@@ -260,6 +273,11 @@ class APIResponse(BaseAPIResponse, Generic[T]):
         self._response = response
         self._lease = lease
         self._parsed = parsed
+
+    @property
+    def _received(self) -> bytes:
+        received: bytes = cast("Any", self._response)._received
+        return received
 
     def read(self) -> bytes:
         """Returns the whole body, which is kept for further calls."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from aiopenai import AsyncOpenAI, OpenAI
@@ -22,6 +24,25 @@ async def test_http_response(server: Server, client: AsyncOpenAI) -> None:
     raw.close()
     assert raw.is_closed
     assert raw.parse().data
+
+
+async def test_http_response_of_a_streamed_reply(server: Server, client: AsyncOpenAI) -> None:
+    async with client.models.with_streaming_response.list() as streamed:
+        assert (streamed.http_response.status_code, streamed.http_response.content) == (200, b"")
+        body = await streamed.read()
+        assert streamed.http_response.content == body != b""
+
+    def read() -> None:
+        with (
+            OpenAI(api_key="k", base_url=server.base_url) as blocking,
+            blocking.models.with_streaming_response.list() as reply,
+        ):
+            assert reply.http_response.headers["x-request-id"] == reply.request_id
+            assert reply.http_response.content == b""
+            assert reply.read() == reply.http_response.content == body
+
+    # The server runs in this loop.
+    await asyncio.to_thread(read)
 
 
 @pytest.mark.parametrize("value", ["", "."])

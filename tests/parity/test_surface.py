@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -333,3 +334,41 @@ def test_all_modules_can_be_imported() -> None:
     pytest.importorskip("openai", reason="the reference SDK is not installed")
     for module in reference.modules():
         importlib.import_module(f"aiopenai.{module.__name__.partition('.')[2]}")
+
+
+def warned(call: Callable[..., Any]) -> list[tuple[str, str]]:
+    """The category and the file of each warning of a call that is refused."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        with pytest.raises(TypeError):
+            refused(call(no_such_argument=1))
+    return [(each.category.__name__, each.filename) for each in caught]
+
+
+def refused(result: Any) -> None:
+    """Runs a coroutine, and enters a context manager."""
+    if inspect.iscoroutine(result):
+        result.send(None)
+    elif hasattr(result, "__enter__"):
+        result.__enter__()
+    elif hasattr(result, "__aenter__"):
+        result.__aenter__().send(None)
+
+
+def test_deprecations(sides: Sides) -> None:
+    """The same methods warn, at the line of the caller; through raw and streamed replies too."""
+    reference_client = reference.client(sides.kind)
+    marked = {name for name, function in sides.theirs.items() if hasattr(function, "__deprecated__")}
+    assert {name for name in sides.ours if hasattr(resolve(sides.client, name), "__deprecated__")} == marked
+    assert len(marked) == 47
+    for name in sorted(marked):
+        assert warned(resolve(sides.client, name)) == [("DeprecationWarning", __file__)], name
+        assert ("DeprecationWarning", __file__) in warned(sides.theirs[name]), name
+        holder, _, method = name.rpartition(".")
+        for view in ("with_raw_response", "with_streaming_response"):
+            due = getattr(getattr(resolve(reference_client, holder), view), method, None)
+            own = getattr(getattr(resolve(sides.client, holder), view), method, None)
+            assert (due is None) == (own is None), (name, view)
+            if own is not None:
+                assert [category for category, _ in warned(own)] == ["DeprecationWarning"], (name, view)
+                assert "DeprecationWarning" in {category for category, _ in warned(due)}, (name, view)

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from aiopenai._base.aliases import is_list, is_mapping
+from aiopenai._base.aliases import is_mapping
 from aiopenai._base.sentinels import is_left_out
 
 __all__ = ["RunParams"]
@@ -40,7 +40,7 @@ class RunParams:
             raise ValueError("Image generation needs `store`: its results are referred to by id")
         _check_choice(params.get("tool_choice"), has_server_tools=bool(self.server_tools))
         self.history: list[Any] = _history(params.pop("input", []))
-        include = list(params.get("include") or ())
+        include: list[Any] = list(params.get("include") or ())
         params["include"] = include if _ENCRYPTED in include else [*include, _ENCRYPTED]
         params["tools"] = [*tools, *self.server_tools]
         if self.mcp:
@@ -56,9 +56,8 @@ class RunParams:
         request = {**self._params, "input": list(self.history)}
         if step > 1 and self._keyed:
             request.pop("idempotency_key", None)
-            headers = {
-                name: value for name, value in (request.get("extra_headers") or {}).items() if name.lower() != _KEY
-            }
+            given: dict[str, Any] = dict(request.get("extra_headers") or ())
+            headers = {name: value for name, value in given.items() if name.lower() != _KEY}
             request["extra_headers"] = {**headers, "Idempotency-Key": f"stainless-python-retry-{uuid.uuid4()}"}
         return request
 
@@ -66,7 +65,7 @@ class RunParams:
 def _history(given: Any) -> list[Any]:
     if isinstance(given, str):
         return [{"role": "user", "content": given}]
-    if not is_list(given) and not isinstance(given, tuple):
+    if is_mapping(given) or not hasattr(given, "__iter__"):
         raise TypeError(f"`input` is a str or a list of items, not {type(given).__name__}")
     return list(given)
 

@@ -86,7 +86,8 @@ class ResponsesRunnerTurn:
 
     def append_user_text(self, text: str) -> None:
         """Adds a message of the user after the outputs of the calls. Raises ValueError for the final turn."""
-        if not self._active or self.final or not isinstance(text, str) or not text:
+        given: Any = text
+        if not self._active or self.final or not isinstance(given, str) or not given:
             raise ValueError("Text can be added to a turn that goes on, and must not be empty")
         self._texts.append(text)
 

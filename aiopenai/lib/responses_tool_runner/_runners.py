@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Literal, TypedDict
@@ -41,7 +41,8 @@ class _RunOptions:
         before_early_call: Callable[[Any], Any] | None = None,
     ) -> None:
         self.max_steps = 20 if max_steps is None else max_steps
-        for name, number in (("max_steps", self.max_steps), ("max_concurrent_calls", max_concurrent_calls)):
+        numbers: dict[str, Any] = {"max_steps": self.max_steps, "max_concurrent_calls": max_concurrent_calls}
+        for name, number in numbers.items():
             if not isinstance(number, int) or isinstance(number, bool) or number < 1:
                 raise ValueError(f"`{name}` is an integer of 1 or more, not {number!r}")
         if eager and not stream:
@@ -76,7 +77,7 @@ class _Runner:
         return {"status": "draining" if self._busy else "closed"}
 
     @contextmanager
-    def _admitted(self) -> Iterator[None]:
+    def _admitted(self) -> Generator[None]:
         if self._closed:
             raise RuntimeError("The runner is closed: make another one")
         if self._busy:

@@ -174,7 +174,7 @@ class AgentTurn:
                 continue
             identity = self._call.state.new_id("mcpr_")
             names: list[str] = tool.get("allowed_tools") or ["search"]
-            request = {
+            request: Object = {
                 "type": "mcp_tool_call",
                 "arguments": {},
                 "message": f"The agent wants to call {names[0]} of {label}.",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiopenai.testing.content.agent_environments import check_file, described, new_environment, place_file
 from aiopenai.testing.content.agent_settings import check_beta
 from aiopenai.testing.engine.exchange import Call
@@ -141,7 +143,7 @@ def _apply(call: Call, template: Object, body: Object) -> None:
     known = {name: template[name] for name in _OF_TEMPLATES if name in template and name != "files"}
     parts = described(body, known)
     if "files" in body:
-        given = body["files"] or []
+        given: list[Any] = body["files"] or []
         template["given_files"] = [check_file(call, file, f"files[{number}]") for number, file in enumerate(given)]
     files = [_template_file(file) for file in template["given_files"]]
     template.update(parts, files=files, updated_at=call.now(), name=body.get("name", template.get("name")))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from aiopenai.testing.content.agent_settings import check_beta, settings_of
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.paging import page
@@ -65,7 +67,9 @@ def _persisted(settings: Object) -> Object:
     """Returns settings with the transports of MCP servers as stored agents have them."""
     tools: list[Object] = []
     for tool in settings["tools"]:
-        if is_object(transport := tool.get("transport")) and transport.get("type") == "http":
-            tool = {**tool, "transport": {"headers": {}, **transport}}
-        tools.append(tool)
+        transport: Any = tool.get("transport")
+        if is_object(transport) and transport.get("type") == "http":
+            tools.append({**tool, "transport": {"headers": {}, **transport}})
+        else:
+            tools.append(tool)
     return {**settings, "tools": tools}

@@ -83,6 +83,7 @@ class _Call:
         self.key = str(uuid.uuid4())
         self.stage: ToolErrorStage = "arguments"
         self._handler = handler
+        self._has_stages = isinstance(handler, AgentFunctionTool)
         # Copied now: the program gets the event before the handler runs, and may change it.
         self._arguments = copy.deepcopy(item.arguments)
 
@@ -96,7 +97,7 @@ class _Call:
         if not is_mapping(arguments):
             raise ValueError("The arguments of a call must be a JSON object")
         given = dict(arguments)
-        if isinstance(self._handler, AgentFunctionTool):
+        if self._has_stages:
             return self._handler.call_in_stages(given, self._enter)
         self.stage = "execution"
         return self._handler(given)

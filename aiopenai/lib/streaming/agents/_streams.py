@@ -317,15 +317,15 @@ class AsyncAgentSessionStream(_OneTurn, Generic[AgentOutputT]):
     aclose = close
 
 
-def _messages(given: str | Iterable[Any]) -> list[Any]:
+def _messages(given: Any) -> list[Any]:
     """Returns the input as a list of messages. Raises ValueError for an empty one, TypeError for other values."""
     if isinstance(given, str):
         text = {"type": "input_text", "text": given}
         found: list[Any] = [{"role": "user", "content": [text]}] if given else []
-    elif is_mapping(given) or isinstance(given, (bytes, bytearray)) or not isinstance(given, Iterable):
-        raise TypeError(f"`input` is a str or a list of messages, not {type(given).__name__}")
-    else:
+    elif hasattr(given, "__iter__") and not (is_mapping(given) or isinstance(given, (bytes, bytearray))):
         found = list(given)
+    else:
+        raise TypeError(f"`input` is a str or a list of messages, not {type(given).__name__}")
     if not found:
         raise ValueError("`input` must not be empty")
     return found
