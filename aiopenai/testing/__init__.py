@@ -27,7 +27,7 @@ thread. In a shell, `python -m aiopenai serve --port 8000` does.
 The endpoints below `base_url`: chat completions (stored ones too), responses (background ones too), conversations,
 completions, embeddings, models, files, uploads, batches, fine-tuning, graders, evals, vector stores, containers,
 skills, images, audio, videos, moderations, and of the beta the assistants with threads and runs, ChatKit, and agents
-with sessions, environments and artifacts. Objects are kept in memory and within bounds.
+with sessions, environments, artifacts, automations and vaults. Objects are kept in memory and within bounds.
 
 Models: any name is accepted, unless `Server(models=[...])` lists the known ones. By default a model repeats the last
 message of the user. `server.answer` is a string, or a function from that message to the answer. With tools it calls

@@ -34,7 +34,19 @@ from aiopenai.testing.engine.values import Object, is_array, is_object, section
 from aiopenai.testing.memory.agents import StoredSession
 from aiopenai.testing.memory.store import Store
 
-__all__ = ["begin_turn", "create", "create_events", "delete", "list_", "retrieve", "session_of", "stream", "update"]
+__all__ = [
+    "begin_turn",
+    "create",
+    "create_events",
+    "delete",
+    "list_",
+    "messages_of",
+    "new_session",
+    "retrieve",
+    "session_of",
+    "stream",
+    "update",
+]
 
 _PARAMS = {
     "agent": OBJECT,
@@ -63,7 +75,7 @@ def create(call: Call) -> Outcome:
     check_beta(call)
     body = call.body()
     kept = new_session(call, body)
-    messages = _messages(call, body.get("input"), "input")
+    messages = messages_of(call, body.get("input"), "input")
     if failed_command(section(body, "environment")) is not None:
         kept.progress = _failure(kept)
     elif messages:
@@ -233,7 +245,7 @@ def _take(call: Call, kept: Session, event: Any, where: str) -> None:
         raise ApiError(409, "The session has failed and takes no input.", code="session_failed")
     name = kind.removeprefix(_INPUT)
     if name == "message":
-        messages = _messages(call, event.get("input"), f"{where}.input")
+        messages = messages_of(call, event.get("input"), f"{where}.input")
         if not messages:
             raise missing(f"{where}.input")
         if kept.session["status"] != "idle":
@@ -305,7 +317,7 @@ def _wake(kept: Session) -> None:
         feed.notify()
 
 
-def _messages(call: Call, given: object, where: str) -> list[Object]:
+def messages_of(call: Call, given: object, where: str) -> list[Object]:
     """Returns an input as items of the session. Raises `ApiError` 400 for an invalid one."""
     if given is None:
         return []

@@ -12,6 +12,7 @@ from aiopenai.testing.endpoints import (
     agents,
     assistants,
     audio,
+    automations,
     batches,
     chat,
     chatkit,
@@ -35,6 +36,7 @@ from aiopenai.testing.endpoints import (
     skills,
     threads,
     uploads,
+    vaults,
     vector_stores,
     videos,
 )
@@ -56,6 +58,16 @@ _SOCKET = "SOCKET"
 # `{}` stands for one segment of the path.
 _ROUTES: dict[str, dict[str, Handler]] = {
     "/agents": {"POST": agents.create, "GET": agents.list_},
+    "/agents/automations": {"POST": automations.create, "GET": automations.list_},
+    "/agents/automations/{}": {
+        "GET": automations.retrieve,
+        "POST": automations.update,
+        "DELETE": automations.delete,
+    },
+    "/agents/automations/{}/invocations": {"POST": automations.invoke, "GET": automations.invocations},
+    "/agents/automations/{}/invocations/{}": {"GET": automations.retrieve_invocation},
+    "/agents/automations/{}/pause": {"POST": automations.pause},
+    "/agents/automations/{}/resume": {"POST": automations.resume},
     "/agents/environments": {"POST": agent_environments.create, "GET": agent_environments.list_},
     "/agents/environments/templates": {
         "POST": agent_environments.create_template,
@@ -199,6 +211,14 @@ _ROUTES: dict[str, dict[str, Handler]] = {
     "/uploads/{}/cancel": {"POST": uploads.cancel},
     "/uploads/{}/complete": {"POST": uploads.complete},
     "/uploads/{}/parts": {"POST": uploads.create_part},
+    "/vaults": {"POST": vaults.create, "GET": vaults.list_},
+    "/vaults/{}": {"GET": vaults.retrieve, "POST": vaults.update, "DELETE": vaults.delete},
+    "/vaults/{}/credentials": {"POST": vaults.create_credential, "GET": vaults.list_credentials},
+    "/vaults/{}/credentials/{}": {
+        "GET": vaults.retrieve_credential,
+        "POST": vaults.update_credential,
+        "DELETE": vaults.delete_credential,
+    },
     "/vector_stores": {"POST": vector_stores.create, "GET": vector_stores.list_},
     "/vector_stores/{}": {
         "GET": vector_stores.retrieve,

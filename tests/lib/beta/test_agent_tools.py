@@ -11,7 +11,9 @@ import pytest
 
 from aiopenai import OutputValidationError
 from aiopenai.lib.beta.agents import FunctionTool, agent_text_format, function_tool, pydantic_function_tool
-from tests.lib.pydantic_types import BaseModel, Field, pydantic
+
+pydantic: Any = pytest.importorskip("pydantic")
+BaseModel, Field = pydantic.BaseModel, pydantic.Field
 
 PART = {"type": "input_text", "text": "t"}
 
