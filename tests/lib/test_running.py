@@ -113,6 +113,31 @@ async def test_responses_over_http(client: AsyncOpenAI, server: Server, stream: 
 
 
 @pytest.mark.parametrize("stream", [False, True])
+async def test_responses_over_a_pool_of_sockets(client: AsyncOpenAI, server: Server, stream: bool) -> None:
+    tools = [get_weather, Lookup, Order]
+    async with client.responses.pool(size=1) as responses:
+        started = await responses.run_tools(model="gpt-4o", input=ASK, tools=tools, stream=stream)
+        run: Any = await started.get_final_run() if stream else started  # type: ignore[union-attr]
+    assert [each.status for each in run.executions] == ["completed"] * 3
+    assert len(run.turns) == 2
+    assert run.output_text
+    assert [request.method for request in server.requests_for("/responses")] == ["GET"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_blocking_client_over_a_pool_of_sockets(stream: bool) -> None:
+    with (
+        Server() as server,
+        OpenAI(api_key="k", base_url=server.base_url) as client,
+        client.responses.pool(size=1) as responses,
+    ):
+        started: Any = responses.run_tools(model="gpt-4o", input=ASK, tools=[get_weather, Lookup, Order], stream=stream)
+        run = started.get_final_run() if stream else started
+        assert [each.status for each in run.executions] == ["completed"] * 3
+        assert [request.method for request in server.requests_for("/responses")] == ["GET"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
 async def test_chat_over_http(client: AsyncOpenAI, server: Server, stream: bool) -> None:
     messages: Any = [{"role": "user", "content": ASK}]
     tools = [get_weather, Lookup, Order]
