@@ -270,7 +270,7 @@ def _warning(method: _Function, text: str) -> Any:
     # The attribute of PEP 702, by which tools find deprecated functions.
     vars(warning)["__deprecated__"] = text
     # The wrapper is no coroutine function, because the warning belongs to the line of the call, not of the await.
-    if inspect.iscoroutinefunction(method) and hasattr(inspect, "markcoroutinefunction"):
+    if sys.version_info >= (3, 12) and inspect.iscoroutinefunction(method):
         inspect.markcoroutinefunction(warning)
     return warning
 

@@ -103,7 +103,7 @@ class _CursorPage(BasePage[T], Generic[T]):
     @override
     def has_next_page(self) -> bool:
         # Not `super()`, because the pages of drop-in mode have these methods too and are of other classes.
-        return self.has_more is not False and BasePage.has_next_page(self)
+        return self.has_more is not False and BasePage[T].has_next_page(self)
 
     @override
     def next_page_info(self) -> PageInfo | None:

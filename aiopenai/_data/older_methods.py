@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from typing_extensions import Self, get_type_hints, override
 
@@ -47,6 +47,10 @@ class _FieldInfos:
     def __get__(self, _: object, owner: type[Any]) -> dict[str, FieldInfo]:
         if owner not in self._made:
             hints = get_type_hints(owner, include_extras=True)
+            fields = fields_of(owner)
+            if fields.tag_field is not None:
+                # msgspec keeps the tag itself, so it has no annotation.
+                hints.setdefault(fields.tag_field, Literal[fields.tag])
             self._made[owner] = {
                 each.name: FieldInfo(
                     hints[each.name],
@@ -54,7 +58,7 @@ class _FieldInfos:
                     each.required,
                     None if each.required else each.default,
                 )
-                for each in fields_of(owner).all
+                for each in fields.all
             }
         return self._made[owner]
 
@@ -99,7 +103,7 @@ class OlderMethods:
             for name in whole.model_fields_set
             if (include is None or name in include or name in (update or ())) and name not in (exclude or ())
         }
-        return type(self).model_construct(**chosen)
+        return _newer(type(self)).model_construct(**chosen)
 
     @classmethod
     def parse_obj(cls, obj: Any) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
+from aiopenai._base.aliases import is_mapping
 from aiopenai._base.sentinels import is_left_out, omit
 from aiopenai._reference.models import is_basemodel_type
 from aiopenai.lib.strictness import tighten
@@ -71,9 +72,9 @@ def resolve_ref(*, root: Mapping[str, Any], ref: str) -> object:
     found: Any = root
     for key in ref[2:].split("/"):
         found = found[key]
-        if not isinstance(found, dict):
+        if not is_mapping(found):
             raise TypeError(f"encountered a value that is no object while resolving {ref}: {found!r}")
-    return cast("object", found)
+    return found
 
 
 def validate_response_format(response_format: object) -> None:

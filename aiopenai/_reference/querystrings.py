@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias, get_args
 from urllib.parse import parse_qs, urlencode
 
+from aiopenai._base.aliases import is_mapping
 from aiopenai._base.sentinels import NotGiven, not_given
 from aiopenai._reference.aliases import ArrayFormat, NestedFormat
 
@@ -65,7 +66,7 @@ class Options:
 
 
 def _items(name: str, value: Any, options: Options) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         dots = options.nested_format == "dots"
         for key, item in value.items():
             yield from _items(f"{name}.{key}" if dots else f"{name}[{key}]", item, options)

@@ -249,7 +249,7 @@ def accumulate_delta(acc: dict[Any, Any], delta: Mapping[Any, Any]) -> dict[Any,
     Returns `acc`. Raises TypeError for entries of a list without an index.
     """
     for key, piece in delta.items():
-        known = acc.get(key)
+        known: Any = acc.get(key)
         if known is None and _is_indexed(piece):
             # One chunk can hold several pieces of an entry.
             known = []

@@ -6,7 +6,7 @@ import inspect
 import json
 import subprocess
 import sys
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -62,7 +62,9 @@ def test_fields() -> None:
     assert fields["id"].annotation is str
     assert fields["usage"].get_default() is None
     assert "required=True" in repr(fields["id"])
-    assert ResponseFormatTextJSONSchemaConfig.model_fields["schema_"].alias == "schema"
+    tagged = ResponseFormatTextJSONSchemaConfig.model_fields
+    assert tagged["schema_"].alias == "schema"
+    assert tagged["type"].annotation == Literal["json_schema"]
     assert ChatCompletion.model_config["extra"] == "allow"
     assert ChatCompletion.model_rebuild() is None  # type: ignore[func-returns-value]
 

@@ -116,11 +116,11 @@ def test_extract_files(array_format: str) -> None:
 
 
 def test_deepcopy_with_paths() -> None:
-    given = {"a": {"b": [{"f": 1}], "c": {}}, "d": {}}
+    given: dict[str, Any] = {"a": {"b": [{"f": 1}], "c": {}}, "d": {}}
     made = ours("_files").deepcopy_with_paths(given, [["a", "b", "<array>", "f"]])
     assert made == given
     assert made is not given
-    assert made["a"]["b"][0] is not given["a"]["b"][0]  # type: ignore[index]
+    assert made["a"]["b"][0] is not given["a"]["b"][0]
     assert made["a"]["c"] is given["a"]["c"]
     assert made["d"] is given["d"]
 

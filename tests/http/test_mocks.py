@@ -18,7 +18,7 @@ from aiopenai._http.private.session import pristine
 from aiopenai.testing import Server
 
 URL = "http://mock.test/v1"
-CHAT: Any = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 COMPLETION = {
     "id": "c1",
     "object": "chat.completion",
