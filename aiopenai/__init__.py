@@ -243,6 +243,13 @@ _UNLISTED = {
     "DefaultHttpxClient": "_reference.http_libraries",
     "ProxiesTypes": "_reference.http_libraries",
     "Transport": "_reference.http_libraries",
+    **dict.fromkeys(
+        (
+            *("_AmbiguousModuleClientUsageError", "_AzureModuleClient", "_BedrockModuleClient", "_ModuleClient"),
+            *("_has_azure_ad_credentials", "_has_azure_credentials", "_has_openai_credentials"),
+        ),
+        "_reference.runtime",
+    ),
 }
 # Subpackages that are attributes without an import of their own.
 _PACKAGES = frozenset({"auth", "lib", "providers", "resources", "types"})

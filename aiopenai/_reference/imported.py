@@ -23,8 +23,8 @@ _PACKAGE = "aiopenai"
 _SHARED_NAMES = (
     "_types _utils _models _compat _base_client _resource _response _legacy_response _streaming _exceptions "
     "_constants pagination _utils._utils _utils._typing _utils._transform _files _httpx2 _qs _send_queue "
-    "_event_handler _data_residency _utils._json _utils._logs _utils._streams _extras._common "
-    "lib.streaming._deltas"
+    "_event_handler _data_residency _websocket_connection _utils._json _utils._logs _utils._streams _utils._sync "
+    "_extras._common lib.streaming._deltas"
 )
 _SHARED = tuple(_SHARED_NAMES.split())
 # Where helpers of the reference have their types from.

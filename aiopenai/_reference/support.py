@@ -260,7 +260,8 @@ def accumulate_delta(acc: dict[Any, Any], delta: Mapping[Any, Any]) -> dict[Any,
         elif isinstance(known, list) and isinstance(piece, list):
             acc[key] = _joined(known, piece)
         elif (isinstance(known, str) and isinstance(piece, str)) or _are_numbers(known, piece):
-            acc[key] = known + piece
+            total: Any = known
+            acc[key] = total + piece
     return acc
 
 

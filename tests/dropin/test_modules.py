@@ -22,15 +22,15 @@ openai = pytest.importorskip("openai")
 
 # Modules of the reference that aiopenai has no counterpart for: toolsets, voice helpers, and the inside of its clients.
 ABSENT_NAMES = """
-    _multipart _provider _streaming_cleanup _websocket_connection auth._workload auth._x509
+    _multipart _provider _streaming_cleanup auth._x509
     helpers helpers.local_audio_player helpers.microphone
     lib._assistants_runs lib._assistants_threads lib._azure_websocket lib._bedrock_auth lib._chat_completion_resources
     lib._client_auth lib._files lib._module_runtime lib._parsing._audio lib._parsing._embeddings lib._realtime
     lib._request_context lib._response_resources lib._tool_lifecycle lib._uploads lib._vector_stores lib._webhooks
     lib._websocket lib.browser lib.computer lib.decisions_tool_runner lib.responses_tool_runner lib.tool_diagnostics
     lib.responses_websocket lib.responses_websocket._accumulator lib.responses_websocket._session
-    lib.live._listeners lib.live._transcript_grouper lib.live._transcript_grouping lib.live._transcript_state
-    lib.live._types lib.beta.agents._artifacts lib.beta.agents._create lib.beta.agents._output lib.beta.agents._result
+    lib.live._listeners lib.live._transcript_grouping lib.live._transcript_state
+    lib.beta.agents._artifacts lib.beta.agents._create lib.beta.agents._output lib.beta.agents._result
     lib.beta.agents._schema lib.beta.agents._stream lib.beta.agents._tool_error lib.beta.agents._tools
     lib.streaming.agents._dispatch lib.streaming.agents._streams lib.streaming.agents._tools
     lib.streaming.agents._types lib.beta.agents._files
@@ -89,6 +89,10 @@ KNOWN = {
     "lib.streaming._assistants": "accumulate_run_step accumulate_event",
     "lib.streaming.chat._completions": "ChoiceEventState",
     "_base_client": "Httpx2AiohttpClient",
+    "auth._workload": "TOKEN_EXCHANGE_GRANT_TYPE DEFAULT_TOKEN_EXCHANGE_URL DEFAULT_REFRESH_BUFFER_SECONDS "
+    "SUBJECT_TOKEN_TYPES",
+    "lib.live._types": "TranscriptGrouperOptions TranscriptFragment GroupingUpdate",
+    "lib.live._transcript_grouper": "GroupingUpdate TranscriptGrouperOptions ServerEvent",
     "_client": "MTLS_API_BASE_URL",
     "_models": "ReprArgs CachedDiscriminatorType DISCRIMINATOR_CACHE DiscriminatorDetails",
     "_utils._datetime_parse": "EPOCH MS_WATERSHED MAX_NUMBER",
@@ -146,3 +150,20 @@ def test_internal_modules_are_attributes_of_those_that_use_them() -> None:
 @pytest.mark.parametrize("name", ["DefaultHttpxClient", "DefaultAsyncHttpxClient", "DEFAULT_CONNECTION_LIMITS"])
 def test_names_of_the_http_library_at_the_root(name: str) -> None:
     assert getattr(aiopenai, name) is getattr(importlib.import_module("aiopenai._base_client"), name)
+
+
+@pytest.mark.parametrize("name", ["_ModuleClient", "_AzureModuleClient", "_AmbiguousModuleClientUsageError"])
+def test_classes_of_the_modules_own_client(name: str) -> None:
+    assert isinstance(getattr(aiopenai, name), type)
+
+
+def test_credentials_of_the_modules_own_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    root: Any = aiopenai
+    for name in ("OPENAI_API_KEY", "AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    checks = (root._has_openai_credentials, root._has_azure_credentials, root._has_azure_ad_credentials)
+    assert [check() for check in checks] == [False, False, False]
+    monkeypatch.setenv("OPENAI_API_KEY", "k")
+    monkeypatch.setattr(root, "azure_endpoint", "https://x")
+    monkeypatch.setattr(root, "azure_ad_token", "t")
+    assert [check() for check in checks] == [True, True, True]
