@@ -1,13 +1,16 @@
 """The internal names of `openai` itself that other packages touch: the module's client, and checks of its settings."""
 
+# The classes of the module's client are internal, and these names are for programs that use them all the same.
+# pyright: reportPrivateUsage=false
+
 from __future__ import annotations
 
 import os
 import sys
 from typing import Any
 
-from aiopenai._client.module import AmbiguousServiceError, _ModuleClient  # pyright: ignore[reportPrivateUsage]
-from aiopenai._client.module_clouds import (  # pyright: ignore[reportPrivateUsage]
+from aiopenai._client.module import AmbiguousServiceError, _ModuleClient
+from aiopenai._client.module_clouds import (
     _AzureModuleClient,
     _BedrockModuleClient,
 )
