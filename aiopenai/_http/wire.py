@@ -118,8 +118,6 @@ class Wire(Connection):
 
     def begin(self, data: bytes, read: float | None, now: float) -> asyncio.Future[tuple[Any, Any, float]]:
         """Writes a request, or its head, and returns its token. The read limit begins now, if it is given."""
-        if self._parser is None:
-            self._parser = parser_for(self, self.loop)
         self.state = AWAITING_HEAD
         self.token = token = self.loop.create_future()
         self._read = read
@@ -232,6 +230,9 @@ class Wire(Connection):
                 self.data_received(data[:at])
                 self.data_received(data[at:])
                 return
+        if self._parser is None:
+            # Not earlier: a parser takes 1 KB, and thousands of first requests may wait for their replies.
+            self._parser = parser_for(self, self.loop)
         try:
             messages, upgraded, _ = self._parser.feed_data(data)
         except Exception as error:  # whatever the parser says about the bytes of a server

@@ -311,3 +311,22 @@ async def test_errors_show_no_key(raw_server: Any, session: Any) -> None:
             frame = frame.tb_next
     del caught, frame
     gc.collect()
+
+
+async def test_a_call_that_waits_keeps_neither_a_parser_nor_its_request(raw_server: Any, session: Any) -> None:
+    arrived, answer = asyncio.Event(), asyncio.Event()
+
+    async def held(server: Any, reader: Any, writer: Any) -> None:
+        await server.request(reader)
+        arrived.set()
+        await answer.wait()
+        writer.write(server.reply(BODY))
+
+    server = await raw_server(held)
+    call = asyncio.ensure_future(send(session, server))
+    await arrived.wait()
+    waiting: Any = call.get_coro()
+    assert waiting.cr_frame.f_locals["data"] == b""
+    assert waiting.cr_frame.f_locals["wire"]._parser is None
+    answer.set()
+    assert await (await call).read() == BODY
