@@ -198,15 +198,15 @@ class Builder(Signature):
         elsewhere = self.in_path or query or self.files or self.header_params or self.wire or self.nested
         in_json = self.has_body and not (self.files or endpoint.multipart or self.typed_parts)
         self.arrays = (
-            tuple(sorted(ARRAYS & (self.names - {*query, *self.in_path, *self.header_params}))) if in_json else ()
+            ARRAYS & (self.names - {*query, *self.in_path, *self.header_params}) if in_json else frozenset[str]()
         )
         self.simple = self.sends_body and not (elsewhere or self.typed_parts or needs or chosen_by)
 
     def build(self, args: tuple[Any, ...], given: dict[str, Any]) -> Request[Any]:
         """Makes the request. Raises TypeError for wrong names and types, ValueError for an empty path argument."""
         options = self.take(args, given)
-        for name in self.arrays:
-            if (value := given.get(name)) is not None and value.__class__ is not list:
+        for name, value in given.items():
+            if name in self.arrays and value.__class__ is not list and value is not None:
                 self._check_array(name, value)
         stream = self.streams and (self.only_streams or given.get("stream") is True)
         if self.simple:

@@ -12,7 +12,7 @@ from aiopenai._base.imports import import_in_thread
 from aiopenai._calls.binary import HttpxBinaryResponseContent
 from aiopenai._calls.paging import link
 from aiopenai._calls.request import Request, shown_path
-from aiopenai._calls.unexpected import ERROR_WORD, MAX_ERROR_BYTES, carried_error, unexpected_reply
+from aiopenai._calls.unexpected import ERROR_WORD, MAX_ERROR_BYTES, carried_error, result_getter, unexpected_reply
 from aiopenai._data.codec import Decoder, Node, decode_json
 from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse, as_utf8, charset_of
 from aiopenai.errors import APIError, APIResponseValidationError, error_from_response
@@ -46,8 +46,7 @@ def parse(client: Any, request: Request[Any], reply: Reply, raw: bytes, kind: An
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise unexpected_reply(response_of(reply, raw), cause=error) from error
     if isinstance(value, Node):
-        # One search of the bytes, backwards: half the time of `in`. Decoding takes 20 times as long.
-        if len(raw) <= MAX_ERROR_BYTES and raw.rfind(ERROR_WORD) >= 0:
+        if result_getter(value.__class__)(value) is None:
             _raise_carried(reply, raw, value)
         _set_request_id(value, reply.headers.get("x-request-id"))
         if request.endpoint.page is not None:
@@ -57,7 +56,7 @@ def parse(client: Any, request: Request[Any], reply: Reply, raw: bytes, kind: An
         return parse(client, request, reply, b'{"data":%b}' % raw, kind, strict=strict)
     elif is_node or request.endpoint.page is not None:
         raise unexpected_reply(response_of(reply, raw))
-    elif len(raw) <= MAX_ERROR_BYTES and raw.rfind(ERROR_WORD) >= 0:
+    else:
         _raise_carried(reply, raw, value)
     if request.finish is not None and kind is request.endpoint.reply:
         return request.finish(value)
@@ -66,8 +65,7 @@ def parse(client: Any, request: Request[Any], reply: Reply, raw: bytes, kind: An
 
 def _raise_carried(reply: Reply, raw: bytes, value: Any) -> None:
     """Raises the error of a reply that has one in place of its result."""
-    carried = carried_error(raw, value)
-    if carried is not None:
+    if len(raw) <= MAX_ERROR_BYTES and ERROR_WORD in raw and (carried := carried_error(raw, value)) is not None:
         raise unexpected_reply(response_of(reply, raw), body=carried)
 
 

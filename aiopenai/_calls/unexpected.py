@@ -6,7 +6,9 @@ asked for, or a whole reply where a stream was asked for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any, cast
 
 import msgspec
@@ -18,7 +20,7 @@ from aiopenai._data.sse import SSEError, SSEParser
 from aiopenai._http.messages import HTTPResponse
 from aiopenai.errors import APIError, APIResponseValidationError, error_from_body
 
-__all__ = ["ERROR_WORD", "MAX_ERROR_BYTES", "carried_error", "error_of", "unexpected_reply"]
+__all__ = ["ERROR_WORD", "MAX_ERROR_BYTES", "carried_error", "error_of", "result_getter", "unexpected_reply"]
 
 # A body beyond this is a reply, not an error: it is not searched.
 MAX_ERROR_BYTES = 64 * 1024
@@ -90,6 +92,23 @@ def carried_error(raw: bytes, value: Any) -> Any:
     if error is None or not is_mapping(body):
         return None
     return None if any(body.get(name) is not None for name in _result_fields(cast("Any", type(value)))) else error
+
+
+@lru_cache(maxsize=1024)
+def result_getter(kind: Any) -> Callable[[Any], Any]:
+    """Returns the getter of a required field of a reply type. A reply with a value there carries no error.
+
+    For a type without such a field, the getter always returns None. A reply is asked in half of the time that the
+    search of a short body takes.
+    """
+    for name, wire in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
+        if name in kind.__required__ and wire not in _ABOUT_THE_CALL:
+            return attrgetter(name)
+    return _nothing
+
+
+def _nothing(_: Any) -> None:
+    """Returns None."""
 
 
 @lru_cache(maxsize=1024)

@@ -30,6 +30,7 @@ _PLAIN = _SCALARS | _CONTAINERS
 # Types of which an encoded value needs no further look.
 _EXACT = _PLAIN - {float}
 _SIMPLE = _SCALARS - {float}
+_DICT: frozenset[type] = frozenset({dict})
 
 
 # A search of a longer document takes longer than a look at its parameters.
@@ -92,6 +93,10 @@ def encode(body: Any, replay: Sequence[str] = ()) -> bytes:
     for name in replay:
         value = body.get(name)
         if value.__class__ in _SIMPLE:
+            continue
+        # Nearly all are messages like {"role": "user", "content": "..."}: half of the time of `_kinds`.
+        listed = value.__class__ is list and _DICT.issuperset(map(type, value))
+        if listed and _SIMPLE.issuperset(map(type, get_referents(*value))):
             continue
         kinds = _kinds(value)
         if not kinds <= _EXACT:

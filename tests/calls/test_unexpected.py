@@ -7,16 +7,22 @@ from typing import Any
 
 import pytest
 
-from aiopenai import APIError, APIResponseValidationError, AsyncOpenAI, OpenAI
-from aiopenai._calls.unexpected import carried_error, error_of, unexpected_reply
+from aiopenai import APIError, APIResponseValidationError, AsyncOpenAI, BaseModel, OpenAI
+from aiopenai._calls.unexpected import carried_error, error_of, result_getter, unexpected_reply
 from aiopenai._data.codec import Decoder
 from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse
 from aiopenai.testing import Server
-from aiopenai.types import CreateEmbeddingResponse
+from aiopenai.types import CreateEmbeddingResponse, FileDeleted
 from aiopenai.types.chat import ChatCompletion
 from aiopenai.types.responses import Response
 
 ERROR = {"message": "The model is overloaded.", "type": "server_error", "code": 503}
+
+
+class Open(BaseModel):
+    text: str | None = None
+
+
 LONG = {**ERROR, "padding": "x" * 70_000}
 
 
@@ -58,7 +64,22 @@ class TestCarriedError:
     )
     def test_replies(self, kind: Any, body: Any, carried: bool) -> None:
         raw = json.dumps(body).encode()
-        assert (carried_error(raw, Decoder.of(kind)(raw)) is not None) is carried
+        value = Decoder.of(kind)(raw)
+        assert (carried_error(raw, value) is not None) is carried
+        if carried and kind is not dict:
+            assert result_getter(kind)(value) is None
+
+    def test_a_reply_with_its_result_is_not_searched(self) -> None:
+        for kind, body in (
+            (ChatCompletion, {"id": "c", "choices": []}),
+            (CreateEmbeddingResponse, {"data": []}),
+            (Response, {"id": "resp_1", "output": [], "error": ERROR}),
+            (FileDeleted, {"id": "file-1", "deleted": False}),
+        ):
+            assert result_getter(kind)(Decoder.of(kind)(json.dumps(body).encode())) is not None
+
+    def test_a_type_without_required_fields_is_always_searched(self) -> None:
+        assert result_getter(Open)(Decoder.of(Open)(b'{"text": "x"}')) is None
 
     def test_a_large_body_is_a_reply(self) -> None:
         raw = json.dumps({"error": LONG}).encode()
