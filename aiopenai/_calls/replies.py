@@ -46,7 +46,8 @@ def parse(client: Any, request: Request[Any], reply: Reply, raw: bytes, kind: An
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise unexpected_reply(response_of(reply, raw), cause=error) from error
     if isinstance(value, Node):
-        if result_getter(value.__class__)(value) is None:
+        cls: Any = value.__class__
+        if result_getter(cls)(value) is None:
             _raise_carried(reply, raw, value)
         _set_request_id(value, reply.headers.get("x-request-id"))
         if request.endpoint.page is not None:
