@@ -15,9 +15,9 @@ from aiopenai._base.timeouts import Timeout
 from aiopenai._calls.endings import DONE, is_done
 from aiopenai._calls.partial import StreamRecord
 from aiopenai._calls.unexpected import ERROR_WORD, error_of, unexpected_reply
-from aiopenai._calls.watching import Watch
 from aiopenai._data.codec import Decoder, decode_json
-from aiopenai._data.sse import MAX_EVENT_BYTES, SSEError, SSEParser, begins_with_events, with_names
+from aiopenai._data.sizes import MAX_EVENT_BYTES
+from aiopenai._data.sse import SSEError, SSEParser, begins_with_events, with_names
 from aiopenai._http.interface import Reply
 from aiopenai._http.messages import Headers, HTTPResponse
 from aiopenai.errors import (
@@ -30,6 +30,7 @@ from aiopenai.errors import (
 
 if TYPE_CHECKING:
     from aiopenai._calls.resuming import Resumption
+    from aiopenai._calls.watching import Watch
 
 __all__ = ["Events"]
 

@@ -16,9 +16,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeAlias, TypeVar, cast
 
-from aiopenai._calls.call_info import CallInfo
+if TYPE_CHECKING:
+    from aiopenai._calls.call_info import CallInfo
 
 __all__ = ["Hook", "Hooked", "Hooks"]
 
@@ -45,8 +46,8 @@ class Hooks:
         """The call failed for good with `error`, which may be a `CancelledError`."""
 
 
-Hook = Callable[[CallInfo], object]
-HookT = TypeVar("HookT", bound=Hook)
+Hook: TypeAlias = "Callable[[CallInfo], object]"
+HookT = TypeVar("HookT", bound="Hook")
 
 _NAMES = ("on_request", "on_retry", "on_response", "on_stream_first_event", "on_stream_end", "on_error")
 

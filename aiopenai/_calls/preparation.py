@@ -11,14 +11,15 @@ from typing_extensions import override
 from aiopenai._base.querystring import encode_query
 from aiopenai._base.sentinels import NotGiven, is_left_out, not_given
 from aiopenai._base.timeouts import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, Timeout
-from aiopenai._calls.hedging import HedgePolicy, harmless
 from aiopenai._calls.request import Request, shown_path
-from aiopenai._calls.watching import Watch
 from aiopenai._data.codec import encode
-from aiopenai._http.multipart import MultipartBody
+from aiopenai._http.form import Form
 
 if TYPE_CHECKING:
     from tenacity import BaseRetrying
+
+    from aiopenai._calls.hedging import HedgePolicy
+    from aiopenai._calls.watching import Watch
 
 __all__ = [
     "CallDefaults",
@@ -49,7 +50,7 @@ class PreparedCall(msgspec.Struct, frozen=True, eq=False):
 
     request: Request[Any]
     url: str
-    body: bytes | MultipartBody | Any
+    body: bytes | Form | Any
     timeout: Timeout
     max_retries: int
     retry: BaseRetrying | None
@@ -64,7 +65,7 @@ class PreparedCall(msgspec.Struct, frozen=True, eq=False):
         body = self.body
         if body is None or isinstance(body, (bytes, bytearray)):
             return True
-        return isinstance(body, MultipartBody) and body.replayable
+        return isinstance(body, Form) and body.replayable
 
     @override
     def __repr__(self) -> str:
@@ -111,6 +112,8 @@ def prepare(
 def _unencoded_body(request: Request[Any]) -> Any:
     """Returns a body that is not JSON: a form, or the caller's own object."""
     if request.files is not None or request.endpoint.multipart:
+        from aiopenai._http.multipart import MultipartBody
+
         return MultipartBody(request.body or {}, request.files or ())
     return request.content
 
@@ -139,6 +142,8 @@ def _option(options: Mapping[str, Any], name: str, default: T, check: Callable[[
 
 def _may_hedge(request: Request[Any], body: Any, key: str | None) -> bool:
     """Returns whether a call may be made twice at the same time."""
+    from aiopenai._calls.hedging import harmless
+
     safe = key or harmless(request.endpoint.method, request.endpoint.path, request.body)
     return bool(safe) and (body is None or isinstance(body, bytes))
 
@@ -163,7 +168,11 @@ def checked_deadline(value: Any) -> float | None:
 
 def checked_hedge(value: Any) -> HedgePolicy | None:
     """Returns `hedge`. Raises TypeError for anything but None and a HedgePolicy."""
-    if value is not None and not isinstance(value, HedgePolicy):
+    if value is None:
+        return None
+    from aiopenai._calls.hedging import HedgePolicy
+
+    if not isinstance(value, HedgePolicy):
         raise TypeError(f"hedge must be a HedgePolicy, not {type(value).__name__}")
     return value
 

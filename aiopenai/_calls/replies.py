@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 
 from aiopenai._base.imports import import_in_thread
-from aiopenai._calls.binary import HttpxBinaryResponseContent
 from aiopenai._calls.paging import link
 from aiopenai._calls.request import Request, shown_path
 from aiopenai._calls.unexpected import ERROR_WORD, MAX_ERROR_BYTES, carried_error, result_getter, unexpected_reply
@@ -47,7 +46,8 @@ def parse(client: Any, request: Request[Any], reply: Reply, raw: bytes, kind: An
         raise unexpected_reply(response_of(reply, raw), cause=error) from error
     if isinstance(value, Node):
         cls: Any = value.__class__
-        if result_getter(cls)(value) is None:
+        # The items of a bare array became a field of the value.
+        if raw[:1] != b"{" or result_getter(cls)(value) is None:
             _raise_carried(reply, raw, value)
         _set_request_id(value, reply.headers.get("x-request-id"))
         if request.endpoint.page is not None:
@@ -72,12 +72,16 @@ def _raise_carried(reply: Reply, raw: bytes, value: Any) -> None:
 
 def _is_other(kind: Any) -> bool:
     """Returns whether the type is the body itself, or a pydantic model of the program."""
+    from aiopenai._calls.binary import HttpxBinaryResponseContent
+
     return isinstance(kind, type) and (
         kind in (str, bytes, HttpxBinaryResponseContent, HTTPResponse) or hasattr(cast("Any", kind), "model_validate")
     )
 
 
 def _parse_other(reply: Reply, raw: bytes, kind: Any) -> Any:
+    from aiopenai._calls.binary import HttpxBinaryResponseContent
+
     if kind is str:
         return raw.decode(charset_of(reply.headers), "replace")
     if kind is bytes:

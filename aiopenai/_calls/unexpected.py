@@ -16,7 +16,6 @@ import msgspec
 from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._base.urls import shown
 from aiopenai._data.codec import Node, decode_json
-from aiopenai._data.sse import SSEError, SSEParser
 from aiopenai._http.messages import HTTPResponse
 from aiopenai.errors import APIError, APIResponseValidationError, error_from_body
 
@@ -139,6 +138,8 @@ def _error_in(response: HTTPResponse) -> Any:
     plain = _json(content)
     if plain is not None or not _is_event_stream(response):
         return error_of(plain)
+    from aiopenai._data.sse import SSEError, SSEParser
+
     parser = SSEParser()
     try:
         events = parser.feed_data(content)

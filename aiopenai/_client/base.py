@@ -21,12 +21,10 @@ from aiopenai._base.timeouts import DEFAULT_MAX_RETRIES, Timeout, TimeoutTypes
 from aiopenai._base.urls import shown
 from aiopenai._calls.attempts import Attempts
 from aiopenai._calls.header_blocks import HeaderBlocks
-from aiopenai._calls.hedging import HedgePolicy
 from aiopenai._calls.preparation import checked_retries
 from aiopenai._calls.provider import Provider
 from aiopenai._calls.resources import Resource
 from aiopenai._calls.shared_sessions import SharedSessions
-from aiopenai._calls.watching import Hooks
 from aiopenai._client.configuration import (
     ApiKey,
     BaseURL,
@@ -39,7 +37,7 @@ from aiopenai._client.configuration import (
 )
 from aiopenai._client.provider import OpenAIProvider
 from aiopenai._client.sending import Sending
-from aiopenai._data.sse import MAX_EVENT_BYTES
+from aiopenai._data.sizes import MAX_EVENT_BYTES
 from aiopenai.resources import AsyncResources
 from aiopenai.version import __version__
 
@@ -49,6 +47,8 @@ if TYPE_CHECKING:
     import aiohttp
     from tenacity import BaseRetrying
 
+    from aiopenai._calls.hedging import HedgePolicy
+    from aiopenai._calls.hooking import Hooks
     from aiopenai._calls.provider import Service
     from aiopenai.auth import WorkloadIdentity
 

@@ -24,7 +24,7 @@ from aiopenai._calls.preparation import (
     checked_retries,
 )
 from aiopenai._calls.provider import Service
-from aiopenai._data.sse import MAX_EVENT_BYTES
+from aiopenai._data.sizes import MAX_EVENT_BYTES
 from aiopenai.errors import OpenAIError
 
 __all__ = [

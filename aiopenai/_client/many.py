@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from typing_extensions import TypedDict
 
-from aiopenai._calls.hedging import cancelled
 from aiopenai._calls.request import Endpoint, Request
 from aiopenai._client.configuration import Configuration
 from aiopenai.errors import APIStatusError
@@ -184,4 +183,6 @@ class Many(ABC):
         try:
             await asyncio.gather(*tasks)
         finally:
+            from aiopenai._calls.hedging import cancelled
+
             await cancelled(tasks)

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, get_args, get_or
 import msgspec
 
 from aiopenai._calls.attempts import Answer, Attempts
+from aiopenai._calls.hooking import Hooked
 from aiopenai._calls.preparation import PreparedCall, add_query, prepare
 from aiopenai._calls.provider import Provider
-from aiopenai._calls.raw import AsyncAPIResponse, LegacyAPIResponse
 from aiopenai._calls.replies import parse
 from aiopenai._calls.request import Request
-from aiopenai._calls.streaming import AsyncStream, Events
-from aiopenai._calls.watching import Hooked, Watch
 from aiopenai._client.configuration import Configuration
 from aiopenai._data.codec import Decoder
 from aiopenai.errors import APIError
 
 if TYPE_CHECKING:
+    from aiopenai._calls.raw import AsyncAPIResponse, LegacyAPIResponse
     from aiopenai._calls.resuming import Resumption
+    from aiopenai._calls.watching import Watch
     from aiopenai._http.interface import Reply
 
 __all__ = ["Sending", "is_stream_class", "split_stream"]
@@ -81,6 +81,8 @@ class Sending(Hooked):
 
     async def open_response(self, request: Request[Any]) -> AsyncAPIResponse[Any]:
         """Sends a request and returns its reply with the body unread."""
+        from aiopenai._calls.raw import AsyncAPIResponse
+
         call = self._prepare(request)
         if call.watch is not None:
             # Hooks see the reply's head only: the program reads the body.
@@ -105,8 +107,14 @@ class Sending(Hooked):
         base_query = configuration.base_url.query
         if request.query or configuration.default_query or base_query:
             url = add_query(url, base_query, configuration.default_query, request.query)
-        watch = None if self._hooks is None else Watch(self._hooks, request, self._provider.root)
+        watch = None if self._hooks is None else self._watch(request)
         return prepare(request, url, configuration, watch, once=once)
+
+    def _watch(self, request: Request[Any]) -> Watch:
+        """Returns the reporter of a call to the hooks of this client."""
+        from aiopenai._calls.watching import Watch
+
+        return Watch(self._hooks or {}, request, self._provider.root)
 
     async def _answered(self, call: PreparedCall, *, read: bool, taken: int = 0) -> Answer:
         """Returns the reply for a caller that parses it, and tells the hooks."""
@@ -121,6 +129,8 @@ class Sending(Hooked):
         return answer
 
     def _unparsed(self, call: PreparedCall, reply: Reply, raw: bytes | None, taken: int) -> LegacyAPIResponse[Any]:
+        from aiopenai._calls.raw import LegacyAPIResponse
+
         def parse_body(to: Any) -> Any:
             if raw is None:
                 return self._open_stream(call, reply, taken, to)
@@ -137,6 +147,8 @@ class Sending(Hooked):
 
         `to`, or else the endpoint's `event`, is a stream class or the type of the events.
         """
+        from aiopenai._calls.streaming import AsyncStream
+
         endpoint = call.request.endpoint
         attempts = self._attempts
 
@@ -196,6 +208,8 @@ class Sending(Hooked):
 
 def is_stream_class(kind: Any) -> bool:
     """Returns whether a type is a class of streams, such as `AsyncStream[X]`, and not the type of their events."""
+    from aiopenai._calls.events import Events
+
     origin = get_origin(kind) or kind
     return isinstance(origin, type) and issubclass(origin, Events)
 

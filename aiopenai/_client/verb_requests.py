@@ -13,7 +13,6 @@ from aiopenai._base.aliases import is_mapping
 from aiopenai._base.headers import has
 from aiopenai._base.secret import Secret
 from aiopenai._calls.arguments import OPTIONS, add_options
-from aiopenai._calls.binary import HttpxBinaryResponseContent
 from aiopenai._calls.request import Endpoint, Request
 from aiopenai._client.configuration import basic_authorization
 from aiopenai._data.codec import Node
@@ -80,6 +79,8 @@ def _without_login(path: str) -> tuple[str, Secret[str] | None]:
 
 def _check_cast(kind: Any) -> None:
     """Raises TypeError for a class to which no reply can be converted. A msgspec decoder returns a dict for it."""
+    from aiopenai._calls.binary import HttpxBinaryResponseContent
+
     if not isinstance(kind, type) or issubclass(kind, (Node, HTTPResponse, HttpxBinaryResponseContent)):
         return
     if any(hasattr(cast("Any", kind), name) for name in ("model_validate", "next_page_info")):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from typing_extensions import Unpack
 
@@ -11,14 +11,16 @@ from aiopenai._base.aliases import Body, RequestFiles
 from aiopenai._calls.arguments import CallOptions
 from aiopenai._calls.request import Endpoint, Request
 from aiopenai._calls.resources import Resource
-from aiopenai._calls.streaming import AsyncStream, Stream
 from aiopenai._client.verb_requests import apply_options, verb_request
+
+if TYPE_CHECKING:
+    from aiopenai._calls.streaming import AsyncStream, Stream
 
 __all__ = ["AsyncVerbs", "Verbs"]
 
 T = TypeVar("T")
-AsyncStreamT = TypeVar("AsyncStreamT", bound=AsyncStream[Any])
-StreamT = TypeVar("StreamT", bound=Stream[Any])
+AsyncStreamT = TypeVar("AsyncStreamT", bound="AsyncStream[Any]")
+StreamT = TypeVar("StreamT", bound="Stream[Any]")
 
 
 class AsyncVerbs(Resource):

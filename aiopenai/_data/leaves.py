@@ -9,7 +9,6 @@ they differ, `Name=module:Own` where another module has it). In a wheel these mo
 
 from __future__ import annotations
 
-import pkgutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
@@ -62,7 +61,9 @@ def read_line(line: str) -> dict[str, tuple[str, str]]:
 @lru_cache(maxsize=len(_ROOTS))
 def _lines(root: str) -> Mapping[str, str]:
     """The lines of a table by module path."""
-    # `get_data` also reads from a zip file.
+    # `get_data` also reads from a zip file. Few programs import these modules.
+    import pkgutil
+
     text = cast("bytes", pkgutil.get_data(_ROOTS[root], "_modules.txt")).decode()
     return {path: rest for path, _, rest in (line.partition(" ") for line in text.splitlines())}
 

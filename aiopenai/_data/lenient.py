@@ -10,7 +10,6 @@ names of its required fields, and `__open_type__`, the class of objects with an 
 
 from __future__ import annotations
 
-import dataclasses
 import types
 from base64 import b64decode
 from collections.abc import Callable, Iterable
@@ -70,7 +69,7 @@ def _make(kind: Any) -> Fitter:
     struct = origin if origin is not None else kind
     if _is(struct, msgspec.Struct):
         return _node(kind).build if hasattr(struct, "_source") else _strictly(kind)
-    if dataclasses.is_dataclass(struct):
+    if hasattr(struct, "__dataclass_fields__"):
         return _strictly(kind)
     if struct is list:
         return _sequence(get_args(kind))

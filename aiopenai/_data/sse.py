@@ -15,10 +15,9 @@ from typing import Any, Final
 
 import msgspec
 
-__all__ = ["MAX_EVENT_BYTES", "SSEError", "SSEParser", "ServerSentEvent", "begins_with_events", "with_names"]
+from aiopenai._data.sizes import MAX_EVENT_BYTES
 
-MAX_EVENT_BYTES: Final = 256 * 1024 * 1024
-"""Default bound of one event, in bytes. The largest known events, images in base64, are a tenth of it."""
+__all__ = ["SSEError", "SSEParser", "ServerSentEvent", "begins_with_events", "with_names"]
 
 _BOM: Final = b"\xef\xbb\xbf"
 

@@ -13,23 +13,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from typing_extensions import override
 
 from aiopenai._base.timeouts import Timeout
 from aiopenai._http.failures import FOREIGN, UnsendableError, from_below, translate
-from aiopenai._http.general import GeneralSession
+from aiopenai._http.form import Form
 from aiopenai._http.interface import Reply, Session, Settings, in_loop, later
 from aiopenai._http.messages import HTTPRequest
-from aiopenai._http.multipart import MultipartBody
 from aiopenai._http.outgoing import TOKEN, WRITE_BYTES, Block, http_url, lines_of, written
 from aiopenai._http.pool import Origin, Pool, Target
 from aiopenai._http.private.connector import UnfitError, forget_connections
 from aiopenai._http.private.examine import examine
 from aiopenai._http.private.session import pristine
 from aiopenai._http.wire import Wire
+
+if TYPE_CHECKING:
+    from aiopenai._http.general import GeneralSession
 
 __all__ = ["DirectReply", "DirectSession", "UnfitError", "examine"]
 
@@ -234,6 +236,8 @@ class DirectSession(Session):
     @override
     def general(self) -> GeneralSession:
         if self._general is None:
+            from aiopenai._http.general import GeneralSession
+
             self._general = GeneralSession(self.settings)
         return self._general
 
@@ -258,4 +262,4 @@ class DirectSession(Session):
 
 
 def _is_plain(body: Any) -> bool:
-    return body is None or isinstance(body, (bytes, bytearray, MultipartBody)) or hasattr(body, "__aiter__")
+    return body is None or isinstance(body, (bytes, bytearray, Form)) or hasattr(body, "__aiter__")

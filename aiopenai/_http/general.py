@@ -33,9 +33,9 @@ from aiopenai._http.connector import (
     pool_limit,
 )
 from aiopenai._http.failures import CUT_SHORT, FOREIGN, from_below, translate
+from aiopenai._http.form import Form
 from aiopenai._http.interface import Reply, Session, Settings, in_loop, later
 from aiopenai._http.messages import HTTPRequest
-from aiopenai._http.multipart import MultipartBody
 from aiopenai._http.outgoing import WRITE_BYTES, http_url, pieces_of
 from aiopenai._http.private.connector import UnfitError, forget_connections, speak, stale_connections
 from aiopenai._http.private.parser import MAX_HEADER_BYTES, MAX_HEADERS, READ_BUFFER
@@ -366,7 +366,7 @@ class GeneralSession(Session):
         if body is None:
             return None, headers
         length: int | None = None
-        if isinstance(body, MultipartBody):
+        if isinstance(body, Form):
             headers = {**headers, hdrs.CONTENT_TYPE: body.content_type}
             ready = body.as_bytes(WRITE_BYTES)
             if ready is not None and answer is None:

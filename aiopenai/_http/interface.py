@@ -15,8 +15,8 @@ from typing import Any
 
 from aiopenai._base.deadlines import within
 from aiopenai._base.timeouts import Timeout
+from aiopenai._http.form import Form
 from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse
-from aiopenai._http.multipart import MultipartBody
 from aiopenai.errors import APIError, APIResponseValidationError
 
 __all__ = ["Reply", "Session", "Settings"]
@@ -68,7 +68,7 @@ class Session(ABC):
 
     @abstractmethod
     async def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | MultipartBody | Any, timeout: Timeout
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | Form | Any, timeout: Timeout
     ) -> Reply:
         """Sends one request and returns its reply as soon as the head is here.
 

@@ -13,8 +13,11 @@ from collections.abc import AsyncGenerator, Mapping
 from pathlib import PurePath
 from typing import Final, cast
 
+from typing_extensions import override
+
 from aiopenai._base.aliases import RequestFiles
 from aiopenai._base.querystring import flatten
+from aiopenai._http.form import Form
 from aiopenai._http.sources import EXPECTED, PIECE_BYTES, Source, content_of
 
 __all__ = ["MultipartBody", "file_name"]
@@ -29,7 +32,7 @@ _BOUNDARY: Final = re.compile(r"[0-9A-Za-z'()+_,\-./:=? ]{0,69}[0-9A-Za-z'()+_,\
 _BOUNDARY_AS_TOKEN: Final = re.compile(r"[0-9A-Za-z'+_\-.]+")
 
 
-class MultipartBody:
+class MultipartBody(Form):
     """The form of one request: fields first, then files, in the order given.
 
     ``fields`` are flattened as query strings are (``expires_after[anchor]``, ``include[]``). ``files`` are
@@ -72,10 +75,12 @@ class MultipartBody:
         self._segments.append(bytes(ready))
 
     @property
+    @override
     def replayable(self) -> bool:
         """Whether `open` can be called: always, until a source that can be read only once has been used."""
         return not self._spent
 
+    @override
     def as_bytes(self, limit: int = 2 * PIECE_BYTES) -> bytes | None:
         """Returns the whole body if it is in memory and at most ``limit`` bytes long, for one write; else None."""
         length = 0
@@ -87,6 +92,7 @@ class MultipartBody:
             return None
         return b"".join(cast("list[bytes]", self._segments))
 
+    @override
     async def open(self) -> tuple[AsyncGenerator[bytes, None], int | None]:
         """Returns the body for one attempt: its pieces, each at most `PIECE_BYTES` long, and its length in bytes.
 

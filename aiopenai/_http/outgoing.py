@@ -15,7 +15,7 @@ from yarl import URL
 from aiopenai._base.headers import REDACTED, SECRET_HEADERS
 from aiopenai._base.redaction import redacted_url
 from aiopenai._http.failures import UnsendableError
-from aiopenai._http.multipart import MultipartBody
+from aiopenai._http.form import Form
 from aiopenai._http.private.connector import DEFAULT_HEADERS
 
 __all__ = ["WRITE_BYTES", "Block", "Written", "header_block", "http_url", "lines_of", "pieces_of", "written"]
@@ -152,7 +152,7 @@ async def written(method: str, line: bytes, headers: Mapping[str, str], body: An
     """
     lines = lines_of(headers) or b""
     length: int | None = None
-    if isinstance(body, MultipartBody):
+    if isinstance(body, Form):
         own = CIMultiDict(headers)
         own[hdrs.CONTENT_TYPE] = body.content_type
         lines = _rendered(own) or b""

@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import Any
 
 from aiopenai._http.direct import DirectSession
-from aiopenai._http.general import GeneralSession
 from aiopenai._http.interface import Session, Settings
 from aiopenai._http.outgoing import header_block
 from aiopenai._http.private.connector import UnfitError
@@ -39,6 +38,8 @@ def choose(settings: Settings) -> Session:
         except UnfitError as error:
             why = str(error)
     log.debug("General transport: %s", why)
+    from aiopenai._http.general import GeneralSession
+
     return GeneralSession(settings)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import aiohttp
 from typing_extensions import override
@@ -21,7 +21,9 @@ from aiopenai._http.failures import CUT_SHORT
 from aiopenai._http.framing import END_OF_HEAD, salvaged, without_conflict, without_interim
 from aiopenai._http.private.parser import EMPTY_PAYLOAD, NOTHING, Body, CountedBody, parser_for
 from aiopenai._http.states import AWAITING_HEAD, CLOSED, IDLE, READING_BODY, UNPACKING
-from aiopenai._http.upload import Upload
+
+if TYPE_CHECKING:
+    from aiopenai._http.upload import Upload
 
 __all__ = ["Owner", "Wire"]
 
@@ -130,6 +132,8 @@ class Wire(Connection):
         self, token: asyncio.Future[Any], pieces: AsyncGenerator[bytes, None], chunked: bool, timeout: Timeout
     ) -> None:
         """Writes a body while the reply may arrive already. The read limit begins at the end of the body."""
+        from aiopenai._http.upload import Upload
+
         self._upload = Upload(self, token, pieces, chunked, timeout)
 
     def expect_reply(self, token: asyncio.Future[Any], read: float | None) -> None:

@@ -66,7 +66,7 @@ class TestCarriedError:
         raw = json.dumps(body).encode()
         value = Decoder.of(kind)(raw)
         assert (carried_error(raw, value) is not None) is carried
-        if carried and kind is not dict:
+        if carried and kind is not dict and isinstance(body, dict):
             assert result_getter(kind)(value) is None
 
     def test_a_reply_with_its_result_is_not_searched(self) -> None:
