@@ -186,6 +186,41 @@ async def paced(turn: Turn, make: Factory, control: Control) -> Sample:
         await client.close()
 
 
+async def scheduled(turn: Turn, make: Factory, control: Control) -> Sample:
+    """Starts `count` operations on schedule, each when it is due; a duration begins at the scheduled start."""
+    client = make()
+    try:
+        call = _checked(client, turn)
+        await _warm(client, turn, operation(client, "chat"))
+        loop = asyncio.get_running_loop()
+        durations: list[float] = []
+        spacing = turn.seconds / turn.count
+        running: set[asyncio.Task[None]] = set()
+
+        async def one(due: float) -> None:
+            await call()
+            durations.append(loop.time() - due)
+
+        clocks = _Clocks(control)
+        clocks.start()
+        begin = loop.time() + 0.01
+        started = 0
+        while started < turn.count:
+            # All that are due by now: a loop that is late starts several at once, as a server's callers would.
+            due = begin + started * spacing
+            if due <= loop.time():
+                task = loop.create_task(one(due))
+                running.add(task)
+                task.add_done_callback(running.discard)
+                started += 1
+            else:
+                await asyncio.sleep(due - loop.time())
+        await asyncio.gather(*running)
+        return clocks.stop(turn.count, p999=percentile(durations, 0.999) * 1e6, **_latencies(durations))
+    finally:
+        await client.close()
+
+
 async def heavy(turn: Turn, make: Factory, control: Control) -> Sample:
     """Makes a few calls in sequence, then a few more while it measures how long the loop is blocked."""
     client = make()
@@ -399,7 +434,7 @@ def threads(turn: Turn, make: Factory, control: Control) -> Sample:
 
 
 ASYNC: Final[dict[str, Callable[[Turn, Factory, Control], Coroutine[Any, Any, Sample]]]] = {
-    driver.__name__: driver for driver in (lanes, flood, paced, heavy, construct, first, memory, soak)
+    driver.__name__: driver for driver in (lanes, flood, paced, scheduled, heavy, construct, first, memory, soak)
 }
 
 

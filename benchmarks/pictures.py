@@ -9,17 +9,21 @@ from typing import Any, Final
 CALLS: Final = "cost-per-call.svg"
 CHUNKS: Final = "cost-per-chunk.svg"
 
+# Of middle brightness, as all ink here: pictures have no background, and stand on white and on dark pages.
 _COLOURS: Final = {
-    "aiopenai": "#d6336c",
+    "aiopenai": "#e64980",
     "tuned": "#1c7ed6",
-    "naive": "#74c0fc",
-    "openai": "#343a40",
-    "openai-aiohttp": "#868e96",
-    "liter-llm": "#f08c00",
-    "bare": "#adb5bd",
+    "naive": "#1098ad",
+    "openai": "#7950f2",
+    "openai-aiohttp": "#9775fa",
+    "liter-llm": "#e8590c",
+    "bare": "#868e96",
 }
+_INK: Final = "#7d858d"
 # Smallest ratio of the heights of two labels, on a logarithmic scale.
-_APART: Final = 1.22
+_APART: Final = 1.3
+# The packages whose versions a picture names.
+_CAPTIONED: Final = ("aiopenai", "openai", "aiohttp", "msgspec", "liter-llm")
 _CALL_ROWS: Final = ("chat-1", "chat-100", "chat-1000")
 _CHUNK_ROWS: Final = (("stream", "one stream"), ("streams-200", "200 streams at once"))
 
@@ -34,12 +38,15 @@ def draw(document: dict[str, Any], folder: Path) -> list[Path]:
     # SVG opens no window. A fixed salt gives the same file for the same figures; text stays text.
     mpl.use("svg")
     mpl.rcParams.update({"svg.hashsalt": "aiopenai", "svg.fonttype": "none", "font.family": "sans-serif"})
+    mpl.rcParams.update({f"{part}.color": _INK for part in ("text", "xtick", "ytick")})
+    mpl.rcParams.update({"axes.edgecolor": _INK, "axes.labelcolor": _INK})
+    caption = _caption(document["environment"])
     rows = {row["name"]: row for row in document["rows"]}
     written: list[Path] = []
     if all(name in rows for name in _CALL_ROWS):
-        written.append(_calls(rows, folder / CALLS))
+        written.append(_calls(rows, folder / CALLS, caption))
     if any(name in rows for name, _ in _CHUNK_ROWS):
-        written.append(_chunks(rows, folder / CHUNKS))
+        written.append(_chunks(rows, folder / CHUNKS, caption))
     return written
 
 
@@ -57,13 +64,21 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.1f}"
 
 
-def _figure(title: str) -> tuple[Any, Any]:
+def _caption(environment: dict[str, Any]) -> str:
+    """Returns the interpreter, the machine and the versions of the packages shown."""
+    versions = environment["versions"]
+    packages = ", ".join(f"{name} {versions[name]}" for name in _CAPTIONED if name in versions)
+    return f"{environment['python']}, {environment['processor']}, {environment['cpus']} cores; {packages}"
+
+
+def _figure(title: str, caption: str) -> tuple[Any, Any]:
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=(8, 4.2), layout="constrained")
-    # A white background stays readable on a dark page.
-    figure.patch.set_facecolor("white")
+    figure, axes = pyplot.subplots(figsize=(8, 4.4), layout="constrained")
+    figure.patch.set_visible(False)
+    axes.patch.set_visible(False)
     figure.suptitle(title, x=0.01, horizontalalignment="left", fontsize=11)
+    figure.supxlabel(caption, x=0.01, horizontalalignment="left", fontsize=7)
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     return figure, axes
@@ -77,8 +92,8 @@ def _save(figure: Any, path: Path) -> Path:
     return path
 
 
-def _calls(rows: dict[str, Any], path: Path) -> Path:
-    figure, axes = _figure("CPU of the client per chat call, microseconds (less is better)")
+def _calls(rows: dict[str, Any], path: Path, caption: str) -> Path:
+    figure, axes = _figure("CPU of the client per chat call, microseconds (less is better)", caption)
     labels: list[tuple[float, float, str]] = []
     for client, colour in _COLOURS.items():
         points = [
@@ -103,8 +118,9 @@ def _calls(rows: dict[str, Any], path: Path) -> Path:
     axes.set_yscale("log")
     axes.set_xticks([rows[name]["concurrency"] for name in _CALL_ROWS], ["1", "100", "1,000"])
     axes.minorticks_off()
-    axes.set_xlim(0.8, 25_000)
-    axes.set_xlabel("calls at once", loc="left")
+    axes.set_xlim(0.8, 60_000)
+    axes.set_xlabel("calls at once, logarithmic scale", loc="left")
+    axes.set_ylabel("microseconds, logarithmic scale")
     axes.yaxis.set_major_formatter(lambda value, _: _number(value))
     return _save(figure, path)
 
@@ -118,8 +134,8 @@ def _apart(labels: list[tuple[float, float, str]]) -> Iterator[tuple[float, floa
         yield last, cost, height, client
 
 
-def _chunks(rows: dict[str, Any], path: Path) -> Path:
-    figure, axes = _figure("CPU of the client per streamed chunk, microseconds (less is better)")
+def _chunks(rows: dict[str, Any], path: Path, caption: str) -> Path:
+    figure, axes = _figure("CPU of the client per streamed chunk, microseconds (less is better)", caption)
     names: list[str] = []
     position = 0
     for row_name, title in _CHUNK_ROWS:
@@ -128,11 +144,12 @@ def _chunks(rows: dict[str, Any], path: Path) -> Path:
         shown = [(client, cost / 1_000) for client, cost in costs if cost is not None]
         for client, cost in sorted(shown, key=lambda item: item[1]):
             ours = client == "aiopenai"
-            axes.barh(position, cost, color=_COLOURS[client], height=0.75)
+            # Points and not bars: a logarithmic axis has no zero for a bar to stand on.
+            axes.plot(cost, position, color=_COLOURS[client], marker="o", markersize=9 if ours else 6)
             axes.annotate(
                 _number(cost),
                 (cost, position),
-                (4, 0),
+                (8, 0),
                 textcoords="offset points",
                 verticalalignment="center",
                 fontsize=9,
@@ -142,8 +159,9 @@ def _chunks(rows: dict[str, Any], path: Path) -> Path:
             position += 1
     axes.set_yticks(range(position), names, fontsize=9)
     axes.invert_yaxis()
+    axes.grid(axis="y", color=_INK, linewidth=0.4, alpha=0.5)
     axes.set_xscale("log")
-    axes.set_xlim(left=0.5)
+    axes.set_xlabel("microseconds, logarithmic scale", loc="left")
     axes.margins(x=0.1)
     axes.xaxis.set_major_formatter(lambda value, _: _number(value))
     return _save(figure, path)

@@ -259,13 +259,24 @@ def as_markdown(document: Document) -> str:
             "; ".join(f"{_title(name)}: {_cell(row['clients'][name], measure)}" for name in others),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "## Budgets", "", "| row | budget | seen | |", "|---|---|---|---|"]
+    lines += ["", "## Budgets", "", *missed(document), "", "| row | budget | seen | |", "|---|---|---|---|"]
     lines += [
         f"| {row['title']} | {budget['text']} | {_value(budget)} | {_mark(budget)} |"
         for row in document["rows"]
         for budget in row["budgets"]
     ]
     return "\n".join(lines) + "\n"
+
+
+def missed(document: Document) -> list[str]:
+    """Returns a line for each budget that does not hold, and one line if all hold."""
+    lines = [
+        f"- {row['title']}: {budget['text']}; seen {_value(budget)}"
+        for row in document["rows"]
+        for budget in row["budgets"]
+        if budget["passed"] is False
+    ]
+    return ["Missed in this run:", "", *lines] if lines else ["All budgets hold in this run."]
 
 
 def _cell(client: Document | None, measure: str) -> str:

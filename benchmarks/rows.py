@@ -10,7 +10,7 @@ from . import answers
 from .clients import Operation
 
 Loop = Literal["asyncio", "uvloop"]
-Driver = Literal["lanes", "flood", "paced", "heavy", "construct", "first", "memory", "soak", "script"]
+Driver = Literal["lanes", "flood", "paced", "scheduled", "heavy", "construct", "first", "memory", "soak", "script"]
 
 SUBJECT: Final = "aiopenai"
 
@@ -53,7 +53,8 @@ class Row:
     - `measures`: the figures shown; the first one is the subject of the row.
     - `per`: the number of units (`unit`) in one operation.
     - `concurrency` and `least`: the number of lanes, and the least number of operations of each.
-    - `count` and `seconds`: the operations of "paced" and "soak", and the time over which "paced" spreads them.
+    - `count` and `seconds`: the operations of "paced", "scheduled" and "soak", and the time over which the first two
+      spread them.
     - `fresh`: each turn gets a new process.
     - `turns`: turns per round. A quick run makes at most one of a row with `once`, and skips `slow` clients.
     """

@@ -13,6 +13,7 @@ UNITS: Final[Mapping[str, str]] = {
     "cpu": "us",
     "p50": "us",  # of single operations, from their scheduled start
     "p99": "us",
+    "p999": "us",
     "blocked": "ms",  # the longest time that the event loop was blocked
     "rss": "MB",  # per 1,000 operations in flight
     "growth": "MB",

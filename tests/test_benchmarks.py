@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import platform
 import subprocess
 import sys
 import threading
@@ -20,7 +21,7 @@ from aiopenai.types import CreateEmbeddingResponse, FileObject
 from aiopenai.types.chat import ChatCompletion, ChatCompletionChunk
 from aiopenai.types.responses import Response
 from benchmarks import __main__ as command
-from benchmarks import answers, check, drivers, process, report, runner, server
+from benchmarks import answers, check, drivers, load, process, report, runner, scale, server
 from benchmarks.clients import CLIENTS, ClientError, Operation, UnsupportedError, operation
 from benchmarks.clients.bare import Bare
 from benchmarks.control import Control
@@ -249,6 +250,7 @@ def _maker(name: str, listening: Listening) -> Callable[[], Any]:
         (replace(TURN, operation="stream", per=1_000), 2_000, {"p50", "p99"}),
         (replace(TURN, driver="flood", model=answers.SLOW, concurrency=9), 9, {"errors"}),
         (replace(TURN, driver="paced", concurrency=2, count=5, seconds=0.02), 5, {"p50", "p99"}),
+        (replace(TURN, driver="scheduled", concurrency=2, count=5, seconds=0.02), 5, {"p50", "p99", "p999"}),
         (replace(TURN, driver="heavy"), 3, {"blocked"}),
         (replace(TURN, driver="construct", seconds=60.0), 200, set[str]()),
         (replace(TURN, driver="first"), 1, set[str]()),
@@ -523,6 +525,11 @@ def test_pictures(tmp_path: Path) -> None:
     # The same figures give the same files: a new run shows in a diff what has changed.
     assert drawn[0] == drawn[1]
     assert all("aiopenai" in text for text in drawn[0].values())
+    for text in drawn[0].values():
+        assert "logarithmic scale" in text
+        # The machine and the versions, and nothing that a dark page would show as a white box.
+        assert platform.python_version() in text
+        assert "fill: #ffffff" not in text
 
 
 # Processes
@@ -571,3 +578,48 @@ async def test_a_run_end_to_end() -> None:
     assert [row["name"] for row in document["rows"]] == [row.name for row in rows]
     assert document["rows"][0]["clients"]["bare"]["figures"]["wall"]["median"] > 0
     assert seen
+
+
+# Scale and load
+
+
+async def test_a_job_reports_each_tenth(capsys: pytest.CaptureFixture[str]) -> None:
+    await scale.run_map(50, 5)
+    counts = [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]]
+    assert counts == [str(number) for number in range(0, 51, 5)]
+
+
+async def test_streams_report_how_late_their_events_are(capsys: pytest.CaptureFixture[str]) -> None:
+    await scale.run_streams(4, 0.2, 0.1)
+    out = capsys.readouterr().out
+    assert "4 streams, an event every 0.1 s in each, 0.2 s: 12 events" in out
+    assert "latest" in out
+
+
+def test_flights_are_rows_of_the_suite() -> None:
+    rows = list(scale.flight_rows((1, 20_000)))
+    assert [(row.concurrency, row.clients) for row in rows] == [
+        (1, ("aiopenai", "naive", "bare")),
+        (20_000, ("aiopenai", "naive", "bare")),
+    ]
+
+
+async def test_latency_is_reported_at_each_share_of_the_throughput(capsys: pytest.CaptureFixture[str]) -> None:
+    await load.compare(["bare"], seconds=0.05, calibration=0.01)
+    out = capsys.readouterr().out
+    assert [word for word in out.split() if word.endswith("%")] == ["50%", "90%"]
+    assert "bare asyncio protocol" in out
+
+
+def test_missed_budgets_are_listed_first() -> None:
+    missed = _document(_result(faster(9, "tuned"), 1.0, 2.0))
+    assert report.missed(missed)[0] == "Missed in this run:"
+    assert "- " + missed["rows"][0]["title"] in report.missed(missed)[2]
+    assert report.missed(_document(_result(faster(1, "tuned"), 1.0, 2.0))) == ["All budgets hold in this run."]
+
+
+def test_the_readme_lists_the_budgets_that_the_committed_run_missed() -> None:
+    document = json.loads((command.RESULTS / "results.json").read_text(encoding="utf-8"))
+    readme = " ".join((process.ROOT / "README.md").read_text(encoding="utf-8").split())
+    for line in report.missed(document)[2:]:
+        assert line.removeprefix("- ") in readme
