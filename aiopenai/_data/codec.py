@@ -5,6 +5,6 @@ from __future__ import annotations
 from aiopenai._data.decoder import Decoder
 from aiopenai._data.encoder import encode
 from aiopenai._data.plain import decode_json, portable_json
-from aiopenai._data.provenance import Node, documents
+from aiopenai._data.provenance import Node, batch_of
 
-__all__ = ["Decoder", "Node", "decode_json", "documents", "encode", "portable_json"]
+__all__ = ["Decoder", "Node", "batch_of", "decode_json", "encode", "portable_json"]

@@ -24,7 +24,7 @@ import msgspec
 from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._data.plain import decode_json, with_whole_stack
 
-__all__ = ["Node", "all_decoded", "decoded", "documents", "node_made", "received", "undisturbed"]
+__all__ = ["Node", "all_decoded", "batch_of", "decoded", "node_made", "received", "undisturbed"]
 
 T = TypeVar("T")
 
@@ -152,10 +152,13 @@ def _attach(nodes: list[Any], raws: Sequence[bytes], strict: Callable[[bytes], A
             _set_source(node, (shared, index))
 
 
-def documents(node: Node) -> Sequence[bytes] | None:
-    """Returns the documents that a reply object and its neighbours were decoded from; None if they are not kept."""
+def batch_of(node: Node) -> Shared | None:
+    """Returns the list that a reply object shares with all others of its decode; None if it was not decoded.
+
+    Its first item are the documents, or None if they are not kept any more.
+    """
     source = getattr(node, "_source", None)
-    return cast("Source", source)[0][0] if source.__class__ is tuple else None
+    return cast("Source", source)[0] if source.__class__ is tuple else None
 
 
 def received(source: Source) -> dict[str, Any] | None:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from aiopenai._data.codec import Decoder, documents
+from aiopenai._data.codec import Decoder, batch_of
 from aiopenai.types import CreateEmbeddingResponse
 from aiopenai.types.chat import (
     ChatCompletion,
@@ -228,11 +228,11 @@ def test_a_refused_document_leaves_nothing_behind() -> None:
 def test_documents_are_known_until_they_are_read() -> None:
     raws = [chunk("a"), chunk("b")]
     events, _ = Decoder.of(ChatCompletionChunk).many(raws)
-    assert list(documents(events[1]) or ()) == raws
+    assert (batch_of(events[1]) or [None])[0] == raws
     assert events[1].choices[0].delta.reasoning == "b!"
-    assert documents(events[1]) is None
-    assert documents(ChatCompletionMessage(role="assistant")) is None
-    assert documents(msgspec.convert({"role": "assistant"}, ChatCompletionMessage)) is None
+    assert (batch_of(events[1]) or ["none"])[0] is None
+    assert batch_of(ChatCompletionMessage(role="assistant")) is None
+    assert batch_of(msgspec.convert({"role": "assistant"}, ChatCompletionMessage)) is None
 
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="the stack of C is counted apart")

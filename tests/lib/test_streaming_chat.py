@@ -17,6 +17,8 @@ from aiopenai import (
     LengthFinishReasonError,
     OpenAI,
 )
+from aiopenai._data.codec import Decoder
+from aiopenai._data.pydantic_methods import PydanticMethods
 from aiopenai.lib.streaming.chat import (
     ChatCompletionStream,
     ChatCompletionStreamState,
@@ -197,6 +199,22 @@ def test_a_long_stream_costs_what_it_is_long() -> None:
     assert last.type == "content.done"
     # A few microseconds on any machine of today, with room for a busy one.
     assert spent / count < 25e-6
+
+
+def test_the_first_batch_is_plain_although_its_first_chunk_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    raws = [
+        b'{"id":"c","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":"x"}}]}'
+    ] * 20
+    chunks, _ = Decoder.of(ChatCompletionChunk).many(raws)
+    asked: list[Any] = []
+    extra = vars(PydanticMethods)["model_extra"]
+    monkeypatch.setattr(PydanticMethods, "model_extra", property(lambda node: asked.append(node) or extra.fget(node)))
+    state = ChatCompletionStreamState[None]()
+    for chunk in chunks:
+        state.handle_chunk(chunk)
+    # The second chunk begins the flow of the text; no later one is asked for fields beyond those of its type.
+    assert len(asked) <= 1
+    assert state.current_completion_snapshot.choices[0].message.content == "x" * 20
 
 
 def test_looking_at_every_snapshot_of_a_text_is_no_more_than_copying_it() -> None:

@@ -138,9 +138,10 @@ CHUNK = b'{"id":"1","object":"chat.completion.chunk","created":1,"model":"m","ch
 )
 def test_only_known(delta: str, only_known: bool) -> None:
     asks = OnlyKnown(_Chunk)
-    (chunk,), _ = Decoder.of(ChatCompletionChunk).many([CHUNK % delta.encode()])
+    (chunk, neighbour), _ = Decoder.of(ChatCompletionChunk).many([CHUNK % delta.encode()] * 2)
     assert asks(chunk) is asks(chunk) is only_known
-    # Once the object was asked for its JSON, its documents are gone: nothing is known then.
+    # Once the object was asked for its JSON, its documents are gone. The answer for its neighbours stays.
     chunk.to_dict()
-    assert asks(chunk) is False
+    assert asks(neighbour) is only_known
+    assert asks(chunk) is OnlyKnown(_Chunk)(neighbour) is False
     assert asks(ChatCompletionChunk.model_construct(choices=[])) is False

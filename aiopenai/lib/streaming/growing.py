@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, TypeVar, cast
 
 import msgspec
 
 from aiopenai._base.aliases import is_list, is_mapping
-from aiopenai._data.codec import documents
+from aiopenai._data.codec import batch_of
 from aiopenai._data.structs import ModelMeta
 
 __all__ = [
@@ -293,25 +293,26 @@ class OnlyKnown:
 
     def __init__(self, kind: Any) -> None:
         self._decode = msgspec.json.Decoder(kind).decode
-        # Events that arrived together have their documents together.
+        # Events that arrived together are a batch. The answer for it stays when the documents themselves are dropped,
+        # as they are when an event of the batch is asked for its JSON object.
         self._asked: Any = None
         self._answer = False
 
     def __call__(self, event: Any) -> bool:
-        raws = documents(event)
-        if raws is None:
-            return False
-        if raws is not self._asked:
-            decode = self._decode
-            self._asked = raws
-            try:
-                for raw in raws:
-                    decode(raw)
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                self._answer = False
-            else:
-                self._answer = True
+        batch = batch_of(event)
+        if batch is not self._asked:
+            self._asked = batch
+            self._answer = batch is not None and self._fit(batch[0])
         return self._answer
+
+    def _fit(self, raws: Sequence[bytes] | None) -> bool:
+        decode = self._decode
+        try:
+            for raw in raws or ():
+                decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return False
+        return raws is not None
 
 
 class Late(Protocol):

@@ -87,6 +87,8 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         """
         self._moment = moment = self._moment + 1
         self._snapshot = None
+        # First of all: `_begin` asks the chunk for its JSON object, and then its batch drops the documents.
+        plain = self._plain(chunk)
         if moment == 1:
             self._begin(chunk)
         elif self._open_names:
@@ -105,7 +107,6 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         parts = chunk.choices
         if not parts or not is_list(parts):
             return events
-        plain = self._plain(chunk)
         if plain and len(parts) == 1:
             # Nearly all chunks: a piece of the text of a known choice, and nothing else.
             part = parts[0]
