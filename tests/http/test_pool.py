@@ -130,6 +130,28 @@ class TestConnect:
         assert origin_of(session, one).free == {}
         await session.shut()
 
+    async def test_a_place_that_becomes_free_goes_to_the_queue(
+        self, raw_server: Any, monkeypatch: pytest.MonkeyPatch, until: Any
+    ) -> None:
+        async def late(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            await answer.wait()
+            writer.write(server.reply(BODY))
+            await server.watch(reader)
+
+        answer = asyncio.Event()
+        monkeypatch.setattr("aiopenai._http.connector.connection_limit", lambda: 1)
+        session = DirectSession(Settings())
+        one, other = await raw_server(late), await raw_server(serve)
+        first = asyncio.ensure_future(send(session, one.base_url))
+        await until(lambda: one.requests)
+        second = asyncio.ensure_future(send(session, other.base_url))
+        await until(lambda: session.pool._queue)
+        answer.set()
+        for reply in await asyncio.wait_for(asyncio.gather(first, second), 10):
+            assert await reply.read() == BODY
+        await session.shut()
+
     async def test_the_pool_limit_counts_in_the_queue(self, raw_server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         async def silent(server: Any, reader: Any, writer: Any) -> None:
             await server.request(reader)

@@ -227,6 +227,28 @@ class TestReuse:
             assert server.connections == number
         assert not session.pool.connector.taken
 
+    async def test_an_answer_while_the_last_bytes_wait_in_the_transport(self, raw_server: Any, session: Any) -> None:
+        handed_over = asyncio.Event()
+        wires: list[Wire] = []
+
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            await handed_over.wait()
+            writer.write(server.reply(BODY))
+            await server.watch(reader)
+
+        async def until_the_kernel_is_full() -> Any:
+            wires.extend(session.pool.connector.taken)
+            # Less than the high-water mark of the transport, so that the body ends without a wait.
+            while not wires[0].transport.get_write_buffer_size():
+                yield bytes(20_000)
+            handed_over.set()
+
+        server = await raw_server(serve, limit=1024)
+        reply = await send(session, server, until_the_kernel_is_full())
+        assert await reply.read() == BODY
+        assert [wire.state for wire in wires] == [CLOSED]
+
     async def test_connections_are_handed_over_to_another_origin_that_waits(
         self, raw_server: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
