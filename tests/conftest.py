@@ -23,21 +23,54 @@ from aiopenai.testing import Server
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
-# Files that run once, with the whole suite; files that measure times, which run one after another in one process.
-ONCE = ("benchmarks", "codegen", "conformance", "examples", "layers", "parity", "readme", "style", "typing", "wire")
-TIMED = ("test_blocking", "test_concurrency", "test_hedging", "test_limiter", "test_loops", "test_benchmarks")
+# Folders and files that run once, with the whole suite: they compare texts, files and the reference, or ask other
+# programs. No interpreter makes a difference.
+ONCE = {"benchmarks", "codegen", "conformance", "examples", "layers", "parity", "readme", "style", "typing", "wire"}
+# Files that measure times run one after another in one process.
+TIMED = {"test_blocking", "test_concurrency", "test_hedging", "test_limiter", "test_loops", "test_benchmarks"}
+# The files that take longest, which begin first: the last ones to run are then short, and no process waits for another.
+LONG = (
+    "typing/test_stubs.py",
+    "timed",
+    "typing/test_typing.py",
+    "codegen/test_generate.py",
+    "typing/test_editors.py",
+    "typing/test_wheel.py",
+    "guards/test_garbage.py",
+    "test_examples.py",
+    "client/test_client.py",
+    "client/test_interrupts.py",
+    "guards/test_storms.py",
+    "cli/test_main.py",
+    "cli/test_run.py",
+    "cli/test_run_files.py",
+    "data/test_fidelity.py",
+    "parity/test_requests.py",
+    "parity/test_clouds.py",
+    "parity/test_types.py",
+    "wire/test_servers.py",
+    "http/test_transport.py",
+    "http/test_direct.py",
+    "calls/test_events.py",
+    "dropin/test_switch.py",
+)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks the tests for `-m "not once"` and for `--dist loadgroup`, and skips those that run on demand."""
+    """Marks the tests for `-m "not once"` and for `--dist loadgroup`, skips those on demand, and begins with long ones."""
     demanded = "follow" in (config.getoption("markexpr") or "")
+    first = {name: number for number, name in enumerate(LONG)}
+    places: dict[pytest.Item, int] = {}
     for item in items:
         if not demanded and item.get_closest_marker("follow"):
             item.add_marker(pytest.mark.skip(reason="on demand: python -m pytest -m follow"))
         path = item.path.relative_to(Path(__file__).parent)
         if path.parts[0].removesuffix(".py").removeprefix("test_") in ONCE:
             item.add_marker("once")
-        item.add_marker(pytest.mark.xdist_group("timed" if path.stem in TIMED else path.as_posix()))
+        group = "timed" if path.stem in TIMED else path.as_posix()
+        item.add_marker(pytest.mark.xdist_group(group))
+        places[item] = first.get(group, len(LONG))
+    items.sort(key=places.__getitem__)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -241,6 +241,7 @@ asyncio.run(main())
 
 
 class TestFanOut:
+    @pytest.mark.once
     async def test_ten_thousand_at_once(self, chat: dict[str, Any]) -> None:
         with server_process(latency=0.05) as url:
             # A busy machine takes more than the usual five seconds to open so many connections.

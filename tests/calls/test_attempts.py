@@ -70,6 +70,25 @@ class TestRetried:
             await retried(policy, failure(0), attempt)
 
 
+class BothAnswer(HedgePolicy):
+    """A policy with which both attempts answer, and the second one wins."""
+
+    async def race(self, kind: str, attempt: Any, discard: Any) -> Any:
+        assert kind == "POST /chat/completions"
+        self.loser, winner = await attempt(), await attempt()
+        discard(self.loser)
+        return winner
+
+
+@pytest.mark.usefixtures("transport")
+async def test_the_reply_of_a_hedge_that_lost_is_closed(client: AsyncOpenAI, server: Server) -> None:
+    server.token_delay = 0.05
+    policy = BothAnswer()
+    stream = await client.with_options(hedge=policy).chat.completions.create(**CHAT, stream=True)
+    assert policy.loser[0].closed
+    assert [chunk async for chunk in stream]
+
+
 @pytest.mark.usefixtures("transport")
 class TestClosed:
     async def test_it_fails_at_once(self, server: Server) -> None:

@@ -84,6 +84,7 @@ COMPLETE = {
     "done with a space": sse(part("a"), "[DONE] "),
     "done with white space on both sides": sse(part("a"), " \t[DONE]\t "),
     "done without a blank line": sse(part("a")) + "data: [DONE] ",
+    "done and another chunk": sse(part("a"), "[DONE]", part("late")),
     "done and junk": sse(part("a"), "[DONE] ", '{"error": "late"}', "junk"),
     "done and an error": sse(part("a"), "[DONE]", '{"error": {"message": "late"}}'),
     "done and an error event": sse(part("a"), "[DONE]") + 'event: error\ndata: {"message": "late"}\n\n',

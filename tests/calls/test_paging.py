@@ -41,13 +41,14 @@ class TestWalking:
         pages(
             body("a", "b", has_more=True), body("c", has_more=True), body("d", has_more=False), path="/chat/completions"
         )
-        listed = client.chat.completions.list(limit=2, metadata={"k": "v"}, extra_headers={"X-A": "1"})
+        listed = client.chat.completions.list(limit=2, metadata={"k": "v"}, extra_headers={"X-A": "1"}, timeout=7.5)
         assert isinstance(listed, AsyncPaginator)
         assert [item.id async for item in listed] == ["a", "b", "c", "d"]
         assert [r.query.get("after") for r in server.journal] == [None, "b", "c"]
         assert {(r.query["limit"], r.query["metadata[k]"], r.headers["x-a"]) for r in server.journal} == {
             ("2", "v", "1")
         }
+        assert [r.headers["x-stainless-read-timeout"] for r in server.journal] == ["7.5"] * 3
 
     async def test_page_by_page(self, client: AsyncOpenAI, server: Server, pages: Any) -> None:
         pages(body("a", has_more=True), body("b", has_more=False), path="/chat/completions")
