@@ -54,10 +54,12 @@ def test_size(generated: dict[str, str]) -> None:
 
 
 def test_drift(generated: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    names = [name for name in generated if name.startswith("resources/webhooks")]
-    other = generated | {name: generated[name].replace("def unwrap", "def open") for name in names}
+    # One namespace: to parse all of them takes seconds.
+    same = {name: text for name, text in generated.items() if name.startswith("resources/webhooks")}
+    other = {name: text.replace("def unwrap", "def open") for name, text in same.items()}
+    monkeypatch.setattr("aiopenai._codegen.__main__.read", lambda _: same)
     for files, code, said in (
-        (generated, 0, "0 differences"),
+        (same, 0, "0 differences"),
         (other, 1, "+ method webhooks.open\n- method webhooks.unwrap\n2 differences"),
     ):
         monkeypatch.setattr("aiopenai._codegen.__main__.generate", lambda _, words, files=files: files)
