@@ -105,8 +105,13 @@ def is_killed(tree: Path, module: Path, mutant: Mutant, timeout: float) -> bool:
     target = tree / module.relative_to(ROOT)
     original = target.read_text()
     target.write_text(mutant.source)
+    # Bytecode is told from stale bytecode by the second in which the source was written, and by its size.
+    for compiled in target.parent.glob(f"__pycache__/{target.stem}.*"):
+        compiled.unlink()
     command = [sys.executable, "-m", "pytest", "-x", "-q", "--timeout", "20", str(mirrored(module).relative_to(ROOT))]
-    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}
+    # With bytecode a mutant takes half the time.
+    environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": ""}
+    environment.pop("PYTHONPYCACHEPREFIX", None)
     try:
         done = subprocess.run(command, cwd=tree, env=environment, capture_output=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:

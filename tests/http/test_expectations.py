@@ -10,6 +10,7 @@ import pytest
 
 from aiopenai import APITimeoutError, AsyncOpenAI, Timeout
 
+pytestmark = pytest.mark.timeout(60)
 UPLOAD = {"file": ("a", b"u" * 200_000), "purpose": "batch", "extra_headers": {"Expect": "100-continue"}}
 
 
@@ -25,7 +26,7 @@ async def test_no_answer(raw_server: Any, borrowed: bool) -> None:
         )
         async with client:
             with pytest.raises(APITimeoutError):
-                await client.files.create(**UPLOAD, timeout=Timeout(30, read=0.1, connect=0.1, pool=0.1))
+                await client.files.create(**UPLOAD, timeout=Timeout(30, read=0.1, connect=0.5, pool=0.5))
             # The connection is not used again.
             await asyncio.wait_for(server.gone.wait(), 10)
 
@@ -65,7 +66,7 @@ async def test_cancellation_is_one(raw_server: Any) -> None:
         AsyncOpenAI(api_key="k", base_url=server.base_url, http_client=session) as client,
     ):
         call = asyncio.ensure_future(client.files.create(**UPLOAD))
-        await asked.wait()
+        await asyncio.wait_for(asked.wait(), 30)
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
