@@ -1,0 +1,80 @@
+"""Suggestions for misspelt names and options."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+from aiopenai._base.suggestions import suggesting, suggestion
+
+
+class Client:
+    @suggesting
+    def __init__(self, key: str = "", *, timeout: float = 1.0, retries: int = 2) -> None:
+        self.given = (key, timeout, retries)
+
+    @suggesting
+    def copy(self, *, timeout: float = 1.0, **rest: Any) -> Any:
+        return inner(timeout=timeout, **rest)
+
+
+def inner(*, timeout: float) -> float:
+    return timeout
+
+
+def test_the_nearest_name() -> None:
+    assert suggestion("tmeout", ["timeout", "retries"]) == "; did you mean 'timeout'?"
+    assert suggestion("zzz", ["timeout", "retries"]) == ""
+    assert suggestion("zzz", iter(())) == ""
+
+
+def test_a_call_without_a_mistake() -> None:
+    assert Client("k", timeout=3.0).given == ("k", 3.0, 2)
+    assert Client().copy(timeout=4.0) == 4.0
+
+
+def test_a_misspelt_option() -> None:
+    wrong: Any = {"timout": 3.0}
+    with pytest.raises(TypeError) as caught:
+        Client(**wrong)
+    assert str(caught.value) == ("Client() got an unexpected keyword argument 'timout'; did you mean 'timeout'?")
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__
+
+
+def test_an_option_that_is_near_none() -> None:
+    wrong: Any = {"zzz": 3.0}
+    with pytest.raises(TypeError, match=r"'zzz'; the options are key, timeout, retries$"):
+        Client(**wrong)
+
+
+def test_the_title_of_a_method() -> None:
+    class Other(Client):
+        pass
+
+    with pytest.raises(TypeError, match=r"^Other\.copy\(\) got an unexpected keyword argument 'tymeout'; did you mean"):
+        Other().copy(tymeout=3.0)
+
+
+def test_errors_from_deeper_down_stay() -> None:
+    class Deep:
+        @suggesting
+        def call(self, timeout: Any = None) -> None:
+            wrong: Any = {"depth": timeout}
+            inner(**wrong)
+
+        @suggesting
+        def fail(self, timeout: Any = None) -> None:
+            raise TypeError(f"own words about {timeout}")
+
+    with pytest.raises(TypeError, match=r"^inner\(\) .*'depth'$"):
+        Deep().call(timeout=1)
+    with pytest.raises(TypeError, match=r"^own words about 1$"):
+        Deep().fail(timeout=1)
+
+
+def test_signatures_are_those_of_the_function() -> None:
+    assert list(inspect.signature(Client).parameters) == ["key", "timeout", "retries"]
+    assert inspect.getfullargspec(Client.copy).kwonlyargs == ["timeout"]
