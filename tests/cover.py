@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("base", "data", "http", "calls", "client", "jobs")
+ROOMS = ("base", "data", "http", "calls", "client", "live", "jobs")
 
 
 def mirrored(module: Path) -> Path:
