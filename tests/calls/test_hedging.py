@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from aiopenai import APIStatusError, APITimeoutError, AsyncOpenAI, HedgePolicy, InternalServerError
+from aiopenai._calls import hedging
 from aiopenai._calls.hedging import cancelled, harmless
 from aiopenai.testing import Server
 
@@ -341,3 +342,24 @@ class TestRaces:
         with pytest.raises(asyncio.CancelledError):
             await task
         assert ended == [1, 1]
+
+
+class TestPercentiles:
+    def test_they_are_taken_with_every_twentieth_latency(self) -> None:
+        usual = hedging._Usual()
+        for number in range(19):
+            usual.add(float(number))
+            assert usual.percentile(0.5) is None
+        usual.add(19.0)
+        assert [usual.percentile(share) for share in (0.01, 0.5, 0.95, 0.999)] == [0.0, 10.0, 19.0, 19.0]
+        for _ in range(19):
+            usual.add(100.0)
+            assert usual.percentile(0.95) == 19.0
+        usual.add(100.0)
+        assert [usual.percentile(share) for share in (0.25, 0.95)] == [10.0, 100.0]
+
+    def test_old_latencies_are_forgotten(self) -> None:
+        usual = hedging._Usual()
+        for number in range(1_000):
+            usual.add(float(number))
+        assert usual.percentile(0.0) == 500.0
