@@ -33,6 +33,7 @@ def test_msgspec_and_json_see_a_plain_struct() -> None:
     assert decode(ChatCompletionMessage, {"role": "assistant"}).to_dict() == {"role": "assistant"}
 
 
+@pytest.mark.once
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads the memory that Linux says is used")
 def test_fresh_types_are_let_go_of() -> None:
     """A type for each call, as structured outputs make them: what is kept for a type is bounded, or goes with it."""
