@@ -330,9 +330,9 @@ class TestKilled:
                 time.sleep(0.005)
             begin = time.monotonic()
             child.send_signal(number)
-            _, said = child.communicate(timeout=10)
-            # A tenth of a second; the rest is for machines that have other things to do.
-            assert time.monotonic() - begin < 5
+            _, said = child.communicate(timeout=40)
+            # A tenth of a second; the rest is for machines that have other things to do. The replies take a minute.
+            assert time.monotonic() - begin < 20
         assert child.returncode == 130
         assert "of 200 done" in said
         assert "the same command goes on from there" in said

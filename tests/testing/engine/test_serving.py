@@ -220,16 +220,17 @@ async def test_token_delay_paces_streams(api: Api) -> None:
 
 
 async def test_latency_comes_before_every_reply() -> None:
-    async with Server(latency=0.05) as server, aiohttp.ClientSession(headers={"authorization": "Bearer x"}) as session:
+    async with Server(latency=0.2) as server, aiohttp.ClientSession(headers={"authorization": "Bearer x"}) as session:
         api = Api(server, session)
         started = time.monotonic()
         await asyncio.gather(*(api.ok("GET", "/models/gpt-4o") for _ in range(50)))
-        assert 0.05 <= time.monotonic() - started < 2.5
+        # One after another they take ten seconds.
+        assert 0.2 <= time.monotonic() - started < 8
 
 
 async def test_a_thousand_connections_at_once() -> None:
     connector = aiohttp.TCPConnector(limit=0)
-    async with Server(latency=0.05) as server, aiohttp.ClientSession(connector=connector) as session:
+    async with Server(latency=0.2) as server, aiohttp.ClientSession(connector=connector) as session:
         api = Api(server, session)
         headers = {"authorization": "Bearer x"}
         await asyncio.gather(*(api.ok("GET", "/models/gpt-4o", headers=headers) for _ in range(400)))
