@@ -220,7 +220,7 @@ async def raw_server() -> AsyncIterator[Callable[..., Awaitable[RawServer]]]:
 def until() -> Callable[..., Awaitable[None]]:
     """`await until(condition)`: let the loop run until it holds; for what other threads and the kernel do."""
 
-    async def wait(condition: Callable[[], Any], seconds: float = 5.0) -> None:
+    async def wait(condition: Callable[[], Any], seconds: float = 30.0) -> None:
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, "it never came to be"

@@ -59,7 +59,7 @@ class Listening:
 
         asyncio.run_coroutine_threadsafe(ended(), self._loop).result(10)
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(30)
         self._loop.close()
 
 

@@ -325,7 +325,7 @@ class TestCancellation:
                 first = asyncio.ensure_future(client.chat.completions.create(**chat))
                 queue = [asyncio.ensure_future(client.chat.completions.create(**chat)) for _ in range(5)]
                 first.add_done_callback(lambda _, next_in_line=queue[0]: next_in_line.cancel())
-                await asyncio.wait_for(asyncio.gather(*queue, return_exceptions=True), 5)
+                await asyncio.wait_for(asyncio.gather(*queue, return_exceptions=True), 30)
 
     async def test_swallowed_nowhere(self, server: Server, chat: dict[str, Any], until: Any) -> None:
         server.fault(stall_after=0, times=None)

@@ -70,7 +70,7 @@ def said(answer: str | dict[str, Any]) -> str:
     return found["response"]["body"]["choices"][0]["message"]["content"]
 
 
-def until(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+def until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came to be"

@@ -31,7 +31,7 @@ class Endpoint:
                     endpoint.requests.append((self.command, self.path, headers, body))
                     at = min(len(endpoint.requests), len(endpoint.replies)) - 1
                 endpoint.asked.set()
-                endpoint.hold.wait(10)
+                endpoint.hold.wait(30)
                 status, content = endpoint.replies[at]
                 self.send_response(status)
                 self.send_header("content-length", str(len(content)))

@@ -65,12 +65,12 @@ def test_token_is_kept_until_its_refresh(endpoint: Endpoint, clock: Clock, until
     clock.now += 2
     endpoint.hold.clear()
     assert found.get_token() == "one"
-    assert endpoint.asked.wait(5)
+    assert endpoint.asked.wait(30)
     assert found.get_token() == "one"
     endpoint.hold.set()
     for thread in threading.enumerate():
         if thread.name == "aiopenai-token-exchange":
-            thread.join(5)
+            thread.join(30)
     assert found.get_token() == "two"
     assert len(endpoint.requests) == 2
 
@@ -92,7 +92,7 @@ def test_refresh_at_half_the_lifetime_at_the_latest(
     clock.now = begun + stale
     endpoint.asked.clear()
     found.get_token()
-    assert endpoint.asked.wait(5)
+    assert endpoint.asked.wait(30)
 
 
 async def test_a_thousand_callers_cause_one_exchange(endpoint: Endpoint) -> None:
@@ -149,7 +149,7 @@ def test_valid_token_survives_a_failed_refresh(endpoint: Endpoint, clock: Clock)
     assert found.get_token() == "one"
     for thread in threading.enumerate():
         if thread.name == "aiopenai-token-exchange":
-            thread.join(5)
+            thread.join(30)
     # The next refresh waits, so that a broken endpoint is not asked by each call.
     assert found.get_token() == "one"
     assert len(endpoint.requests) == 2

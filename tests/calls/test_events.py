@@ -437,8 +437,8 @@ class TestRetries:
         async with AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=0) as client:
             stream = await start(client, chat)
             started.set()
-            await asyncio.wait_for(ended.wait(), 10)
-            await asyncio.wait_for(server.gone.wait(), 10)
+            await asyncio.wait_for(ended.wait(), 30)
+            await asyncio.wait_for(server.gone.wait(), 30)
             error = await failure(stream, APIConnectionError)
         assert error.partial.text == "ab"
 

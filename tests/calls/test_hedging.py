@@ -22,7 +22,7 @@ class TestHedge:
     async def test_a_late_call_gets_company(self, server: Server, client: AsyncOpenAI, chat: dict[str, Any]) -> None:
         client, policy = hedged(client)
         server.fault(delay=60)
-        completion = await asyncio.wait_for(client.chat.completions.create(**chat), 5)
+        completion = await asyncio.wait_for(client.chat.completions.create(**chat), 30)
         assert completion.choices
         assert (policy.calls, policy.extra) == (1, 1)
         assert server.request_count == 2
@@ -47,7 +47,7 @@ class TestHedge:
         client, policy = hedged(client)
         server.fault(delay=0.1)
         server.fault(delay=60)
-        await asyncio.wait_for(client.chat.completions.create(**chat), 5)
+        await asyncio.wait_for(client.chat.completions.create(**chat), 30)
         assert policy.extra == 1
 
     async def test_one_fails_the_other_wins(self, server: Server, client: AsyncOpenAI, chat: dict[str, Any]) -> None:
@@ -93,13 +93,13 @@ class TestHedge:
             await client.chat.completions.create(**chat)
         server.fault(delay=60)
         before = policy.extra
-        await asyncio.wait_for(client.chat.completions.create(**chat), 5)
+        await asyncio.wait_for(client.chat.completions.create(**chat), 30)
         assert policy.extra == before + 1
 
     async def test_per_call(self, server: Server, client: AsyncOpenAI, chat: dict[str, Any]) -> None:
         policy = HedgePolicy(after=0.01, max_extra=1)
         server.fault(delay=60)
-        await asyncio.wait_for(client.chat.completions.create(**chat, hedge=policy), 5)
+        await asyncio.wait_for(client.chat.completions.create(**chat, hedge=policy), 30)
         client, mine = hedged(client)
         await client.chat.completions.create(**chat, hedge=None)
         assert mine.calls == 0
@@ -196,7 +196,7 @@ async def test_a_cancellation_that_is_swallowed_is_told_again() -> None:
 
     task = asyncio.ensure_future(deaf())
     await asyncio.sleep(0)
-    await asyncio.wait_for(cancelled([task]), 5)
+    await asyncio.wait_for(cancelled([task]), 30)
     assert task.cancelled()
 
 

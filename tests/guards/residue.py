@@ -90,7 +90,7 @@ def complaints() -> Iterator[list[str]]:
 
 
 @contextlib.asynccontextmanager
-async def clean(seconds: float = 5.0) -> AsyncIterator[None]:
+async def clean(seconds: float = 20.0) -> AsyncIterator[None]:
     """Asserts that a block leaves no task, timer and complaint of its loop, and no descriptor that was not there."""
     loop = asyncio.get_running_loop()
     gc.collect()

@@ -116,7 +116,7 @@ class TestLife:
 class TestWriting:
     async def test_nothing_to_wait_for(self, connection: Late) -> None:
         opened(connection)
-        await asyncio.wait_for(connection.drained(None), 1)
+        await asyncio.wait_for(connection.drained(None), 30)
 
     async def test_it_goes_on_when_the_transport_takes_more(self, connection: Late) -> None:
         opened(connection)
@@ -125,7 +125,7 @@ class TestWriting:
         await asyncio.sleep(0)
         assert not waiting.done()
         connection.resume_writing()
-        await asyncio.wait_for(waiting, 1)
+        await asyncio.wait_for(waiting, 30)
         # Again, without a reader.
         connection.resume_writing()
         assert not connection.writing_paused

@@ -251,7 +251,7 @@ class TestUploads:
                     await client.post("/x", cast_to=object, content=endless())
                 # Half a body was sent: what follows would be taken for its rest.
                 assert server.connections == number
-            await asyncio.wait_for(server.gone.wait(), 5)
+            await asyncio.wait_for(server.gone.wait(), 30)
         assert ended == ["closed"] * 2
 
     async def test_a_slow_server_holds_the_source_back(self, raw_server: Any, until: Any) -> None:
@@ -496,7 +496,7 @@ class TestPool:
                 await task
             assert taken(client) == 0
             if where != "uploading":
-                await asyncio.wait_for(server.gone.wait(), 5)
+                await asyncio.wait_for(server.gone.wait(), 30)
 
     async def test_cancelled_as_the_reply_comes(self, client: AsyncOpenAI, server: Server) -> None:
         # In each turn of the loop from the beginning of a call to its end.
@@ -534,7 +534,7 @@ class TestPool:
         calls = [asyncio.ensure_future(client.models.list()) for _ in range(3)]
         await until(lambda: server.request_count == 3)
         await client.close()
-        results = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 5)
+        results = await asyncio.wait_for(asyncio.gather(*calls, return_exceptions=True), 30)
         assert all(isinstance(result, APIConnectionError) for result in results)
 
     async def test_two_readers(self, raw_server: Any) -> None:

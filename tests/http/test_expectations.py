@@ -28,7 +28,7 @@ async def test_no_answer(raw_server: Any, borrowed: bool) -> None:
             with pytest.raises(APITimeoutError):
                 await client.files.create(**UPLOAD, timeout=Timeout(30, read=0.1, connect=0.5, pool=0.5))
             # The connection is not used again.
-            await asyncio.wait_for(server.gone.wait(), 10)
+            await asyncio.wait_for(server.gone.wait(), 30)
 
 
 async def test_answer_and_an_upload(raw_server: Any) -> None:

@@ -125,7 +125,7 @@ class TestConnect:
         session = DirectSession(Settings())
         one, other = await raw_server(serve), await raw_server(serve)
         await fill(session, one, 2)
-        reply = await asyncio.wait_for(send(session, other.base_url), 5)
+        reply = await asyncio.wait_for(send(session, other.base_url), 30)
         assert await reply.read() == BODY
         assert origin_of(session, one).free == {}
         await session.shut()
@@ -190,7 +190,7 @@ class TestConnect:
             # The second finds room: the first has given its place back.
             for _ in range(2):
                 with pytest.raises(APIConnectionError):
-                    await asyncio.wait_for(send(session, server.base_url), 5)
+                    await asyncio.wait_for(send(session, server.base_url), 30)
         assert server.connections == 2
         await session.shut()
 

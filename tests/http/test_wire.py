@@ -264,9 +264,9 @@ class TestReuse:
             await asyncio.gather(*(client.models.retrieve("m") for _ in range(4)))
             assert one.connections == 2
             # Both lie idle, and the limit is reached: the other origin gets the place of one of them.
-            await asyncio.wait_for(there.models.retrieve("m"), 5)
-            await asyncio.wait_for(asyncio.gather(*(there.models.retrieve("m") for _ in range(4))), 5)
-            await asyncio.wait_for(client.models.retrieve("m"), 5)
+            await asyncio.wait_for(there.models.retrieve("m"), 30)
+            await asyncio.wait_for(asyncio.gather(*(there.models.retrieve("m") for _ in range(4))), 30)
+            await asyncio.wait_for(client.models.retrieve("m"), 30)
             session: Any = client._sessions.current()
             assert len(session.pool.connector.taken) <= 2
 
@@ -312,7 +312,7 @@ class TestOrigins:
         go.set()
         assert await (await call).read() == BODY
         assert not session.pool.connector.taken
-        await asyncio.wait_for(server.gone.wait(), 5)
+        await asyncio.wait_for(server.gone.wait(), 30)
 
 
 async def test_errors_show_no_key(raw_server: Any, session: Any) -> None:

@@ -248,7 +248,7 @@ class TestSource:
         thread = threading.Thread(target=pipe.write_bytes, args=(b"x" * 3_000_000,))
         thread.start()
         with opened_source(pipe) as source:
-            thread.join(10)
+            thread.join(30)
             assert source.name == str(pipe)
             assert source.path.stat().st_size == 3_000_000
             assert not source.is_same_file(pipe)

@@ -205,7 +205,7 @@ class TestLimiter:
         ((_, seconds, reason),) = limiter.waits(0.0)
         assert seconds <= 0.05
         assert reason == f"the {name.removesuffix('s')} limit of this job"
-        grant = await asyncio.wait_for(waiting, 5)
+        grant = await asyncio.wait_for(waiting, 30)
         assert grant.probe
         assert "Waiting" in caplog.text
         assert reason in caplog.text
@@ -213,7 +213,7 @@ class TestLimiter:
         limiter.refused(grant, headers, 0.0)
         limiter.release(grant)
         assert limiter._delay(grant.lane, 1.0, loop.time()) > 500
-        probe = await asyncio.wait_for(limiter.acquire(1.0), 5)
+        probe = await asyncio.wait_for(limiter.acquire(1.0), 30)
         assert probe.probe
         limiter.replied(probe, {**headers, f"x-ratelimit-remaining-{name}": "50"}, 0.1)
         limiter.release(probe)

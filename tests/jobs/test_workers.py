@@ -72,7 +72,7 @@ def test_closing_ends_the_work(process: WorkerProcess, server: Server, tmp_path:
     while not server.request_count:
         pass
     process.close()
-    thread.join(10)
+    thread.join(30)
     assert [type(error) for error in errors] == [CancelledError]
     assert not process._thread.is_alive()
     process.close()

@@ -303,7 +303,7 @@ def test_a_silence_ends_a_segment_in_a_daemon_thread(monkeypatch: pytest.MonkeyP
 
     grouper.on("segment.closed", fails)
     grouper.push(said("assistant", "Hello", 0, 10))
-    assert over.wait(10)
+    assert over.wait(30)
     assert daemons == [True]
     assert [str(failure) for failure in failures] == ["inactivity"]
     grouper.close()
@@ -321,7 +321,7 @@ async def test_a_silence_ends_a_segment_in_the_loop() -> None:
 
         grouper.once("segment.closed", fails)
         await grouper.push(said("assistant", "Hello", 0, 10))
-        context = await asyncio.wait_for(contexts.get(), 10)
+        context = await asyncio.wait_for(contexts.get(), 30)
         assert repr(context["exception"]) == "LookupError('inactivity')"
         assert [update[0] for update in seen] == ["0", "inactivity"]
 
@@ -377,13 +377,13 @@ async def test_a_cancelled_push_does_not_stop_a_handler() -> None:
 
     await grouper.push(said("user", "a", 0, 10))
     pushing = asyncio.create_task(grouper.push(said("user", "b", 10, 20)))
-    await asyncio.wait_for(begun.wait(), 10)
+    await asyncio.wait_for(begun.wait(), 30)
     pushing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await pushing
     assert not ended.is_set()
     go.set()
-    await asyncio.wait_for(ended.wait(), 10)
+    await asyncio.wait_for(ended.wait(), 30)
     await grouper.close()
 
 

@@ -342,7 +342,7 @@ async def test_cancelling_ends_the_part(server: Scripted, client: AsyncOpenAI, p
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await asyncio.wait_for(ended.wait(), 5)
+        await asyncio.wait_for(ended.wait(), 30)
 
 
 @pytest.mark.parametrize("opened", [False, True])

@@ -90,7 +90,7 @@ async def test_the_thread_ends_with_the_last_connection() -> None:
                     assert again.recv().type == "x"
             for thread in threading.enumerate():
                 if thread.name == "aiopenai-websockets":
-                    thread.join(10)
+                    thread.join(30)
             assert loop_threads() == before
 
         await asyncio.to_thread(work)

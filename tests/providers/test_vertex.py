@@ -93,7 +93,7 @@ def test_refresh_does_not_block_the_loop(api: Server) -> None:
     class Slow(Credentials):
         def refresh(self, request: Any) -> None:
             refreshing.set()
-            go_on.wait(5)
+            go_on.wait(30)
             super().refresh(request)
 
     async def main() -> None:
@@ -176,7 +176,7 @@ class TestWaits:
         class Slow(Credentials):
             def refresh(self, request: Any) -> None:
                 timeouts.append(request.keywords["timeout"])
-                go_on.wait(5)
+                go_on.wait(30)
                 super().refresh(request)
 
         with OpenAI(provider=vertex(base_url=api.base_url, credentials=Slow()), max_retries=0) as client:
