@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -51,6 +52,12 @@ class TestOptions:
     def test_wrong_ones(self, options: Any, error: type[Exception]) -> None:
         with pytest.raises(error, match=next(iter(options))):
             made(options=options)
+
+    @pytest.mark.parametrize("missing", ["stop", "wait", "retry"])
+    def test_half_a_policy(self, missing: str) -> None:
+        shape = SimpleNamespace(**{name: None for name in ("stop", "wait", "retry") if name != missing})
+        with pytest.raises(TypeError, match="retry must be a tenacity policy"):
+            made(options={"retry": shape})
 
 
 class AsyncPolicy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import pytest
 from hypothesis import given
@@ -16,6 +16,7 @@ from aiopenai._client.configuration import (
     Configuration,
     basic_authorization,
     checked_key,
+    chosen_url,
     inherited_credentials,
 )
 from aiopenai.testing import Server
@@ -195,7 +196,15 @@ class Cloud(Service):
         raise NotImplementedError
 
 
+class Identity(Cloud):
+    """A service that is another way into OpenAI's API."""
+
+    is_cloud = False
+    regions: ClassVar[Any] = {"global": "https://identity.test/v1", "eu": "https://eu.identity.test/v1"}
+
+
 CLOUD = Cloud()
+IDENTITY = Identity()
 
 
 class TestServices:
@@ -223,8 +232,11 @@ class TestServices:
             ({"service": CLOUD}, {}, {"provider": CLOUD, "api_key": None}),
             ({"service": CLOUD}, {"provider": None, "api_key": "new"}, {"api_key": "new", "base_url": not_given}),
             ({}, {"provider": CLOUD}, {"provider": CLOUD, "api_key": None}),
+            ({"service": IDENTITY}, {}, {"workload_identity": IDENTITY, "api_key": None, "base_url": "http://h/"}),
+            ({"service": IDENTITY}, {"api_key": "new"}, {"workload_identity": None, "api_key": "new"}),
+            ({}, {"workload_identity": IDENTITY}, {"workload_identity": IDENTITY, "api_key": None}),
         ],
-        ids=range(8),
+        ids=range(11),
     )
     def test_copies(self, own: Any, given: Any, expected: Any) -> None:
         configuration = Configuration(**{"api_key": Secret("k"), "base_url": BaseURL("http://h"), **own})
@@ -235,3 +247,13 @@ class TestServices:
         assert {name: found.get(name) for name in expected} == expected
         if "provider" not in expected:
             assert "provider" not in found
+
+    def test_regions(self) -> None:
+        assert chosen_url(not_given, "eu", None) == "https://eu.api.openai.com/v1"
+        assert chosen_url(not_given, "eu", IDENTITY) == "https://eu.identity.test/v1"
+        with pytest.raises(ValueError, match="must be one of ae, au, eu, global, in, jp, us, not 'mars'"):
+            chosen_url(not_given, "mars", IDENTITY)
+        with pytest.raises(OpenAIError, match="data_residency must be one of eu, global here, not 'us'"):
+            chosen_url(not_given, "us", IDENTITY)
+        with pytest.raises(ValueError, match="data_residency and base_url exclude each other"):
+            chosen_url("http://h", "eu", None)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from typing import Any
 
@@ -57,6 +58,17 @@ class TestLimit:
         connection_limit.cache_clear()
         assert connection_limit() == 1_000
         connection_limit.cache_clear()
+
+
+class TestSockets:
+    def test_a_peer_that_is_gone_is_noticed(self) -> None:
+        """After five probes without an answer, a minute apart."""
+        with connector_module._keepalive_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", None)) as sock:
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5)):
+                if hasattr(socket, name):
+                    assert sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) == value
 
 
 class TestClocks:

@@ -200,6 +200,62 @@ class TestClocks:
         assert asyncio.get_running_loop().time() - began >= 0.3
 
 
+class TestDropping:
+    async def test_a_call_that_is_cancelled_while_it_uploads(self, raw_server: Any, session: Any, until: Any) -> None:
+        """The connection ends at once: the bytes that the server does not take are thrown away."""
+
+        async def deaf(server: Any, reader: Any, writer: Any) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            heard.set()
+            await asyncio.Event().wait()
+
+        heard = asyncio.Event()
+        server = await raw_server(deaf, limit=1024)
+        call = asyncio.ensure_future(send(session, server, bytes(20_000_000)))
+        await asyncio.wait_for(heard.wait(), 30)
+        (wire,) = session.pool.connector.taken
+        assert wire.transport.get_write_buffer_size()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        await until(lambda: wire.transport is None)
+        assert not session.pool.connector.taken
+
+    async def test_a_reply_that_is_closed_in_its_body(self, raw_server: Any, session: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(server.head(length=100) + b"x")
+            await server.watch(reader)
+
+        server = await raw_server(serve)
+        reply = await send(session, server)
+        assert await reply.read_some() == b"x"
+        reader = asyncio.ensure_future(reply.read_some())
+        await asyncio.sleep(0)
+        reply.close()
+        with pytest.raises((APIError, RuntimeError)):
+            await asyncio.wait_for(reader, 30)
+        await asyncio.wait_for(server.gone.wait(), 30)
+
+    async def test_the_total_limit_of_a_call_that_is_over(self, raw_server: Any, session: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(server.head(length=2) + b"{")
+            await go.wait()
+            writer.write(b"}")
+            await server.watch(reader)
+
+        go = asyncio.Event()
+        server = await raw_server(serve)
+        reply = await send(session, server, total=60)
+        (wire,) = session.pool.connector.taken
+        timer = wire._total
+        assert not timer.cancelled()
+        go.set()
+        assert await reply.read() == b"{}"
+        assert timer.cancelled()
+
+
 class TestReuse:
     @pytest.mark.parametrize("unsent", ["source", "buffer"])
     async def test_an_answer_before_the_end_of_the_request(self, unsent: str, raw_server: Any, session: Any) -> None:

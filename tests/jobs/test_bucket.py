@@ -227,3 +227,24 @@ class TestBucket:
 )
 def test_times_at_the_end_of_the_calendar(text: str) -> None:
     assert seconds_until(text, NOW) in (None, 0.0)
+
+
+class TestContent:
+    def test_plenty(self) -> None:
+        assert Bucket().plenty
+        bucket = Bucket(60)
+        bucket.level = bucket.capacity
+        assert bucket.plenty
+        bucket.level = 0.5 * bucket.capacity
+        assert not bucket.plenty
+        bucket.forget()
+        bucket.level = -5.0
+        assert bucket.plenty
+
+    def test_a_limit_of_one_a_minute(self) -> None:
+        bucket = Bucket()
+        bucket.observe(1.0, 1.0, None, 0.0, 0.0)
+        assert (bucket.capacity, bucket.level, bucket.rate) == (1.0, 1.0, 1 / 60)
+        bucket = Bucket()
+        bucket.observe(0.5, 0.5, None, 0.0, 0.0)
+        assert bucket.capacity == 1.0

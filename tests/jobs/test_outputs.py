@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import Any
@@ -214,6 +215,18 @@ def test_names_beside() -> None:
 
 
 class TestKeeping:
+    @pytest.mark.skipif(os.name == "nt", reason="folders of POSIX")
+    def test_the_new_name_is_brought_to_the_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        synced: list[bool] = []
+        monkeypatch.setattr(os, "fsync", lambda fd: synced.append(stat.S_ISDIR(os.fstat(fd).st_mode)))
+        log = ResultFile(tmp_path / "out.jsonl")
+        log.append(finished_line("a", 200, None, b"{}"))
+        synced.clear()
+        log.keep(lambda _: True)
+        # First the file, then the folder.
+        assert synced == [False, True]
+        log.close()
+
     def test_some_lines(self, tmp_path: Path) -> None:
         path = tmp_path / "out.jsonl"
         log = ResultFile(path)

@@ -13,6 +13,7 @@ from aiopenai._jobs import state
 from aiopenai._jobs.failures import FilesError, UsageError
 from aiopenai._jobs.inputs import opened_source
 from aiopenai._jobs.lines import failure, finished_line
+from aiopenai._jobs.outputs import ResultStream
 from aiopenai._jobs.state import JobFiles
 
 
@@ -209,6 +210,21 @@ def test_a_folder_is_no_output(tmp_path: Path) -> None:
 
 
 class TestStreams:
+    def test_are_closed(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "in.jsonl").write_text(line(1))
+        (tmp_path / "bad.jsonl").write_text(line(1) + line(1))
+        closed: list[str] = []
+        close = ResultStream.close
+        monkeypatch.setattr(ResultStream, "close", lambda self: closed.append(self.name) or close(self))
+        with opened_source(tmp_path / "in.jsonl") as source:
+            job = JobFiles(source, Path("/dev/null"))
+            assert closed == []
+            job.close()
+        assert closed == ["/dev/null"]
+        with opened_source(tmp_path / "bad.jsonl") as source, pytest.raises(UsageError):
+            JobFiles(source, Path("/dev/null"))
+        assert closed == ["/dev/null"] * 2
+
     def test_have_no_state(self, tmp_path: Path) -> None:
         (tmp_path / "in.jsonl").write_text(line(1) + line(2))
         with opened_source(tmp_path / "in.jsonl") as source:
