@@ -57,7 +57,7 @@ LONG = (
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Marks the tests for `-m "not once"` and `--dist loadgroup`, skips those on demand, and puts the long ones first."""
+    """Marks tests for `-m "not once"` and `--dist loadgroup`, skips those on demand, and puts the long ones first."""
     demanded = "follow" in (config.getoption("markexpr") or "")
     first = {name: number for number, name in enumerate(LONG)}
     places: dict[pytest.Item, int] = {}
