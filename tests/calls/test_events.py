@@ -590,6 +590,7 @@ JSON = st.recursive(
 CHUNKS = st.fixed_dictionaries({"choices": JSON | st.lists(st.fixed_dictionaries({"index": JSON, "delta": JSON}))})
 
 
+@pytest.mark.once
 class TestAnything:
     @settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
     @given(events=st.lists(JSON | CHUNKS, max_size=5), done=st.booleans(), cut=st.integers(0, 200))

@@ -131,12 +131,14 @@ def split_streams(draw: st.DrawFn) -> list[bytes]:
     return [stream[a:b] for a, b in zip([0, *cuts], [*cuts, len(stream)], strict=True)]
 
 
+@pytest.mark.once
 @settings(max_examples=1500)
 @given(split_streams())
 def test_any_stream_at_random_splits(chunks: list[bytes]) -> None:
     check(chunks)
 
 
+@pytest.mark.once
 @settings(max_examples=300)
 @given(streams)
 def test_any_stream_at_every_split(stream: bytes) -> None:
@@ -330,6 +332,7 @@ def test_recordings_split_small_and_large() -> None:
             assert [data for _, data in feed_data_all(chunks)] == [event.data for event in expected]
 
 
+@pytest.mark.once
 def test_a_fuzz_of_many_streams() -> None:
     """At length by a command: see `sse_fuzz`."""
     from .sse_fuzz import fuzz

@@ -182,6 +182,7 @@ class TestMap:
         assert limiter.running == 0
         assert server.connections <= 7
 
+    @pytest.mark.once
     async def test_memory_is_flat(self, caplog: pytest.LogCaptureFixture) -> None:
         # Records of the log would count.
         caplog.set_level("WARNING", "aiopenai")
