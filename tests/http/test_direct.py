@@ -369,15 +369,15 @@ class TestIdleConnections:
     async def test_those_too_old_are_closed(
         self, client: AsyncOpenAI, server: Server, monkeypatch: pytest.MonkeyPatch, until: Any
     ) -> None:
-        monkeypatch.setattr(pool_module, "IDLE_SECONDS", 0.05)
+        monkeypatch.setattr(pool_module, "IDLE_SECONDS", 0.5)
         server.latency = 0.02
         await asyncio.gather(*(client.models.list() for _ in range(5)))
         assert len(idle(client)) == taken(client) == 5
         server.latency = 0
         # The one that is used last stays young.
-        for _ in range(10):
+        for _ in range(20):
             await client.models.list()
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.04)
         await until(lambda: taken(client) == 1)
         await until(lambda: taken(client) == 0)
         assert session_of(client).pool._sweeping is None
