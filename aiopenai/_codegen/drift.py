@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from aiopenai._codegen.facts import OPTION_NAMES
+
+# The docstrings of resources and of connections.
+_RESOURCE = re.compile(r"`client\.([\w.]+)`")
+_CONNECTION = re.compile(r"A connection of `client\.([\w.]+)`\.")
 
 
 @dataclass
@@ -62,37 +67,69 @@ def _members(kind: str, part: str, old: dict[str, dict[str, str]], new: dict[str
 def surface(files: Mapping[str, str]) -> Surface:
     """Reads the interface from generated files: calls from modules, parameters and types from stubs."""
     found = Surface()
+    connections = _connections(files)
     for path, text in files.items():
         folder, *rest = path.split("/")
         stem, _, kind = rest[-1].rpartition(".")
         if folder == "resources" and kind != "txt":
             for node in ast.parse(text).body:
                 if isinstance(node, ast.ClassDef):
-                    (_calls if kind == "py" else _signatures)(node, found)
+                    client = connections.get((path.rpartition(".")[0], node.name)) or _client_path(node)
+                    if client is not None:
+                        (_calls if kind == "py" else _signatures)(node, client, found)
         elif kind == "py" and stem in ("replies", "params"):
             for node in ast.parse(text).body:
                 _type(".".join(rest[:-1]), node, found)
     return found
 
 
-def _client_path(node: ast.ClassDef) -> str:
-    return (ast.get_docstring(node) or "").strip("`").removeprefix("client.")
+def _client_path(node: ast.ClassDef) -> str | None:
+    """Returns the path of a resource below the client; None for other classes."""
+    match = _RESOURCE.fullmatch(ast.get_docstring(node) or "")
+    return match and match[1]
 
 
-def _calls(node: ast.ClassDef, found: Surface) -> None:
+def _connections(files: Mapping[str, str]) -> dict[tuple[str, str], str]:
+    """Returns the paths of connections and their parts, such as `live.connect.session`, by module and class.
+
+    The parts have no path of their own: their connection names them.
+    """
+    found: dict[tuple[str, str], str] = {}
+    for file, text in files.items():
+        if not file.endswith("/_connections.py"):
+            continue
+        classes = {node.name: node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)}
+        pending = [
+            (name, match[1])
+            for name, node in classes.items()
+            if (match := _CONNECTION.fullmatch(ast.get_docstring(node) or ""))
+        ]
+        while pending:
+            name, path = pending.pop()
+            for each in (name, f"Async{name}"):
+                found[file.removesuffix(".py"), each] = path
+            pending += [(child, f"{path}.{attribute}") for attribute, child in _children(classes[name])]
+    return found
+
+
+def _children(node: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    """Yields the attributes of a class that are other resources or parts, each with the name of its class."""
+    for item in node.body:
+        if isinstance(item, ast.Assign) and isinstance(item.value, ast.Call):
+            yield ast.unparse(item.targets[0]), str(ast.literal_eval(item.value.args[0]))
+
+
+def _calls(node: ast.ClassDef, client: str, found: Surface) -> None:
     """The resources below one, and the calls that its methods make."""
-    client = _client_path(node)
+    found.resources |= {f"{client}.{name}" for name, _ in _children(node)}
     for item in node.body:
         if isinstance(item, ast.FunctionDef):
             call = next(each for each in item.decorator_list if isinstance(each, ast.Call))
             found.methods.setdefault(f"{client}.{item.name}", {})["()"] = ast.unparse(call).removeprefix("api.")
-        elif isinstance(item, ast.Assign):
-            found.resources.add(f"{client}.{ast.unparse(item.targets[0])}")
 
 
-def _signatures(node: ast.ClassDef, found: Surface) -> None:
+def _signatures(node: ast.ClassDef, client: str, found: Surface) -> None:
     """The parameters of the methods of an asynchronous class, with the types that its signatures give them."""
-    client = _client_path(node)
     if not (node.name.startswith("Async") and node.bases):
         return
     kinds: dict[str, dict[str, list[str]]] = {}

@@ -34,6 +34,9 @@ def changelog(before: str, after: str, found: Iterable[str]) -> str:
         if kind == "field" and name.endswith(".="):
             # An alias has its own type in the place of fields.
             kind, name = "type", name.removesuffix(".=")
+        if kind == "parameter" and name.endswith(".()"):
+            # A method sends another request.
+            kind, name = "method", name.removesuffix(".()")
         owner, _, part = name.rpartition(".") if kind in _PARTS else (name, "", detail if kind == "value" else "")
         groups.setdefault((sign, kind), {}).setdefault(owner, []).append((part or "").strip("'"))
     if not groups:

@@ -88,6 +88,54 @@ def test_methods_and_parameters() -> None:
     assert changed(("def retrieve", "def get")) == ["+ method things.get", "- method things.retrieve"]
 
 
+SOCKETS = '''
+class ThingsConnection(SyncConnection):
+    """A connection of `client.things.connect`."""
+    _event = ("aiopenai.types.things", "ServerEvent")
+    session = part("ThingsSessionResource")
+
+class ThingsConnectionManager(SyncConnectionManager):
+    """The result of `client.things.connect`."""
+    _opens = "ThingsConnection"
+
+class ThingsSessionResource(BaseThingsConnectionResource):
+    items = part("ThingsSessionItemResource")
+    @sends("session.update")
+    def update(self, *, session): ...
+
+class ThingsSessionItemResource(BaseThingsConnectionResource):
+    @sends("item.create")
+    def create(self, *, item): ...
+'''
+SOCKET_STUB = """
+class AsyncThingsSessionResource(BaseAsyncThingsConnectionResource):
+    async def update(self, *, session: SessionParam) -> None: ...
+class AsyncThingsSessionItemResource(BaseAsyncThingsConnectionResource):
+    async def create(self, *, item: Literal["a", "b"]) -> None: ...
+"""
+
+
+def test_connections() -> None:
+    """Their parts have paths too, though many connections have a part and a method of the same name."""
+    before = {"resources/things/_connections.py": SOCKETS, "resources/things/_connections.pyi": SOCKET_STUB}
+    edits = (("item: Literal", "thing: Literal"), ("*, item)", "*, thing)"), ('"item.create"', '"item.make"'))
+    after = {
+        file: text.replace(*edits[0]).replace(*edits[1]).replace(*edits[2]).replace('"session.update"', '"update"')
+        for file, text in before.items()
+    }
+    assert drift(before, before) == []
+    assert drift(before, after) == [
+        "~ parameter things.connect.session.items.create.(): sends('item.create') -> sends('item.make')",
+        "- parameter things.connect.session.items.create.item",
+        "+ parameter things.connect.session.items.create.thing: Literal",
+        "~ parameter things.connect.session.update.(): sends('session.update') -> sends('update')",
+    ]
+    assert [line for line in drift({}, before) if "resource" in line] == [
+        "+ resource things.connect.session",
+        "+ resource things.connect.session.items",
+    ]
+
+
 def test_methods_by_hand() -> None:
     """Those that a release no longer has, or has otherwise, show like all."""
     wait = MODULE[MODULE.index("    @api.helper") :]

@@ -17,6 +17,7 @@ def test_one_line_for_each_kind() -> None:
         "+ parameter responses.create.speed: float | Omit",
         "+ parameter responses.create.tone: str | Omit",
         "~ parameter responses.create.model: str -> Model",
+        "~ parameter things.wait.(): get('/a', {0}) -> get('/b', {0})",
         "+ type shared.replies.Tone",
         "- field chat.ChatCompletion.old",
         "~ field chat.Part.=: A -> A | B",
@@ -31,6 +32,7 @@ def test_one_line_for_each_kind() -> None:
         "  - New values: `shared.ChatModel` (`gpt-7`, `gpt-7-mini`).",
         "  - Removed namespaces: `beta.old`.",
         "  - Removed fields: `chat.ChatCompletion` (`old`).",
+        "  - Changed methods: `things.wait`.",
         "  - Changed parameters: `responses.create` (`model`).",
         "  - Changed types: `chat.Part`.",
     ]
