@@ -336,10 +336,23 @@ _BY_STATUS: dict[int, type[APIStatusError]] = {
 _SNIPPET = 500
 
 
-def _names_version(response: Any) -> bool:
-    """Returns whether the path of a request has a version, or the prefix by which Azure has one in its query."""
-    path = str(getattr(getattr(response, "request", None), "url", "/v1/")).partition("://")[2].partition("/")[2]
-    return any(part == "openai" or (part[:1] == "v" and part[1:2].isdigit()) for part in path.split("/"))
+# The paths of endpoints that a base URL must not end in.
+_ENDPOINTS = ("/chat/completions", "/completions", "/embeddings", "/responses", "/models")
+
+
+def _cure_of_url(response: Any) -> str:
+    """Returns the cure of a wrong base URL, as far as the URL of a request shows one."""
+    url = str(getattr(getattr(response, "request", None), "url", "/v1/"))
+    path = "/" + url.partition("://")[2].partition("/")[2].partition("?")[0]
+    for endpoint in _ENDPOINTS:
+        _, found, rest = path.partition(f"{endpoint}/")
+        if found and f"/{rest}" in _ENDPOINTS:
+            return f" - The base URL ends in the path of an endpoint: remove {endpoint} from it."
+    # Azure has its version in the query, and a prefix in the path.
+    parts = path.split("/")
+    if any(part == "openai" or (part[:1] == "v" and part[1:2].isdigit()) for part in parts):
+        return ""
+    return " - The URL has no /v1: the base URL of most servers ends in it."
 
 
 def error_from_response(response: Any, *, retry_after: float | None = None) -> APIStatusError:
@@ -374,8 +387,8 @@ def error_from_response(response: Any, *, retry_after: float | None = None) -> A
             said = text if envelope else ""
     if said:
         message += f" - {_without_keys(said[: 2 * _SNIPPET])[:_SNIPPET]}"
-    if status == 404 and not _names_version(response):
-        message += " - The URL has no /v1: the base URL of most servers ends in it."
+    if status == 404:
+        message += _cure_of_url(response)
     cls = _BY_STATUS.get(status) or (InternalServerError if status >= 500 else APIStatusError)
     error = cls(message, response=response, body=body)
     error.retry_after = retry_after

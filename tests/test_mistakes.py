@@ -13,6 +13,7 @@ import pytest
 import aiopenai
 from aiopenai import AsyncAzureOpenAI, AsyncOpenAI, OpenAI
 from aiopenai._base.suggestions import suggesting, suggestion
+from aiopenai._client import loops
 from aiopenai.testing import Server
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
@@ -42,6 +43,12 @@ def ask(client: Any, **options: Any) -> Any:
 def closed(client: Any) -> Any:
     client.close()
     return ask(client)
+
+
+def read_twice(client: Any) -> None:
+    with client.models.with_streaming_response.list() as reply:
+        assert list(reply.iter_bytes())
+        list(reply.iter_bytes())
 
 
 MISTAKES: dict[str, tuple[Callable[[Blocking], Any], type[Exception], str]] = {
@@ -83,6 +90,55 @@ MISTAKES: dict[str, tuple[Callable[[Blocking], Any], type[Exception], str]] = {
         TypeError,
         r"write pathlib.Path\(...\) for a path",
     ),
+    "name of another API": (
+        lambda make: make().responses.create(model="m", messages=MESSAGES),
+        TypeError,
+        "'messages'; did you mean 'input'",
+    ),
+    "name of before 1.0": (lambda make: make(api_base="x"), TypeError, "did you mean 'base_url'"),
+    "arguments by position": (
+        lambda make: make().chat.completions.create("m", MESSAGES),
+        TypeError,
+        "pass the others by name, such as messages=",
+    ),
+    "reply as a dict": (
+        lambda make: ask(make())["choices"],
+        TypeError,
+        r"not subscriptable: write `.choices`; `to_dict\(\)` returns a dict",
+    ),
+    "page as a list": (lambda make: make().models.list()[0], TypeError, r"write `.data\[0\]`"),
+    "key with a line break": (lambda make: ask(make(api_key="right\n")), ValueError, r"the key has it.*strip\(\)"),
+    "headers as a list": (
+        lambda make: ask(make(), extra_headers=["x"]),
+        TypeError,
+        "extra_headers must be a mapping of names to values, not list",
+    ),
+    "base URL with an endpoint": (
+        lambda make: ask(make(base_url=f"{make().base_url}chat/completions")),
+        aiopenai.NotFoundError,
+        "remove /chat/completions from it",
+    ),
+    "base URL of no server": (
+        lambda make: ask(make(base_url=f"http://127.0.0.1:{closed_port()}/v1")),
+        aiopenai.APIConnectionError,
+        "nothing listens there: start the server, or correct the base URL",
+    ),
+    "https for http": (
+        lambda make: ask(make(base_url=str(make().base_url).replace("http:", "https:"))),
+        aiopenai.APIConnectionError,
+        "this port does not speak TLS",
+    ),
+    "unknown host": (
+        lambda make: ask(make(base_url="http://nowhere.invalid/v1")),
+        aiopenai.APIConnectionError,
+        "check the host in the base URL",
+    ),
+    "calls for a job": (
+        lambda make: next(iter(make().map([ask]))).unwrap(),
+        TypeError,
+        r"write client.responses.create.request\(...\)",
+    ),
+    "body streamed twice": (lambda make: read_twice(make()), aiopenai.OpenAIError, r"`read\(\)` keeps a body"),
     "API before 1.0": (
         lambda _: aiopenai.ChatCompletion.create(model="m"),  # type: ignore[attr-defined]
         aiopenai.OpenAIError,
@@ -132,8 +188,14 @@ async def test_forgotten_await(server: Server) -> None:
         forgotten.close()
 
 
-async def test_blocking_client_in_a_coroutine_still_answers(client: Blocking) -> None:
+async def test_blocking_client_in_a_coroutine_still_answers(
+    client: Blocking, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(loops, "_told_of_the_running_loop", False)
     assert ask(client()).choices
+    assert ask(client()).choices
+    (record,) = [each for each in caplog.records if "in a coroutine" in each.getMessage()]
+    assert "use AsyncOpenAI with `await`" in record.getMessage()
     with pytest.raises(TypeError, match="await"):
         await ask(client())
 
@@ -175,6 +237,43 @@ def test_suggestions() -> None:
 def test_file_that_is_missing(client: Blocking, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
         client().files.create(file=tmp_path / "nowhere", purpose="batch")
+
+
+async def test_a_kept_body_is_streamed_again(server: Server) -> None:
+    async with (
+        AsyncOpenAI(base_url=server.base_url, api_key="right") as client,
+        client.models.with_streaming_response.list() as reply,
+    ):
+        content = await reply.read()
+        for _ in range(2):
+            assert b"".join([piece async for piece in reply.iter_bytes(7)]) == content
+
+
+async def test_a_stream_read_twice_is_told(client: Blocking, server: Server, caplog: pytest.LogCaptureFixture) -> None:
+    # No error: the reference says nothing, and programs may rely on that.
+    stream = ask(client(), stream=True)
+    assert list(stream)
+    assert "was read again" not in caplog.text
+    assert list(stream) == []
+    async with AsyncOpenAI(base_url=server.base_url, api_key="right") as async_client:
+        async_stream = await ask(async_client, stream=True)
+        assert [event async for event in async_stream]
+        assert [event async for event in async_stream] == []
+    assert caplog.text.count("was read again") == 2
+    assert "keep them in a list, or make the call again" in caplog.text
+
+
+def test_the_old_name_of_the_base_url(monkeypatch: pytest.MonkeyPatch, server: Server) -> None:
+    aiopenai._reset_client()
+    monkeypatch.setattr(aiopenai, "api_key", "right")
+    monkeypatch.setattr(aiopenai, "api_base", server.base_url, raising=False)
+    try:
+        with pytest.raises(aiopenai.OpenAIError, match=r"set aiopenai\.base_url in its place"):
+            aiopenai.models.list()
+        monkeypatch.setattr(aiopenai, "base_url", server.base_url)
+        assert aiopenai.models.list().data
+    finally:
+        aiopenai._reset_client()
 
 
 async def test_abandoned_coroutines_do_not_reach_the_server(server: Server) -> None:

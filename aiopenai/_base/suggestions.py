@@ -14,11 +14,42 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 _UNEXPECTED = re.compile(r"got an unexpected keyword argument '(\w+)'")
 
 
+# Names of the same thing in other methods, in the API before 1.0 and in other libraries.
+_RELATED = {
+    "api_base": ("base_url",),
+    "base": ("base_url",),
+    "deployment": ("model", "azure_deployment"),
+    "deployment_id": ("model",),
+    "engine": ("model",),
+    "functions": ("tools",),
+    "headers": ("extra_headers", "default_headers"),
+    "input": ("messages", "prompt"),
+    "instructions": ("messages",),
+    "key": ("api_key",),
+    "max_completion_tokens": ("max_output_tokens", "max_tokens"),
+    "max_output_tokens": ("max_completion_tokens", "max_tokens"),
+    "max_tokens": ("max_output_tokens", "max_completion_tokens"),
+    "messages": ("input", "prompt"),
+    "organization_id": ("organization",),
+    "params": ("extra_query",),
+    "prompt": ("input", "messages"),
+    "proxies": ("proxy",),
+    "request_timeout": ("timeout",),
+    "response_format": ("text_format", "text"),
+    "retries": ("max_retries",),
+    "system": ("instructions", "messages"),
+    "text_format": ("response_format",),
+    "url": ("base_url",),
+    "verify": ("ssl",),
+}
+
+
 def suggestion(name: str, names: Iterable[str]) -> str:
     """Returns "; did you mean 'x'?" for the nearest of some names; an empty text if none is near."""
     from difflib import get_close_matches
 
-    near = get_close_matches(name, list(names), 1)
+    known = list(names)
+    near = [related for related in _RELATED.get(name, ()) if related in known] or get_close_matches(name, known, 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

@@ -111,21 +111,26 @@ class Signature:
     def _put(self, args: tuple[Any, ...], given: dict[str, Any]) -> None:
         if len(args) > len(self.positional):
             raise TypeError(
-                f"{self.name}() takes {len(self.positional)} positional arguments but {len(args)} were given"
+                f"{self.name}() takes {len(self.positional)} positional arguments but {len(args)} were given; "
+                f"pass the others by name, such as {self._example()}=..."
             )
         for name, value in zip(self.positional, args, strict=False):
             if name in given:
                 raise TypeError(f"{self.name}() got multiple values for argument {name!r}")
             given[name] = value
 
+    def _example(self) -> str:
+        """Returns the name of a parameter: a required one if there is one."""
+        return min(self.required - set(self.positional) or self.names - set(self.positional) or {"timeout"})
+
     def _misnamed(self, given: dict[str, Any]) -> TypeError:
         for name in given:
             if name not in self.names:
                 # Needed for errors only.
-                from difflib import get_close_matches
+                from aiopenai._base.suggestions import suggestion
 
-                near = get_close_matches(name, [*self.names - given.keys(), *OPTIONS], 1)
-                hint = f"; did you mean {near[0]!r}?" if near else "; parameters not listed here go into extra_body"
+                free = [*sorted(self.names - given.keys()), *OPTIONS]
+                hint = suggestion(name, free) or "; parameters not listed here go into extra_body"
                 return TypeError(f"{self.name}() got an unexpected keyword argument {name!r}{hint}")
         missing = ", ".join(repr(name) for name in sorted(self.required - given.keys()))
         return TypeError(f"{self.name}() is missing required arguments: {missing}")
@@ -348,13 +353,20 @@ def _is_file_tuple(value: Any) -> bool:
     return isinstance(value, tuple) and isinstance(next(iter(cast("Any", value)), b""), (str, type(None)))
 
 
+def _check_mapping(name: str, value: object) -> None:
+    if not is_mapping(value):
+        raise TypeError(f"{name} must be a mapping of names to values, not {type(value).__name__}")
+
+
 def add_options(request: Request[Any], options: dict[str, Any]) -> None:
     """Adds the options of a call to its request. Raises TypeError for an `extra_body` that does not fit the body."""
     if (headers := options.pop("extra_headers", None)) is not None:
+        _check_mapping("extra_headers", headers)
         headers, request.unparsed = take_mark(headers)
         if headers or request.headers:
             request.headers = {**(request.headers or {}), **headers}
     if (query := options.pop("extra_query", None)) is not None:
+        _check_mapping("extra_query", query)
         request.query = {**(request.query or {}), **query}
     if (body := options.pop("extra_body", None)) is not None:
         if request.body is None:

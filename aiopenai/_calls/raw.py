@@ -17,6 +17,7 @@ from typing_extensions import override
 from aiopenai._calls.held_loop import HeldLoop, drop
 from aiopenai._http.interface import Reply
 from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse, charset_of, parse_json
+from aiopenai.errors import OpenAIError
 
 __all__ = ["APIResponse", "AsyncAPIResponse", "BaseAPIResponse", "LegacyAPIResponse"]
 
@@ -156,9 +157,20 @@ class _Body:
     """The methods that read a body piece by piece."""
 
     _reply: Reply
+    _content: bytes | None = None
+    _streamed = False
 
     async def iter_raw(self) -> AsyncIterator[bytes]:
-        """Yields the body in pieces as they arrive. Closing the iterator early drops the connection."""
+        """Yields the body in pieces as they arrive. Closing the iterator early drops the connection.
+
+        A body that `read()` keeps is one piece. Raises OpenAIError for a body that was streamed before.
+        """
+        if self._content is not None:
+            yield self._content
+            return
+        if self._streamed:
+            raise OpenAIError("This body was streamed before and is gone: `read()` keeps a body for further calls.")
+        self._streamed = True
         try:
             while piece := await self._reply.read_some():
                 yield piece
@@ -236,7 +248,6 @@ class AsyncAPIResponse(BaseAPIResponse, _Body, Generic[T]):
     def __init__(self, reply: Reply, parse: Callable[[bytes | None, Any], Awaitable[T]], retries_taken: int) -> None:
         super().__init__(reply, retries_taken)
         self._parse = parse
-        self._content: bytes | None = None
 
     @property
     def _received(self) -> bytes:

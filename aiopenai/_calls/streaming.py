@@ -24,6 +24,16 @@ T = TypeVar("T")
 _DRAIN_SECONDS = 0.05
 
 
+def _tell_of_the_end() -> None:
+    """Logs a second loop over a stream. It is no error, because the reference says nothing."""
+    import logging
+
+    logging.getLogger("aiopenai").warning(
+        "a stream that has ended was read again, and the second loop gets no events: keep them in a list, or make the "
+        "call again"
+    )
+
+
 class AsyncStream(Events[T]):
     """An async iterator over the events of a reply. `async with` or `close()` drop the connection early.
 
@@ -32,6 +42,8 @@ class AsyncStream(Events[T]):
     """
 
     async def __aiter__(self) -> AsyncIterator[T]:
+        if self._over:
+            _tell_of_the_end()
         # A generator costs half as much as a coroutine for each event.
         while True:
             for event in self._ready:
@@ -86,6 +98,8 @@ class Stream(Events[T]):
     """The loop on which the reply is read, held until the stream ends."""
 
     def __iter__(self) -> Iterator[T]:
+        if self._over:
+            _tell_of_the_end()
         while True:
             # Without a Python call for each event.
             yield from self._ready

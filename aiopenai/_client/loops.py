@@ -39,6 +39,23 @@ _END_SECONDS = 5.0
 _MAX_THREADS = 256
 
 
+_told_of_the_running_loop = False
+
+
+def _tell_of_the_running_loop() -> None:
+    """Logs once that a blocking call holds up an event loop. It does no harm in notebooks and under gevent."""
+    global _told_of_the_running_loop  # noqa: PLW0603
+    if _told_of_the_running_loop or "ipykernel" in sys.modules or asyncio._get_running_loop() is None:
+        return
+    _told_of_the_running_loop = True
+    import logging
+
+    logging.getLogger("aiopenai").warning(
+        "a blocking client was called in a coroutine: the event loop stands still until the reply is there; "
+        "use AsyncOpenAI with `await`, or asyncio.to_thread"
+    )
+
+
 class Runner:
     """One loop, run by one thread at a time."""
 
@@ -57,6 +74,7 @@ class Runner:
         """
         # Greenlets share a thread: while one runs a loop, another could not.
         if not here and (asyncio._get_running_loop() is not None or _patched_by_gevent()):
+            _tell_of_the_running_loop()
             return self._run_elsewhere(coroutine)
         if self.closed:
             coroutine.close()

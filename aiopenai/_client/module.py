@@ -83,6 +83,9 @@ def reset() -> None:
 
 
 def _made() -> OpenAI:
+    if "api_base" in vars(_package) and _package.base_url is None:
+        # Otherwise the calls would go to another server than the program names.
+        raise OpenAIError("aiopenai.api_base is a name of before release 1.0: set aiopenai.base_url in its place.")
     kind = _package.api_type
     if kind is None and _is_azure():
         if os.environ.get("OPENAI_API_KEY"):

@@ -55,6 +55,13 @@ class Model(PydanticMethods, Node, msgspec.Struct, metaclass=ModelMeta):
                     return getattr(self, own)
             raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
+        def __getitem__(self, key: Any) -> Any:
+            # Replies of the API before 1.0 were dicts.
+            cure = f"write `.{key}`" if isinstance(key, str) else "its fields are attributes"
+            if "data" in self.__struct_fields__ and not isinstance(key, str):
+                cure = f"write `.data[{key!r}]`"
+            raise TypeError(f"{type(self).__name__!r} object is not subscriptable: {cure}; `to_dict()` returns a dict")
+
     @override
     def __setattr__(self, name: str, value: Any) -> None:
         if name.startswith("_"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -71,6 +72,8 @@ def translate(error: BaseException, request: HTTPRequest, via: str = "") -> APIE
         message = str(error) or type(error).__name__
         if arrived:
             message = f"the reply cannot be read as HTTP: {message}"
+        elif isinstance(error, aiohttp.ClientConnectorError):
+            message += _cure_of_connection(error)
     # After a reply another attempt would be billed again; a request that cannot be sent would fail again.
     final = arrived or isinstance(error, UnsendableError)
     return APIConnectionError(message=redacted(f"Connection error: {message}"), request=request, retryable=not final)
@@ -101,6 +104,20 @@ def _reason(error: aiohttp.ClientConnectorError) -> str:
     if below.errno is not None and not isinstance(below, socket.gaierror):
         return os.strerror(below.errno)
     return below.strerror or str(below) or type(below).__name__
+
+
+def _cure_of_connection(error: aiohttp.ClientConnectorError) -> str:
+    """Returns the cure of a connection that cannot be made; empty for reasons that have several."""
+    below = error.os_error
+    if isinstance(error, aiohttp.ClientConnectorCertificateError) or isinstance(below, ssl.SSLCertVerificationError):
+        return "; the option `ssl` or SSL_CERT_FILE names the authorities to trust"
+    if isinstance(below, ssl.SSLError) and below.reason == "WRONG_VERSION_NUMBER":
+        return "; this port does not speak TLS: the base URL begins with http:// then"
+    if isinstance(below, socket.gaierror):
+        return "; check the host in the base URL, and the network"
+    if isinstance(below, ConnectionRefusedError):
+        return "; nothing listens there: start the server, or correct the base URL"
+    return ""
 
 
 def _scrub(error: BaseException) -> None:

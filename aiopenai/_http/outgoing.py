@@ -55,7 +55,7 @@ def header_block(headers: Mapping[str, str]) -> Block:
         if not isinstance(cast("object", value), str):
             raise TypeError(f"the header {name!r} must be a str, not {type(value).__name__}")
         if "\r" in value or "\n" in value or "\0" in value:
-            raise ValueError(f"the header {name!r} has a line break or a NUL in its value")
+            raise ValueError(f"the header {name!r} has a line break or a NUL in its value{_cure_of_header(name)}")
     return Block(headers)
 
 
@@ -171,3 +171,10 @@ async def written(method: str, line: bytes, headers: Mapping[str, str], body: An
     if isinstance(body, (bytes, bytearray)) and length <= WRITE_BYTES:
         return Written(head + body, None, False)
     return Written(head, pieces_of(body), False)
+
+
+def _cure_of_header(name: str) -> str:
+    """Returns the cure of a bad header: keys that are read from a file end with a line break."""
+    if name.lower() in SECRET_HEADERS:
+        return ": the key has it, often at its end; `strip()` it where it is read"
+    return ""

@@ -89,7 +89,10 @@ def request_of(item: Any) -> Request[Any]:
         request: Request[Any] = cast("Any", item)
         return request
     if not is_mapping(item):
-        raise TypeError(f"a job takes requests and lines of a batch file, not {type(item).__name__}")
+        raise TypeError(
+            f"a job takes requests and lines of a batch file, not {type(item).__name__}: "
+            "write client.responses.create.request(...) for client.responses.create(...)"
+        )
     url, method = item.get("url"), item.get("method", "POST")
     if not isinstance(url, str) or not isinstance(method, str):
         raise ValueError("a line needs a `url`, and a `method` that is a string")

@@ -500,8 +500,9 @@ class TestProcesses:
     @pytest.mark.parametrize("inside", [False, True])
     def test_ctrl_c(self, inside: bool) -> None:
         program = f"""
-            import asyncio, signal, time
+            import asyncio, logging, signal, time
             from aiopenai import OpenAI
+            logging.getLogger("aiopenai").setLevel("ERROR")  # a notebook is not warned of the blocking client
             # Whoever starts the tests may ignore it, and children inherit that.
             signal.signal(signal.SIGINT, signal.default_int_handler)
             def main():

@@ -12,6 +12,9 @@ __all__ = ["AsyncForeignStream", "ForeignStream", "native"]
 
 
 class _Foreign:
+    ended = False
+    """Not known: an iterable that has ended yields nothing more."""
+
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 

@@ -74,8 +74,9 @@ class EventIterator(_EventSource[EventT]):
     def until_done(self) -> Self:
         """Reads the stream to its end."""
         self._ready = iter(())
-        for received in self._raw_stream:
-            self._handle(received)
+        if not self._raw_stream.ended:
+            for received in self._raw_stream:
+                self._handle(received)
         return self
 
 
@@ -107,8 +108,9 @@ class AsyncEventIterator(_EventSource[EventT]):
     async def until_done(self) -> Self:
         """Reads the stream to its end."""
         self._ready = iter(())
-        async for received in self._raw_stream:
-            self._handle(received)
+        if not self._raw_stream.ended:
+            async for received in self._raw_stream:
+                self._handle(received)
         return self
 
 
