@@ -98,11 +98,6 @@ class Events(Generic[T]):
             reply.status, Headers(reply.items()), b"", reply.request, reason=reply.reason, elapsed=reply.elapsed
         )
 
-    @property
-    def ended(self) -> bool:
-        """Whether the stream has come to its end, has failed or was closed."""
-        return self._over
-
     def __del__(self) -> None:
         # A loop left with `break` drops the iterator, and the connection has to be closed soon. The garbage collector
         # runs finalisers in any thread and at any moment, so the closing is left to the connection's own loop.

@@ -34,7 +34,14 @@ def _tell_of_the_end() -> None:
     )
 
 
-class AsyncStream(Events[T]):
+class _EventsToTheEnd(Events[T]):
+    @property
+    def ended(self) -> bool:
+        """Whether the stream has come to its end, has failed or was closed."""
+        return self._over
+
+
+class AsyncStream(_EventsToTheEnd[T]):
     """An async iterator over the events of a reply. `async with` or `close()` drop the connection early.
 
     Raises APIError for an error that the stream reports, APITimeoutError and APIConnectionError when it stalls or
@@ -88,7 +95,7 @@ class AsyncStream(Events[T]):
         return True
 
 
-class Stream(Events[T]):
+class Stream(_EventsToTheEnd[T]):
     """The iterator of the blocking client over the events of a reply. `with` or `close()` drop the connection early.
 
     All events that one read completes are handed out before the next read. Raises as `AsyncStream`.

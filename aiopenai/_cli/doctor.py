@@ -37,8 +37,10 @@ async def _doctor(arguments: argparse.Namespace) -> int:
     findings = Findings(as_json=arguments.json)
     findings.add(_versions())
     findings.add(_key(os.environ.get("OPENAI_API_KEY"), arguments))
+    # Without a key the network is examined all the same. The last check, a call, is left out then.
+    options = {"api_key": "none"} if findings.bad and not os.environ.get("AZURE_OPENAI_ENDPOINT") else {}
     try:
-        async with command_client(arguments) as client:
+        async with command_client(arguments, **options) as client:
             await _server(client, findings, why=_source(arguments), local=arguments.local)
     except (OpenAIError, ValueError) as error:
         findings.add(Finding(BAD, "client", str(error)))
@@ -82,7 +84,12 @@ def _key(key: str | None, arguments: argparse.Namespace) -> Finding:
     if not key:
         if named:
             return Finding(FINE, "key", "OPENAI_API_KEY is not set; a server other than OpenAI's may need none")
-        return Finding(BAD, "key", "OPENAI_API_KEY is not set", "run export OPENAI_API_KEY=... in this shell")
+        return Finding(
+            BAD,
+            "key",
+            "OPENAI_API_KEY is not set",
+            "run `export OPENAI_API_KEY=...`, or `aiopenai serve` for a local server",
+        )
     if key != key.strip() or key[0] in "\"'":
         cure = "set it again without them"
         return Finding(WARNING, "key", "OPENAI_API_KEY is set, with spaces or quotes around it", cure)

@@ -58,6 +58,8 @@ def test_key(key: str, state: str, words: str, command: Command, monkeypatch: py
     assert code == 1
     assert lines(out)["key"][0] == state
     assert words in lines(out)["key"][1]
+    # The network is examined without a key, too.
+    assert {"base URL", "proxy"} <= lines(out).keys()
 
 
 @pytest.mark.parametrize(
