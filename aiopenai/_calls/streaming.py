@@ -35,6 +35,8 @@ def _tell_of_the_end() -> None:
 
 
 class _EventsToTheEnd(Events[T]):
+    """The events of a stream, and whether it has ended."""
+
     @property
     def ended(self) -> bool:
         """Whether the stream has come to its end, has failed or was closed."""
