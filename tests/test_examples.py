@@ -334,6 +334,7 @@ class TestNotebook:
 
     def test_each_cell_runs(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without Jupyter: cells are compiled as IPython does, and the last value of each is its output."""
+        pytest.importorskip("rich")
         for variable, value in (("OPENAI_BASE_URL", server.base_url), ("OPENAI_API_KEY", "test")):
             monkeypatch.setenv(variable, value)
         server.answer = "The <Danube>."
