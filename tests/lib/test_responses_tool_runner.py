@@ -452,6 +452,21 @@ def test_options_that_do_not_fit(blocking: OpenAI, server: Server, options: Any)
     assert server.request_count == 0
 
 
+def test_options_that_do_not_exist(blocking: OpenAI, server: Server) -> None:
+    absent: Any = {"ledger": object()}
+    with pytest.raises(TypeError, match="'ledger' of a run is not supported"):
+        ResponsesToolRunner().run(blocking, PARAMS, **absent)
+    with pytest.raises(TypeError, match="'max_turns' of a run does not exist"):
+        ResponsesToolRunner().run(blocking, PARAMS, max_turns=1)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="'browser' of a runner is not supported"):
+        ResponsesToolRunner(browser=object())
+    assert server.request_count == 0
+    # Programs pass the defaults of the reference.
+    none: Any = {"ledger": None, "on_diagnostic": None}
+    runner = ResponsesToolRunner(functions=[RegisteredFunction(tool("look"), seen)], computer=None)
+    assert runner.run(blocking, {"model": "gpt-4o", "input": "look"}, **none).output_text
+
+
 @pytest.mark.parametrize(
     "functions",
     [[5], [RegisteredFunction({}, seen)], [RegisteredFunction(TOOL, seen)] * 2, [RegisteredFunction(TOOL, 5)]],  # type: ignore[arg-type]

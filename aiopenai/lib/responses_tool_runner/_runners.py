@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Literal, TypedDict
+
+from typing_extensions import Unpack
 
 from aiopenai.lib.responses_tool_runner._errors import ToolRunnerCancelledError, ToolRunnerError
 from aiopenai.lib.responses_tool_runner._functions import EarlyExecution, Registry, check_result
 from aiopenai.lib.responses_tool_runner._params import RunParams
 from aiopenai.lib.responses_tool_runner._plan import ApproveStep, CallStep, ResponsesRunnerTurn, RunPlan, SendStep
 
-__all__ = ["AsyncResponsesToolRunner", "CloseStatus", "ResponsesToolRunner"]
+__all__ = ["AsyncResponsesToolRunner", "CloseStatus", "ResponsesToolRunner", "RunnerOptions"]
 
 _STOPPED = "The tool run stopped before its end"
 
@@ -25,21 +27,41 @@ class CloseStatus(TypedDict):
     status: Literal["closed", "draining"]
 
 
-class _RunOptions:
-    """The options of one run. Raises ValueError for invalid ones."""
+class RunnerOptions(TypedDict, total=False):
+    """The options of one run; see `run`."""
 
-    def __init__(
-        self,
-        *,
-        max_steps: int | None = None,
-        stream: bool = False,
-        eager: bool = False,
-        max_concurrent_calls: int = 2,
-        on_event: Callable[[Any], Any] | None = None,
-        cancelled: Callable[[], bool] | None = None,
-        approve_mcp: Callable[[Any], Any] | None = None,
-        before_early_call: Callable[[Any], Any] | None = None,
-    ) -> None:
+    max_steps: int | None
+    stream: bool
+    eager: bool
+    max_concurrent_calls: int
+    on_event: Callable[[Any], Any] | None
+    cancelled: Callable[[], bool] | None
+    approve_mcp: Callable[[Any], Any] | None
+    before_early_call: Callable[[Any], Any] | None
+
+
+# Options of the reference that belong to its computer, browser and ledger.
+_ABSENT = ("approve_safety_checks", "before_action", "browser", "computer", "context_budget", "ledger", "on_diagnostic")
+
+
+def _check_names(given: Mapping[str, Any], known: Iterable[str], owner: str) -> None:
+    """Raises TypeError for options that do not exist. Absent options of the reference may be None."""
+    for name, value in given.items():
+        if name in known or (name in _ABSENT and value is None):
+            continue
+        reason = "is not supported here: leave it out" if name in _ABSENT else "does not exist"
+        raise TypeError(f"The option {name!r} of {owner} {reason}")
+
+
+class _RunOptions:
+    """The options of one run. Raises TypeError for unknown ones, ValueError for invalid ones."""
+
+    def __init__(self, given: RunnerOptions) -> None:
+        _check_names(given, RunnerOptions.__annotations__, "a run")
+        max_steps = given.get("max_steps")
+        stream, eager = given.get("stream", False), given.get("eager", False)
+        max_concurrent_calls = given.get("max_concurrent_calls", 2)
+        on_event = given.get("on_event")
         self.max_steps = 20 if max_steps is None else max_steps
         numbers: dict[str, Any] = {"max_steps": self.max_steps, "max_concurrent_calls": max_concurrent_calls}
         for name, number in numbers.items():
@@ -53,9 +75,9 @@ class _RunOptions:
         self.eager = eager
         self.max_concurrent_calls = max_concurrent_calls
         self.on_event = on_event
-        self.cancelled: Callable[[], bool] = cancelled or _never
-        self.approve_mcp = approve_mcp
-        self.before_early_call = before_early_call
+        self.cancelled: Callable[[], bool] = given.get("cancelled") or _never
+        self.approve_mcp = given.get("approve_mcp")
+        self.before_early_call = given.get("before_early_call")
 
 
 def _never() -> bool:
@@ -65,7 +87,8 @@ def _never() -> bool:
 class _Runner:
     """The part that both runners share."""
 
-    def __init__(self, *, functions: Any = None, early_execution: EarlyExecution | None = None) -> None:
+    def __init__(self, *, functions: Any = None, early_execution: EarlyExecution | None = None, **more: Any) -> None:
+        _check_names(more, (), "a runner")
         early: Mapping[str, Any] | None = early_execution
         self._registry = Registry(functions, early)
         self._busy = False
@@ -122,7 +145,7 @@ class ResponsesToolRunner(_Runner):
     at a time.
     """
 
-    def run(self, client: Any, params: Mapping[str, Any], **options: Any) -> Any:
+    def run(self, client: Any, params: Mapping[str, Any], **options: Unpack[RunnerOptions]) -> Any:
         """Runs to the end, and returns the last response. `params` are the arguments of `responses.create`.
 
         max_steps: the number of requests (20). stream: reads responses as streams, with their events to `on_event`.
@@ -139,10 +162,10 @@ class ResponsesToolRunner(_Runner):
         return response
 
     def iterate(
-        self, client: Any, params: Mapping[str, Any], **options: Any
+        self, client: Any, params: Mapping[str, Any], **options: Unpack[RunnerOptions]
     ) -> Generator[ResponsesRunnerTurn, None, None]:
         """Yields the responses of a run, each before its calls are made. Arguments and errors are those of `run`."""
-        chosen = _RunOptions(**options)
+        chosen = _RunOptions(options)
         with self._admitted():
             plan = self._plan(client, params, chosen)
             try:
@@ -227,7 +250,7 @@ class AsyncResponsesToolRunner(_Runner):
     at a time.
     """
 
-    async def run(self, client: Any, params: Mapping[str, Any], **options: Any) -> Any:
+    async def run(self, client: Any, params: Mapping[str, Any], **options: Unpack[RunnerOptions]) -> Any:
         """Runs to the end, and returns the last response. `params` are the arguments of `responses.create`.
 
         max_steps: the number of requests (20). stream: reads responses as streams, with their events to `on_event`.
@@ -244,10 +267,10 @@ class AsyncResponsesToolRunner(_Runner):
         return response
 
     async def iterate(
-        self, client: Any, params: Mapping[str, Any], **options: Any
+        self, client: Any, params: Mapping[str, Any], **options: Unpack[RunnerOptions]
     ) -> AsyncGenerator[ResponsesRunnerTurn, None]:
         """Yields the responses of a run, each before its calls are made. Arguments and errors are those of `run`."""
-        chosen = _RunOptions(**options)
+        chosen = _RunOptions(options)
         with self._admitted():
             plan = self._plan(client, params, chosen)
             try:
