@@ -249,6 +249,12 @@ class BaseClient(Sending, Resource):
         self._reconfigure(base_url=BaseURL.of(url))
 
     @property
+    def _base_url(self) -> Any:
+        """The base URL of frameworks, which read its parts: the class of the HTTP library that is imported, or text."""
+        library: Any = sys.modules.get("httpx2") or sys.modules.get("httpx")
+        return self.base_url if library is None else library.URL(self.base_url)
+
+    @property
     def timeout(self) -> Timeout:
         """The timeouts of the attempts, unless the call sets its own."""
         return self._configuration.timeout

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
+import sys
 import time
 from typing import Any
 
@@ -276,3 +277,14 @@ class TestCopy:
             assert twin.colour == "blue"
             await twin.models.list()
         assert sent(server)["user-agent"].startswith("Mine/")
+
+
+def test_the_base_url_of_frameworks(monkeypatch: pytest.MonkeyPatch) -> None:
+    with aiopenai.OpenAI(api_key="k", base_url="http://host:1/v1") as client:
+        for name in ("httpx2", "httpx"):
+            monkeypatch.setitem(sys.modules, name, None)
+        assert client._base_url == "http://host:1/v1/"
+        monkeypatch.undo()
+        library = pytest.importorskip("httpx2")
+        assert (client._base_url.host, client._base_url.port, client._base_url.path) == ("host", 1, "/v1/")
+        assert isinstance(client._base_url, library.URL)

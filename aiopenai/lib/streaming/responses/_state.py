@@ -54,6 +54,15 @@ class ResponseStreamState(Generic[TextFormatT]):
         self.completed_response: ParsedResponse[TextFormatT] | None = None
         """The response of `response.completed`; None before that event."""
 
+    @property
+    def _completed_response(self) -> ParsedResponse[TextFormatT] | None:
+        # The reference's name for `completed_response`, which frameworks read and set.
+        return self.completed_response
+
+    @_completed_response.setter
+    def _completed_response(self, response: ParsedResponse[TextFormatT] | None) -> None:
+        self.completed_response = response
+
     def handle_event(self, event: Any) -> list[ResponseStreamEvent[TextFormatT]]:
         """Takes an event, and returns the events that it causes: itself, or one with more fields.
 
