@@ -70,7 +70,11 @@ def library() -> Any:
 @lru_cache(maxsize=8)
 def default_client(name: str, blocking: bool) -> Any:
     """Returns a client class with the reference's defaults: 600 s, 5 s to connect, 1,000 connections, redirects."""
-    base = library().Client if blocking else library().AsyncClient
+    try:
+        base = library().Client if blocking else library().AsyncClient
+    except ImportError as missing:
+        # Programs import the name without a use for it: only its call needs the library.
+        return _unusable(name, str(missing))
 
     def start(self: Any, **given: Any) -> None:
         given.setdefault("timeout", library().Timeout(600.0, connect=5.0))
@@ -79,6 +83,13 @@ def default_client(name: str, blocking: bool) -> Any:
         base.__init__(self, **given)
 
     return type(name, (base,), {"__init__": start, "__module__": "openai", "__doc__": default_client.__doc__})
+
+
+def _unusable(name: str, why: str) -> Any:
+    def start(self: Any, **_: Any) -> None:
+        raise ImportError(f"{name}: {why}")
+
+    return type(name, (), {"__init__": start, "__module__": "openai", "__doc__": why})
 
 
 def _limits() -> Any:
@@ -105,14 +116,18 @@ _MADE: dict[str, Callable[[], Any]] = {
 
 
 def __getattr__(name: str) -> Any:
-    if name in _CLIENTS:
-        value = default_client(name, _CLIENTS[name])
-    elif name in _SAME:
-        value = getattr(library(), _SAME[name])
-    elif name in _MADE:
-        value = _MADE[name]()
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        if name in _CLIENTS:
+            value = default_client(name, _CLIENTS[name])
+        elif name in _SAME:
+            value = getattr(library(), _SAME[name])
+        elif name in _MADE:
+            value = _MADE[name]()
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    except ImportError as missing:
+        # `hasattr` and tools that list a module expect this error.
+        raise AttributeError(f"{name}: {missing}") from missing
     globals()[name] = value
     return value
 

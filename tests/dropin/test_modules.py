@@ -149,6 +149,7 @@ def test_internal_modules_are_attributes_of_those_that_use_them() -> None:
 
 @pytest.mark.parametrize("name", ["DefaultHttpxClient", "DefaultAsyncHttpxClient", "DEFAULT_CONNECTION_LIMITS"])
 def test_names_of_the_http_library_at_the_root(name: str) -> None:
+    pytest.importorskip("httpx2")
     assert getattr(aiopenai, name) is getattr(importlib.import_module("aiopenai._base_client"), name)
 
 

@@ -7,6 +7,8 @@ import importlib
 import inspect
 import io
 import logging
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -199,8 +201,6 @@ def test_lazy_proxies() -> None:
 
 
 def test_optional_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "sounddevice", None)
     with pytest.raises(ours("_extras._common").MissingDependencyError, match="pip install sounddevice"):
         _ = ours("_extras").sounddevice.Stream
@@ -226,6 +226,7 @@ def test_signatures() -> None:
 
 
 def test_http_library() -> None:
+    pytest.importorskip("httpx2")
     library = ours("_reference.http_libraries").library()
     base = ours("_base_client")
     assert issubclass(base.DefaultHttpxClient, library.Client)
@@ -236,6 +237,27 @@ def test_http_library() -> None:
     assert ours("_httpx2").normalize_httpx_url("http://x/y") == library.URL("http://x/y")
     assert ours("_httpx2").normalize_httpx_timeout(3) == 3
     assert library.TimeoutException in ours("_httpx2").timeout_exceptions()
+
+
+def test_without_an_http_library() -> None:
+    program = """
+        import sys
+        sys.modules["httpx"] = sys.modules["httpx2"] = None
+        import aiopenai, inspect
+        from aiopenai import DefaultHttpxClient
+        try:
+            DefaultHttpxClient(timeout=3)
+        except ImportError as error:
+            assert "DefaultHttpxClient" in str(error) and "pip install httpx2" in str(error)
+        else:
+            raise AssertionError
+        assert not hasattr(aiopenai, "Transport") and "OpenAI" in dict(inspect.getmembers(aiopenai))
+        try:
+            aiopenai.DEFAULT_CONNECTION_LIMITS
+        except AttributeError as error:
+            assert "pip install httpx2" in str(error)
+    """
+    subprocess.run([sys.executable, "-c", inspect.cleandoc(program)], check=True)
 
 
 async def test_wrappers(server: Server, client: AsyncOpenAI) -> None:
