@@ -6,9 +6,10 @@ import contextlib
 import os
 import re
 import select
+from collections.abc import Collection
 from typing import Any
 
-__all__ = ["END_OF_HEAD", "INTERIM", "readable", "salvaged", "without_conflict", "without_interim"]
+__all__ = ["END_OF_HEAD", "INTERIM", "readable", "readable_ones", "salvaged", "without_conflict", "without_interim"]
 
 END_OF_HEAD = b"\r\n\r\n"
 INTERIM = re.compile(rb"HTTP/1\.\d 1(?!01)\d\d ")
@@ -43,11 +44,17 @@ def without_interim(data: bytes) -> bytes:
 
 def readable(fileno: int) -> bool:
     """Returns whether a socket has bytes, or its end, that the loop has not seen yet."""
+    return bool(readable_ones((fileno,)))
+
+
+def readable_ones(filenos: Collection[int]) -> set[int]:
+    """Returns those of some sockets that have bytes, or their end, that the loop has not seen yet."""
     if hasattr(select, "poll"):
         poll = select.poll()
-        poll.register(fileno, select.POLLIN)
-        return bool(poll.poll(0))
-    return bool(select.select([fileno], [], [], 0)[0])
+        for fileno in filenos:
+            poll.register(fileno, select.POLLIN)
+        return {fileno for fileno, _ in poll.poll(0)}
+    return {*select.select(filenos, [], [], 0)[0]}
 
 
 def salvaged(transport: Any) -> list[bytes]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+from itertools import islice
 from typing import Any
 
 import aiohttp
@@ -19,6 +20,7 @@ from yarl import URL
 from aiopenai._base.cache import BoundedCache
 from aiopenai._base.timeouts import Timeout
 from aiopenai._http.connector import IDLE_SECONDS, Connector, pool_limit
+from aiopenai._http.framing import readable_ones
 from aiopenai._http.interface import Settings
 from aiopenai._http.private.connector import UnfitError, origin_request, speak
 from aiopenai._http.private.examine import examine
@@ -32,6 +34,9 @@ log = logging.getLogger("aiopenai")
 # A connection that was idle for longer is polled before it is used, and so is each that was idle while the loop was
 # stopped: its end may have come unseen. A poll takes 0.8 us; the connections of a busy client are used sooner.
 UNSEEN_SECONDS = 0.005
+# In a burst of calls the connections that are used next are polled together: a system call for each call of a hundred
+# at once takes a sixth of their CPU.
+_TOGETHER = 64
 
 
 class Origin:
@@ -87,6 +92,8 @@ class Pool:
         self.closed = False
         # When the loop was last found to run again after a stop.
         self.resumed = 0.0
+        # When a connection was last polled.
+        self._polled = 0.0
         self._settings = settings
         self.targets: BoundedCache[tuple[str, str], Target] = BoundedCache()
         """The URLs and verbs of this session."""
@@ -129,10 +136,19 @@ class Pool:
     def _fit(self, wire: Wire, now: float) -> bool:
         if wire.transport is None or wire.transport.is_closing():
             return False
-        since = wire.idle_since
+        since = wire.idle_since if wire.idle_since > wire.looked else wire.looked
         if since > self.resumed and now - since <= UNSEEN_SECONDS:
             return True
-        return now - since <= IDLE_SECONDS and not wire.readable()
+        return now - wire.idle_since <= IDLE_SECONDS and self._is_quiet(wire, now)
+
+    def _is_quiet(self, wire: Wire, now: float) -> bool:
+        """Polls a connection. In a burst, polls those that are used next too, and notes the time for the quiet ones."""
+        if now - self._polled <= UNSEEN_SECONDS:
+            following = {each.fileno: each for each in islice(reversed(wire.origin.free), _TOGETHER)}
+            for fileno in following.keys() - readable_ones(following):
+                following[fileno].looked = now
+        self._polled = now
+        return not wire.readable()
 
     async def connect(self, origin: Origin, timeout: Timeout) -> Wire:
         """Returns a connection from the connector: a new one, one handed over to it, or the next in its queue."""

@@ -82,6 +82,7 @@ class Wire(Connection):
         "_upload",
         "held",
         "idle_since",
+        "looked",
         "origin",
         "token",
     )
@@ -94,6 +95,8 @@ class Wire(Connection):
         self.origin: Any = None
         # The time of the last byte of the last reply.
         self.idle_since = 0.0
+        # When it was last found to have nothing that the loop has not seen.
+        self.looked = 0.0
         self.token: asyncio.Future[tuple[Any, Any, float]] | None = None
         self._parser: Any = None
         self._body: Any = None

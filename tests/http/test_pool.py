@@ -81,6 +81,24 @@ class TestIdle:
         assert session.pool.idle(origin_of(session, server), wire.idle_since + age) is wire
         assert len(polls) == (age > pool_module.UNSEEN_SECONDS)
 
+    async def test_in_a_burst_many_are_polled_together(
+        self, session: DirectSession, raw_server: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        server = await raw_server(serve)
+        free = await fill(session, server, 12)
+        origin = origin_of(session, server)
+        polls: list[Wire] = []
+        # Bytes have arrived on the third one that is used.
+        odd = free[-3]
+        monkeypatch.setattr(Wire, "readable", lambda wire: polls.append(wire) or wire is odd)
+        monkeypatch.setattr(pool_module, "readable_ones", lambda filenos: {odd.fileno} & {*filenos})
+        now = max(wire.idle_since for wire in free) + 2 * pool_module.UNSEEN_SECONDS
+        assert [session.pool.idle(origin, now) for _ in range(11)] == [
+            *reversed([wire for wire in free if wire is not odd])
+        ]
+        assert polls == [free[-1], free[-2], odd]
+        assert not odd.held
+
     async def test_after_a_stop_of_the_loop_each_is_polled(
         self, session: DirectSession, raw_server: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
