@@ -396,3 +396,28 @@ def test_sizes(size: Any, error: type[Exception]) -> None:
 
     with pytest.raises(error, match="size must be"):
         AsyncOpenAI(api_key="test").responses.pool(size=size)
+
+
+async def add(a: int, b: int) -> int:
+    """Returns the sum of two numbers."""
+    return a + b
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+async def test_a_tool_loop_runs_over_the_pool(both: Both, server: Server, stream: bool) -> None:
+    """`run_tools` sends each of its requests over a socket, and streams start the tools early."""
+    given: dict[str, Any] = {**ASK, "tools": [add], "store": False}
+
+    async def run(responses: Any) -> Any:
+        if not stream:
+            return await both(responses.run_tools, **given)
+        events = await both(responses.run_tools, **given, stream=True)
+        await all_of(both, events)
+        return events.run
+
+    async with pooled(both, server, size=1) as responses:
+        done = await run(responses)
+    assert [each.name for turn in done.turns for each in turn.executions] == ["add"]
+    assert done.turns[0].executions[0].status == "completed"
+    assert done.turns[-1].reply.output_text
+    assert sent(server) == [("GET", 2)]
