@@ -27,8 +27,8 @@ from aiopenai.testing.content.catalogue import MODELS
 from tests.auth import certificates
 
 EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("*.py"))
-# Those that wait for requests: tests of their own make some.
-SERVICES = {"django_view", "fastapi_service", "fastapi_sse", "webhooks"}
+# Those that wait for requests or keys: tests of their own make some.
+SERVICES = {"django_view", "fastapi_service", "fastapi_sse", "push_to_talk", "webhooks"}
 # Those that pytest runs.
 TESTS = {"recorded_test"}
 # Packages that examples need beside this one.
@@ -37,6 +37,7 @@ NEEDS = {
     "map_parquet": "pyarrow",
     "otel_costs": "opentelemetry.sdk",
     "prometheus_hooks": "prometheus_client",
+    "push_to_talk": "numpy",
     "structured_pydantic": "pydantic",
     "tools_early": "pydantic",
 }
@@ -45,6 +46,18 @@ DEPRECATED = {"assistants": ("This method is deprecated", "The Assistants API is
 # The variables of the example of Azure. Others would see a program that may mean both services.
 AZURE = {"AZURE_OPENAI_API_KEY": "test", "OPENAI_API_VERSION": "2024-10-21"}
 SECRET = "whsec_" + base64.b64encode(b"a secret of some length").decode()
+
+# A module `sounddevice` for a computer without a sound card.
+SOUND_CARD = """
+import atexit, numpy, os
+from tests.helpers.sound_card import SoundCard
+card = SoundCard()
+card.spoken = numpy.full((12_000, 1), 9_000, numpy.int16)
+card.on_spoken = lambda: os.write(1, b"the card has spoken\\n")
+CallbackStop, PortAudioError = card.CallbackStop, card.PortAudioError
+InputStream, OutputStream = card.InputStream, card.OutputStream
+atexit.register(lambda: print("the card has played" if card.played and card.heard.any() else "silence"))
+"""
 
 
 @pytest.fixture
@@ -483,3 +496,43 @@ def test_realtime_prints_each_answer(server: Server) -> None:
 def test_the_phone_presses_each_key(server: Server) -> None:
     done = run(example("realtime_phone"), server)
     assert done.stdout.splitlines() == ["pressed 4", "pressed 2", "pressed #", "closed: close_requested"]
+
+
+def test_push_to_talk_with_a_sound_card_that_is_none(server: Server, tmp_path: Path) -> None:
+    """The card speaks for half a second, and says so; the example sends it, and plays the answer."""
+    needed("push_to_talk")
+    (tmp_path / "sounddevice.py").write_text(SOUND_CARD)
+    path = example("push_to_talk")
+    places = os.pathsep.join([str(tmp_path), str(path.parents[1])])
+    talking = subprocess.Popen(
+        [sys.executable, "-W", "error", str(path)],
+        env={**environment(path, server), "PYTHONPATH": places},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    )
+    with talking:
+        assert talking.stdin is not None
+        assert talking.stdout is not None
+        seen: list[str] = []
+        try:
+            for line in talking.stdout:
+                seen.append(line.strip())
+                key = {"Enter to speak, q to end.": "\n", "the card has spoken": "\n"}.get(seen[-1])
+                if key is not None:
+                    talking.stdin.write("q\n" if seen.count(seen[-1]) == 2 else key)
+                    talking.stdin.flush()
+        finally:
+            talking.kill()
+        assert talking.stderr is not None
+        # The prompt and the card write at the same time.
+        assert [seen[0], *sorted(seen[1:3]), *seen[3:]] == [
+            "Enter to speak, q to end.",
+            "Recording. Enter ends it.",
+            "the card has spoken",
+            "You said: 0.5 seconds of speech",
+            "Enter to speak, q to end.",
+            "the card has played",
+        ], talking.stderr.read()

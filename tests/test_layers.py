@@ -50,6 +50,7 @@ ARROWS: dict[str, set[str]] = {
     "tokens": {*DATA, "errors"},
     "otel": {*CALLS, "hooks"},
     "distributed": JOBS,
+    "helpers": {*BASE, "errors", "helpers"},
     "dropin": {*BASE, "_dropin"},
     "_dropin": {*CLIENT, "_dropin", "_reference", "dropin", "__init__"},
     "__main__": {"_cli"},
