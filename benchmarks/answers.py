@@ -30,6 +30,10 @@ REFUSED: Final = "bench-refused"
 BROKEN: Final = "bench-broken"
 
 STREAM_CHUNKS: Final = 1_000
+SOCKET_EVENTS: Final = 1_000
+APPENDS: Final = 1_000
+# 20 ms of PCM audio: 24,000 samples of two bytes per second.
+AUDIO: Final = base64.b64encode(random.Random(4).randbytes(960)).decode()
 VECTORS: Final = 64
 DIMENSIONS: Final = 1_536
 OUTPUT_ITEMS: Final = 20
@@ -61,8 +65,12 @@ def expected(operation: str, model: str) -> object:
     """Returns the correct result of an operation (see `clients.Client`)."""
     if operation in ("chat", "upload"):
         return CHAT_TEXT
-    if operation == "stream":
+    if operation == "socket_appends":
+        return APPENDS
+    if operation in ("stream", "socket_events"):
         return characters(PACED_CHUNKS if model == PACED else STREAM_CHUNKS)
+    if operation == "open_socket":
+        return characters(1)
     return {"respond": OUTPUT_ITEMS, "list_files": FILES, "logprobs": LOGPROBS}.get(operation, VECTORS * DIMENSIONS)
 
 
@@ -246,6 +254,59 @@ def files() -> dict[str, Any]:
         for index in range(FILES)
     ]
     return {"object": "list", "data": data, "first_id": data[0]["id"], "last_id": data[-1]["id"], "has_more": False}
+
+
+# Events of sockets
+
+
+def text_delta(index: int) -> dict[str, Any]:
+    """Returns event `index` of a realtime response."""
+    return {
+        "type": "response.output_text.delta",
+        "event_id": f"event_{index:020}",
+        "response_id": "resp_0123456789abcdef",
+        "item_id": "item_0123456789abcdef",
+        "output_index": 0,
+        "content_index": 0,
+        "delta": _token(index),
+    }
+
+
+def response_done(index: int) -> dict[str, Any]:
+    """Returns the last event of a realtime response."""
+    usage = {"total_tokens": 143, "input_tokens": 63, "output_tokens": 80}
+    response = {
+        "object": "realtime.response",
+        "id": "resp_0123456789abcdef",
+        "status": "completed",
+        "output": [],
+        "usage": usage,
+    }
+    return {"type": "response.done", "event_id": f"event_{index:020}", "response": response}
+
+
+def committed(appends: int) -> dict[str, Any]:
+    """Returns the event after a commit of audio. The id of its item is the number of appends."""
+    event_id = f"event_{appends:020}"
+    return {
+        "type": "input_audio_buffer.committed",
+        "event_id": event_id,
+        "previous_item_id": None,
+        "item_id": str(appends),
+    }
+
+
+def socket_frames(events: int = SOCKET_EVENTS) -> list[bytes]:
+    """Returns a realtime response as frames: the last of `events` events ends it."""
+    deltas = [text_delta(index) for index in range(events - 1)]
+    return [frame(event) for event in (*deltas, response_done(events))]
+
+
+def frame(event: dict[str, Any]) -> bytes:
+    """Returns an event as a text frame of a server (RFC 6455, section 5.2)."""
+    payload = _compact(event)
+    size = len(payload)
+    return (bytes((0x81, size)) if size < 126 else b"\x81\x7e" + size.to_bytes(2, "big")) + payload
 
 
 # On the wire

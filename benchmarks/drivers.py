@@ -103,8 +103,8 @@ async def _warm(client: Client, turn: Turn, call: Callable[[], Awaitable[None]])
     for _ in range(turn.least):
         await call()
     if turn.concurrency > 1:
-        # Chat calls for every row: 200 slow streams would take longer than the measurement.
-        chat = operation(client, "chat")
+        # Short calls for every row: 200 slow streams would take longer than the measurement.
+        chat = operation(client, "open_socket" if turn.operation.startswith("socket_") else "chat")
         for _ in range(_WAVES):
             outcomes = await asyncio.gather(*(chat() for _ in range(turn.concurrency)), return_exceptions=True)
             # Some clients time out while they open a thousand connections; their later calls succeed.
@@ -165,7 +165,7 @@ async def paced(turn: Turn, make: Factory, control: Control) -> Sample:
     client = make()
     try:
         call = _checked(client, turn)
-        await _warm(client, turn, operation(client, "chat"))
+        await _warm(client, turn, call if turn.operation.startswith("socket_") else operation(client, "chat"))
         loop = asyncio.get_running_loop()
         durations: list[float] = []
         # Starts are spread evenly, so that calls arrive at a steady rate and events of streams alternate.

@@ -86,6 +86,7 @@ class Row:
 _REFERENCE: Final = ("openai", "openai-aiohttp")
 _CHAT: Final = (SUBJECT, "tuned", "naive", *_REFERENCE, "liter-llm", "bare")
 _BELOW_LITER: Final = (faster(1, "liter-llm", "p50"), faster(1, "liter-llm"))
+_SOCKET: Final = (SUBJECT, "tuned", "naive", "openai", "bare")
 _SLOW: Final = frozenset({"openai", "openai-aiohttp"})
 
 _SDK_ANSWER: Final = """\
@@ -262,6 +263,48 @@ ROWS: Final[tuple[Row, ...]] = (
         (SUBJECT, "naive"),
         budgets=(faster(1.5, "naive"),),
         slow=frozenset({SUBJECT, "naive"}),
+    ),
+    Row(
+        "socket-events",
+        "text deltas received on one websocket",
+        _SOCKET,
+        operation="socket_events",
+        unit="event",
+        budgets=(faster(10, "openai"), within(1.4, "tuned")),
+        least=50,
+        per=answers.SOCKET_EVENTS,
+        once=True,
+        slow=frozenset({"openai", "naive"}),
+    ),
+    Row(
+        "socket-appends",
+        "audio of 20 ms sent on one websocket",
+        _SOCKET,
+        operation="socket_appends",
+        unit="append",
+        budgets=(faster(10, "openai"), within(1.4, "tuned")),
+        least=2,
+        per=answers.APPENDS,
+        once=True,
+        slow=frozenset({"openai", "naive"}),
+    ),
+    Row(
+        "sockets-200",
+        f"200 websockets, an event every {answers.PACE_SECONDS * 1000:.0f} ms in each",
+        _SOCKET,
+        driver="paced",
+        operation="socket_events",
+        model=answers.PACED,
+        measures=("cpu", "p50", "p99"),
+        unit="event",
+        concurrency=200,
+        budgets=(faster(1.7, "openai"), within(1.4, "tuned")),
+        least=1,
+        per=answers.PACED_CHUNKS,
+        count=200,
+        seconds=answers.PACE_SECONDS,
+        once=True,
+        slow=frozenset({"naive", "openai", "bare"}),
     ),
     _reply(
         "embed-floats",

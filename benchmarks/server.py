@@ -2,7 +2,7 @@
 
 It writes its ports as one line of JSON to stdout and ends when stdin is closed. A request costs it a few microseconds,
 far less than the fastest client spends on the call. ``GET /cpu`` returns the CPU used, ``GET /held`` the number of
-answers held back, and ``GET /release`` sends these.
+answers held back, and ``GET /release`` sends these. ``GET /v1/realtime`` opens a websocket (sockets.py).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from typing import Final, NamedTuple, cast
 
-from . import answers, process
+from . import answers, process, sockets
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
 _STREAMED = re.compile(rb'"stream":\s*true')
@@ -52,6 +52,7 @@ class Answering(asyncio.Protocol):
         self._to_skip = 0
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._side: sockets.Side | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # No isinstance check: the transports of uvloop do not derive from those of asyncio.
@@ -61,8 +62,13 @@ class Answering(asyncio.Protocol):
         self._transport = None
         if self._timer is not None:
             self._timer.cancel()
+        if self._side is not None:
+            self._side.close()
 
     def data_received(self, data: bytes) -> None:
+        if self._side is not None:
+            self._side.feed(data)
+            return
         if self._to_skip:
             if len(data) < self._to_skip:
                 self._to_skip -= len(data)
@@ -99,6 +105,9 @@ class Answering(asyncio.Protocol):
                 self._transport.write(_STREAM if streamed else _CHAT)
             else:
                 self._special(special[1].decode(), _STREAM if streamed else _CHAT)
+        elif request.startswith(b"GET /v1/realtime") and (reply := sockets.accepted(request)) is not None:
+            self._side = sockets.Side(self._transport)
+            self._transport.write(reply)
         else:
             self._transport.write(_other(request, head_end))
 

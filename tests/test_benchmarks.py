@@ -19,9 +19,10 @@ import pytest
 
 from aiopenai.types import CreateEmbeddingResponse, FileObject
 from aiopenai.types.chat import ChatCompletion, ChatCompletionChunk
+from aiopenai.types.realtime import InputAudioBufferCommittedEvent, ResponseDoneEvent, ResponseTextDeltaEvent
 from aiopenai.types.responses import Response
 from benchmarks import __main__ as command
-from benchmarks import answers, check, drivers, load, process, report, runner, scale, server
+from benchmarks import answers, check, drivers, load, many_sockets, process, report, runner, scale, server
 from benchmarks.clients import CLIENTS, ClientError, Operation, UnsupportedError, operation
 from benchmarks.clients.bare import Bare
 from benchmarks.control import Control
@@ -36,6 +37,8 @@ TURN = Turn(
     driver="lanes", operation="chat", model=answers.MODEL, concurrency=1, seconds=0.0, loop="asyncio", least=2, per=1,
     count=0,
 )  # fmt: skip
+
+SOCKET_OPERATIONS = {"open_socket", "socket_events", "socket_appends"}
 
 needs_reference = pytest.mark.skipif(importlib.util.find_spec("openai") is None, reason="the reference is missing")
 
@@ -150,6 +153,9 @@ async def test_server_holds_answers_back_until_they_are_released(listening: List
         (Response, answers.response()),
         (FileObject, answers.files()["data"][0]),
         (CreateEmbeddingResponse, answers.embeddings(as_base64=False)),
+        (ResponseTextDeltaEvent, answers.text_delta(0)),
+        (ResponseDoneEvent, answers.response_done(1)),
+        (InputAudioBufferCommittedEvent, answers.committed(1)),
     ],
 )
 def test_answers_are_what_the_api_sends(kind: Any, value: dict[str, Any]) -> None:
@@ -194,9 +200,9 @@ async def test_aiopenai_gives_the_right_answers(listening: Listening) -> None:
 @pytest.mark.parametrize(
     ("name", "operations"),
     [
-        ("tuned", {"chat", "stream", "upload"}),
+        ("tuned", {"chat", "stream", "upload", *SOCKET_OPERATIONS}),
         ("naive", set(get_args(Operation))),
-        ("bare", {"chat", "stream", "upload"}),
+        ("bare", {"chat", "stream", "upload", *SOCKET_OPERATIONS}),
         ("encode", {"upload"}),
         ("sent", {"upload"}),
     ],
@@ -222,7 +228,7 @@ async def test_handwritten_clients_check_the_status(name: str, listening: Listen
 async def test_the_reference_gives_the_right_answers(name: str, listening: Listening) -> None:
     # Those left out take the reference seconds.
     done = await _all_operations(name, listening, without=frozenset({"upload", "logprobs", "embed_floats"}))
-    assert {"chat", "stream", "embed_lists", "respond", "list_files"} <= done
+    assert {"chat", "stream", "embed_lists", "respond", "list_files", *SOCKET_OPERATIONS} <= done
 
 
 @pytest.mark.skipif(importlib.util.find_spec("liter_llm") is None, reason="liter-llm is missing")
@@ -233,6 +239,16 @@ async def test_liter_llm_gives_the_right_answers(listening: Listening) -> None:
 def test_a_client_says_what_it_cannot_do() -> None:
     with pytest.raises(UnsupportedError, match="Bare has no respond"):
         operation(Bare("http://127.0.0.1:1/v1"), "respond")
+
+
+@pytest.mark.parametrize("name", ["aiopenai", "bare"])
+async def test_many_sockets_report_losses(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    # This process keeps its cores.
+    monkeypatch.setattr(process, "settle", lambda _: None)
+    assert await many_sockets.measure(name, 3, 20, 1) == 0
+    assert f"{name}: 3 sockets, 20 events/s for 1 s: 60 events, 0 sockets with a loss" in capsys.readouterr().out
+    monkeypatch.setattr(answers, "characters", lambda _: -1)
+    assert await many_sockets.measure(name, 2, 20, 1) == 1
 
 
 # Drivers
@@ -251,6 +267,11 @@ def _maker(name: str, listening: Listening) -> Callable[[], Any]:
         (replace(TURN, driver="flood", model=answers.SLOW, concurrency=9), 9, {"errors"}),
         (replace(TURN, driver="paced", concurrency=2, count=5, seconds=0.02), 5, {"p50", "p99"}),
         (replace(TURN, driver="scheduled", concurrency=2, count=5, seconds=0.02), 5, {"p50", "p99", "p999"}),
+        (
+            replace(TURN, driver="paced", operation="socket_events", concurrency=3, count=3, seconds=0.02, per=1_000),
+            3_000,
+            {"p50", "p99"},
+        ),
         (replace(TURN, driver="heavy"), 3, {"blocked"}),
         (replace(TURN, driver="construct", seconds=60.0), 200, set[str]()),
         (replace(TURN, driver="first"), 1, set[str]()),

@@ -22,7 +22,7 @@ from aiopenai._base.sentinels import is_left_out
 from aiopenai._data.dumping import as_sent
 from aiopenai._data.provenance import Node
 
-__all__ = ["encode"]
+__all__ = ["encode", "encode_event"]
 
 _SCALARS: frozenset[type] = frozenset({str, int, bool, type(None), float})
 _CONTAINERS: frozenset[type] = frozenset({dict, list, tuple})
@@ -31,6 +31,7 @@ _PLAIN = _SCALARS | _CONTAINERS
 _EXACT = _PLAIN - {float}
 _SIMPLE = _SCALARS - {float}
 _DICT: frozenset[type] = frozenset({dict})
+_ONLY_TEXT = {str}
 
 
 # A search of a longer document takes longer than a look at its parameters.
@@ -110,6 +111,17 @@ def encode(body: Any, replay: Sequence[str] = ()) -> bytes:
     elif raw.rfind(b"null") >= 0:
         _check_finite({name: value for name, value in body.items() if name not in replay} if exact else body)
     return raw
+
+
+def encode_event(fields: dict[str, Any], replay: Sequence[str] = ()) -> bytes:
+    """Returns a message of a websocket as JSON, by the rules of `encode`. Most are pieces of audio: text alone."""
+    if {*map(type, fields.values())} != _ONLY_TEXT:
+        return encode(fields, () if fields.keys().isdisjoint(replay) else replay)
+    try:
+        # There is nothing to look for, and a search of 20 ms of audio takes a fifth of the encode.
+        return _encode(fields)
+    except (TypeError, ValueError):
+        return _encode_slowly(fields, ())
 
 
 def _encode_slowly(body: Any, replay: Sequence[str]) -> bytes:

@@ -154,6 +154,9 @@ class WebSocket:
         self._rcvd_then_sent: bool | None = None
         self._ended = self.loop.create_future()
         self._reading = False
+        # Futures of a close that waits: for the end of the read under way, and the end of its own read.
+        self._idle: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
         self._failure: BaseException | None = None
         self._keepalive: asyncio.TimerHandle | None = None
         self._pinged: float | None = None
@@ -188,9 +191,7 @@ class WebSocket:
         Cancelling it loses no message. Raises OpenAIError for a second reader.
         """
         if self._reading:
-            error = OpenAIError("Another task is receiving from this websocket: receive in one task only.")
-            also_foreign(error, "ConcurrencyError")
-            raise error
+            await self._until_drained()
         self._reading = True
         inbox = self.inbox
         try:
@@ -202,6 +203,18 @@ class WebSocket:
             return inbox.take()
         finally:
             self._reading = False
+            if self._idle is not None:
+                self._idle.set_result(None)
+                self._idle = None
+
+    async def _until_drained(self) -> None:
+        """Waits for the read of a close. Raises OpenAIError for that of another task of the program."""
+        while self._reading:
+            if self._drained is None:
+                error = OpenAIError("Another task is receiving from this websocket: receive in one task only.")
+                also_foreign(error, "ConcurrencyError")
+                raise error
+            await asyncio.shield(self._drained)
 
     @property
     def waiting(self) -> int:
@@ -229,15 +242,21 @@ class WebSocket:
                 self.abort()
 
     async def _until_end(self) -> None:
-        # Messages that nobody reads any more would keep the close frame behind them from being parsed.
+        """Reads up to the close frame: unread messages would keep it from being parsed. Their reader goes first."""
         while not self._ended.done() and self.rcvd is None:
             if self._reading:
-                await asyncio.wait([self._ended], timeout=0.05)
+                if self._idle is None:
+                    self._idle = self.loop.create_future()
+                await asyncio.shield(self._idle)
                 continue
+            self._drained = self.loop.create_future()
             try:
                 await self.read()
             except OpenAIError:
                 break
+            finally:
+                self._drained.set_result(None)
+                self._drained = None
 
     def _send_close(self, code: int, reason: str) -> None:
         if self.sent is not None:

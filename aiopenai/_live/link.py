@@ -6,7 +6,7 @@ import asyncio
 import inspect
 import logging
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
@@ -148,14 +148,17 @@ class Link:
 
     # Sending
 
-    async def send(self, frame: bytes, *, text: bool) -> None:
+    def send(self, frame: bytes, *, text: bool) -> Coroutine[Any, Any, None]:
         """Sends a message, or queues it while the connection is being replaced.
 
-        Raises WebSocketConnectionClosedError and WebSocketQueueFullError.
+        Raises WebSocketConnectionClosedError and WebSocketQueueFullError. It returns the inner coroutine, because each
+        further one costs 0.2 us per message.
         """
         if not (self.reconnecting or self.queue) or self.closing:
-            await self.socket.send(frame, text=text)
-            return
+            return self.socket.send(frame, text=text)
+        return self._send_queued(frame, text=text)
+
+    async def _send_queued(self, frame: bytes, *, text: bool) -> None:
         entry = self.queue.put(frame, text=text)
         if not self.reconnecting:
             await self._flush(entry)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from aiopenai._http.options import WebSocketOptions
 from aiopenai._live.bridge import Bridge
-from aiopenai._live.connections import AsyncConnection, SyncConnection, encode_event
+from aiopenai._live.connections import AsyncConnection, SyncConnection, frame_of
 from aiopenai._live.handlers import EventHandlerRegistry, Handling
 from aiopenai._live.handshake import Route, shake_hands
 from aiopenai._live.link import Link, Reconnects
@@ -75,7 +75,7 @@ class _Manager(Handling):
 
     def send(self, event: Any) -> None:
         """Queues an event, which is sent when the connection is open. Raises WebSocketQueueFullError."""
-        self._queue.put(encode_event(event), text=True)
+        self._queue.put(frame_of(event), text=True)
 
     def _link(self) -> Link:
         # Not `self`, which holds the connection: a dropped one would stay open until the garbage collector runs.

@@ -19,7 +19,7 @@ from aiopenai._base.sentinels import omit
 from aiopenai._calls.replies import response_of
 from aiopenai._data.codec import Decoder
 from aiopenai._data.leaves import importing
-from aiopenai._live.connections import encode_event
+from aiopenai._live.connections import frame_of
 from aiopenai._live.query import joined_query, pairs_of
 from aiopenai.errors import APIResponseValidationError, OpenAIError
 
@@ -61,7 +61,7 @@ class _Connection:
         if self._state != "open":
             reason = "session.close was sent" if self._state == "finishing" else "the connection is closed"
             raise OpenAIError(f"The translation takes no more input: {reason}.")
-        frame = encode_event(event).decode()
+        frame = frame_of(event).decode()
         if ends:
             self._state = "finishing"
         return frame

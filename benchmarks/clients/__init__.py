@@ -17,6 +17,9 @@ Operation = Literal[
     "list_files",
     "logprobs",
     "upload",
+    "open_socket",
+    "socket_events",
+    "socket_appends",
 ]
 
 
@@ -30,6 +33,9 @@ class Client(Protocol):
     - ``embed_floats()``: 64 embeddings sent as decimals, decoded to lists; the number of floats.
     - ``embed_lists()`` and ``embed_buffers()``: the same, sent as base64 and decoded to lists or arrays.
     - ``respond()``, ``list_files()``, ``logprobs()``: the number of output items, files and log probabilities.
+    - ``socket_events(model)``: one response on an open websocket; the number of characters received.
+      ``open_socket()``: the same with one event and no characters. ``socket_appends()``: 1,000 pieces of audio sent and
+      a commit; the number of pieces that the server counted. Sockets stay open for further calls.
 
     Blocking clients (`ClientSpec.blocking`) have plain methods, and are made and used outside of any loop.
     """

@@ -12,6 +12,7 @@ from yarl import URL
 from benchmarks import answers
 
 from . import ClientError
+from .bare_sockets import BareSocket, connect
 from .wire import decode_chunk, decode_completion, encode
 
 
@@ -102,6 +103,7 @@ class Bare:
         url = URL(base_url)
         assert url.host is not None
         assert url.port is not None
+        self._url = url
         self._address = (url.host, url.port)
         self._context = ssl.create_default_context() if url.scheme == "https" else None
         self._head = (
@@ -110,6 +112,7 @@ class Bare:
             "Accept-Encoding: gzip, deflate\r\nUser-Agent: bare/1\r\n"
         ).encode()
         self._free: list[_Connection] = []
+        self._sockets: list[BareSocket] = []
 
     async def _ask(self, question: dict[str, Any]) -> tuple[_Connection, bytes]:
         if self._free:
@@ -137,10 +140,26 @@ class Bare:
         connection, _ = await self._ask(answers.question(model, stream=True))
         return connection.characters
 
+    async def socket_events(self, model: str = answers.MODEL) -> int:
+        websocket = self._sockets.pop() if self._sockets else await connect(self._url)
+        characters = await websocket.ask({"type": "response.create", "response": {"metadata": {"model": model}}})
+        self._sockets.append(websocket)
+        return characters
+
+    async def open_socket(self) -> int:
+        return await self.socket_events(answers.SLOW)
+
+    async def socket_appends(self) -> int:
+        websocket = self._sockets.pop() if self._sockets else await connect(self._url)
+        appends = await websocket.append()
+        self._sockets.append(websocket)
+        return appends
+
     async def close(self) -> None:
-        for connection in self._free:
+        for connection in (*self._free, *self._sockets):
             connection.close()
         self._free.clear()
+        self._sockets.clear()
 
 
 class Encode:

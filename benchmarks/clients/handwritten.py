@@ -15,7 +15,7 @@ from yarl import URL
 from benchmarks import answers
 
 from . import ClientError
-from .wire import decode_chunk, decode_completion, encode
+from .wire import Committed, TextDelta, decode_chunk, decode_completion, decode_event, encode
 
 
 class Naive:
@@ -28,6 +28,7 @@ class Naive:
         self._url = base_url
         self._headers = {"Authorization": "Bearer sk-bench"}
         self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
+        self._sockets: list[aiohttp.ClientWebSocketResponse] = []
 
     async def _ask(self, path: str, body: dict[str, Any] | None, method: str = "POST") -> Any:
         async with self._session.request(method, self._url + path, json=body, headers=self._headers) as response:
@@ -83,7 +84,39 @@ class Naive:
                         characters += len(text)
         return characters
 
+    async def _socket(self) -> aiohttp.ClientWebSocketResponse:
+        if self._sockets:
+            return self._sockets.pop()
+        return await self._session.ws_connect(self._url + "/realtime?model=gpt-realtime", headers=self._headers)
+
+    async def socket_events(self, model: str = answers.MODEL) -> int:
+        characters = 0
+        websocket = await self._socket()
+        await websocket.send_json({"type": "response.create", "response": {"metadata": {"model": model}}})
+        async for message in websocket:
+            event = json.loads(message.data)
+            if event["type"] == "response.output_text.delta":
+                characters += len(event["delta"])
+            elif event["type"] == "response.done":
+                break
+        self._sockets.append(websocket)
+        return characters
+
+    async def open_socket(self) -> int:
+        return await self.socket_events(answers.SLOW)
+
+    async def socket_appends(self) -> int:
+        websocket = await self._socket()
+        for _ in range(answers.APPENDS):
+            await websocket.send_json({"type": "input_audio_buffer.append", "audio": answers.AUDIO})
+        await websocket.send_json({"type": "input_audio_buffer.commit"})
+        event = await websocket.receive_json()
+        self._sockets.append(websocket)
+        return int(event["item_id"])
+
     async def close(self) -> None:
+        for websocket in self._sockets:
+            await websocket.close()
         await self._session.close()
 
 
@@ -92,6 +125,7 @@ class Tuned:
 
     def __init__(self, base_url: str) -> None:
         self._url = URL(base_url + "/chat/completions")
+        self._socket_url = URL(base_url + "/realtime?model=gpt-realtime")
         self._headers = CIMultiDict(
             {
                 "Authorization": "Bearer sk-bench",
@@ -106,6 +140,7 @@ class Tuned:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=600),
         )
+        self._sockets: list[aiohttp.ClientWebSocketResponse] = []
 
     async def _ask(self, body: bytes | io.BytesIO) -> str:
         async with self._session.post(self._url, data=body, headers=self._headers, allow_redirects=False) as response:
@@ -140,5 +175,40 @@ class Tuned:
                         characters += len(text)
         return characters
 
+    async def _socket(self) -> aiohttp.ClientWebSocketResponse:
+        if self._sockets:
+            return self._sockets.pop()
+        return await self._session.ws_connect(self._socket_url, headers=self._headers, max_msg_size=0)
+
+    async def socket_events(self, model: str = answers.MODEL) -> int:
+        characters = 0
+        websocket = await self._socket()
+        question = {"type": "response.create", "response": {"metadata": {"model": model}}}
+        await websocket.send_frame(encode(question), aiohttp.WSMsgType.TEXT)
+        async for message in websocket:
+            event = decode_event(message.data)
+            if type(event) is TextDelta:
+                characters += len(event.delta)
+            else:
+                break
+        self._sockets.append(websocket)
+        return characters
+
+    async def open_socket(self) -> int:
+        return await self.socket_events(answers.SLOW)
+
+    async def socket_appends(self) -> int:
+        websocket = await self._socket()
+        for _ in range(answers.APPENDS):
+            event = {"type": "input_audio_buffer.append", "audio": answers.AUDIO}
+            await websocket.send_frame(encode(event), aiohttp.WSMsgType.TEXT)
+        await websocket.send_frame(encode({"type": "input_audio_buffer.commit"}), aiohttp.WSMsgType.TEXT)
+        committed = decode_event((await websocket.receive()).data)
+        assert isinstance(committed, Committed)
+        self._sockets.append(websocket)
+        return int(committed.item_id)
+
     async def close(self) -> None:
+        for websocket in self._sockets:
+            await websocket.close()
         await self._session.close()

@@ -16,6 +16,8 @@ class Sdk:
     def __init__(self, client: Any) -> None:
         # Any: the benchmarks are type-checked where the reference is not installed.
         self._client: Any = client
+        # Open websockets, each with its only iterator.
+        self._sockets: list[tuple[Any, Any]] = []
 
     async def chat(self, model: str = answers.MODEL) -> str:
         reply = await self._client.chat.completions.create(
@@ -66,7 +68,39 @@ class Sdk:
         page = await self._client.files.list()
         return len(page.data)
 
+    async def _socket(self) -> tuple[Any, Any]:
+        if self._sockets:
+            return self._sockets.pop()
+        connection = await self._client.realtime.connect(model="gpt-realtime").enter()
+        return connection, aiter(connection)
+
+    async def socket_events(self, model: str = answers.MODEL) -> int:
+        characters = 0
+        connection, events = await self._socket()
+        await connection.response.create(response={"metadata": {"model": model}})
+        async for event in events:
+            if event.type == "response.output_text.delta":
+                characters += len(event.delta)
+            elif event.type == "response.done":
+                break
+        self._sockets.append((connection, events))
+        return characters
+
+    async def open_socket(self) -> int:
+        return await self.socket_events(answers.SLOW)
+
+    async def socket_appends(self) -> int:
+        connection, events = await self._socket()
+        for _ in range(answers.APPENDS):
+            await connection.input_audio_buffer.append(audio=answers.AUDIO)
+        await connection.input_audio_buffer.commit()
+        event = await anext(events)
+        self._sockets.append((connection, events))
+        return int(event.item_id)
+
     async def close(self) -> None:
+        for connection, _ in self._sockets:
+            await connection.close()
         await self._client.close()
 
 

@@ -151,3 +151,40 @@ class ChatCompletionChunk(_Wire):
 encode: Final = msgspec.json.Encoder().encode
 decode_completion: Final = msgspec.json.Decoder(ChatCompletion).decode
 decode_chunk: Final = msgspec.json.Decoder(ChatCompletionChunk).decode
+
+
+class RealtimeUsage(_Wire):
+    total_tokens: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+class RealtimeResponse(_Wire):
+    id: str | None = None
+    object: str | None = None
+    status: str | None = None
+    output: list[msgspec.Raw] | None = None
+    usage: RealtimeUsage | None = None
+
+
+class TextDelta(_Wire, tag_field="type", tag="response.output_text.delta"):
+    event_id: str
+    response_id: str
+    item_id: str
+    output_index: int
+    content_index: int
+    delta: str
+
+
+class ResponseDone(_Wire, tag_field="type", tag="response.done"):
+    event_id: str
+    response: RealtimeResponse
+
+
+class Committed(_Wire, tag_field="type", tag="input_audio_buffer.committed"):
+    event_id: str
+    item_id: str
+    previous_item_id: str | None = None
+
+
+decode_event: Final = msgspec.json.Decoder(TextDelta | ResponseDone | Committed).decode

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Generic
 from weakref import WeakSet
 
-from aiopenai._data.codec import encode
+from aiopenai._data.codec import encode_event
 from aiopenai._live.connections import REPLAYED, fields_of_event
 from aiopenai.lib.responses_websocket.limits import ResponsesWebSocketLimits
 from aiopenai.lib.responses_websocket.routing import LaneState, Router, SignalT
@@ -83,7 +83,7 @@ class SessionCore(Generic[SignalT]):
                 raise ValueError(f"the event has stream_id={fields['stream_id']!r} on the lane {lane.stream_id!r}")
             if lane.stream_id is not None:
                 fields = {**fields, "stream_id": lane.stream_id}
-        return partial(self._write, lane, websocket, encode(fields, REPLAYED), creates)
+        return partial(self._write, lane, websocket, encode_event(fields, REPLAYED), creates)
 
     def run(self, write: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Runs the coroutine function of a command in the loop of a blocking connection."""

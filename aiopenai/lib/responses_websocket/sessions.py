@@ -101,7 +101,7 @@ class ResponsesWebSocketSession:
         try:
             while True:
                 raw = connection._next_raw(reconnect=True)
-                event = connection.parse_event(raw)
+                event = connection._event_of(raw, connection._received)
                 if not router.dispatch(event, len(raw), patient=True):
                     time.sleep(_PATIENCE_SECONDS)
                     router.dispatch(event, len(raw))
@@ -179,7 +179,7 @@ class AsyncResponsesWebSocketSession:
         try:
             while True:
                 raw = await link.next()
-                event = connection.parse_event(raw)
+                event = connection._event_of(raw, link.socket.inbox.messages)
                 if not router.dispatch(event, len(raw), patient=True):
                     await asyncio.sleep(0)
                     router.dispatch(event, len(raw))
