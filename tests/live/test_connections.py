@@ -210,3 +210,42 @@ def test_a_replaced_method_is_not_in_the_class_that_is_made_later(monkeypatch: p
     monkeypatch.setattr(generated.RealtimeSessionResource, "update", replaced)
     monkeypatch.setitem(vars(generated), "AsyncRealtimeSessionResource", None)
     assert vars(find("AsyncRealtimeSessionResource"))["update"] is not replaced
+
+
+async def test_messages_that_wait_are_decoded_together_and_stay_themselves(both: Both) -> None:
+    """Bytes and events may be received in turn, and a message that is no event raises in its place."""
+    said = [f'{{"type":"x.y","n":{number}}}' for number in range(100)]
+    said[40], said[41], said[70] = "{", "", "[1]"
+
+    async def script(peer: Peer) -> None:
+        await peer.say(*said)
+        await peer.hear()
+
+    async with Scripted(script) as server, both.opened(both.client(server).responses.connect()) as connection:
+        found: list[Any] = []
+        for number in range(100):
+            if number % 7 == 3:
+                found.append((await both(connection.recv_bytes)).decode())
+                continue
+            try:
+                event = await both(connection.recv)
+            except APIResponseValidationError:
+                found.append(said[number] if number in (40, 41) else "wrong")
+            else:
+                found.append("[1]" if event == [1] else f'{{"type":"x.y","n":{event.n}}}')
+        assert found == said
+        await both(connection.send, {"type": "over"})
+
+
+async def test_iteration_over_a_burst(both: Both) -> None:
+    def numbered(number: int) -> str:
+        return f'{{"type":"response.output_text.delta","delta":"{number}","output_index":{number}}}'
+
+    async def script(peer: Peer) -> None:
+        await peer.say(*map(numbered, range(1_000)))
+
+    async with Scripted(script) as server, both.opened(both.client(server).responses.connect()) as connection:
+        events = await both.events(connection)
+        assert [(event.delta, event.output_index) for event in events] == [(str(n), n) for n in range(1_000)]
+        # Each knows its own document.
+        assert {event.to_dict()["output_index"] for event in events} == {*range(1_000)}
