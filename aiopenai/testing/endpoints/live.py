@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
+from aiopenai.testing.content.response_events import response_events
 from aiopenai.testing.content.text import tokenize
 from aiopenai.testing.content.voice import VoiceActivity, audio_format, spoken_pieces
 from aiopenai.testing.endpoints.realtime import decoded_audio, merged, session_error
+from aiopenai.testing.endpoints.responses import begin_response_on
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.params import check_model, missing
 from aiopenai.testing.engine.replies import ApiError
@@ -22,6 +24,9 @@ __all__ = ["attach", "connect", "translations"]
 _SESSION_SECONDS = 3600
 _DETECTION: Object = {"silence_duration_ms": 500}
 _DTMF = frozenset("0123456789*#ABCD")
+_TARGETS = frozenset({"client", "responses", "decisions"})
+# The settings of a backend that its requests have under the same names.
+_OF_BACKEND = ("model", "instructions", "tools", "tool_choice", "reasoning", "text", "max_output_tokens")
 
 
 def connect(call: Call) -> SocketReply:
@@ -154,8 +159,15 @@ class LiveSession(_Spoken):
             "model": "gpt-live-1",
             "status": "active",
         }
+        self._call = call
         self._started = started
         self._muted = False
+        # The tasks that the application was given, by their ids.
+        self._delegated: set[str] = set()
+        # The last response of a backend, the task that it belongs to, and the items for the next one.
+        self._response_id: str | None = None
+        self._task: str | None = None
+        self._items: list[Any] = []
 
     @override
     def opening(self) -> list[Object]:
@@ -196,7 +208,55 @@ class LiveSession(_Spoken):
             here: Object = {"start_ms": self._turn_ms, "end_ms": self._heard_ms}
             for token in tokenize(text):
                 self._emit("session.input_transcript.delta", delta=token, **here)
+            self._answer(text)
+
+    @property
+    def _delegation(self) -> Object:
+        given = self._session.get("delegation")
+        return given if is_object(given) else {}
+
+    def _answer(self, text: str) -> None:
+        """Answers a turn, or gives the task to the application or the backend that the session names."""
+        target = self._delegation.get("type")
+        if target not in _TARGETS:
             self._say(self.state.reply_text(text))
+            return
+        task = self.state.new_id("delegation_")
+        created: Object = {"id": task, "target": target, "type": "delegation"}
+        if target == "responses":
+            self._task, self._response_id = task, None
+            response = self._backend_response([{"role": "user", "content": text}])
+            created["response_id"] = response["id"]
+            self._emit("session.delegation.created", delegation=created, offset_ms=self._heard_ms)
+            self._report(response)
+            return
+        self._emit("session.delegation.created", delegation=created, offset_ms=self._heard_ms)
+        if target == "client":
+            self._delegated.add(task)
+        else:
+            self._emit("decision.event", delegation_id=task, event=_decided())
+
+    def _backend_response(self, items: list[Any]) -> Object:
+        """Returns the next response of the backend. Its tools are those of the session."""
+        settings = self._delegation.get("responses")
+        known: Object = settings if is_object(settings) else {}
+        body = {name: known[name] for name in _OF_BACKEND if known.get(name) is not None}
+        body |= {"input": items, "previous_response_id": self._response_id}
+        response = begin_response_on(self._call, {"model": "gpt-4o", **body}).response
+        self._response_id = response["id"]
+        return response
+
+    def _report(self, response: Object, cause: Object | None = None) -> None:
+        """Passes the events of a backend's response on, and says its text."""
+        for event in response_events(response):
+            short: Object = dict(event)
+            if is_object(snapshot := event.get("response")):
+                short["response"] = {**snapshot, "instructions": None, "tools": [], "output": []}
+            self._emit("response.event", cause, delegation_id=self._task, event=short)
+        parts = [part for item in response["output"] if item["type"] == "message" for part in item["content"]]
+        text = "".join(part.get("text", "") for part in parts)
+        if text:
+            self._say(text)
 
     def _say(self, text: str) -> None:
         pieces = spoken_pieces(text, self._form)
@@ -223,8 +283,15 @@ class LiveSession(_Spoken):
     def _content(self, event: Object) -> None:
         if type(event.get("content")) not in (str, list):
             raise missing("content")
+        task = event.get("delegation_id")
+        if task is not None and task not in self._delegated:
+            message = f"The application was given no delegation '{task}'."
+            raise ApiError(400, message, param="delegation_id", code="delegation_not_found")
         at = max(self._said_ms, self._heard_ms)
         self._emit(f"{event['type']}ed", event, start_ms=at, end_ms=at)
+        if task is not None and event["type"] == "session.commentary.append":
+            # The result of the task.
+            self._say(str(event["content"]))
 
     def _play(self, event: Object) -> None:
         audio = decoded_audio(event)
@@ -241,24 +308,25 @@ class LiveSession(_Spoken):
         self._emit("transport.dtmf.sent", event, event=key)
 
     def _respond(self, event: Object) -> None:
-        self._say(self.state.reply_text(""))
+        if self._delegation.get("type") == "responses":
+            items, self._items = self._items, []
+            self._report(self._backend_response(items), event)
+        else:
+            self._say(self.state.reply_text(""))
 
     def _add_item(self, event: Object) -> None:
         if not is_object(event.get("item")):
             raise missing("item")
         if event["type"].startswith("decision."):
             self._emit("decision.item.created", event, item={"id": self.state.new_id("item_"), **event["item"]})
+        else:
+            self._items.append(event["item"])
 
     def _delete_item(self, event: Object) -> None:
         self._emit("decision.item.deleted", event, item_id=event.get("item_id"))
 
     def _decide(self, event: Object) -> None:
-        used: Object = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
-        used["input_tokens_details"] = {"cache_write_tokens": 0, "cached_tokens": 0}
-        used["output_tokens_details"] = {"reasoning_tokens": 0}
-        decision: Object = {"answers": [], "model": "gpt-4o", "usage": used}
-        decided = {"type": "decision.completed", "decision": decision}
-        self._emit("decision.event", event=decided, source_event_id=event.get("event_id"))
+        self._emit("decision.event", event=_decided(), source_event_id=event.get("event_id"))
 
     def _close(self, event: Object) -> None:
         self._emit("session.closed", event, reason="close_requested", session=self._session, usage=self._usage())
@@ -282,3 +350,10 @@ class LiveSession(_Spoken):
         "response.create": _respond,
         "response.item.create": _add_item,
     }
+
+
+def _decided() -> Object:
+    used: Object = {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2}
+    used["input_tokens_details"] = {"cache_write_tokens": 0, "cached_tokens": 0}
+    used["output_tokens_details"] = {"reasoning_tokens": 0}
+    return {"type": "decision.completed", "decision": {"answers": [], "model": "gpt-4o", "usage": used}}

@@ -15,12 +15,11 @@ from typing import Any
 from typing_extensions import override
 
 from aiopenai.testing.content.response_events import response_events
-from aiopenai.testing.endpoints.responses import begin_response
+from aiopenai.testing.endpoints.responses import begin_response_on
 from aiopenai.testing.engine.exchange import Call
-from aiopenai.testing.engine.received import ReceivedRequest
 from aiopenai.testing.engine.replies import ApiError
 from aiopenai.testing.engine.sessions import SocketReply, SocketSession
-from aiopenai.testing.engine.values import Object, encode, is_array, is_object
+from aiopenai.testing.engine.values import Object, is_array, is_object
 from aiopenai.testing.memory.stored import StoredResponse
 
 __all__ = ["connect"]
@@ -126,16 +125,7 @@ class ResponsesSession(SocketSession):
             if steered := self._steered.pop(previous, None):
                 given = body.get("input")
                 body["input"] = [*(given if is_array(given) else [_message(given)] if given else []), *steered]
-        plain = ReceivedRequest(
-            method="POST",
-            raw_path="/v1/responses",
-            headers=self._call.request.headers,
-            body=encode({**body, "stream": True}),
-            arrived=self._call.request.arrived,
-            connection=self._call.request.connection,
-        )
-        call = Call(self.state, plain, (), self._call.request_id, self._call.dispatch)
-        kept = begin_response(call, self._contexts)
+        kept = begin_response_on(self._call, body, self._contexts)
         response = kept.response
         if event.get("generate") is False:
             # The context is loaded, and no output is generated.

@@ -31,6 +31,7 @@ from aiopenai.testing.engine.params import (
     query_boolean,
     query_integer,
 )
+from aiopenai.testing.engine.received import ReceivedRequest
 from aiopenai.testing.engine.replies import ApiError, EventReply, Outcome, WholeReply, named_event
 from aiopenai.testing.engine.values import Object, encode, is_object, section, text_of
 from aiopenai.testing.memory.stored import StoredResponse
@@ -126,6 +127,19 @@ def begin_response(call: Call, contexts: Mapping[str, StoredResponse] | None = N
         for item in (*new, *response["output"]):
             held.put(item["id"], item)
     return kept
+
+
+def begin_response_on(call: Call, body: Object, contexts: Mapping[str, StoredResponse] | None = None) -> StoredResponse:
+    """Does the same for a response on a websocket, of which `call` is the handshake."""
+    request = ReceivedRequest(
+        method="POST",
+        raw_path="/v1/responses",
+        headers=call.request.headers,
+        body=encode({**body, "stream": True}),
+        arrived=call.request.arrived,
+        connection=call.request.connection,
+    )
+    return begin_response(Call(call.state, request, (), call.request_id, call.dispatch), contexts)
 
 
 def retrieve(call: Call) -> Outcome:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import aiohttp
 
 from aiopenai.testing import Server
-from tests.testing.sockets import LIVE, TRANSLATIONS, kinds, talk
+from tests.testing.sockets import LIVE, TRANSLATIONS, Talker, kinds, talk
 
 from .test_realtime import audio
 
@@ -51,6 +51,71 @@ async def test_a_session(server: Server) -> None:
         closed = await talker.next()
         assert (closed["type"], closed["reason"]) == ("session.closed", "close_requested")
         assert (await talker.end()).data == 1000
+
+
+async def spoken(talker: Talker) -> None:
+    """One turn of the user."""
+    for piece in (audio(0.5), audio(0.6, 0)):
+        await talker.send("session.input_audio.append", audio=piece)
+
+
+async def test_a_task_for_the_application(server: Server) -> None:
+    async with talk(server, "/live/sessions", LIVE) as talker:
+        await talker.send("session.start", session={"model": "gpt-live-1", "delegation": {"type": "client"}})
+        await spoken(talker)
+        created = (await talker.until("session.delegation.created"))[-1]
+        assert created["delegation"]["target"] == "client"
+        task = created["delegation"]["id"]
+        await talker.send("session.thinking.append", content="I look it up.", delegation_id=task)
+        assert (await talker.next())["type"] == "session.thinking.appended"
+        await talker.send("session.commentary.append", content="It is 20 degrees.", delegation_id=task, event_id="e1")
+        events = await talker.until("session.usage.updated")
+        assert (events[0]["type"], events[0]["client_event_id"]) == ("session.commentary.appended", "e1")
+        said = "".join(e["delta"] for e in events if e["type"] == "session.output_transcript.delta")
+        assert said == "It is 20 degrees."
+        await talker.send("session.commentary.append", content="More", delegation_id="no")
+        assert (await talker.next())["error"]["code"] == "delegation_not_found"
+
+
+async def test_a_task_for_a_responses_backend(server: Server) -> None:
+    """The events of the backend are passed on; a function of the session is called, and its result answered."""
+    tool = {"type": "function", "name": "weather", "parameters": {"type": "object", "properties": {}}}
+    backend = {"model": "gpt-4o", "tools": [tool]}
+    async with talk(server, "/live/sessions", LIVE) as talker:
+        delegation = {"type": "responses", "responses": backend}
+        await talker.send("session.start", session={"model": "gpt-live-1", "delegation": delegation})
+        await spoken(talker)
+        events = await talker.until("session.delegation.created")
+        delegated = events[-1]["delegation"]
+        assert delegated["target"] == "responses"
+        nested = []
+        while not nested or nested[-1]["event"]["type"] != "response.completed":
+            nested.append(await talker.next())
+        assert {each["delegation_id"] for each in nested} == {delegated["id"]}
+        assert nested[-1]["event"]["response"]["id"] == delegated["response_id"]
+        assert nested[-1]["event"]["response"]["output"] == []
+        calls = [e["event"]["item"] for e in nested if e["event"]["type"] == "response.output_item.done"]
+        assert [call["type"] for call in calls] == ["function_call"]
+        result = {"type": "function_call_output", "call_id": calls[0]["call_id"], "output": "20 degrees"}
+        await talker.send("response.item.create", item=result)
+        await talker.send("response.create", event_id="e2")
+        events = await talker.until("session.usage.updated")
+        assert events[0]["client_event_id"] == "e2"
+        said = "".join(e["delta"] for e in events if e["type"] == "session.output_transcript.delta")
+        streamed = [e["event"] for e in events if e["type"] == "response.event"]
+        assert said
+        assert said == "".join(e["delta"] for e in streamed if e["type"] == "response.output_text.delta")
+        await talker.send("session.commentary.append", content="More", delegation_id=delegated["id"])
+        assert (await talker.next())["error"]["param"] == "delegation_id"
+
+
+async def test_a_task_for_decisions(server: Server) -> None:
+    async with talk(server, "/live/sessions", LIVE) as talker:
+        await talker.send("session.start", session={"delegation": {"type": "decisions", "decisions": {}}})
+        await spoken(talker)
+        created, decided = (await talker.until("decision.event"))[-2:]
+        assert created["delegation"]["target"] == "decisions"
+        assert decided["delegation_id"] == created["delegation"]["id"]
 
 
 async def test_decisions(server: Server) -> None:
