@@ -32,6 +32,9 @@ BROKEN: Final = "bench-broken"
 STREAM_CHUNKS: Final = 1_000
 SOCKET_EVENTS: Final = 1_000
 APPENDS: Final = 1_000
+# The calls of an agent, and the time that the server takes to load a context which a connection has not got.
+AGENT_CALLS: Final = 20
+CONTEXT_SECONDS: Final = 0.03
 # 20 ms of PCM audio: 24,000 samples of two bytes per second.
 AUDIO: Final = base64.b64encode(random.Random(4).randbytes(960)).decode()
 VECTORS: Final = 64
@@ -69,6 +72,8 @@ def expected(operation: str, model: str) -> object:
         return APPENDS
     if operation in ("stream", "socket_events"):
         return characters(PACED_CHUNKS if model == PACED else STREAM_CHUNKS)
+    if operation == "agent_loop":
+        return AGENT_CALLS
     if operation == "open_socket":
         return characters(1)
     return {"respond": OUTPUT_ITEMS, "list_files": FILES, "logprobs": LOGPROBS}.get(operation, VECTORS * DIMENSIONS)
@@ -294,6 +299,15 @@ def committed(appends: int) -> dict[str, Any]:
         "previous_item_id": None,
         "item_id": str(appends),
     }
+
+
+def response_frames() -> bytes:
+    """Returns a whole response as the frames of two events."""
+    whole = response()
+    begun = {**whole, "status": "in_progress", "output": [], "usage": None}
+    return frame({"type": "response.created", "sequence_number": 0, "response": begun}) + frame(
+        {"type": "response.completed", "sequence_number": 1, "response": whole}
+    )
 
 
 def socket_frames(events: int = SOCKET_EVENTS) -> list[bytes]:

@@ -306,6 +306,17 @@ ROWS: Final[tuple[Row, ...]] = (
         once=True,
         slow=frozenset({"naive", "openai", "bare"}),
     ),
+    Row(
+        "agent-loop",
+        "an agent's 20 calls, 30 ms per loaded context; aiopenai over a pool of websockets",
+        (SUBJECT, "naive", "openai"),
+        operation="agent_loop",
+        measures=("wall", "cpu"),
+        unit="loop",
+        budgets=(faster(5, "openai", "wall"),),
+        least=1,
+        once=True,
+    ),
     _reply(
         "embed-floats",
         "64 embeddings of 1,536, sent as decimals",

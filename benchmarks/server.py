@@ -2,7 +2,8 @@
 
 It writes its ports as one line of JSON to stdout and ends when stdin is closed. A request costs it a few microseconds,
 far less than the fastest client spends on the call. ``GET /cpu`` returns the CPU used, ``GET /held`` the number of
-answers held back, and ``GET /release`` sends these. ``GET /v1/realtime`` opens a websocket (sockets.py).
+answers held back, and ``GET /release`` sends these. ``GET /v1/realtime`` and ``/v1/responses`` open
+websockets (sockets.py).
 """
 
 from __future__ import annotations
@@ -105,7 +106,12 @@ class Answering(asyncio.Protocol):
                 self._transport.write(_STREAM if streamed else _CHAT)
             else:
                 self._special(special[1].decode(), _STREAM if streamed else _CHAT)
-        elif request.startswith(b"GET /v1/realtime") and (reply := sockets.accepted(request)) is not None:
+        elif request.startswith(b"POST /v1/responses ") and sockets.CONTEXT.search(request, head_end):
+            self._timer = asyncio.get_running_loop().call_later(answers.CONTEXT_SECONDS, self._write, _RESPONSE)
+        elif (
+            request.startswith((b"GET /v1/realtime", b"GET /v1/responses "))
+            and (reply := sockets.accepted(request)) is not None
+        ):
             self._side = sockets.Side(self._transport)
             self._transport.write(reply)
         else:

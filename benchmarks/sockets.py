@@ -14,12 +14,15 @@ from . import answers
 _SUFFIX: Final = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _KEY: Final = re.compile(rb"\r\nsec-websocket-key:[ \t]*([^\r]+)", re.IGNORECASE)
 _SPECIAL: Final = re.compile(rb'"(bench-[a-z]+)(?:-(\d+)-(\d+))?"')
+CONTEXT: Final = re.compile(rb'"previous_response_id":\s*"')
+"""A request that goes on with an earlier response."""
 # The beginning of a message tells its type.
 _LOOKED_AT: Final = 256
 
 _ALL: Final = b"".join(answers.socket_frames())
 _ONE: Final = b"".join(answers.socket_frames(1))
 _PACED: Final = answers.socket_frames(answers.PACED_CHUNKS)
+_RESPONSE: Final = answers.response_frames()
 
 
 def accepted(head: bytes) -> bytes | None:
@@ -41,6 +44,7 @@ class Side:
         self._transport = transport
         self._buffer = b""
         self._appends = 0
+        self._has_context = False
         self._timer: asyncio.TimerHandle | None = None
 
     def feed(self, data: bytes) -> None:
@@ -74,6 +78,12 @@ class Side:
         elif b"input_audio_buffer.commit" in text:
             self._transport.write(answers.frame(answers.committed(self._appends)))
             self._appends = 0
+        elif b"metadata" not in text and b"response.create" in text:
+            # The websocket of `/responses` keeps the context of its responses.
+            loads = CONTEXT.search(text) is not None and not self._has_context
+            self._has_context = True
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(answers.CONTEXT_SECONDS * loads, self._transport.write, _RESPONSE)
         elif b"response.create" in text:
             self._respond(_SPECIAL.search(text))
 

@@ -228,7 +228,7 @@ async def test_handwritten_clients_check_the_status(name: str, listening: Listen
 async def test_the_reference_gives_the_right_answers(name: str, listening: Listening) -> None:
     # Those left out take the reference seconds.
     done = await _all_operations(name, listening, without=frozenset({"upload", "logprobs", "embed_floats"}))
-    assert {"chat", "stream", "embed_lists", "respond", "list_files", *SOCKET_OPERATIONS} <= done
+    assert {"chat", "stream", "embed_lists", "respond", "list_files", "agent_loop", *SOCKET_OPERATIONS} <= done
 
 
 @pytest.mark.skipif(importlib.util.find_spec("liter_llm") is None, reason="liter-llm is missing")

@@ -20,6 +20,7 @@ Operation = Literal[
     "open_socket",
     "socket_events",
     "socket_appends",
+    "agent_loop",
 ]
 
 
@@ -36,6 +37,7 @@ class Client(Protocol):
     - ``socket_events(model)``: one response on an open websocket; the number of characters received.
       ``open_socket()``: the same with one event and no characters. ``socket_appends()``: 1,000 pieces of audio sent and
       a commit; the number of pieces that the server counted. Sockets stay open for further calls.
+    - ``agent_loop()``: 20 responses, each of which goes on with the one before; their number.
 
     Blocking clients (`ClientSpec.blocking`) have plain methods, and are made and used outside of any loop.
     """

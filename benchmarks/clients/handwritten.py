@@ -70,6 +70,13 @@ class Naive:
     async def list_files(self) -> int:
         return len((await self._ask("/files", None, "GET"))["data"])
 
+    async def agent_loop(self) -> int:
+        reply = await self._ask("/responses", {"model": answers.MODEL, "input": "Begin."})
+        for _ in range(answers.AGENT_CALLS - 1):
+            body = {"model": answers.MODEL, "input": "Go on.", "previous_response_id": reply["id"]}
+            reply = await self._ask("/responses", body)
+        return answers.AGENT_CALLS if len(reply["output"]) == answers.OUTPUT_ITEMS else 0
+
     async def stream(self, model: str = answers.MODEL) -> int:
         characters = 0
         body = answers.question(model, stream=True)

@@ -98,6 +98,16 @@ class Sdk:
         self._sockets.append((connection, events))
         return int(event.item_id)
 
+    async def agent_loop(self) -> int:
+        return await self._agent_loop(self._client.responses)
+
+    @staticmethod
+    async def _agent_loop(responses: Any) -> int:
+        reply = await responses.create(model=answers.MODEL, input="Begin.")
+        for _ in range(answers.AGENT_CALLS - 1):
+            reply = await responses.create(model=answers.MODEL, input="Go on.", previous_response_id=reply.id)
+        return answers.AGENT_CALLS if len(reply.output) == answers.OUTPUT_ITEMS else 0
+
     async def close(self) -> None:
         for connection, _ in self._sockets:
             await connection.close()
@@ -105,11 +115,25 @@ class Sdk:
 
 
 class Subject(Sdk):
-    """The adapter of aiopenai, which returns buffers too."""
+    """The adapter of aiopenai, which returns buffers too, and makes the calls of an agent over a websocket."""
+
+    _pool: Any = None
+    _pooled: Any = None
 
     async def embed_buffers(self) -> int:
         reply = await self._client.embeddings.create(model="text-embedding-3-small", input=answers.INPUTS)
         return sum(len(item.as_array()) for item in reply.data)
+
+    async def agent_loop(self) -> int:
+        if self._pool is None:
+            self._pool = self._client.responses.pool(size=1)
+            self._pooled = await self._pool.__aenter__()
+        return await self._agent_loop(self._pooled)
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            await self._pool.__aexit__(None, None, None)
+        await super().close()
 
 
 class BlockingSdk:
