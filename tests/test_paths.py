@@ -40,6 +40,21 @@ PUBLISHED = {
     "aiopenai.resources.responses": "Responses",
     "aiopenai.auth": "WorkloadIdentityAuth x509_workload_identity k8s_service_account_token_provider",
     "aiopenai.providers": "bedrock vertex",
+    "aiopenai.helpers": "LocalAudioPlayer Microphone",
+    "aiopenai.helpers.local_audio_player": "LocalAudioPlayer",
+    "aiopenai.helpers.microphone": "Microphone",
+    "aiopenai.lib.live": (
+        "AsyncTranscriptGrouper TranscriptGrouper TranscriptSegment TranscriptSegmentCloseReason "
+        "TranscriptSegmentClosedEvent"
+    ),
+    "aiopenai.lib.realtime_translation": (
+        "AsyncTranslationConnection AsyncTranslationSession TranslationConnection TranslationSession"
+    ),
+    "aiopenai.lib.responses_websocket": (
+        "AsyncResponsesWebSocketLane AsyncResponsesWebSocketSession ResponsesWebSocketAccumulator "
+        "ResponsesWebSocketBufferError ResponsesWebSocketError ResponsesWebSocketLane ResponsesWebSocketLimits "
+        "ResponsesWebSocketOutput ResponsesWebSocketSession ResponsesWebSocketSnapshot"
+    ),
     "aiopenai.lib.azure": "AzureOpenAI AsyncAzureOpenAI MutuallyExclusiveAuthError",
     "aiopenai.lib.bedrock": "BedrockOpenAI AsyncBedrockOpenAI",
     "aiopenai.lib.embeddings": "",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -23,13 +22,6 @@ from tests.live.conftest import Both, Peer, Scripted
 CLOSED = '{"type":"session.closed","event_id":"e9"}'
 DELTA = '{"type":"session.output_transcript.delta","event_id":"e1","delta":"Bon"}'
 CLOSE = {"type": "session.close"}
-
-
-@pytest.fixture(params=[False, True], ids=["async", "blocking"])
-async def both(request: pytest.FixtureRequest) -> AsyncIterator[Both]:
-    both = Both(request.param)
-    yield both
-    await both.close()
 
 
 def session(both: Both, server: Scripted, client: Any = None, **given: Any) -> Any:
