@@ -21,6 +21,8 @@ from aiopenai.lib.responses_websocket.limits import ResponsesWebSocketLimits
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from aiopenai.resources.responses._connections import AsyncResponsesConnection, ResponsesConnection
+
 __all__ = ["AsyncResponsesWebSocketSession", "ResponsesWebSocketSession"]
 
 # The seconds that the reader of a closed connection may take to end.
@@ -42,7 +44,7 @@ class ResponsesWebSocketSession:
 
     def __init__(
         self,
-        connection: SyncConnection,
+        connection: ResponsesConnection,
         *,
         limits: ResponsesWebSocketLimits,
         isolate_lane_overflow: bool = False,
@@ -97,7 +99,7 @@ class ResponsesWebSocketSession:
             self.connection.close()
 
     def _read(self) -> None:
-        connection, router = self.connection, self._core.router
+        connection, router = self._core.connection, self._core.router
         try:
             while True:
                 raw = connection._next_raw(reconnect=True)
@@ -122,7 +124,7 @@ class AsyncResponsesWebSocketSession:
 
     def __init__(
         self,
-        connection: AsyncConnection,
+        connection: AsyncResponsesConnection,
         *,
         limits: ResponsesWebSocketLimits,
         isolate_lane_overflow: bool = False,
@@ -175,7 +177,7 @@ class AsyncResponsesWebSocketSession:
             self._core.leave()
 
     async def _read(self) -> None:
-        connection, link, router = self.connection, self._core.link, self._core.router
+        connection, link, router = self._core.connection, self._core.link, self._core.router
         try:
             while True:
                 raw = await link.next()
