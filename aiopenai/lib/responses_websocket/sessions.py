@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
@@ -21,7 +21,11 @@ from aiopenai.lib.responses_websocket.limits import ResponsesWebSocketLimits
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from aiopenai.resources.responses._connections import AsyncResponsesConnection, ResponsesConnection
+    from aiopenai._live.typed import (  # pyright: ignore[reportMissingModuleSource]  (a stub alone)
+        AsyncTypedConnection,
+        SyncTypedConnection,
+    )
+    from aiopenai.types.responses import ResponsesServerEvent
 
 __all__ = ["AsyncResponsesWebSocketSession", "ResponsesWebSocketSession"]
 
@@ -44,7 +48,7 @@ class ResponsesWebSocketSession:
 
     def __init__(
         self,
-        connection: ResponsesConnection,
+        connection: SyncTypedConnection[ResponsesServerEvent, Any],
         *,
         limits: ResponsesWebSocketLimits,
         isolate_lane_overflow: bool = False,
@@ -124,7 +128,7 @@ class AsyncResponsesWebSocketSession:
 
     def __init__(
         self,
-        connection: AsyncResponsesConnection,
+        connection: AsyncTypedConnection[ResponsesServerEvent, Any],
         *,
         limits: ResponsesWebSocketLimits,
         isolate_lane_overflow: bool = False,
