@@ -87,9 +87,10 @@ def install(*, replies: str | None = None) -> None:
         raise RuntimeError(
             f"openai is imported already, from {where}: import aiopenai.dropin before the first import of openai"
         )
-    from aiopenai._dropin import views
+    from aiopenai._dropin import identity, views
 
     views.STRUCTS = chosen == "structs"
+    identity.take()
     sys.meta_path.insert(0, _finder)
 
 
@@ -97,7 +98,10 @@ def uninstall() -> None:
     """Undoes `install`: the next `import openai` finds the installed package. Modules imported before keep theirs."""
     if _finder not in sys.meta_path:
         return
+    from aiopenai._dropin import identity
+
     sys.meta_path.remove(_finder)
+    identity.restore()
     for name in [each for each in sys.modules if each == "openai" or each.startswith("openai.")]:
         del sys.modules[name]
 

@@ -30,7 +30,7 @@ request in them has its credentials redacted.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from typing_extensions import override
 
@@ -135,6 +135,9 @@ class APIStatusError(APIError):
     retry_after: float | None = None
     """The wait in seconds that the server asks for, from `retry-after-ms` or `Retry-After`."""
 
+    # Drop-in mode leaves the id out: tracers record the reference's text.
+    shows_request_id: ClassVar[bool] = True
+
     def __init__(self, message: str, *, response: Any, body: object | None) -> None:
         super().__init__(message, response.request, body=body)
         self.response = response
@@ -143,7 +146,8 @@ class APIStatusError(APIError):
 
     @override
     def __str__(self) -> str:
-        return f"{self.message} (request id: {self.request_id})" if self.request_id else self.message
+        shown = self.request_id if self.shows_request_id else None
+        return f"{self.message} (request id: {shown})" if shown else self.message
 
 
 class APIConnectionError(APIError):

@@ -1,4 +1,4 @@
-"""`OPENAI_LOG=info` or `debug`: the package's log on standard error.
+"""`OPENAI_LOG=debug`, `info`, `warning`, `error` or `critical`: the package's log on standard error.
 
 The logger is `aiopenai`. It gets verbs, paths, statuses, times and request ids: neither headers nor bodies, so that no
 level of it can show a key or a conversation.
@@ -10,11 +10,12 @@ import logging
 
 __all__ = ["setup"]
 
+_LEVELS = ("debug", "info", "warning", "error", "critical")
+
 
 def setup(level: str) -> None:
     """Sets the level of the package's logger, and adds a handler if the program has none."""
-    number = {"debug": logging.DEBUG, "info": logging.INFO}.get(level.lower())
-    if number is None:
+    if level.lower() not in _LEVELS:
         return
     logging.basicConfig(format="[%(asctime)s - %(name)s:%(lineno)d - %(levelname)s] %(message)s")
-    logging.getLogger("aiopenai").setLevel(number)
+    logging.getLogger("aiopenai").setLevel(level.upper())

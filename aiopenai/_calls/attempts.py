@@ -17,7 +17,7 @@ from aiopenai._calls.header_blocks import HeaderBlocks
 from aiopenai._calls.preparation import PreparedCall
 from aiopenai._calls.provider import Provider
 from aiopenai._calls.redirects import follow, is_redirect
-from aiopenai._calls.replies import status_error
+from aiopenai._calls.replies import log_reply, status_error
 from aiopenai._calls.request import shown_path
 from aiopenai._calls.shared_sessions import SharedSessions
 from aiopenai._http.messages import HTTPRequest
@@ -118,14 +118,7 @@ class Attempts:
         if watch is not None:
             watch.head(reply.status, reply.headers.get("x-request-id"))
         if log.isEnabledFor(logging.INFO):
-            log.info(
-                "%s %s -> %s in %.3f s, request id %s",
-                method,
-                shown_path(request.path),
-                reply.status,
-                reply.elapsed,
-                reply.headers.get("x-request-id"),
-            )
+            log_reply(request, reply)
         return reply, raw, taken
 
     async def _settled(

@@ -51,7 +51,7 @@ class Events(Generic[T]):
     """The hooks of the call, if its client has some."""
     resumption: Resumption | None = None
     """The continuation of the stream after its connection broke off, for responses in the background."""
-
+    yields_structs = True
     # Whether nothing is left to close. True until `__init__` has run, for the finaliser of a half-made object.
     _over = True
 

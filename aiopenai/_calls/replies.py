@@ -19,7 +19,7 @@ from aiopenai.errors import APIError, APIResponseValidationError, error_from_res
 if TYPE_CHECKING:
     from aiopenai._http.interface import Reply
 
-__all__ = ["parse", "response_of", "sent_request", "status_error"]
+__all__ = ["log_reply", "parse", "response_of", "sent_request", "status_error"]
 
 log = logging.getLogger("aiopenai")
 
@@ -111,6 +111,18 @@ def response_of(reply: Reply, content: bytes, taken: int = 0) -> HTTPResponse:
     )
 
 
+def log_reply(request: Request[Any], reply: Reply) -> None:
+    """Logs one line about a reply at the level INFO, without headers and bodies."""
+    log.info(
+        "%s %s -> %s in %.3f s, request id %s",
+        request.endpoint.method,
+        shown_path(request.path),
+        reply.status,
+        reply.elapsed,
+        reply.headers.get("x-request-id"),
+    )
+
+
 async def status_error(request: Request[Any], reply: Reply, taken: int) -> APIError:
     """Reads the body of a reply with a status outside 2xx, and returns its error.
 
@@ -120,6 +132,6 @@ async def status_error(request: Request[Any], reply: Reply, taken: int) -> APIEr
     if reply.status < 400:
         message = f"The reply is a redirect that cannot be followed (status {reply.status})."
         return APIResponseValidationError(response, None, message=message)
-    log.debug("%s %s -> %s", request.endpoint.method, shown_path(request.path), reply.status)
+    log_reply(request, reply)
     retry = await import_in_thread("aiopenai.retry")
     return error_from_response(response, retry_after=retry.retry_after(response.headers))

@@ -229,7 +229,8 @@ class child(cached_property[Any]):  # noqa: N801  (a decorator's name: it stands
         elif (twin_of := vars(holder).get("_twin_of")) is not None:
             return getattr(twin_of, self.attrname)._asynchronous()
         else:
-            argument = holder._client
+            # A client of drop-in mode, which has another `_client`, is its own.
+            argument = vars(holder).get("_client", holder)
         return _variant(getattr(import_module(self.module or ""), self.name), prefix, suffix)(argument)
 
 

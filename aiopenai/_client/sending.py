@@ -218,4 +218,12 @@ def split_stream(kind: Any) -> tuple[Any, Any]:
     """Returns the stream class, or None, and the type of the events, or None."""
     if not is_stream_class(kind):
         return None, kind
-    return kind if get_origin(kind) is None else get_origin(kind), next(iter(get_args(kind)), None)
+    return kind if get_origin(kind) is None else get_origin(kind), next(iter(get_args(kind)), None) or _inherited(kind)
+
+
+def _inherited(kind: Any) -> Any:
+    """Returns the type of the events of `class Own(Stream[X])`, as tracers make them; None if no base names it."""
+    for base in getattr(kind, "__orig_bases__", ()):
+        if is_stream_class(base) and (found := split_stream(base)[1]) is not None:
+            return found
+    return None

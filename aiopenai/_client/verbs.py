@@ -23,6 +23,11 @@ AsyncStreamT = TypeVar("AsyncStreamT", bound="AsyncStream[Any]")
 StreamT = TypeVar("StreamT", bound="Stream[Any]")
 
 
+def _sent(client: Resource, request: Request[Any]) -> Any:
+    """Sends a request. The header of raw replies, as frameworks set it in `options`, has the reply come unparsed."""
+    return (client._marked[request.unparsed] if request.unparsed else client._call)(request)
+
+
 class AsyncVerbs(Resource):
     """The low-level verbs of the asynchronous client.
 
@@ -75,7 +80,7 @@ class AsyncVerbs(Resource):
     ) -> Any:
         """`GET path`, below the base URL or absolute; `cast_to` is the reply's type, `stream_cls` the stream's."""
         request = verb_request("GET", path, cast_to, None, None, None, options, more, stream, stream_cls)
-        return await self._call(request)
+        return await _sent(self, request)
 
     @overload
     async def post(
@@ -133,7 +138,7 @@ class AsyncVerbs(Resource):
     ) -> Any:
         """`POST path`: `body` as JSON, `content` as it is, or `files` (with `body` as fields) as a form."""
         request = verb_request("POST", path, cast_to, body, content, files, options, more, stream, stream_cls)
-        return await self._call(request)
+        return await _sent(self, request)
 
     async def patch(
         self,
@@ -147,7 +152,7 @@ class AsyncVerbs(Resource):
         **more: Unpack[CallOptions],
     ) -> T:
         """`PATCH path`; see `post`."""
-        return cast("T", await self._call(verb_request("PATCH", path, cast_to, body, content, files, options, more)))
+        return cast("T", await _sent(self, verb_request("PATCH", path, cast_to, body, content, files, options, more)))
 
     async def put(
         self,
@@ -161,7 +166,7 @@ class AsyncVerbs(Resource):
         **more: Unpack[CallOptions],
     ) -> T:
         """`PUT path`; see `post`."""
-        return cast("T", await self._call(verb_request("PUT", path, cast_to, body, content, files, options, more)))
+        return cast("T", await _sent(self, verb_request("PUT", path, cast_to, body, content, files, options, more)))
 
     async def delete(
         self,
@@ -174,7 +179,7 @@ class AsyncVerbs(Resource):
         **more: Unpack[CallOptions],
     ) -> T:
         """`DELETE path`; see `post`."""
-        return cast("T", await self._call(verb_request("DELETE", path, cast_to, body, content, None, options, more)))
+        return cast("T", await _sent(self, verb_request("DELETE", path, cast_to, body, content, None, options, more)))
 
     def get_api_list(
         self,
@@ -247,7 +252,7 @@ class Verbs(Resource):
     ) -> Any:
         """`GET path`, below the base URL or absolute; `cast_to` is the reply's type, `stream_cls` the stream's."""
         request = verb_request("GET", path, cast_to, None, None, None, options, more, stream, stream_cls)
-        return self._call(request)
+        return _sent(self, request)
 
     @overload
     def post(
@@ -305,7 +310,7 @@ class Verbs(Resource):
     ) -> Any:
         """`POST path`: `body` as JSON, `content` as it is, or `files` (with `body` as fields) as a form."""
         request = verb_request("POST", path, cast_to, body, content, files, options, more, stream, stream_cls)
-        return self._call(request)
+        return _sent(self, request)
 
     def patch(
         self,
@@ -319,7 +324,7 @@ class Verbs(Resource):
         **more: Unpack[CallOptions],
     ) -> T:
         """`PATCH path`; see `post`."""
-        return cast("T", self._call(verb_request("PATCH", path, cast_to, body, content, files, options, more)))
+        return cast("T", _sent(self, verb_request("PATCH", path, cast_to, body, content, files, options, more)))
 
     def put(
         self,
@@ -333,7 +338,7 @@ class Verbs(Resource):
         **more: Unpack[CallOptions],
     ) -> T:
         """`PUT path`; see `post`."""
-        return cast("T", self._call(verb_request("PUT", path, cast_to, body, content, files, options, more)))
+        return cast("T", _sent(self, verb_request("PUT", path, cast_to, body, content, files, options, more)))
 
     def delete(
         self,
@@ -346,7 +351,7 @@ class Verbs(Resource):
         **more: Unpack[CallOptions],
     ) -> T:
         """`DELETE path`; see `post`."""
-        return cast("T", self._call(verb_request("DELETE", path, cast_to, body, content, None, options, more)))
+        return cast("T", _sent(self, verb_request("DELETE", path, cast_to, body, content, None, options, more)))
 
     def get_api_list(
         self,

@@ -22,6 +22,7 @@ from aiopenai._data.plain import decode_json
 from aiopenai._data.provenance import Node
 from aiopenai._data.structs import Model
 from aiopenai._dropin.twins import BaseModel, export, is_page, struct_of, twin
+from aiopenai.types.chat import ParsedChatCompletionMessage
 
 __all__ = ["TwinDecoder", "as_twin", "builder", "converter"]
 
@@ -165,22 +166,30 @@ def _make_builder(cls: Any) -> _Build:
     steps = [(name, found) for name, field in fields.items() if (found := converter(field.annotation)) is not None]
     count, known = len(defaults), frozenset(defaults)
     new = cls.__new__
-    private = cls.__private_attributes__
+    # Made for each object only where a subclass has factories of defaults.
+    factories = {name: each for name, each in cls.__private_attributes__.items() if each.default_factory is not None}
+    private = {name: each.get_default() for name, each in cls.__private_attributes__.items()}
 
     def build(given: Any) -> Any:
         if aliases:
-            given = {aliases.get(name, name): value for name, value in given.items()}
+            # The reference keeps a value under its name and, as an unknown field, under its alias too.
+            given = {**given, **{own: given[name] for name, own in aliases.items() if name in given}}
         values = {**defaults, **given}
         for name, convert in steps:
             value = values[name]
             if value is not None:
                 values[name] = convert(value)
-        extra = {name: values.pop(name) for name in given if name not in known} if len(values) != count else {}
+        given_names = set(given)
+        extra = {}
+        if len(values) != count:
+            extra = {name: values.pop(name) for name in given if name not in known}
+            given_names.difference_update(extra)
         made = new(cls)
         _set(made, "__dict__", values)
-        _set(made, "__pydantic_fields_set__", set(given))
+        _set(made, "__pydantic_fields_set__", given_names)
         _set(made, "__pydantic_extra__", extra)
-        _set(made, "__pydantic_private__", {name: each.get_default() for name, each in private.items()})
+        own = {name: each.get_default() for name, each in factories.items()} if factories else {}
+        _set(made, "__pydantic_private__", {**private, **own})
         return made
 
     return build
@@ -204,7 +213,11 @@ def _twin_object(node: Any, kind: Any) -> Any:
     made = cls.__new__(cls)
     values = {field.name: as_twin(getattr(node, field.name)) for field in fields_of(type(node)).all}
     _set(made, "__dict__", values)
-    _set(made, "__pydantic_fields_set__", {*state.given, *state.extra})
+    given = set(state.given)
+    if isinstance(node, ParsedChatCompletionMessage):
+        # The reference sets it in each parsed message.
+        given.add("tool_calls")
+    _set(made, "__pydantic_fields_set__", given)
     _set(made, "__pydantic_extra__", {name: _plain(each) for name, each in state.extra.items()})
     private = {"_request_id": getattr(node, "_request_id", None)}
     if paged:

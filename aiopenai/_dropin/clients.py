@@ -5,28 +5,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from functools import lru_cache
-from typing import Any, ClassVar, Generic, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import msgspec
 from msgspec import structs
 from typing_extensions import override
 
-from aiopenai._base.sentinels import is_left_out
 from aiopenai._calls.binary import HttpxBinaryResponseContent
+from aiopenai._calls.preparation import PreparedCall
 from aiopenai._calls.replies import parse
 from aiopenai._calls.request import Endpoint, Request
 from aiopenai._calls.streaming import AsyncStream as NativeAsyncStream
 from aiopenai._calls.streaming import Stream as NativeStream
 from aiopenai._calls.unexpected import ERROR_WORD, MAX_ERROR_BYTES
 from aiopenai._client import azure, bedrock, blocking, client
+from aiopenai._client.base import BaseClient
 from aiopenai._client.sending import is_stream_class
-from aiopenai._client.verb_requests import verb_request
 from aiopenai._data.plain import decode_json
 from aiopenai._dropin.builders import TwinDecoder, as_twin, builder
+from aiopenai._dropin.options import FinalRequestOptions, Received, as_options, as_sent
+from aiopenai._dropin.streams import AsyncStream, Stream
 from aiopenai._dropin.twins import export, is_struct, struct_of, twin
-from aiopenai._reference import models
+from aiopenai._reference.http_libraries import default_client, library
 from aiopenai._reference.platforms import platform_headers
 from aiopenai.version import REFERENCE_VERSION
 
@@ -53,6 +54,13 @@ def parse_as_twin(client: Any, request: Request[Any], reply: Any, raw: bytes, ki
     Plain objects are built without validation. Pages, parsed replies, errors and all else that is not plain take the
     native way, and are converted.
     """
+    if client.processes_replies:
+        received = Received(reply, lambda: _parse_as_twin(client, request, reply, raw, kind, strict))
+        return client.process(request, received)
+    return _parse_as_twin(client, request, reply, raw, kind, strict)
+
+
+def _parse_as_twin(client: Any, request: Request[Any], reply: Any, raw: bytes, kind: Any, strict: bool) -> Any:
     struct = struct_of(kind)
     plain = is_struct(struct) and request.finish is None and request.endpoint.page is None and not strict
     # A vector in base64 is decoded by the native decoder.
@@ -75,77 +83,22 @@ def _with_reply(endpoint: Endpoint, reply: Any) -> Endpoint:
     return structs.replace(endpoint, reply=reply)
 
 
-class AsyncStream(NativeAsyncStream[T], Generic[T]):
-    """The async client's stream, with an iterator that tracers replace (`_iterator`) or wrap (`__stream__`)."""
+class _HttpxClient:
+    """The attribute `_client`: the httpx client that was given, or else one with the reference's defaults.
 
-    def __init__(self, *given: Any, **options: Any) -> None:
-        super().__init__(*given, **options)
-        self._iterator: AsyncIterator[Any] = self.__stream__()
+    Event hooks that are added to it before the first request see all requests. It has no setter, so that clients
+    can take over the state of others.
+    """
 
-    def __stream__(self) -> AsyncIterator[Any]:
-        return NativeAsyncStream.__aiter__(self)
-
-    @override
-    def __aiter__(self) -> Any:
-        return self._iterator.__aiter__()
-
-    @override
-    async def __anext__(self) -> Any:
-        return await self._iterator.__anext__()
-
-
-class Stream(NativeStream[T], Generic[T]):
-    """The blocking client's stream, with an iterator that tracers replace (`_iterator`) or wrap (`__stream__`)."""
-
-    def __init__(self, *given: Any, **options: Any) -> None:
-        super().__init__(*given, **options)
-        self._iterator: Iterator[Any] = self.__stream__()
-
-    def __stream__(self) -> Iterator[Any]:
-        return NativeStream.__iter__(self)
-
-    @override
-    def __iter__(self) -> Any:
-        return iter(self._iterator)
-
-    @override
-    def __next__(self) -> Any:
-        return next(self._iterator)
-
-
-class FinalRequestOptions(models.FinalRequestOptions):
-    """The options of one request, as wrappers of `client.request` see them."""
-
-    _request: Request[Any] | None = None
-
-    @classmethod
-    def of(cls, request: Request[Any]) -> FinalRequestOptions:
-        """Returns the options that describe a request."""
-        made = cls(
-            method=request.endpoint.method.lower(),
-            url=request.path,
-            json_data=request.body,
-            headers=request.headers or {},
-            params=request.query,
-            files=request.files,
-        )
-        made._request = request
-        return made
-
-    def as_request(self, cast_to: Any, stream: bool, stream_cls: Any) -> Request[Any]:
-        """Returns the request, with the stream class of the caller."""
-        if self._request is not None:
-            if stream and stream_cls is not None:
-                endpoint = structs.replace(self._request.endpoint, event=stream_cls)
-                return structs.replace(self._request, endpoint=endpoint)
-            return self._request
-        names = ("headers", "params", "timeout", "extra_json", "idempotency_key", "max_retries")
-        options = {name: value for name in names if not is_left_out(value := getattr(self, name)) and value is not None}
-        method = self.method.upper()
-        made = verb_request(
-            method, self.url, cast_to, self.json_data, None, self.files, options, {}, stream, stream_cls
-        )
-        return cast("Request[Any]", made)
+    def __get__(self, client: Any, owner: Any = None) -> Any:
+        if client is None:
+            return self
+        wiring = client._sessions.wiring
+        own = wiring.get("http_client") or wiring.get("plain_client")
+        if own is None:
+            name = "DefaultHttpxClient" if client._blocking else "DefaultAsyncHttpxClient"
+            own = wiring["plain_client"] = default_client(name, client._blocking)()
+        return own
 
 
 class _Switched:
@@ -158,6 +111,7 @@ class _Switched:
         NativeAsyncStream: AsyncStream,
         NativeStream: Stream,
     }
+    _client = _HttpxClient()
     _native: ClassVar[type[Any]]
     _own_request: ClassVar[Any]
 
@@ -175,9 +129,16 @@ class _Switched:
         about = platform_headers(REFERENCE_VERSION, platform=None)
         return {**super()._standard_headers(), **about, "X-Stainless-Async": runs}  # type: ignore[misc]
 
+    def _bind(self, client: Any) -> None:
+        super()._bind(client)  # type: ignore[misc]
+        # The resource's attribute of this name, which would hide the client of httpx.
+        del vars(self)["_client"]
+
     @property
     def native_call(self) -> Any:
         """The function that sends a request whose replies stay Structs: stream helpers work on these."""
+        if self._is_replaced():
+            return self._through_request
         twin_client = object.__new__(self._native)
         vars(twin_client).update(vars(self))
         twin_client._bind(twin_client)
@@ -186,13 +147,54 @@ class _Switched:
     def _is_replaced(self) -> bool:
         return type(self).request is not type(self)._own_request or "request" in vars(self)  # type: ignore[attr-defined]
 
-    def _through_request(self, request: Request[Any]) -> Any:
-        """Sends a request by `request`, which a tracer has replaced."""
-        cast_to = export(request.endpoint.reply)
+    @property
+    def base_url(self) -> Any:
+        """The URL of the API: one of httpx, as the reference has it, where that is installed."""
+        public = super().base_url  # type: ignore[misc]
+        try:
+            return library().URL(public)
+        except ImportError:
+            return public
+
+    @base_url.setter
+    def base_url(self, url: Any) -> None:
+        cast("Any", BaseClient.base_url).__set__(self, str(url))
+
+    _base_url = base_url
+
+    def _process_response(self, *, response: Received, **_: Any) -> Any:
+        """Returns the value of a reply. Tracers replace it, to read the headers of each reply."""
+        return response.make()
+
+    @property
+    def processes_replies(self) -> bool:
+        """Whether a tracer has replaced `_process_response`."""
+        return type(self)._process_response is not _Switched._process_response
+
+    def process(self, request: Request[Any], received: Received) -> Any:
+        """Returns the value of a reply by `_process_response`, which a tracer has replaced."""
+        return self._process_response(
+            cast_to=export(request.endpoint.reply),
+            options=FinalRequestOptions.of(request),
+            response=received,
+            stream=request.stream,
+            stream_cls=None,
+        )
+
+    def _open_stream(self, call: PreparedCall, reply: Any, taken: int, to: Any = None) -> Any:
+        opened = super()._open_stream  # type: ignore[misc]
+        if self.processes_replies:
+            return self.process(call.request, Received(reply, lambda: opened(call, reply, taken, to)))
+        return opened(call, reply, taken, to)
+
+    def _through_request(self, request: Request[Any], raw: str | None = None) -> Any:
+        """Sends a request by `request`, which a tracer has replaced. `raw` marks a reply that is returned unparsed."""
+        blocking_client = isinstance(self, blocking.OpenAI)
+        cast_to = as_sent(request.endpoint.reply, "Sync" if blocking_client else "Async")
         event = request.endpoint.event
-        cls: Any = Stream if isinstance(self, blocking.OpenAI) else AsyncStream
+        cls: Any = Stream if blocking_client else AsyncStream
         stream_cls = None if not request.stream else event if is_stream_class(event) else cls[export(event)]
-        options = FinalRequestOptions.of(request)
+        options = FinalRequestOptions.of(request, raw)
         return cast("Any", self).request(cast_to, options, stream=request.stream, stream_cls=stream_cls)
 
 
@@ -205,9 +207,21 @@ class AsyncOpenAI(_Switched, client.AsyncOpenAI):
             return self._through_request(request)
         return super().perform(request)
 
+    @override
+    def perform_raw(self, request: Request[Any]) -> Any:
+        return self._through_request(request, "true") if self._is_replaced() else super().perform_raw(request)
+
+    @override
+    def open_response(self, request: Request[Any]) -> Any:
+        return self._through_request(request, "stream") if self._is_replaced() else super().open_response(request)
+
     async def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
         """Sends a request as `FinalRequestOptions` describe it."""
-        return await super().perform(_options(options).as_request(cast_to, stream, stream_cls))
+        options = as_options(options)
+        request = options.as_request(cast_to, stream, stream_cls)
+        raw = options.raw
+        sent = super().open_response if raw == "stream" else super().perform_raw if raw else super().perform
+        return await sent(request)
 
 
 class OpenAI(_Switched, blocking.OpenAI):
@@ -219,13 +233,21 @@ class OpenAI(_Switched, blocking.OpenAI):
             return self._through_request(request)
         return super().send(request)
 
+    @override
+    def send_raw(self, request: Request[Any]) -> Any:
+        return self._through_request(request, "true") if self._is_replaced() else super().send_raw(request)
+
+    @override
+    def open_blocking(self, request: Request[Any]) -> Any:
+        return self._through_request(request, "stream") if self._is_replaced() else super().open_blocking(request)
+
     def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
         """Sends a request as `FinalRequestOptions` describe it."""
-        return super().send(_options(options).as_request(cast_to, stream, stream_cls))
-
-
-def _options(given: Any) -> FinalRequestOptions:
-    return given if isinstance(given, FinalRequestOptions) else FinalRequestOptions(**vars(given))
+        options = as_options(options)
+        request = options.as_request(cast_to, stream, stream_cls)
+        raw = options.raw
+        sent = super().open_blocking if raw == "stream" else super().send_raw if raw else super().send
+        return sent(request)
 
 
 class AsyncAzureOpenAI(azure.AsyncAzureOpenAI, AsyncOpenAI):

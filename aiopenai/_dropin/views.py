@@ -31,6 +31,7 @@ _CLIENT_NAMES = (
     "AsyncStream FinalRequestOptions"
 )
 _CLIENTS = frozenset(_CLIENT_NAMES.split())
+_STATES = frozenset({"ChatCompletionStreamState", "ResponseStreamState"})
 _OF_BASE_CLIENT = {"SyncAPIClient": "OpenAI", "AsyncAPIClient": "AsyncOpenAI", "Client": "OpenAI"}
 
 
@@ -107,6 +108,8 @@ def _special(module: str, name: str) -> Any:
         return None
     if name in ("BaseModel", "GenericModel") and not module.startswith("openai.types"):
         return import_module("aiopenai._dropin.twins").BaseModel
+    if name in _STATES and module.startswith("openai.lib.streaming"):
+        return getattr(import_module("aiopenai._dropin.states"), name)
     if module == "openai._models" and name in ("construct_type", "construct_type_unchecked"):
         return _construct_type
     if name in _CLIENTS or (module == "openai._base_client" and name in _OF_BASE_CLIENT):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextvars import ContextVar
 from typing import Any
 
@@ -55,7 +55,7 @@ class Connector(ConnectorParts):
             limit=connection_limit(),
             ssl=settings.ssl,
             keepalive_timeout=IDLE_SECONDS,
-            socket_factory=_keepalive_socket,
+            socket_factory=functools.partial(_keepalive_socket, settings.socket_options),
         )
         self._slots = asyncio.Semaphore(MAX_OPENING)
 
@@ -164,7 +164,8 @@ class ClockedTimeout(aiohttp.ClientTimeout):
         return clocked
 
 
-def _keepalive_socket(info: Any) -> socket.socket:
+def _keepalive_socket(options: Iterable[tuple[Any, ...]], info: Any) -> socket.socket:
+    """Returns a socket that notices a dead peer; `options` are those of the program, which win."""
     family, kind, proto, _, _ = info
     sock = socket.socket(family, kind, proto)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -178,6 +179,12 @@ def _keepalive_socket(info: Any) -> socket.socket:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_SECONDS)
     if hasattr(socket, "TCP_KEEPCNT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 5)
+    try:
+        for option in options:
+            sock.setsockopt(*option)
+    except OSError:
+        sock.close()
+        raise
     return sock
 
 

@@ -27,7 +27,7 @@ from aiopenai._http.multipart import MultipartBody
 from aiopenai._http.outgoing import pieces_of
 from aiopenai.errors import APIConnectionError, APIError, APITimeoutError
 
-__all__ = ["HttpxSession", "adopt"]
+__all__ = ["HttpxSession", "adopt", "is_plain"]
 
 _LIBRARIES = ("httpx", "httpx2")
 _TRANSPORTS = ("HTTPTransport", "AsyncHTTPTransport")
@@ -45,13 +45,16 @@ def adopt(client: Any, *, blocking: bool) -> dict[str, Any]:
         kind, wanted = ("OpenAI", "Client") if blocking else ("AsyncOpenAI", "AsyncClient")
         name = f"{type(client).__module__}.{type(client).__name__}"
         raise TypeError(f"http_client of {kind} must be an httpx.{wanted}, not {name}")
-    if not _is_plain(client):
+    if not is_plain(client):
         return {"http_client": client}
-    context = getattr(getattr(client._transport, "_pool", None), "_ssl_context", None)
-    return {"http_client": None} if context is None else {"http_client": None, "ssl": context}
+    pool = client._transport._pool
+    context = getattr(pool, "_ssl_context", None)
+    options = getattr(pool, "_socket_options", None)
+    wiring = {"http_client": None, "plain_client": client, "socket_options": tuple(options or ())}
+    return wiring if context is None else {**wiring, "ssl": context}
 
 
-def _is_plain(client: Any) -> bool:
+def is_plain(client: Any) -> bool:
     """Returns whether a client does nothing that aiopenai's transport would not do."""
     transport = type(client._transport)
     base = _base_of(client)
@@ -72,7 +75,7 @@ def _is_plain(client: Any) -> bool:
 def _has_usual_connections(client: Any) -> bool:
     """Returns whether a client opens connections as one without options of its own does, or as the reference's."""
     pool = getattr(client._transport, "_pool", None)
-    own = [getattr(pool, f"_{name}", "unknown") for name in ("uds", "local_address", "socket_options")]
+    own = [getattr(pool, f"_{name}", "unknown") for name in ("uds", "local_address")]
     limits = (getattr(pool, "_max_connections", 0), getattr(pool, "_max_keepalive_connections", 0))
     other_protocol = getattr(pool, "_http2", True) or getattr(pool, "_retries", 1)
     # That of a proxy is of another class.
@@ -188,7 +191,7 @@ class HttpxSession(Session):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._client = settings.http_client
+        self._client = settings.http_client or settings.plain_client
         self._sockets: Session | None = None
         self._library: Any = sys.modules[_library_name(_base_of(self._client))]
         self.blocking = not inspect.iscoroutinefunction(self._client.send)

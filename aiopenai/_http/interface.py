@@ -25,12 +25,23 @@ __all__ = ["Reply", "Session", "Settings"]
 class Settings:
     """The options of a client that concern its connections."""
 
-    __slots__ = ("connector", "http_client", "max_response_bytes", "proxy", "ssl", "trust_env")
+    __slots__ = (
+        "connector",
+        "http_client",
+        "max_response_bytes",
+        "plain_client",
+        "proxy",
+        "socket_options",
+        "ssl",
+        "trust_env",
+    )
 
     def __init__(
         self,
         *,
         http_client: Any = None,
+        plain_client: Any = None,
+        socket_options: Any = (),
         connector: Any = None,
         proxy: str | None = None,
         ssl: Any = True,
@@ -38,6 +49,10 @@ class Settings:
         max_response_bytes: int = 2**30,
     ) -> None:
         self.http_client = http_client
+        # A client of httpx in place of which aiopenai's transport sends, as long as it has no hooks or mocks.
+        self.plain_client = plain_client
+        # The options that this client sets on its sockets, as `setsockopt` takes them.
+        self.socket_options = socket_options
         self.connector = connector
         self.proxy = proxy
         self.ssl = ssl

@@ -27,10 +27,13 @@ def open_sessions(**wiring: Any) -> Sessions:
 
 def choose(settings: Settings) -> Session:
     """Returns a session of the running loop: a direct one if no option requires the general transport."""
-    if settings.http_client is not None and hasattr(settings.http_client, "build_request"):
-        from aiopenai._http.httpx_clients import HttpxSession
+    given = settings.http_client or settings.plain_client
+    if given is not None and hasattr(given, "build_request"):
+        from aiopenai._http.httpx_clients import HttpxSession, is_plain
 
-        return HttpxSession(settings)
+        # Asked again: programs add hooks to a client that they have handed over.
+        if settings.http_client is not None or not is_plain(given):
+            return HttpxSession(settings)
     why = "a session, a connector or a proxy is given"
     if settings.http_client is None and settings.connector is None and settings.proxy is None:
         try:

@@ -104,7 +104,9 @@ def schema_name(kind: Any) -> str:
     if get_origin(kind) is not None and "[" not in name:
         arguments = ", ".join(schema_name(argument) for argument in typing.get_args(kind))
         name = f"{name}[{arguments}]"
-    return _NOT_IN_NAMES.sub("_", name).strip("_") or "output"
+    fitting = _NOT_IN_NAMES.sub("_", name)
+    # A class's own underscores stay: the name is then the reference's.
+    return fitting if fitting == name else fitting.strip("_") or "output"
 
 
 # A schema is plain values without a reference to its type, so the entry goes with the type.

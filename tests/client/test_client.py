@@ -200,7 +200,9 @@ class TestLogging:
         assert "Attempt 2" in text
         assert "sk-test" not in text
 
-    @pytest.mark.parametrize(("level", "expected"), [("info", 20), ("debug", 10), ("INFO", 20), ("loud", 0), ("", 0)])
+    @pytest.mark.parametrize(
+        ("level", "expected"), [("info", 20), ("DEBUG", 10), ("warning", 30), ("critical", 50), ("loud", 0), ("", 0)]
+    )
     def test_level_from_the_environment(self, level: str, expected: int) -> None:
         import os
 

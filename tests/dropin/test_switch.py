@@ -176,3 +176,138 @@ def test_modules_of_types_have_the_names_that_they_import() -> None:
         from openai.types.images_response import Image
         assert Image is openai.types.Image
     """)
+
+
+def test_the_client_of_httpx_below_a_client() -> None:
+    script("""
+        import httpx2 as httpx
+        seen = []
+        async def see(request):
+            seen.append(request.url.path)
+        async def main():
+            async with Server() as server, openai.AsyncOpenAI(base_url=server.base_url, api_key="k") as client:
+                assert isinstance(client._client, httpx.AsyncClient) and client._client is client.copy()._client
+                client._client.event_hooks["request"].append(see)
+                await client.chat.completions.create(model="m", messages=MESSAGES)
+                assert seen == ["/v1/chat/completions"]
+        asyncio.run(main())
+        with openai.OpenAI(api_key="k") as client, httpx.Client() as own:
+            assert isinstance(client._client, httpx.Client)
+            assert openai.OpenAI(api_key="k", http_client=own)._client is own
+    """)
+
+
+def test_log_records_go_to_the_references_logger() -> None:
+    script("""
+        import logging
+        records = []
+        class Keep(logging.Handler):
+            def emit(self, record):
+                records.append((record.name, record.levelname, record.getMessage()))
+        logging.getLogger("openai").addHandler(Keep())
+        with Server() as server, openai.OpenAI(base_url=server.base_url, api_key="sk-secret", max_retries=0) as client:
+            client.chat.completions.create(model="m", messages=MESSAGES)
+            assert records == []
+            logging.getLogger("openai").setLevel(logging.INFO)
+            client.chat.completions.create(model="m", messages=MESSAGES)
+            try:
+                client.models.retrieve("none")
+            except openai.NotFoundError as error:
+                assert str(error) == error.message and type(error).__module__ == "openai"
+            [(name, level, line), (_, _, refused)] = records
+            assert (name, level) == ("openai", "INFO")
+            assert line.startswith("POST /chat/completions -> 200 in ") and "request id req_" in line
+            assert refused.startswith("GET /models/none -> 404 in ") and "sk-secret" not in str(records)
+        import aiopenai
+        aiopenai.dropin.uninstall()
+        assert aiopenai.NotFoundError.__module__ == "aiopenai.errors"
+        assert logging.getLogger("aiopenai").name == "aiopenai"
+        assert logging.getLogger("aiopenai").parent is logging.getLogger()
+    """)
+
+
+def test_the_level_from_the_environment_is_that_of_the_references_logger() -> None:
+    script("import logging; assert logging.getLogger('openai').level == logging.WARNING", OPENAI_LOG="warning")
+
+
+def test_stream_helpers_work_on_methods_that_a_tracer_replaced() -> None:
+    script("""
+        own, own_async = openai.resources.chat.Completions.create, openai.resources.chat.AsyncCompletions.create
+        seen = []
+        def create(self, **given):
+            seen.append(sorted(given))
+            return own(self, **given)
+        async def acreate(self, **given):
+            seen.append(sorted(given))
+            return await own_async(self, **given)
+        openai.resources.chat.Completions.create = create
+        openai.resources.chat.AsyncCompletions.create = acreate
+        given = {"model": "m", "messages": MESSAGES}
+        async def main(url):
+            async with openai.AsyncOpenAI(base_url=url, api_key="k") as client:
+                async with client.chat.completions.stream(**given) as stream:
+                    return [each.type async for each in stream], await stream.get_final_completion()
+        with Server(answer="all flows") as server, openai.OpenAI(base_url=server.base_url, api_key="k") as client:
+            with client.chat.completions.stream(**given) as stream:
+                kinds, final = [each.type for each in stream], stream.get_final_completion()
+            assert kinds.count("content.delta") > 1 and kinds.count("content.done") == 1, kinds
+            assert final.choices[0].message.content == "all flows"
+            others, final = asyncio.run(main(server.base_url))
+            assert others == kinds and final.choices[0].message.content == "all flows"
+        assert len(seen) == 2 and all("stream" in each for each in seen)
+    """)
+
+
+def test_subclasses_of_streams_keep_the_type_of_their_events() -> None:
+    script("""
+        own = openai.OpenAI.request
+        def traced(self, cast_to, options, **more):
+            if more.get("stream_cls") is None:
+                return own(self, cast_to, options, **more)
+            class Traced(more["stream_cls"]):
+                def __stream__(self):
+                    yield from super().__stream__()
+            return own(self, cast_to, options, **{**more, "stream_cls": Traced})
+        openai.OpenAI.request = traced
+        with Server() as server, openai.OpenAI(base_url=server.base_url, api_key="k") as client:
+            chunks = list(client.chat.completions.create(model="m", messages=MESSAGES, stream=True))
+            assert {type(each) for each in chunks} == {ChatCompletionChunk}
+            raw = client.chat.completions.with_raw_response.create(model="m", messages=MESSAGES)
+            assert type(raw.parse()) is ChatCompletion and raw.headers["x-request-id"]
+            with client.chat.completions.with_streaming_response.create(model="m", messages=MESSAGES) as reply:
+                assert type(reply.parse()) is ChatCompletion
+            assert client.models.list().data
+    """)
+
+
+def test_values_with_an_alias_have_both_names() -> None:
+    script("""
+        with Server() as server, openai.OpenAI(base_url=server.base_url, api_key="k") as client:
+            found = client.moderations.create(input="x").results[0].categories
+            assert found.self_harm is False and found.model_extra["self-harm"] is False
+            assert {"self_harm", "self-harm"} <= found.model_dump().keys() and "self-harm" not in found.model_fields_set
+    """)
+
+
+def test_the_base_url_is_one_of_httpx() -> None:
+    script("""
+        with openai.OpenAI(base_url="http://h/v1", api_key="k") as client:
+            assert (client.base_url.host, client._base_url.path, str(client.base_url)) == ("h", "/v1/", "http://h/v1/")
+            client.base_url = "http://other/v2"
+            assert client.base_url.host == client.copy().base_url.host == "other"
+    """)
+
+
+def test_verbs_return_unparsed_replies_for_the_header_in_their_options() -> None:
+    script("""
+        from openai._legacy_response import LegacyAPIResponse
+        given = {"cast_to": ChatCompletion, "body": {"model": "m", "messages": MESSAGES}}
+        given["options"] = {"headers": {"X-Stainless-Raw-Response": "true"}}
+        async def main(server):
+            async with openai.AsyncOpenAI(base_url=server.base_url, api_key="k") as client:
+                return await client.post("/chat/completions", **given)
+        with Server() as server, openai.OpenAI(base_url=server.base_url, api_key="k") as client:
+            for raw in (client.post("/chat/completions", **given), asyncio.run(main(server))):
+                assert isinstance(raw, LegacyAPIResponse) and type(raw.parse()) is ChatCompletion
+                assert "x-stainless-raw-response" not in {each.lower() for each in server.journal[-1].headers}
+    """)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 from collections.abc import AsyncIterator
 from types import ModuleType
@@ -140,7 +141,6 @@ async def test_a_program_with_a_mock_keeps_its_client(
         {"local_address": "127.0.0.1"},
         {"retries": 2},
         {"limits": {"max_connections": 3}},
-        {"socket_options": [(6, 1, 1)]},
         {"proxy": "http://127.0.0.1:9"},
     ],
     ids=lambda options: next(iter(options)),
@@ -152,3 +152,51 @@ def test_connections_of_the_programs_own_kind_are_kept(options: dict[str, Any]) 
         assert adopt(own, blocking=True) == {"http_client": own}
     with httpx.Client() as plain:
         assert adopt(plain, blocking=True)["http_client"] is None
+
+
+async def test_hooks_that_are_added_after_the_client_was_handed_over(server: Server) -> None:
+    seen: list[str] = []
+
+    async def see(request: Any) -> None:
+        seen.append(request.url.path)
+
+    async with (
+        httpx.AsyncClient() as own,
+        AsyncOpenAI(api_key="k", base_url=server.base_url, http_client=own) as client,
+    ):
+        own.event_hooks["request"].append(see)
+        await client.chat.completions.create(model="m", messages=MESSAGES)
+        assert seen == ["/v1/chat/completions"]
+
+
+async def test_socket_options_of_a_plain_client_are_set_on_the_connections(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[tuple[Any, ...]] = []
+
+    class Socket(socket.socket):
+        def setsockopt(self, *option: Any) -> None:
+            given.append(option)
+            super().setsockopt(*option)
+
+    option = (socket.SOL_SOCKET, socket.SO_RCVBUF, 70_000)
+    limits = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
+    transport = httpx.AsyncHTTPTransport(socket_options=[option], limits=limits)
+    monkeypatch.setattr("aiopenai._http.connector.socket.socket", Socket)
+    async with (
+        httpx.AsyncClient(transport=transport) as own,
+        AsyncOpenAI(api_key="k", base_url=server.base_url, http_client=own) as client,
+    ):
+        await client.chat.completions.create(model="m", messages=MESSAGES)
+        assert option in given
+
+
+async def test_socket_options_that_the_system_refuses(server: Server) -> None:
+    limits = httpx.Limits(max_connections=1000, max_keepalive_connections=100)
+    transport = httpx.AsyncHTTPTransport(socket_options=[(socket.IPPROTO_TCP, 9999, 1)], limits=limits)
+    async with (
+        httpx.AsyncClient(transport=transport) as own,
+        AsyncOpenAI(api_key="k", base_url=server.base_url, http_client=own, max_retries=0) as client,
+    ):
+        with pytest.raises(APIConnectionError):
+            await client.chat.completions.create(model="m", messages=MESSAGES)

@@ -224,6 +224,7 @@ def test_names_that_the_api_takes() -> None:
     assert schema_name(Inner) == "Inner"
     assert schema_name(Box[int]) == "Box_int"
     assert schema_name(Box[Box[Inner]]) == "Box_Box_Inner"
+    assert schema_name(type("_Inner_", (), {})) == "_Inner_"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,62 @@
+"""ddtrace (Datadog)."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+os.environ.update(DD_INSTRUMENTATION_TELEMETRY_ENABLED="false", DD_TRACE_AGENT_URL="http://127.0.0.1:9")
+import ddtrace
+from ddtrace.trace import TraceFilter, tracer
+
+NEEDS = "ddtrace"
+_traces: list[Any] = []
+
+
+class _Keep(TraceFilter):
+    def process_trace(self, trace: Any) -> None:
+        """Keeps the spans, and sends none."""
+        _traces.extend(trace)
+
+
+tracer.configure(trace_processors=[_Keep()])
+ddtrace.patch(openai=True)
+
+from tests.dropin.tracers import _calls  # noqa: E402
+
+_wrap = _calls.same
+_RANDOM = ("runtime-id", "_dd.p.tid", "error.stack", "_dd.p.dm", "process_id", "language")
+
+
+def _collect() -> Any:
+    found = []
+    for each in _traces:
+        tags = {**each.get_tags(), **each.get_metrics()}
+        kept = {k: v for k, v in sorted(tags.items()) if k not in _RANDOM and not k.startswith("_")}
+        found.append([each.name, each.resource, each.service, each.error, kept])
+    _traces.clear()
+    return found
+
+
+def blocking(url: str) -> Any:
+    return _calls.plain(url, _collect, _wrap)
+
+
+async def asynchronous(url: str) -> Any:
+    return await _calls.plain_async(url, _collect, _wrap)
+
+
+def streams(url: str) -> Any:
+    return _calls.streams(url, _collect, _wrap)
+
+
+async def streams_async(url: str) -> Any:
+    return await _calls.streams_async(url, _collect, _wrap)
+
+
+def errors(url: str) -> Any:
+    return _calls.errors(url, _collect, _wrap)
+
+
+async def errors_async(url: str) -> Any:
+    return await _calls.errors_async(url, _collect, _wrap)
