@@ -27,7 +27,7 @@ _SECRET_PARAMETERS: Final = (
 _SECRET_IN_QUERY: Final = re.compile(rf"""(?i)([?&;](?:{_SECRET_PARAMETERS})=)[^&;#\s"'<>]+""")
 # A comma separates a name from its value in the repr of a tuple only: prose has "a cookie, and".
 _SECRET_IN_HEADER: Final = re.compile(
-    rf"""(?i)(\b(?:{"|".join(sorted(SECRET_HEADERS))})\b(?:["']\s*,|["']?\s*[:=])\s*b?["']?)[^"'\r\n,)}}\]]+"""
+    rf"""(?i)(\b(?:{"|".join(sorted(SECRET_HEADERS))})\b(?:["']\s*,|["']?\s*[:=])\s*(?:b(?=["']))?["']?)[^"'\r\n,)}}\]]+"""
 )
 _SCHEME_AND_TOKEN: Final = re.compile(r"(?i)\b(Bearer|Basic)\s+[A-Za-z0-9._~+/\-]{6,}=*")
 # Keys of OpenAI and of servers that speak its API begin so.

@@ -54,6 +54,9 @@ class Attempts:
     async def _within(self, call: PreparedCall, deadline: float, read: bool, taken: int) -> Answer:
         try:
             return await within(deadline, self._all(call, read, taken))
+        except APIError as error:
+            # Without the frames of the deadline and of the attempt, which are the same for each call.
+            raise error.with_traceback(None)  # noqa: B904 - it is the same error
         except asyncio.TimeoutError as error:
             request = HTTPRequest(call.request.endpoint.method, call.url)
             message = f"Request timed out: not done within the deadline of {deadline} s."

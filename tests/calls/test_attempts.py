@@ -132,7 +132,7 @@ class TestClosed:
 
 @pytest.mark.usefixtures("transport")
 class TestTracebacks:
-    """At most seven frames of the package in the asynchronous client, eight in the blocking one."""
+    """At most six frames of the package in the asynchronous client, eight in the blocking one."""
 
     @pytest.mark.parametrize("retries", [0, 2])
     @pytest.mark.parametrize("options", [{}, {"deadline": 30}, {"hedge": HedgePolicy(after=20)}], ids=str)
@@ -146,7 +146,7 @@ class TestTracebacks:
         ):
             with pytest.raises(APIError) as caught:
                 await call
-            assert len(our_frames(caught.value)) <= 7, our_frames(caught.value)
+            assert len(our_frames(caught.value)) <= 6, our_frames(caught.value)
             assert "tenacity" not in "".join(traceback.format_tb(caught.value.__traceback__))
             assert caught.value.__context__ is None
 
