@@ -25,7 +25,8 @@ StreamT = TypeVar("StreamT", bound="Stream[Any]")
 
 def _sent(client: Resource, request: Request[Any]) -> Any:
     """Sends a request. The header of raw replies, as frameworks set it in `options`, has the reply come unparsed."""
-    return (client._marked[request.unparsed] if request.unparsed else client._call)(request)
+    own: Any = client
+    return (own._marked[request.unparsed] if request.unparsed else own._call)(request)
 
 
 class AsyncVerbs(Resource):
