@@ -34,7 +34,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from typing_extensions import override
 
-from aiopenai._base.aliases import is_mapping
+from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._base.foreign import also_foreign, rebuild
 
 __all__ = [
@@ -375,7 +375,7 @@ def error_from_response(response: Any, *, retry_after: float | None = None) -> A
         body = text
         said = text
     else:
-        if isinstance(body, list) and len(body) == 1:
+        if is_list(body) and len(body) == 1:
             # Google's servers put the envelope into a list.
             body = body[0]
         envelope = body
