@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import gc
 import os
+import signal
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from pathlib import Path
@@ -22,6 +24,10 @@ from aiopenai.testing import Server
 # Without deadlines: a busy machine is no failure.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+# A shell starts programs in the background with Ctrl-C ignored, and tests of interrupts would wait for it in vain.
+if threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Folders and files that run once, with the whole suite: they compare texts, files and the reference, or ask other
 # programs. No interpreter makes a difference.

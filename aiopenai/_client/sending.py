@@ -224,6 +224,9 @@ def split_stream(kind: Any) -> tuple[Any, Any]:
 def _inherited(kind: Any) -> Any:
     """Returns the type of the events of `class Own(Stream[X])`, as tracers make them; None if no base names it."""
     for base in getattr(kind, "__orig_bases__", ()):
-        if is_stream_class(base) and (found := split_stream(base)[1]) is not None:
-            return found
+        if is_stream_class(base):
+            found = split_stream(base)[1]
+            # The classes of streams themselves leave the type open.
+            if found is not None and not isinstance(found, TypeVar):
+                return found
     return None

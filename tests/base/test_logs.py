@@ -24,7 +24,9 @@ def without_handlers() -> Iterator[logging.Logger]:
         own.setLevel(level)
 
 
-@pytest.mark.parametrize(("level", "number"), [("info", 20), ("DEBUG", 10), ("Info", 20)])
+@pytest.mark.parametrize(
+    ("level", "number"), [("info", 20), ("DEBUG", 10), ("Info", 20), ("warning", 30), ("error", 40), ("critical", 50)]
+)
 def test_level_and_handler(level: str, number: int) -> None:
     with without_handlers() as root:
         setup(level)
@@ -42,7 +44,7 @@ def test_the_handlers_of_a_program_stay() -> None:
         assert root.handlers == [own]
 
 
-@pytest.mark.parametrize("level", ["", "loud", "warning", "20"])
+@pytest.mark.parametrize("level", ["", "loud", "warn", "20"])
 def test_other_words_change_nothing(level: str) -> None:
     with without_handlers() as root:
         before = logging.getLogger("aiopenai").level

@@ -228,6 +228,7 @@ class TestLog:
         server.fault(status=503, headers=FAST)
         await client.models.list()
         assert [record.getMessage().partition(" in ")[0] for record in caplog.records] == [
+            "GET /models -> 503",
             "Attempt 2 of GET /models",
             "GET /models -> 200",
         ]

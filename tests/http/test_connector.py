@@ -63,12 +63,19 @@ class TestLimit:
 class TestSockets:
     def test_a_peer_that_is_gone_is_noticed(self) -> None:
         """After five probes without an answer, a minute apart."""
-        with connector_module._keepalive_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", None)) as sock:
+        with connector_module._keepalive_socket((), (socket.AF_INET, socket.SOCK_STREAM, 0, "", None)) as sock:
             assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
             for name, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5)):
                 if hasattr(socket, name):
                     assert sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) == value
+
+    def test_options_of_the_program_win(self) -> None:
+        info = (socket.AF_INET, socket.SOCK_STREAM, 0, "", None)
+        with connector_module._keepalive_socket([(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)], info) as sock:
+            assert not sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        with pytest.raises(OSError, match="Errno"):
+            connector_module._keepalive_socket([(socket.SOL_SOCKET, 9999, 0)], info)
 
 
 class TestClocks:

@@ -216,5 +216,9 @@ def test_recursion_by_a_described_field_has_no_end() -> None:
 def test_a_field_without_a_type() -> None:
     attrs = pytest.importorskip("attrs", reason="needs attrs")
     kind = attrs.make_class("Untyped", {"a": attrs.field()})
+    if tuple(map(int, msgspec.__version__.split(".")[:2])) >= (0, 23):
+        # msgspec takes it for a field of any type.
+        assert structure_schema(kind, strict=True)["properties"] == {"a": {}}
+        return
     with pytest.raises(TypeError, match="field 'a' has no type"):
         structure_schema(kind, strict=True)
