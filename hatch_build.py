@@ -1,13 +1,12 @@
-"""The build of a wheel: the reference's module paths become files, so that type checkers and editors find them.
+"""The build of a wheel: the reference's module paths become stubs, so that type checkers and editors find them.
 
-In the tree they are lines of three tables, from which `aiopenai._data.leaves` makes the modules when they are imported.
+They are lines of three tables, from which `aiopenai._data.leaves` makes the modules when they are imported.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,13 +22,12 @@ FORMS = [
     for prefix in ("", "Async")
 ]
 
-# The names that the reference's module has from its imports are looked up; type checkers see the others only.
-_IMPORTS = "from typing import TYPE_CHECKING as _TYPING\n\nfrom aiopenai._data.leaves import importing as _importing\n"
-_LOOKED_UP = "\nif not _TYPING:\n    __getattr__ = _importing(__name__)\n"
+# A folder without this file is a namespace package, whose finder comes before that of the tables.
+_PACKAGE = "import sys\n\nfrom aiopenai._data.leaves import fill\n\nfill(sys.modules[__name__])\n"
 
 
 class LeafModules(BuildHookInterface):
-    """Adds the files to the wheel. An editable installation makes the modules as the tree does."""
+    """Adds the stubs to the wheel. At run time the modules are made as in the tree."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Write the files and tell the builder where they go."""
@@ -38,7 +36,7 @@ class LeafModules(BuildHookInterface):
         self._folder = Path(tempfile.mkdtemp())
         package = Path(self.root, "aiopenai")
         for number, (path, text) in enumerate(leaf_files(package)):
-            file = self._folder / f"{number}.py"
+            file = self._folder / str(number)
             file.write_text(text, encoding="utf-8")
             build_data["force_include"][str(file)] = path
 
@@ -59,13 +57,16 @@ def leaf_files(package: Path) -> Iterator[tuple[str, str]]:
             # A module of the tree offers the names of its line itself.
             if path == "." or below.with_suffix(".py").is_file() or (below / "__init__.py").is_file():
                 continue
-            file = "/".join((*above.split("."), *path.split("."))) + ("/__init__.py" if path in packages else ".py")
-            yield file, leaf_text(package, root, home, words)
+            file = "/".join((*above.split("."), *path.split(".")))
+            if path in packages:
+                yield f"{file}/__init__.py", _PACKAGE
+                file += "/__init__"
+            yield f"{file}.pyi", leaf_text(package, root, home, words)
 
 
 def leaf_text(package: Path, root: str, home: str, words: list[str]) -> str:
-    """A module that offers the names of a line: imports, and the list of them."""
-    imports: dict[str, list[str]] = {}
+    """A stub that offers the names of a line: imports, and the list of them if one has another name at its home."""
+    imports: dict[str, list[tuple[str, str]]] = {}
     names: list[str] = []
     for word in words:
         name, _, own = word.partition("=")
@@ -76,13 +77,19 @@ def leaf_text(package: Path, root: str, home: str, words: list[str]) -> str:
             if suffix and not has_class(package, module, imported):
                 continue
             names.append(offered)
-            imports.setdefault(module, []).append(imported if imported == offered else f"{imported} as {offered}")
-    lines = [f"from {ROOTS[root]}.{module} import {', '.join(each)}\n" for module, each in imports.items()]
-    if root == "_reference":
-        # Some of these names need packages that are optional, so all of them are looked up at their first use.
-        lines = ["if _TYPING:\n", *(f"    {line}" for line in lines)]
-    listed = textwrap.fill(", ".join(f'"{name}"' for name in names), 110, break_long_words=False)
-    return f"{_IMPORTS}{''.join(lines)}\n__all__ = [\n{listed}\n]\n{_LOOKED_UP}"
+            imports.setdefault(module, []).append((imported, offered))
+    # `import X as X` offers X to other modules. There are 1,900 stubs, and the size of the wheel has a limit.
+    renamed = any(imported != offered for each in imports.values() for imported, offered in each)
+    lines = [
+        f"from {ROOTS[root]}.{module} import "
+        + ", ".join(
+            imported if renamed and imported == offered else f"{imported} as {offered}" for imported, offered in each
+        )
+        for module, each in imports.items()
+    ]
+    if renamed:
+        lines.append(f"__all__ = [{', '.join(map(repr, names))}]")
+    return "".join(f"{line}\n" for line in lines)
 
 
 def has_class(package: Path, module: str, name: str) -> bool:

@@ -164,7 +164,7 @@ class AsyncAPIResource(Resource):
     @override
     def _list(self, request: Request[Any]) -> Any:
         # Not sent before it is awaited or iterated.
-        return cast("Any", AsyncPaginator)(self._client, request)
+        return cast("Any", AsyncPaginator)(_client_of(self), request)
 
     @override
     def _asynchronous(self) -> Any:
@@ -229,9 +229,13 @@ class child(cached_property[Any]):  # noqa: N801  (a decorator's name: it stands
         elif (twin_of := vars(holder).get("_twin_of")) is not None:
             return getattr(twin_of, self.attrname)._asynchronous()
         else:
-            # A client of drop-in mode, which has another `_client`, is its own.
-            argument = vars(holder).get("_client", holder)
+            argument = _client_of(holder)
         return _variant(getattr(import_module(self.module or ""), self.name), prefix, suffix)(argument)
+
+
+def _client_of(holder: Any) -> Any:
+    """Returns the client of a resource or of a client, which is its own: in drop-in mode it has another `_client`."""
+    return vars(holder).get("_client", holder)
 
 
 def _open_async(method: Callable[..., Any], /, *args: Any, **given: Any) -> Any:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RESOURCE_FORMS",
     "defines",
+    "fill",
     "find_imported",
     "importing",
     "named",
@@ -166,6 +167,11 @@ class _Maker:
         return None
 
     def exec_module(self, module: ModuleType) -> None:
-        root, below = cast("tuple[str, str]", _split(module.__name__))
-        names = read_line(_lines(root)[below])
-        vars(module).update(__getattr__=importing(module.__name__), __dir__=lambda: sorted({*vars(module), *names}))
+        fill(module)
+
+
+def fill(module: ModuleType) -> None:
+    """Gives a module of a table its names. Packages of a wheel, which are folders with stubs, call it themselves."""
+    root, below = cast("tuple[str, str]", _split(module.__name__))
+    names = read_line(_lines(root)[below])
+    vars(module).update(__getattr__=importing(module.__name__), __dir__=lambda: sorted({*vars(module), *names}))

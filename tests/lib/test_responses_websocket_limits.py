@@ -54,8 +54,8 @@ async def test_unread_events_over_the_limits_end_the_session(both: Both) -> None
         assert [(await both(lane.recv)).n for _ in range(5)] == [0, 1, 2, 3, 4]
         with pytest.raises(ResponsesWebSocketBufferError):
             await both(lane.recv)
-        assert repr(connection).endswith("closed>")
         await both(session.close)
+        assert repr(connection).endswith("closed>")
 
 
 async def test_an_isolated_lane_fails_alone(both: Both) -> None:

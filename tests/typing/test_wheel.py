@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 2_000_000
+LIMIT = 2 * 1024 * 1024
 PROGRAM = """\
 from aiopenai import AsyncOpenAI, OpenAI
 from aiopenai.resources.chat.completions import AsyncCompletions, Completions
@@ -129,9 +129,27 @@ def test_types(unpacked: Path, tmp_path: Path, checker: str) -> None:
 
 
 def test_the_paths_are_files_of_the_wheel_only(unpacked: Path) -> None:
-    for path in ("aiopenai/types/chat/chat_completion.py", "aiopenai/resources/chat/completions/__init__.py"):
+    for path in ("aiopenai/types/chat/chat_completion.pyi", "aiopenai/resources/chat/completions/__init__.pyi"):
         assert (unpacked / path).is_file()
         assert not (ROOT / path).exists()
+
+
+def test_the_paths_are_modules_at_run_time(unpacked: Path) -> None:
+    program = f"""
+import aiopenai
+assert aiopenai.__file__.startswith({str(unpacked)!r}), aiopenai.__file__
+from aiopenai.resources.chat.completions import AsyncCompletions, completions
+import aiopenai.types.chat
+from aiopenai.types.chat.chat_completion_chunk import Choice
+from aiopenai._streaming import SSEDecoder
+assert completions.AsyncCompletions is AsyncCompletions is type(aiopenai.AsyncOpenAI(api_key="k").chat.completions)
+assert Choice is aiopenai.types.chat.ChatCompletionChunkChoice
+"""
+    environment = {**os.environ, "PYTHONPATH": str(unpacked)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=unpacked, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_size(wheel: Path) -> None:
