@@ -63,9 +63,8 @@ _USED_UP = frozenset(
     }
 )
 # "Limit 30000, Requested 40123" in the message of a rate limit.
-_LIMIT_AND_REQUESTED = re.compile(
-    r"\blimit:?\s+(\d[\d,]*).{0,200}?\brequested:?\s+(\d[\d,]*)", re.IGNORECASE | re.DOTALL
-)
+_LIMIT = re.compile(r"\blimit:?\s+(\d[\d,]*)", re.IGNORECASE)
+_REQUESTED = re.compile(r"\brequested:?\s+(\d[\d,]*)", re.IGNORECASE)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -104,8 +103,8 @@ def never_fits(error: BaseException | None) -> bool:
         return False
     if error.code == "request_too_large" or "request too large" in error.message.lower():
         return True
-    found = _LIMIT_AND_REQUESTED.search(error.message)
-    return found is not None and _number(found[2]) > _number(found[1])
+    limit, requested = _LIMIT.search(error.message), _REQUESTED.search(error.message)
+    return limit is not None and requested is not None and _number(requested[1]) > _number(limit[1])
 
 
 def _number(digits: str) -> int:

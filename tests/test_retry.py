@@ -150,6 +150,19 @@ class TestWorthRetrying:
         assert not retry.quota_used_up(ValueError())
         assert not retry.never_fits(ValueError())
 
+    @pytest.mark.parametrize(
+        ("words", "never"),
+        [
+            ("Limit 30000, Requested 61000.", True),
+            ("Requested 61,000 tokens, limit 30,000", True),
+            ("Limit: 30000, Used 20000, Requested: 15000", False),
+            ("Requested 15000, limit 30000", False),
+            ("Limit 30000", False),
+        ],
+    )
+    def test_a_request_beyond_the_whole_limit(self, words: str, never: bool) -> None:
+        assert retry.never_fits(error(429, f'{{"error": {{"message": "{words}"}}}}'.encode())) is never
+
     def test_a_body_that_cannot_be_sent_again(self) -> None:
         failure = error(500)
         failure.replayable = False

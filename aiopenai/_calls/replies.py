@@ -31,7 +31,12 @@ def parse(client: Any, request: Request[Any], reply: Reply, raw: bytes, kind: An
 
     Raises APIResponseValidationError for a body that does not fit, and APIError for an error in place of a result.
     """
-    if kind is None or kind is type(None) or (not raw and reply.status in (204, 205)):
+    if kind is None or kind is type(None):
+        return None
+    if not raw and reply.status in (204, 205):
+        if request.endpoint.page is not None:
+            # The program iterates over the result.
+            raise unexpected_reply(response_of(reply, raw))
         return None
     is_node = isinstance(kind, type) and issubclass(kind, Node)
     try:

@@ -192,6 +192,14 @@ async def test_an_error_in_an_array(path: str, client: AsyncOpenAI, server: Serv
     assert caught.value.code == "503"
 
 
+@pytest.mark.parametrize("path", ["/models", "/files"])
+async def test_nothing_in_place_of_a_list(path: str, client: AsyncOpenAI, server: Server) -> None:
+    server.reply_with(path, b"", status=204)
+    listed = client.models.list() if path == "/models" else client.files.list()
+    with pytest.raises(APIResponseValidationError, match="is not a JSON object"):
+        [item async for item in listed]
+
+
 ITEMS = [{"id": "a", "object": "model"}, {"id": "b", "object": "model"}]
 
 
