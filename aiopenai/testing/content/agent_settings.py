@@ -66,7 +66,7 @@ def settings_of(call: Call, given: Object, base: Object | None = None, *, where:
     where: the prefix of the names of parameters, such as `agent.`.
     Raises `ApiError` 400 for invalid settings and for a missing model, 404 for an unknown model.
     """
-    check({where + name: value for name, value in given.items()}, {where + name: _PARAMS[name] for name in _PARAMS})
+    check(given, _PARAMS, where=where)
     check_metadata(given.get("metadata"))
     settings: Object = {
         "instructions": None,

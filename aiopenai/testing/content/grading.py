@@ -29,7 +29,7 @@ from aiopenai.testing.engine.replies import ApiError
 from aiopenai.testing.engine.values import Object, encode, is_array, is_object, strings, text_of
 from aiopenai.testing.memory.state import State
 
-__all__ = ["Grade", "check_grader", "filled", "grade", "messages_of"]
+__all__ = ["Grade", "check_grader", "grade", "messages_of"]
 
 _METRICS = ("cosine", "fuzzy_match", "bleu", "gleu", "meteor", *(f"rouge_{each}" for each in (1, 2, 3, 4, 5, "l")))
 _PARAMS: dict[str, tuple[dict[str, Param], tuple[str, ...]]] = {
@@ -108,9 +108,7 @@ def check_grader(grader: object, param: str, kinds: tuple[str, ...] = tuple(_PAR
     if kind not in kinds:
         raise invalid_value(f"{param}.type", kind, kinds)
     params, required = _PARAMS[kind]
-    named = {f"{param}.{name}": allowed for name, allowed in params.items()}
-    given = {f"{param}.{name}": value for name, value in grader.items()}
-    check(given, named, tuple(f"{param}.{name}" for name in required))
+    check(grader, params, required, where=f"{param}.")
     if kind == "multi":
         for name, each in _parts(grader).items():
             check_grader(each, f"{param}.graders.{name}", tuple(each for each in kinds if each != "multi"))
@@ -135,7 +133,7 @@ def grade(state: State, grader: Object, values: Object) -> Grade:
     return Grade(score, score >= (_THRESHOLD if threshold is None else threshold), {})
 
 
-def filled(template: str, values: Object) -> str:
+def _filled(template: str, values: Object) -> str:
     """Returns a text in which `{{item.name}}` and the like are replaced by their values."""
     return _TEMPLATE.sub(lambda found: _value_at(found[1], values), template)
 
@@ -144,7 +142,7 @@ def messages_of(template: object, values: Object) -> list[Object]:
     """Returns the messages of a template, each with its role and its text."""
     found = template if is_array(template) else []
     return [
-        {"role": each.get("role", "user"), "content": filled(text_of(_as_parts(each.get("content"))), values)}
+        {"role": each.get("role", "user"), "content": _filled(text_of(_as_parts(each.get("content"))), values)}
         for each in found
         if is_object(each)
     ]
@@ -175,12 +173,9 @@ def _parts(grader: Object) -> dict[str, Any]:
 def _score(state: State, grader: Object, values: Object) -> float:
     kind = grader["type"]
     if kind == "string_check":
-        return float(
-            _compares(grader["operation"], filled(grader["input"], values), filled(grader["reference"], values))
-        )
+        return float(_compares(grader["operation"], *_compared(grader, values)))
     if kind == "text_similarity":
-        one, other = filled(grader["input"], values), filled(grader["reference"], values)
-        return _similarity(grader["evaluation_metric"], one, other)
+        return _similarity(grader["evaluation_metric"], *_compared(grader, values))
     if kind == "score_model":
         low, high = _range(grader.get("range"))
         try:
@@ -188,6 +183,10 @@ def _score(state: State, grader: Object, values: Object) -> float:
         except ValueError:
             return high
     return 1.0
+
+
+def _compared(grader: Object, values: Object) -> tuple[str, str]:
+    return _filled(grader["input"], values), _filled(grader["reference"], values)
 
 
 def _compares(operation: str, given: str, reference: str) -> bool:

@@ -16,16 +16,16 @@ from aiopenai.testing.engine.replies import ApiError
 from aiopenai.testing.engine.values import Object, is_array, is_object, strings
 from aiopenai.testing.memory.stored import StoredFile
 
-__all__ = ["CodeRun", "add_container_file", "new_container", "run_code", "wanted_interpreter"]
+__all__ = ["MEMORY", "CodeRun", "add_container_file", "new_container", "run_code", "wanted_interpreter"]
 
 _WANTS_CODE = re.compile(r"\b(?:code|code_interpreter|python)\b", re.IGNORECASE)
 _BLOCK = re.compile(r"```(?:python|py)?\n(.*?)\n?```", re.DOTALL)
-_MEMORY = STRING.one_of("1g", "4g", "16g", "64g")
+MEMORY = STRING.one_of("1g", "4g", "16g", "64g")
 _AUTO = {
-    "container.type": STRING.one_of("auto"),
-    "container.file_ids": ARRAY,
-    "container.memory_limit": _MEMORY,
-    "container.network_policy": OBJECT,
+    "type": STRING.one_of("auto"),
+    "file_ids": ARRAY,
+    "memory_limit": MEMORY,
+    "network_policy": OBJECT,
 }
 _OUTPUT = "output.txt"
 
@@ -127,7 +127,7 @@ def _container(call: Call, given: object) -> Object:
     if given is None:
         raise missing("tools.container")
     if is_object(given):
-        check({f"container.{name}": value for name, value in given.items()}, _AUTO, ("container.type",))
+        check(given, _AUTO, ("type",), where="container.")
         return new_container(call, "auto", given)
     found = call.state.containers.get(str(given))
     if found is None:

@@ -29,13 +29,9 @@ _PARAMS = {
     "workflow": OBJECT,
 }
 _PARTS = {
-    "expires_after.anchor": STRING.one_of("created_at"),
-    "expires_after.seconds": INTEGER.within(1, 600),
-    "rate_limits.max_requests_per_1_minute": INTEGER.within(1),
-    "workflow.id": STRING,
-    "workflow.state_variables": OBJECT,
-    "workflow.tracing": OBJECT,
-    "workflow.version": STRING,
+    "expires_after": {"anchor": STRING.one_of("created_at"), "seconds": INTEGER.within(1, 600)},
+    "rate_limits": {"max_requests_per_1_minute": INTEGER.within(1)},
+    "workflow": {"id": STRING, "state_variables": OBJECT, "tracing": OBJECT, "version": STRING},
 }
 _LIFETIME = 600
 _REQUESTS = 10
@@ -46,9 +42,8 @@ def create_session(call: Call) -> WholeReply:
     """POST /chatkit/sessions."""
     body = call.body()
     check(body, _PARAMS, ("user", "workflow"))
-    for name in ("expires_after", "rate_limits", "workflow"):
-        given = {f"{name}.{key}": value for key, value in section(body, name).items()}
-        check(given, _PARTS, ("workflow.id",) if name == "workflow" else ())
+    for name, params in _PARTS.items():
+        check(section(body, name), params, ("id",) if name == "workflow" else (), where=f"{name}.")
     workflow: Object = body["workflow"]
     limit = section(body, "rate_limits").get("max_requests_per_1_minute") or _REQUESTS
     identity = call.state.new_id("cksess_")

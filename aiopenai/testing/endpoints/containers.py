@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aiopenai.testing.content.sandboxes import add_container_file, new_container
+from aiopenai.testing.content.sandboxes import MEMORY, add_container_file, new_container
 from aiopenai.testing.endpoints.files import attachment, file_of
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.forms import read_form_or_json
@@ -27,7 +27,7 @@ __all__ = [
 _PARAMS = {
     "expires_after": OBJECT,
     "file_ids": ARRAY,
-    "memory_limit": STRING.one_of("1g", "4g", "16g", "64g"),
+    "memory_limit": MEMORY,
     "name": STRING,
     "network_policy": OBJECT,
 }

@@ -28,7 +28,7 @@ from aiopenai.testing.engine.params import (
     stored,
 )
 from aiopenai.testing.engine.replies import ApiError, WholeReply
-from aiopenai.testing.engine.values import Object, is_array, is_object, section, text_of
+from aiopenai.testing.engine.values import Object, is_object, section, text_of
 from aiopenai.testing.memory.stored import StoredEval, StoredEvalRun
 
 __all__ = ["cancel", "create", "delete", "list_", "list_items", "retrieve", "retrieve_item"]
@@ -40,14 +40,15 @@ _SOURCES = {
     "responses": ("file_content", "file_id", "responses"),
 }
 _DATA = {
-    "data_source.type": STRING.one_of(*_SOURCES),
-    "data_source.source": OBJECT,
-    "data_source.model": STRING,
-    "data_source.input_messages": OBJECT,
-    "data_source.sampling_params": OBJECT,
-    "data_source.source.content": ARRAY,
-    "data_source.source.id": STRING,
+    "type": STRING.one_of(*_SOURCES),
+    "source": OBJECT,
+    "model": STRING,
+    "input_messages": OBJECT,
+    "sampling_params": OBJECT,
 }
+_SOURCE = {"content": ARRAY, "id": STRING}
+# The settings of samples that a request left out.
+_SAMPLING = {"max_completion_tokens": 2048, "seed": 42, "temperature": 1.0, "top_p": 1.0}
 _UNFINISHED = ("queued", "in_progress")
 _STATUSES = ("queued", "in_progress", "completed", "canceled", "failed")
 # The types require an error in each run and sample. An empty one stands for none.
@@ -149,15 +150,13 @@ def _run_of(call: Call) -> StoredEvalRun:
 
 
 def _checked(call: Call, source: Object) -> Object:
-    given: Object = {f"data_source.{name}": value for name, value in source.items()}
-    check(given, _DATA, ("data_source.type", "data_source.source"))
+    check(source, _DATA, ("type", "source"), where="data_source.")
     kind = source["source"].get("type")
     kinds = _SOURCES[source["type"]]
     if kind not in kinds:
         raise invalid_value("data_source.source.type", kind, kinds)
-    needed = {"file_content": "content", "file_id": "id"}.get(kind)
-    given = {f"data_source.source.{name}": value for name, value in source["source"].items()}
-    check(given, _DATA, () if needed is None else (f"data_source.source.{needed}",))
+    needed = {"file_content": ("content",), "file_id": ("id",)}.get(kind, ())
+    check(source["source"], _SOURCE, needed, where="data_source.source.")
     if kind == "file_id":
         file_of(call, source["source"]["id"], "data_source.source.id")
     if source.get("model") is not None:
@@ -213,10 +212,8 @@ def _complete(call: Call, kept: StoredEval, stored_run: StoredEvalRun, rows: lis
     used: list[Object] = []
     for number, row in enumerate(rows):
         sample = _sample(call, run["data_source"], row)
-        values = {
-            "item": row.get("item") or {},
-            "sample": {**section(row, "sample"), "output_text": _text(sample["output"])},
-        }
+        answered = {**section(row, "sample"), "output_text": _text(sample["output"])}
+        values = {"item": section(row, "item"), "sample": answered}
         results: list[Object] = []
         for grader in criteria:
             found = grade(call.state, grader, values)
@@ -256,12 +253,12 @@ def _sample(call: Call, data: Object, row: Object) -> Object:
     """Returns the sample of a row: its own one, or an answer of the model to the messages of the data source."""
     settings = section(data, "sampling_params")
     own = section(row, "sample")
-    values: Object = {"item": row.get("item") or {}, "sample": own}
+    values: Object = {"item": section(row, "item"), "sample": own}
     asked = section(data, "input_messages")
     template: Any = asked.get("template")
     if asked.get("type") == "item_reference":
         template = values["item"].get(str(asked.get("item_reference", "")).removeprefix("item."))
-    messages = messages_of(template if is_array(template) else [], values)
+    messages = messages_of(template, values)
     text = str(own.get("output_text") or "")
     if data["type"] != "jsonl" and "output_text" not in own:
         text = call.state.reply_text(messages[-1]["content"] if messages else "")
@@ -271,11 +268,8 @@ def _sample(call: Call, data: Object, row: Object) -> Object:
         "error": _NO_ERROR,
         "finish_reason": "stop",
         "input": messages,
-        "max_completion_tokens": settings.get("max_completion_tokens") or 2048,
         "model": data.get("model") or str(own.get("model") or ""),
         "output": [{"role": "assistant", "content": text}],
-        "seed": settings.get("seed") if settings.get("seed") is not None else 42,
-        "temperature": settings.get("temperature") if settings.get("temperature") is not None else 1.0,
-        "top_p": settings.get("top_p") if settings.get("top_p") is not None else 1.0,
         "usage": dict(zip(_USAGE, counts, strict=True)),
+        **{name: value if settings.get(name) is None else settings[name] for name, value in _SAMPLING.items()},
     }

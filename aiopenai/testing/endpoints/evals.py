@@ -25,10 +25,10 @@ __all__ = ["create", "delete", "eval_of", "list_", "retrieve", "update"]
 _PARAMS = {"data_source_config": OBJECT, "metadata": OBJECT, "name": STRING, "testing_criteria": ARRAY}
 _SOURCES = ("custom", "logs", "stored_completions")
 _SOURCE = {
-    "data_source_config.type": STRING.one_of(*_SOURCES),
-    "data_source_config.item_schema": OBJECT,
-    "data_source_config.include_sample_schema": BOOLEAN,
-    "data_source_config.metadata": OBJECT,
+    "type": STRING.one_of(*_SOURCES),
+    "item_schema": OBJECT,
+    "include_sample_schema": BOOLEAN,
+    "metadata": OBJECT,
 }
 _CRITERIA = ("label_model", "string_check", "text_similarity", "python", "score_model")
 _ORDERS = ("created_at", "updated_at")
@@ -104,12 +104,8 @@ def eval_of(call: Call) -> StoredEval:
 
 def _source(config: Object) -> Object:
     """Returns the data source with the schema of its items, in place of the request's parts of it."""
-    given = {f"data_source_config.{name}": value for name, value in config.items()}
-    required = ["data_source_config.type"]
-    if config.get("type") == "custom":
-        required.append("data_source_config.item_schema")
-    check(given, _SOURCE, tuple(required))
-    custom = config["type"] == "custom"
+    custom = config.get("type") == "custom"
+    check(config, _SOURCE, ("type", "item_schema") if custom else ("type",), where="data_source_config.")
     parts: Object = {"item": config.get("item_schema") or {"type": "object"}}
     if config.get("include_sample_schema") or not custom:
         parts["sample"] = {"type": "object", "properties": {"output_text": {"type": "string"}}}

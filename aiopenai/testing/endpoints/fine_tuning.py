@@ -58,7 +58,7 @@ _PARAMS = {
     "training_file": STRING,
     "validation_file": STRING,
 }
-_METHOD = {"method.type": STRING.one_of(*_METHODS)}
+_METHOD = {"type": STRING.one_of(*_METHODS)}
 _UNFINISHED = ("validating_files", "queued", "running")
 _LONGEST_SUFFIX = 64
 _MOST_EPOCHS = 50
@@ -239,7 +239,7 @@ def _check_purpose(file: Object, param: str) -> None:
 def _method(body: Object) -> Object:
     """Returns the method with all its hyperparameters."""
     given: Object = body.get("method") or {"type": "supervised"}
-    check({f"method.{name}": value for name, value in given.items()}, _METHOD, ("method.type",))
+    check(given, _METHOD, ("type",), where="method.")
     kind: str = given["type"]
     settings = section(given, kind)
     hyperparameters: Object = {

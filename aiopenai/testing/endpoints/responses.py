@@ -44,8 +44,8 @@ _POLLS = 2
 # The completion windows at a discount, for background responses that are not streamed.
 _WINDOWS = ("2h", "8h")
 _BACKGROUND_OPTIONS = {
-    "background_options.completion_window": STRING.one_of("soonest", *_WINDOWS),
-    "background_options.continuation_id": STRING,
+    "completion_window": STRING.one_of("soonest", *_WINDOWS),
+    "continuation_id": STRING,
 }
 _PARAMS = {
     "access_programs": OBJECT,
@@ -130,7 +130,7 @@ def begin_response(call: Call, contexts: Mapping[str, StoredResponse] | None = N
 
 
 def begin_response_on(call: Call, body: Object, contexts: Mapping[str, StoredResponse] | None = None) -> StoredResponse:
-    """Does the same for a response on a websocket, of which `call` is the handshake."""
+    """Begins a response on a websocket, whose handshake is `call`. The rest is as in `begin_response`."""
     request = ReceivedRequest(
         method="POST",
         raw_path="/v1/responses",
@@ -221,7 +221,7 @@ def compact(call: Call) -> WholeReply:
 
 def _check_background_options(body: Object) -> None:
     options = section(body, "background_options")
-    check({f"background_options.{name}": value for name, value in options.items()}, _BACKGROUND_OPTIONS)
+    check(options, _BACKGROUND_OPTIONS, where="background_options.")
     if (window := options.get("completion_window")) not in _WINDOWS:
         return
     conflicts = {

@@ -97,19 +97,23 @@ def invalid_value(param: str, value: object, choices: tuple[str, ...]) -> ApiErr
     return ApiError(400, message, param=param, code="invalid_value")
 
 
-def check(body: Mapping[str, Any], params: Mapping[str, Param], required: tuple[str, ...] = ()) -> None:
-    """Checks the parameters of a call. Raises `ApiError` 400 for the first invalid one.
+def check(
+    body: Mapping[str, Any], params: Mapping[str, Param], required: tuple[str, ...] = (), *, where: str = ""
+) -> None:
+    """Checks the parameters of a call, or of an object in them. Raises `ApiError` 400 for the first invalid one.
 
     Names outside of `params` pass, because compatible servers have parameters of their own.
+
+    where: the prefix of the names in errors, such as `agent.`.
     """
     for name in required:
         if name not in body:
-            raise missing(name)
+            raise missing(where + name)
         if body[name] is None:
-            raise wrong_type(name, params[name].label, None)
+            raise wrong_type(where + name, params[name].label, None)
     for name, value in body.items():
         if value is not None and (param := params.get(name)) is not None:
-            _check_one(name, value, param)
+            _check_one(where + name, value, param)
 
 
 def _check_one(name: str, value: Any, param: Param) -> None:
