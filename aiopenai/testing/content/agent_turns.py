@@ -160,11 +160,7 @@ class AgentTurn:
             item["status"] = "completed" if result["success"] else "failed"
             yield self._done(item, index)
             output = self._item("function_call_output", "fco_", call_id=item["call_id"])
-            output.update(
-                output=result.get("output"),
-                error=result.get("error"),
-                status=item["status"],
-            )
+            output.update(output=result.get("output"), error=result.get("error"), status=item["status"])
             yield self._added(output, None)
 
     def _approvals(self, prompt: str) -> _Steps:
@@ -199,21 +195,19 @@ class AgentTurn:
 
     def _wait(self) -> _Steps:
         """Waits for all pending actions."""
-        kept, announced = self._kept, False
+        kept = self._kept
+        if not kept.pending:
+            return
+        self.turn["status"] = "waiting"
+        kept.session["status"] = "requires_action"
+        kept.session["required_actions"] = list(kept.pending.values())
+        yield self._about_session("requires_action")
         while kept.pending:
-            if not announced:
-                announced = True
-                self.turn["status"] = "waiting"
-                kept.session["status"] = "requires_action"
-                kept.session["required_actions"] = list(kept.pending.values())
-                yield self._about_session("requires_action")
-            else:
-                yield None
-        if announced:
-            self.turn["status"] = "in_progress"
-            kept.session["status"] = "in_progress"
-            kept.session["required_actions"] = []
-            yield self._about_session("in_progress")
+            yield None
+        self.turn["status"] = "in_progress"
+        kept.session["status"] = "in_progress"
+        kept.session["required_actions"] = []
+        yield self._about_session("in_progress")
 
     def _files(self, prompt: str, text: str) -> _Steps:
         environment = self._kept.environment
@@ -260,9 +254,8 @@ class AgentTurn:
         return self._outputs - 1
 
     def _item(self, kind: str, prefix: str, **more: Any) -> Object:
-        item: Object = {"id": self._call.state.new_id(prefix), "type": kind, "status": "in_progress", **more}
-        item["turn_id"] = self.turn["id"]
-        return item
+        identity = self._call.state.new_id(prefix)
+        return {"id": identity, "type": kind, "status": "in_progress", **more, "turn_id": self.turn["id"]}
 
     def _added(self, item: Object, index: int | None) -> Object:
         self._kept.items.put(item["id"], item)
@@ -272,9 +265,8 @@ class AgentTurn:
         return self._in_turn("item.done", output_index=index, item=item)
 
     def _in_turn(self, name: str, **more: Any) -> Object:
-        event: Object = {"type": f"agent.session.turn.{name}", "session_id": self._kept.session["id"], **more}
-        event["turn_id"] = self.turn["id"]
-        return event
+        ids = {"session_id": self._kept.session["id"], "turn_id": self.turn["id"]}
+        return {"type": f"agent.session.turn.{name}", **ids, **more}
 
     def _about_turn(self, name: str) -> Object:
         return self._in_turn(name, turn=self.turn)

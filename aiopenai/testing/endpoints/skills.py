@@ -8,7 +8,7 @@ import zipfile
 
 from aiopenai.testing.endpoints.files import attachment
 from aiopenai.testing.engine.exchange import Call
-from aiopenai.testing.engine.forms import read_form
+from aiopenai.testing.engine.forms import Form, read_form
 from aiopenai.testing.engine.multipart import Part
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import BOOLEAN, STRING, check, missing, not_found, stored
@@ -40,7 +40,7 @@ _TIME = (2025, 1, 1, 0, 0, 0)
 
 def create(call: Call) -> WholeReply:
     """POST /skills: multipart with the files of a directory, or with one zip archive."""
-    files = _files(call)
+    files = _files(read_form(call, {}))
     identity = call.state.new_id("skill_")
     skill: Object = {
         "id": identity,
@@ -93,7 +93,7 @@ def create_version(call: Call) -> WholeReply:
     """POST /skills/{skill_id}/versions: as in `create`, with `default`."""
     kept = _skill(call)
     form = read_form(call, {"default": BOOLEAN})
-    version = _add_version(call, kept, _files(call))
+    version = _add_version(call, kept, _files(form))
     kept.skill["latest_version"] = version["version"]
     if form.fields.get("default") is True:
         kept.skill["default_version"] = version["version"]
@@ -147,9 +147,9 @@ def _download(kept: StoredSkill, number: str) -> WholeReply:
     return attachment(f"{name}-{number}.zip", kept.versions[number].archive)
 
 
-def _files(call: Call) -> dict[str, bytes]:
+def _files(form: Form) -> dict[str, bytes]:
     """Returns the files of a request by their paths, those inside an archive too."""
-    parts = read_form(call, {}).files.get("files")
+    parts = form.files.get("files")
     if not parts:
         raise missing("files")
     if len(parts) == 1 and zipfile.is_zipfile(io.BytesIO(parts[0].data)):
