@@ -13,7 +13,7 @@ from aiopenai.testing.engine.replies import ApiError
 from aiopenai.testing.engine.values import Object, is_array, is_object, strings
 from aiopenai.testing.memory.agents import StoredEnvironment
 
-__all__ = ["as_environment", "check_file", "described", "failed_command", "new_environment", "place_file"]
+__all__ = ["as_environment", "check_file", "described", "file_info", "new_environment", "place_file", "setup_fails"]
 
 _SETUP = {
     "capability_directories": ARRAY,
@@ -71,13 +71,8 @@ def _capability(given: Any, where: str) -> Object:
         if type(identity) is not str:
             raise missing(f"{where}.skill_id")
         version = str(given.get("version") or "1")
-        return {
-            "type": "skill_reference",
-            "skill_id": identity,
-            "version": version,
-            "name": identity,
-            "description": "",
-        }
+        reference = {"type": "skill_reference", "skill_id": identity, "version": version}
+        return {**reference, "name": identity, "description": ""}
     for name in ("name", "description"):
         if type(given.get(name)) is not str:
             raise missing(f"{where}.{name}")
@@ -107,19 +102,17 @@ def new_environment(call: Call, given: Object, kind: str) -> StoredEnvironment:
             place_file(call, made, file, "files")
     for number, file in enumerate(given.get("files") or ()):
         place_file(call, made, file, f"files[{number}]")
-    if failed_command(given) is not None:
+    if setup_fails(given):
         made.info["status"] = "failed"
     call.state.agent_environments.put(made.info["id"], made)
     return made
 
 
-def failed_command(given: Object) -> str | None:
-    """Returns the first setup command that fails: `false`, or `exit` with a number above 0."""
-    for command in given.get("setup_commands") or ():
-        text: Any = command.get("command") if is_object(command) else None
-        if type(text) is str and _FAILING.fullmatch(text):
-            return text
-    return None
+def setup_fails(given: Object) -> bool:
+    """Returns whether a setup command fails: `false`, or `exit` with a number above 0."""
+    commands: list[Any] = given.get("setup_commands") or []
+    texts = strings([command.get("command") for command in commands if is_object(command)])
+    return any(map(_FAILING.fullmatch, texts))
 
 
 def place_file(call: Call, environment: StoredEnvironment, given: Any, where: str) -> Object:
@@ -135,11 +128,16 @@ def place_file(call: Call, environment: StoredEnvironment, given: Any, where: st
     if file["type"] == "file_id":
         entry["file_id"] = file["file_id"]
     environment.info["files"] = [*environment.info["files"], entry]
+    return file_info(environment, path)
+
+
+def file_info(environment: StoredEnvironment, path: str) -> Object:
+    """Returns the description of a file in an environment."""
     return {
         "object": "agent.environment.file",
         "environment_id": environment.info["id"],
         "path": path,
-        "size_bytes": len(data),
+        "size_bytes": len(environment.files[path]),
     }
 
 

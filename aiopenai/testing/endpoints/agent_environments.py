@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from aiopenai.testing.content.agent_environments import check_file, described, new_environment, place_file
+from aiopenai.testing.content.agent_environments import check_file, described, file_info, new_environment, place_file
 from aiopenai.testing.content.agent_settings import check_beta
 from aiopenai.testing.engine.exchange import Call
-from aiopenai.testing.engine.paging import page
+from aiopenai.testing.engine.paging import page, query_order
 from aiopenai.testing.engine.params import OBJECT, check, invalid_value, query_integer, stored
 from aiopenai.testing.engine.replies import WholeReply
 from aiopenai.testing.engine.values import Object
@@ -26,7 +26,7 @@ __all__ = [
     "update_template",
 ]
 
-_SHOWN = ("id", "files", "object", "plugins", "skills", "status", "type")
+_OF_ENVIRONMENTS = ("id", "files", "object", "plugins", "skills", "status", "type")
 _OF_TEMPLATES = (
     "id",
     "object",
@@ -51,20 +51,20 @@ def create(call: Call) -> WholeReply:
     given: Object = body["environment"]
     if given.get("type") != "openai_hosted":
         raise invalid_value("environment.type", given.get("type"), ("openai_hosted",))
-    return _reply(new_environment(call, given, "openai_hosted"))
+    return WholeReply.json(_shown(new_environment(call, given, "openai_hosted").info, _OF_ENVIRONMENTS))
 
 
 def retrieve(call: Call) -> WholeReply:
     """GET /agents/environments/{environment_id}."""
-    return _reply(_environment(call))
+    return WholeReply.json(_shown(_environment(call).info, _OF_ENVIRONMENTS))
 
 
 def list_(call: Call) -> WholeReply:
     """GET /agents/environments: the newest first, by type."""
     check_beta(call)
     kind = call.request.query.get("type")
-    found = [kept for kept in call.state.agent_environments.values() if kind in (None, kept.info["type"])]
-    return page([_info(kept) for kept in found], call.request.query, order="desc")
+    found = [kept.info for kept in call.state.agent_environments.values() if kind in (None, kept.info["type"])]
+    return page([_shown(info, _OF_ENVIRONMENTS) for info in found], call.request.query, order="desc")
 
 
 def create_file(call: Call) -> WholeReply:
@@ -78,22 +78,12 @@ def list_files(call: Call) -> WholeReply:
     environment = _environment(call)
     query = call.request.query
     limit = query_integer(query, "limit", 20, 1, 100)
-    order = query.get("order", "asc")
-    if order not in ("asc", "desc"):
-        raise invalid_value("order", order, ("asc", "desc"))
+    order = query_order(query, "asc")
     root = query.get("path", "/workspace").rstrip("/") + "/"
     paths = sorted((path for path in environment.files if path.startswith(root)), reverse=order == "desc")
     start = query_integer(query, "page", 0, 0, max(len(paths), 1))
     end = start + limit
-    data = [
-        {
-            "object": "agent.environment.file",
-            "environment_id": environment.info["id"],
-            "path": path,
-            "size_bytes": len(environment.files[path]),
-        }
-        for path in paths[start:end]
-    ]
+    data = [file_info(environment, path) for path in paths[start:end]]
     more = end < len(paths)
     return WholeReply.json({"object": "list", "data": data, "has_more": more, "next": str(end) if more else None})
 
@@ -110,25 +100,25 @@ def create_template(call: Call) -> WholeReply:
     }
     _apply(call, template, body)
     call.state.agent_templates.put(template["id"], template)
-    return _template_reply(template)
+    return WholeReply.json(_shown(template, _OF_TEMPLATES))
 
 
 def retrieve_template(call: Call) -> WholeReply:
     """GET /agents/environments/templates/{environment_template_id}."""
-    return _template_reply(_template(call))
+    return WholeReply.json(_shown(_template(call), _OF_TEMPLATES))
 
 
 def update_template(call: Call) -> WholeReply:
     """POST /agents/environments/templates/{environment_template_id}."""
     template = _template(call)
     _apply(call, template, call.body())
-    return _template_reply(template)
+    return WholeReply.json(_shown(template, _OF_TEMPLATES))
 
 
 def list_templates(call: Call) -> WholeReply:
     """GET /agents/environments/templates: the newest first."""
     check_beta(call)
-    found = [_shown(template) for template in call.state.agent_templates.values()]
+    found = [_shown(template, _OF_TEMPLATES) for template in call.state.agent_templates.values()]
     return page(found, call.request.query, order="desc")
 
 
@@ -140,13 +130,12 @@ def delete_template(call: Call) -> WholeReply:
 
 
 def _apply(call: Call, template: Object, body: Object) -> None:
-    known = {name: template[name] for name in _OF_TEMPLATES if name in template and name != "files"}
-    parts = described(body, known)
+    changed = described(body, template)
     if "files" in body:
         given: list[Any] = body["files"] or []
-        template["given_files"] = [check_file(call, file, f"files[{number}]") for number, file in enumerate(given)]
-    files = [_template_file(file) for file in template["given_files"]]
-    template.update(parts, files=files, updated_at=call.now(), name=body.get("name", template.get("name")))
+        changed["given_files"] = [check_file(call, file, f"files[{number}]") for number, file in enumerate(given)]
+    changed["files"] = [_template_file(file) for file in changed["given_files"]]
+    template.update(changed, updated_at=call.now(), name=body.get("name", template.get("name")))
 
 
 def _template_file(given: Object) -> Object:
@@ -160,22 +149,10 @@ def _template(call: Call) -> Object:
     return stored(call.state.agent_templates, call.ids[0], "environment template")
 
 
-def _template_reply(template: Object) -> WholeReply:
-    return WholeReply.json(_shown(template))
-
-
-def _shown(template: Object) -> Object:
-    return {name: template[name] for name in _OF_TEMPLATES if name in template}
-
-
 def _environment(call: Call) -> StoredEnvironment:
     check_beta(call)
     return stored(call.state.agent_environments, call.ids[0], "environment")
 
 
-def _reply(environment: StoredEnvironment) -> WholeReply:
-    return WholeReply.json(_info(environment))
-
-
-def _info(environment: StoredEnvironment) -> Object:
-    return {name: environment.info[name] for name in _SHOWN}
+def _shown(info: Object, names: tuple[str, ...]) -> Object:
+    return {name: info[name] for name in names if name in info}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from aiopenai.testing.content.agent_environments import as_environment, failed_command, new_environment
+from aiopenai.testing.content.agent_environments import as_environment, new_environment, setup_fails
 from aiopenai.testing.content.agent_settings import check_beta, of_session, settings_of
 from aiopenai.testing.content.agent_turns import AgentTurn, Session, advance, publish, settle
 from aiopenai.testing.content.pictures import seen
@@ -60,6 +60,8 @@ _PARAMS = {
     "stream_options": OBJECT,
     "vault_ids": ARRAY,
 }
+# The keys of stored agents that those of sessions do not have.
+_OF_STORED_AGENTS = frozenset({"object", "created_at", "updated_at", "metadata"})
 _INPUT = "agent.session.input."
 _INPUTS = (
     f"{_INPUT}cancel",
@@ -76,7 +78,7 @@ def create(call: Call) -> Outcome:
     body = call.body()
     kept = new_session(call, body)
     messages = messages_of(call, body.get("input"), "input")
-    if failed_command(section(body, "environment")) is not None:
+    if setup_fails(section(body, "environment")):
         kept.progress = _failure(kept)
     elif messages:
         begin_turn(call, kept, messages)
@@ -112,7 +114,10 @@ def new_session(call: Call, body: Object) -> Session:
     environment = None
     if kind != "none":
         known = given.get("environment_id")
-        environment = new_environment(call, given, kind) if known is None else _environment(call, known)
+        if known is None:
+            environment = new_environment(call, given, kind)
+        else:
+            environment = stored(call.state.agent_environments, known, "environment")
     identity = call.state.new_id("session_")
     session: Object = {
         "id": identity,
@@ -135,13 +140,6 @@ def new_session(call: Call, body: Object) -> Session:
     kept: Session = StoredSession(session, Store(limit), Store(limit), Store(limit), environment)
     call.state.agent_sessions.put(identity, kept)
     return kept
-
-
-_OF_STORED_AGENTS = frozenset({"object", "created_at", "updated_at", "metadata"})
-
-
-def _environment(call: Call, identity: str) -> Any:
-    return stored(call.state.agent_environments, identity, "environment")
 
 
 def _failure(kept: Session) -> Iterator[Object]:

@@ -8,7 +8,15 @@ from typing import Any
 from aiopenai.testing.engine.params import invalid_value, query_integer
 from aiopenai.testing.engine.replies import ApiError, WholeReply
 
-__all__ = ["page"]
+__all__ = ["page", "query_order"]
+
+
+def query_order(query: Mapping[str, str], default: str) -> str:
+    """Returns the order that a query asks for: `asc` or `desc`. Raises `ApiError` 400 for another one."""
+    order = query.get("order", default)
+    if order not in ("asc", "desc"):
+        raise invalid_value("order", order, ("asc", "desc"))
+    return order
 
 
 def page(
@@ -25,9 +33,7 @@ def page(
     Raises `ApiError` 400 for a bad cursor, limit or order.
     """
     limit = query_integer(query, "limit", limit, 1, max_limit)
-    order = query.get("order", order)
-    if order not in ("asc", "desc"):
-        raise invalid_value("order", order, ("asc", "desc"))
+    order = query_order(query, order)
     ordered = list(items) if order == "asc" else list(reversed(items))
     after = query.get("after")
     if after is not None:
