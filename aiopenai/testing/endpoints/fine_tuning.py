@@ -295,10 +295,10 @@ def _begin(call: Call, kept: StoredTuning) -> None:
 def _problem(call: Call, identity: str, method: str) -> str | None:
     """Returns the first error in a file of examples, or None."""
     file = call.state.files.get(identity)
-    lines = [] if file is None else [line for line in file.data.splitlines() if line.strip()]
+    lines = [] if file is None else [each for each in enumerate(file.data.splitlines(), 1) if each[1].strip()]
     if not lines:
         return f"The file {identity} has no examples."
-    for number, line in enumerate(lines, 1):
+    for number, line in lines:
         try:
             example: Any = msgspec.json.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

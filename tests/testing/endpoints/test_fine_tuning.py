@@ -22,7 +22,8 @@ MODEL = "gpt-4o-mini-2024-07-18"
 
 
 async def upload(client: AsyncOpenAI, *lines: Any, purpose: Any = "fine-tune") -> str:
-    data = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    """The id of a file with these lines; None is an empty one."""
+    data = "".join(f"{'' if line is None else json.dumps(line)}\n" for line in lines).encode()
     return (await client.files.create(file=("train.jsonl", data), purpose=purpose)).id
 
 
@@ -112,9 +113,10 @@ async def test_methods(method: Any, line: Any, client: AsyncOpenAI) -> None:
         ([{"text": "x"}], {}, "Line 1 of the file .* has no 'messages' or 'prompt', 'completion'"),
         ([EXAMPLE, [1]], {}, "Line 2 of the file .* is no JSON object"),
         ([{"messages": []}], {}, "Line 1 of the file .* has no messages"),
+        ([EXAMPLE, None, [1]], {}, "Line 3 of the file .* is no JSON object"),
         ([EXAMPLE], {"method": {"type": "dpo"}}, "Line 1 of the file .* has no 'input', 'preferred_output'"),
     ],
-    ids=["keys", "json", "empty", "method"],
+    ids=["keys", "json", "empty", "after-an-empty-line", "method"],
 )
 async def test_invalid_files_fail_the_job(lines: Any, options: Any, message: str, client: AsyncOpenAI) -> None:
     job = await create(client, *lines, **options)
