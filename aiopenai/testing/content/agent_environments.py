@@ -8,7 +8,7 @@ from binascii import Error
 from typing import Any
 
 from aiopenai.testing.engine.exchange import Call
-from aiopenai.testing.engine.params import ARRAY, OBJECT, STRING, check, invalid_value, missing, wrong_type
+from aiopenai.testing.engine.params import ARRAY, OBJECT, STRING, check, file_of, invalid_value, missing, wrong_type
 from aiopenai.testing.engine.replies import ApiError
 from aiopenai.testing.engine.values import Object, is_array, is_object, strings
 from aiopenai.testing.memory.agents import StoredEnvironment
@@ -163,10 +163,7 @@ def check_file(call: Call, given: Any, where: str) -> Object:
 def _file_data(call: Call, file: Object, where: str = "file") -> bytes:
     """Returns the bytes of a described file."""
     if file["type"] == "file_id":
-        found = call.state.files.get(file["file_id"])
-        if found is None:
-            raise ApiError(404, f"No such File object: {file['file_id']}", param=f"{where}.file_id")
-        return found.data
+        return file_of(file["file_id"], call.state, f"{where}.file_id").data
     try:
         return b64decode(file["data"], validate=True)
     except Error:

@@ -19,7 +19,7 @@ import msgspec
 from aiopenai.testing.content.agent_settings import output_format
 from aiopenai.testing.content.answers import formatted_answer
 from aiopenai.testing.content.pictures import seen
-from aiopenai.testing.content.text import count_tokens, tokenize
+from aiopenai.testing.content.text import count_tokens, tokenize, usage_of
 from aiopenai.testing.content.tools import choose_tools, named_tools
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.feeds import EventFeed
@@ -119,7 +119,7 @@ class AgentTurn:
             return
         yield from self._files(prompt, text)
         yield from self._message(text)
-        usage = _usage(count_tokens(prompt), count_tokens(text))
+        usage = usage_of(count_tokens(prompt), count_tokens(text))
         turn["usage"] = usage
         self._kept.session["usage"] = _sum(self._kept.session["usage"], usage)
         yield from self._end("completed", None)
@@ -275,17 +275,7 @@ class AgentTurn:
         return {"type": f"agent.session.{name}", "session": self._kept.session}
 
 
-def _usage(prompt: int, answer: int) -> Object:
-    return {
-        "input_tokens": prompt,
-        "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": answer,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": prompt + answer,
-    }
-
-
 def _sum(total: Object | None, usage: Object) -> Object:
     if total is None:
         return usage
-    return _usage(total["input_tokens"] + usage["input_tokens"], total["output_tokens"] + usage["output_tokens"])
+    return usage_of(total["input_tokens"] + usage["input_tokens"], total["output_tokens"] + usage["output_tokens"])

@@ -11,7 +11,7 @@ import re
 from typing import Any, NamedTuple
 
 from aiopenai.testing.engine.exchange import Call
-from aiopenai.testing.engine.params import ARRAY, OBJECT, STRING, check, missing
+from aiopenai.testing.engine.params import ARRAY, OBJECT, STRING, check, file_of, missing
 from aiopenai.testing.engine.replies import ApiError
 from aiopenai.testing.engine.values import Object, is_array, is_object, strings
 from aiopenai.testing.memory.stored import StoredFile
@@ -39,12 +39,7 @@ class CodeRun(NamedTuple):
 
 def new_container(call: Call, name: str, settings: Object) -> Object:
     """Creates a container with the files that `file_ids` names. Raises `ApiError` 404 for a file that is none."""
-    files: list[StoredFile] = []
-    for identity in strings(settings.get("file_ids")):
-        found = call.state.files.get(identity)
-        if found is None:
-            raise ApiError(404, f"No such File object: {identity}", param="file_ids")
-        files.append(found)
+    files = [file_of(identity, call.state, "file_ids") for identity in strings(settings.get("file_ids"))]
     policy: Object = settings.get("network_policy") or {"type": "disabled"}
     container: Object = {
         "id": call.state.new_id("cntr_"),

@@ -13,7 +13,7 @@ from zlib import crc32
 
 from aiopenai.testing.engine.values import strings
 
-__all__ = ["count_tokens", "cut", "token_logprobs", "tokenize"]
+__all__ = ["count_tokens", "cut", "token_logprobs", "tokenize", "usage_of"]
 
 COUNT_LIMIT = 16_384
 
@@ -26,6 +26,17 @@ def count_tokens(text: str) -> int:
     if len(text) > COUNT_LIMIT:
         return -(-len(text) // 4)
     return len(tokenize(text))
+
+
+def usage_of(read: int, made: int) -> dict[str, Any]:
+    """Returns the usage of agents and batches: the tokens that a model read, and those that it made."""
+    return {
+        "input_tokens": read,
+        "input_tokens_details": {"cached_tokens": 0},
+        "output_tokens": made,
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": read + made,
+    }
 
 
 def cut(text: str, stop: object, limit: int | None) -> tuple[list[str], str]:

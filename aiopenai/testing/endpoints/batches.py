@@ -9,13 +9,14 @@ from typing import Any
 
 import msgspec
 
-from aiopenai.testing.endpoints.files import file_of, keep
+from aiopenai.testing.content.text import usage_of
+from aiopenai.testing.endpoints.files import keep
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.paging import page
-from aiopenai.testing.engine.params import OBJECT, STRING, check, check_metadata, expiry, stored
+from aiopenai.testing.engine.params import OBJECT, STRING, check, check_metadata, expiry, file_of, stored
 from aiopenai.testing.engine.received import ReceivedRequest
 from aiopenai.testing.engine.replies import ApiError, WholeReply
-from aiopenai.testing.engine.values import Object, encode, is_object, section
+from aiopenai.testing.engine.values import Object, encode, is_object, json_lines, section
 from aiopenai.testing.memory.stored import StoredBatch
 
 __all__ = ["cancel", "create", "list_", "retrieve"]
@@ -49,7 +50,7 @@ def create(call: Call) -> WholeReply:
     check(body, _PARAMS, ("completion_window", "endpoint", "input_file_id"))
     check_metadata(body.get("metadata"))
     _check_endpoint(call, body["endpoint"])
-    file = file_of(call, body["input_file_id"], "input_file_id").file
+    file = file_of(body["input_file_id"], call.state, "input_file_id").file
     if file["purpose"] != "batch":
         message = f"Invalid 'input_file_id': the purpose of the file is '{file['purpose']}' and not 'batch'."
         raise ApiError(400, message, param="input_file_id", code="invalid_value")
@@ -136,10 +137,8 @@ def _read_lines(call: Call, batch: Object) -> tuple[list[Object], list[Object]]:
     source = call.state.files.get(batch["input_file_id"])
     if source is None:
         return [], [_error("file_not_found", "The input file is gone.", None)]
-    for number, raw in enumerate(source.data.splitlines(), 1):
-        if not raw.strip():
-            continue
-        line, problem = _parse_line(raw, batch["endpoint"])
+    for number, value in json_lines(source.data):
+        line, problem = _checked_line(value, batch["endpoint"])
         if problem is None and line["custom_id"] in seen:
             message = f"The custom_id for this request is a duplicate of another request: {line['custom_id']}."
             problem = _error("duplicate_custom_id", message, "custom_id")
@@ -155,11 +154,7 @@ def _read_lines(call: Call, batch: Object) -> tuple[list[Object], list[Object]]:
     return lines, errors
 
 
-def _parse_line(raw: bytes, endpoint: str) -> tuple[Object, Object | None]:
-    try:
-        line: Any = msgspec.json.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        line = None
+def _checked_line(line: Any, endpoint: str) -> tuple[Object, Object | None]:
     if not is_object(line):
         return {}, _error("invalid_json_line", "This line is not parseable as valid JSON.", None)
     for name, kind in (("custom_id", str), ("method", str), ("url", str), ("body", dict)):
@@ -233,13 +228,7 @@ def _batch_usage(used: list[Object]) -> Object:
     """Returns the tokens of all requests together. Chat and responses have different names for them."""
     read = sum(_tokens_of(usage, "input_tokens", "prompt_tokens") for usage in used)
     made = sum(_tokens_of(usage, "output_tokens", "completion_tokens") for usage in used)
-    return {
-        "input_tokens": read,
-        "input_tokens_details": {"cached_tokens": 0},
-        "output_tokens": made,
-        "output_tokens_details": {"reasoning_tokens": 0},
-        "total_tokens": read + made,
-    }
+    return usage_of(read, made)
 
 
 def _tokens_of(usage: Object, *names: str) -> int:

@@ -22,6 +22,7 @@ from aiopenai.testing.engine.params import (
     check_metadata,
     check_model,
     missing,
+    query_metadata,
     wrong_type,
 )
 from aiopenai.testing.engine.replies import ApiError, EventReply, Outcome, WholeReply
@@ -148,7 +149,7 @@ def delete(call: Call) -> WholeReply:
 def list_(call: Call) -> WholeReply:
     """GET /chat/completions: stored ones, by model and metadata (`metadata[key]=value`)."""
     query = call.request.query
-    wanted = {name[9:-1]: value for name, value in query.items() if name.startswith("metadata[") and name[-1] == "]"}
+    wanted = query_metadata(query)
     model = query.get("model")
     completions = [
         stored.completion

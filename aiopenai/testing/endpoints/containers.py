@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from aiopenai.testing.content.sandboxes import MEMORY, add_container_file, new_container
-from aiopenai.testing.endpoints.files import attachment, file_of
+from aiopenai.testing.endpoints.files import attachment
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.forms import read_form_or_json
 from aiopenai.testing.engine.paging import page
-from aiopenai.testing.engine.params import ARRAY, OBJECT, STRING, check, missing, not_found, stored
+from aiopenai.testing.engine.params import ARRAY, OBJECT, STRING, check, file_of, missing, not_found, stored
 from aiopenai.testing.engine.replies import WholeReply
 from aiopenai.testing.engine.values import Object
 from aiopenai.testing.memory.stored import StoredFile
@@ -72,7 +72,7 @@ def create_file(call: Call) -> WholeReply:
         return WholeReply.json(add_container_file(call, call.ids[0], part.filename or "file", part.data))
     if identity is None:
         raise missing("file")
-    source = file_of(call, identity, "file_id")
+    source = file_of(identity, call.state, "file_id")
     return WholeReply.json(add_container_file(call, call.ids[0], source.file["filename"], source.data))
 
 

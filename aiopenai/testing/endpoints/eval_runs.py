@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from aiopenai.testing.content.grading import grade, messages_of
 from aiopenai.testing.content.text import count_tokens
 from aiopenai.testing.endpoints.evals import eval_of
-from aiopenai.testing.endpoints.files import file_of
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import (
@@ -23,12 +20,13 @@ from aiopenai.testing.engine.params import (
     check,
     check_metadata,
     check_model,
+    file_of,
     invalid_value,
     not_found,
     stored,
 )
 from aiopenai.testing.engine.replies import ApiError, WholeReply
-from aiopenai.testing.engine.values import Object, is_object, section, text_of
+from aiopenai.testing.engine.values import Object, is_object, json_lines, section, text_of
 from aiopenai.testing.memory.stored import StoredEval, StoredEvalRun
 
 __all__ = ["cancel", "create", "delete", "list_", "list_items", "retrieve", "retrieve_item"]
@@ -158,7 +156,7 @@ def _checked(call: Call, source: Object) -> Object:
     needed = {"file_content": ("content",), "file_id": ("id",)}.get(kind, ())
     check(source["source"], _SOURCE, needed, where="data_source.source.")
     if kind == "file_id":
-        file_of(call, source["source"]["id"], "data_source.source.id")
+        file_of(source["source"]["id"], call.state, "data_source.source.id")
     if source.get("model") is not None:
         check_model(source["model"], call.state)
     return source
@@ -170,7 +168,7 @@ def _rows(call: Call, data: Object) -> list[Object]:
     if source["type"] == "file_content":
         return [row for row in source["content"] if is_object(row)]
     if source["type"] == "file_id":
-        return _lines(file_of(call, source["id"]).data)
+        return _lines(file_of(source["id"], call.state).data)
     limit = source.get("limit") or 100
     if source["type"] == "responses":
         replies = [(kept.items, kept.response, kept.response["output"]) for kept in call.state.responses.values()]
@@ -191,13 +189,7 @@ def _text(items: list[Any]) -> str:
 
 def _lines(data: bytes) -> list[Object]:
     rows: list[Object] = []
-    for number, line in enumerate(data.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            row: Any = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            row = None
+    for number, row in json_lines(data):
         if not is_object(row) or not is_object(row.get("item")):
             raise ApiError(400, f"Line {number} of the file has no object 'item'.", code="invalid_json_line")
         rows.append(row)

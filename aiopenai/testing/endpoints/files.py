@@ -5,12 +5,12 @@ from __future__ import annotations
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.forms import read_form
 from aiopenai.testing.engine.paging import page
-from aiopenai.testing.engine.params import OBJECT, STRING, expiry
-from aiopenai.testing.engine.replies import ApiError, WholeReply
+from aiopenai.testing.engine.params import OBJECT, STRING, expiry, file_of
+from aiopenai.testing.engine.replies import WholeReply
 from aiopenai.testing.engine.values import Object
 from aiopenai.testing.memory.stored import StoredFile
 
-__all__ = ["PURPOSES", "attachment", "content", "create", "delete", "file_of", "keep", "list_", "retrieve"]
+__all__ = ["PURPOSES", "attachment", "content", "create", "delete", "keep", "list_", "retrieve"]
 
 PURPOSES = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
 _PARAMS = {"purpose": STRING.one_of(*PURPOSES), "expires_after": OBJECT}
@@ -55,19 +55,19 @@ def list_(call: Call) -> WholeReply:
 
 def retrieve(call: Call) -> WholeReply:
     """GET /files/{file_id}."""
-    return WholeReply.json(file_of(call, call.ids[0]).file)
+    return WholeReply.json(file_of(call.ids[0], call.state).file)
 
 
 def delete(call: Call) -> WholeReply:
     """DELETE /files/{file_id}."""
-    file_of(call, call.ids[0])
+    file_of(call.ids[0], call.state)
     call.state.files.pop(call.ids[0])
     return WholeReply.json({"id": call.ids[0], "object": "file", "deleted": True})
 
 
 def content(call: Call) -> WholeReply:
     """GET /files/{file_id}/content: the bytes as they were uploaded."""
-    stored = file_of(call, call.ids[0])
+    stored = file_of(call.ids[0], call.state)
     return attachment(stored.file["filename"], stored.data)
 
 
@@ -77,11 +77,3 @@ def attachment(filename: str, data: bytes) -> WholeReply:
     name = "".join(char if " " <= char <= "~" and char not in '"\\' else "_" for char in filename)
     headers = {"content-disposition": f'attachment; filename="{name}"'}
     return WholeReply(data, content_type="application/octet-stream", headers=headers)
-
-
-def file_of(call: Call, identity: str, param: str = "id") -> StoredFile:
-    """Returns the file with this id. Raises `ApiError` 404."""
-    stored = call.state.files.get(identity)
-    if stored is None:
-        raise ApiError(404, f"No such File object: {identity}", param=param)
-    return stored

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from aiopenai.testing.content.grading import check_grader
 from aiopenai.testing.content.text import count_tokens
-from aiopenai.testing.endpoints.files import file_of, keep
+from aiopenai.testing.endpoints.files import keep
 from aiopenai.testing.endpoints.graders import FINE_TUNING_GRADERS
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.paging import page
@@ -24,12 +22,14 @@ from aiopenai.testing.engine.params import (
     check,
     check_metadata,
     check_model,
+    file_of,
     missing,
     not_found,
+    query_metadata,
     stored,
 )
 from aiopenai.testing.engine.replies import ApiError, WholeReply
-from aiopenai.testing.engine.values import Object, is_array, is_object, section, strings
+from aiopenai.testing.engine.values import Object, is_array, is_object, json_lines, section, strings
 from aiopenai.testing.memory.stored import StoredTuning
 
 __all__ = [
@@ -82,7 +82,7 @@ def create(call: Call) -> WholeReply:
         raise ApiError(400, message, param="suffix", code="string_above_max_length")
     for param in ("training_file", "validation_file"):
         if body.get(param) is not None:
-            _check_purpose(file_of(call, body[param], param).file, param)
+            _check_purpose(file_of(body[param], call.state, param).file, param)
     method = _method(body)
     job: Object = {
         "id": call.state.new_id("ftjob-"),
@@ -128,7 +128,7 @@ def retrieve(call: Call) -> WholeReply:
 def list_(call: Call) -> WholeReply:
     """GET /fine_tuning/jobs: the newest first, by metadata (`metadata[key]=value`)."""
     query = call.request.query
-    wanted = {name[9:-1]: value for name, value in query.items() if name.startswith("metadata[")}
+    wanted = query_metadata(query)
     jobs = [
         kept.job
         for kept in call.state.tunings.values()
@@ -295,14 +295,10 @@ def _begin(call: Call, kept: StoredTuning) -> None:
 def _problem(call: Call, identity: str, method: str) -> str | None:
     """Returns the first error in a file of examples, or None."""
     file = call.state.files.get(identity)
-    lines = [] if file is None else [each for each in enumerate(file.data.splitlines(), 1) if each[1].strip()]
-    if not lines:
+    examples = [] if file is None else list(json_lines(file.data))
+    if not examples:
         return f"The file {identity} has no examples."
-    for number, line in lines:
-        try:
-            example: Any = msgspec.json.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            example = None
+    for number, example in examples:
         if not is_object(example):
             return f"Line {number} of the file {identity} is no JSON object."
         if not any(all(key in example for key in keys) for keys in _LINE_KEYS[method]):

@@ -15,6 +15,7 @@ from aiopenai.testing.engine.params import (
     invalid_value,
     missing,
     not_found,
+    query_metadata,
     stored,
 )
 from aiopenai.testing.engine.replies import WholeReply
@@ -171,12 +172,8 @@ def _change(stored_object: Object, body: Object) -> None:
 
 
 def _with_metadata(call: Call, found: list[Object]) -> list[Object]:
-    """Returns the objects that have all pairs of the query's `metadata[key]=value`."""
-    wanted = {
-        name[len("metadata[") : -1]: value
-        for name, value in call.request.query.items()
-        if name.startswith("metadata[") and name.endswith("]")
-    }
+    """Returns the objects that have all the metadata of the query."""
+    wanted = query_metadata(call.request.query)
     return [each for each in found if wanted.items() <= each["metadata"].items()]
 
 

@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from aiopenai.testing.content.passages import paragraphs, passes_filter, words_of
-from aiopenai.testing.endpoints.files import file_of
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.paging import page
 from aiopenai.testing.engine.params import (
@@ -21,6 +20,7 @@ from aiopenai.testing.engine.params import (
     STRING,
     check,
     check_metadata,
+    file_of,
     invalid_value,
     missing,
     stored,
@@ -233,7 +233,7 @@ def create_batch(call: Call) -> WholeReply:
         raise missing("file_ids")
     for file in given:
         # All are checked before the first is attached, so that a failed call changes nothing.
-        file_of(call, file["file_id"], "file_id")
+        file_of(file["file_id"], call.state, "file_id")
     ids = [_attach(call, kept, file["file_id"], file).file["id"] for file in given]
     batch: Object = {
         "id": call.state.new_id("vsfb_"),
@@ -291,7 +291,7 @@ def _files_of(kept: StoredVectorStore, held: StoredFileBatch) -> list[StoredVect
 
 
 def _attach(call: Call, kept: StoredVectorStore, identity: str, asked: Object) -> StoredVectorFile:
-    file_of(call, identity, "file_id")
+    file_of(identity, call.state, "file_id")
     strategy = asked.get("chunking_strategy")
     if not is_object(strategy) or strategy.get("type") != "static":
         static = {"max_chunk_size_tokens": 800, "chunk_overlap_tokens": 400}

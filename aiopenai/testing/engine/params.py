@@ -9,6 +9,7 @@ from aiopenai.testing.engine.replies import ApiError
 from aiopenai.testing.engine.values import is_object
 from aiopenai.testing.memory.state import State
 from aiopenai.testing.memory.store import Store
+from aiopenai.testing.memory.stored import StoredFile
 
 __all__ = [
     "ARRAY",
@@ -22,11 +23,13 @@ __all__ = [
     "check_metadata",
     "check_model",
     "expiry",
+    "file_of",
     "invalid_value",
     "missing",
     "not_found",
     "query_boolean",
     "query_integer",
+    "query_metadata",
     "stored",
     "unknown_model",
     "wrong_type",
@@ -182,11 +185,29 @@ def query_boolean(query: Mapping[str, str], name: str) -> bool:
     return raw == "true"
 
 
+def query_metadata(query: Mapping[str, str]) -> dict[str, str]:
+    """Returns the metadata that a query asks for, as `metadata[key]=value`."""
+    start, end = "metadata[", "]"
+    return {
+        name[len(start) : -len(end)]: value
+        for name, value in query.items()
+        if name.startswith(start) and name.endswith(end)
+    }
+
+
 def stored(store: Store[T], identity: str, noun: str) -> T:
     """Returns the object with this id. Raises `ApiError` 404; its message calls the object a `noun`."""
     found = store.get(identity)
     if found is None:
         raise not_found(identity, noun)
+    return found
+
+
+def file_of(identity: str, state: State, param: str = "id") -> StoredFile:
+    """Returns the file with this id. Raises `ApiError` 404."""
+    found = state.files.get(identity)
+    if found is None:
+        raise ApiError(404, f"No such File object: {identity}", param=param)
     return found
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, TypeAlias, TypeGuard
 
 import msgspec
 
-__all__ = ["Object", "encode", "error_body", "is_array", "is_object", "section", "strings", "text_of"]
+__all__ = ["Object", "encode", "error_body", "is_array", "is_object", "json_lines", "section", "strings", "text_of"]
 
 Object: TypeAlias = "dict[str, Any]"
 
@@ -22,6 +23,16 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
 def is_array(value: object) -> TypeGuard[list[Any]]:
     """Returns whether a decoded JSON value is an array."""
     return type(value) is list
+
+
+def json_lines(data: bytes) -> Iterator[tuple[int, Any]]:
+    """Yields the number and the value of each line that is not empty; the value is None for a line that is no JSON."""
+    for number, line in enumerate(data.splitlines(), 1):
+        if line.strip():
+            try:
+                yield number, msgspec.json.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                yield number, None
 
 
 def section(body: Object, name: str) -> Object:
