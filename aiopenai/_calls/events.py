@@ -14,8 +14,8 @@ from aiopenai._base.deadlines import within
 from aiopenai._base.timeouts import Timeout
 from aiopenai._calls.endings import DONE, is_done
 from aiopenai._calls.partial import StreamRecord
-from aiopenai._calls.unexpected import ERROR_WORD, error_of, unexpected_reply
-from aiopenai._data.codec import Decoder, decode_json
+from aiopenai._calls.unexpected import ERROR_WORD, error_of, json_of, unexpected_reply
+from aiopenai._data.codec import Decoder
 from aiopenai._data.sizes import MAX_EVENT_BYTES
 from aiopenai._data.sse import SSEError, SSEParser, begins_with_events, with_names
 from aiopenai._http.interface import Reply
@@ -52,6 +52,8 @@ class Events(Generic[T]):
     resumption: Resumption | None = None
     """The continuation of the stream after its connection broke off, for responses in the background."""
     yields_structs = True
+    """Whether the events are Structs of this package; drop-in mode hands out pydantic objects."""
+
     # Whether nothing is left to close. True until `__init__` has run, for the finaliser of a half-made object.
     _over = True
 
@@ -89,6 +91,11 @@ class Events(Generic[T]):
         self._finished = False
         self._judge_later = False
         self._over = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether the stream has come to its end, has failed or was closed."""
+        return self._over
 
     @property
     def response(self) -> HTTPResponse:
@@ -373,7 +380,7 @@ class Events(Generic[T]):
             self._judge()
         elif is_done(unfinished.data):
             self._record.end.done = True
-        elif is_mapping(_json_of(unfinished.data)):
+        elif is_mapping(json_of(unfinished.data)):
             # The event is whole, only its blank line is missing.
             data, names = [unfinished.data], [unfinished.event.encode()]
             self._longest = len(unfinished.data)
@@ -399,7 +406,7 @@ class Events(Generic[T]):
 
     def _carried(self, event: bytes) -> APIError:
         """Returns the error that the stream itself reports."""
-        body: Any = _json_of(event) or event.decode("utf-8", "replace")
+        body: Any = json_of(event) or event.decode("utf-8", "replace")
         return error_from_body(error_of(body) or body, self._reply.request)
 
     def _fail(self, error: APIError, cause: BaseException | None = None) -> None:
@@ -437,13 +444,6 @@ def _abandon(reply: Reply, watch: Watch | None) -> None:
         watch.ended()
 
 
-def _json_of(event: bytes) -> Any:
-    try:
-        return decode_json(event)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-
-
 def _is_error(event: bytes) -> bool:
-    body = _json_of(event)
+    body = json_of(event)
     return error_of(body) is not None or (is_mapping(body) and body.get("type") == "error")

@@ -11,7 +11,7 @@ import msgspec
 from aiopenai._base.imports import import_in_thread
 from aiopenai._calls.paging import link
 from aiopenai._calls.request import Request, shown_path
-from aiopenai._calls.unexpected import ERROR_WORD, MAX_ERROR_BYTES, carried_error, result_getter, unexpected_reply
+from aiopenai._calls.unexpected import carried_error, result_getter, unexpected_reply
 from aiopenai._data.codec import Decoder, Node, decode_json
 from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse, as_utf8, charset_of
 from aiopenai.errors import APIError, APIResponseValidationError, error_from_response
@@ -71,17 +71,18 @@ def parse(client: Any, request: Request[Any], reply: Reply, raw: bytes, kind: An
 
 def _raise_carried(reply: Reply, raw: bytes, value: Any) -> None:
     """Raises the error of a reply that has one in place of its result."""
-    if len(raw) <= MAX_ERROR_BYTES and ERROR_WORD in raw and (carried := carried_error(raw, value)) is not None:
+    if (carried := carried_error(raw, value)) is not None:
         raise unexpected_reply(response_of(reply, raw), body=carried)
 
 
 def _is_other(kind: Any) -> bool:
     """Returns whether the type is the body itself, or a pydantic model of the program."""
+    if not isinstance(kind, type):
+        return False
     from aiopenai._calls.binary import HttpxBinaryResponseContent
 
-    return isinstance(kind, type) and (
-        kind in (str, bytes, HttpxBinaryResponseContent, HTTPResponse) or hasattr(cast("Any", kind), "model_validate")
-    )
+    own = (str, bytes, HttpxBinaryResponseContent, HTTPResponse)
+    return kind in own or hasattr(cast("Any", kind), "model_validate")
 
 
 def _parse_other(reply: Reply, raw: bytes, kind: Any) -> Any:

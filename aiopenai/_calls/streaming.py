@@ -34,16 +34,7 @@ def _tell_of_the_end() -> None:
     )
 
 
-class _EventsToTheEnd(Events[T]):
-    """The events of a stream, and whether it has ended."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether the stream has come to its end, has failed or was closed."""
-        return self._over
-
-
-class AsyncStream(_EventsToTheEnd[T]):
+class AsyncStream(Events[T]):
     """An async iterator over the events of a reply. `async with` or `close()` drop the connection early.
 
     Raises APIError for an error that the stream reports, APITimeoutError and APIConnectionError when it stalls or
@@ -97,7 +88,7 @@ class AsyncStream(_EventsToTheEnd[T]):
         return True
 
 
-class Stream(_EventsToTheEnd[T]):
+class Stream(Events[T]):
     """The iterator of the blocking client over the events of a reply. `with` or `close()` drop the connection early.
 
     All events that one read completes are handed out before the next read. Raises as `AsyncStream`.

@@ -19,7 +19,7 @@ from aiopenai._data.codec import Node, decode_json
 from aiopenai._http.messages import HTTPResponse
 from aiopenai.errors import APIError, APIResponseValidationError, error_from_body
 
-__all__ = ["ERROR_WORD", "MAX_ERROR_BYTES", "carried_error", "error_of", "result_getter", "unexpected_reply"]
+__all__ = ["ERROR_WORD", "MAX_ERROR_BYTES", "carried_error", "error_of", "json_of", "result_getter", "unexpected_reply"]
 
 # A body beyond this is a reply, not an error: it is not searched.
 MAX_ERROR_BYTES = 64 * 1024
@@ -42,7 +42,7 @@ def unexpected_reply(
     carried = body if body is not None else _error_in(response)
     if carried is not None:
         return error_from_body(carried, response.request, default="The server reported an error without a message.")
-    plain = _json(response.content)
+    plain = json_of(response.content)
     kind = response.headers.get("content-type", "no content type")
     begin = response.text[:_SHOWN]
     if plain is None and _is_event_stream(response) and wanted != "an event stream":
@@ -77,9 +77,9 @@ def carried_error(raw: bytes, value: Any) -> Any:
 
     The lenient decoder builds an object of Nones from such a reply. A reply with a result keeps its `error` field:
     a failed response, run or batch is a reply like any other. `value` is the decoded reply. A reply without
-    `ERROR_WORD`, or longer than `MAX_ERROR_BYTES`, has none: callers look first, and most calls end there.
+    `ERROR_WORD`, or longer than `MAX_ERROR_BYTES`, has none.
     """
-    if len(raw) > MAX_ERROR_BYTES:
+    if len(raw) > MAX_ERROR_BYTES or ERROR_WORD not in raw:
         return None
     if not isinstance(value, Node):
         return error_of(value) if is_mapping(value) and list(value) == ["error"] else None
@@ -135,7 +135,7 @@ def _error_in(response: HTTPResponse) -> Any:
     if len(content) > MAX_ERROR_BYTES:
         return None
     # Under any content type: some servers label a JSON error as an event stream.
-    plain = _json(content)
+    plain = json_of(content)
     if plain is not None or not _is_event_stream(response):
         return error_of(plain)
     from aiopenai._data.sse import SSEError, SSEParser
@@ -147,14 +147,15 @@ def _error_in(response: HTTPResponse) -> Any:
         return None
     names = parser.event_names or [b""] * len(events)
     for name, event in zip(names, events, strict=False):
-        body = _json(event)
+        body = json_of(event)
         error = error_of(body)
         if error is not None or name == b"error":
             return error if error is not None else body or event.decode("utf-8", "replace")
     return None
 
 
-def _json(content: bytes) -> Any:
+def json_of(content: bytes) -> Any:
+    """Returns decoded JSON; None for other content."""
     try:
         return decode_json(content)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -25,8 +25,7 @@ StreamT = TypeVar("StreamT", bound="Stream[Any]")
 
 def _sent(client: Any, request: Request[Any]) -> Any:
     """Sends a request. The header of raw replies, as frameworks set it in `options`, has the reply come unparsed."""
-    own: Any = client
-    return (own._marked[request.unparsed] if request.unparsed else own._call)(request)
+    return (client._marked[request.unparsed] if request.unparsed else client._call)(request)
 
 
 class AsyncVerbs(Resource):

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aiopenai._data.leaves import importing
+
 if not TYPE_CHECKING:
     # Hidden from type checkers, which report misspelt names.
-
-    def __getattr__(name: str) -> object:
-        from aiopenai._data.leaves import named
-
-        globals()[name] = value = named(__name__, name)
-        return value
+    __getattr__ = importing(__name__)
