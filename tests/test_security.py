@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import base64
 import gc
 import gzip
@@ -7,8 +8,8 @@ import io
 import json
 import logging
 import pickle
-import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,6 +38,23 @@ SECRETS = (
 )
 
 
+def shown_by_tools(error: BaseException) -> str:
+    """An error and those behind it, with the local variables of their frames, but for the frame of the test."""
+    shown: list[str] = []
+    seen: list[BaseException] = []
+    left: list[BaseException | None] = [error]
+    while left:
+        if (each := left.pop()) is None or each in seen:
+            continue
+        seen.append(each)
+        left += (each.__cause__, each.__context__)
+        shown += (str(each), repr(each))
+        for frame, _ in list(traceback.walk_tb(each.__traceback__)):
+            if frame.f_code.co_filename != __file__:
+                shown += map(repr, list(frame.f_locals.values()))
+    return " ".join(shown)
+
+
 @pytest.mark.parametrize("kind", [AsyncOpenAI, OpenAI, AsyncAzureOpenAI, AzureOpenAI])
 @pytest.mark.parametrize(
     "options",
@@ -58,14 +76,7 @@ def test_no_key_in_the_frames_of_a_refused_option(kind: Any, options: dict[str, 
     with pytest.raises((TypeError, ValueError)) as caught:
         kind(**given)
     assert "__init__" not in str(caught.value)
-    shown = [repr(caught.value), str(caught.value)]
-    error: BaseException | None = caught.value
-    while error is not None:
-        for frame, _ in traceback.walk_tb(error.__traceback__):
-            if frame.f_code is not sys._getframe().f_code:
-                shown += map(repr, frame.f_locals.values())
-        error = error.__cause__ or error.__context__
-    assert KEY not in " ".join(shown)
+    assert KEY not in shown_by_tools(caught.value)
 
 
 def test_the_error_of_an_option_of_the_program_keeps_its_frames() -> None:
@@ -148,6 +159,21 @@ class TestCanary:
         for text in (*seen, caplog.text, log.getvalue()):
             assert KEY not in text
         assert "aiopenai" in caplog.text
+
+    @pytest.mark.parametrize("blocking", [False, True])
+    async def test_errors_of_the_program(self, blocking: bool, server: Server, tmp_path: Path) -> None:
+        """A file that cannot be read and an iterator of the wrong items: no frame shows the key."""
+        client: Any = (OpenAI if blocking else AsyncOpenAI)(api_key=KEY, base_url=server.base_url, max_retries=0)
+        calls: list[Any] = [
+            lambda: client.files.create(file=tmp_path / "missing", purpose="batch"),
+            lambda: client.files.create(file=tmp_path, purpose="batch"),
+            lambda: client.post("/x", cast_to=object, content=(each for each in ["text"])),
+        ]
+        for call in calls:
+            with pytest.raises((OSError, TypeError, APIError)) as caught:
+                await (asyncio.to_thread(call) if blocking else call())
+            assert KEY not in shown_by_tools(caught.value)
+        await (asyncio.to_thread(client.close) if blocking else client.close())
 
     async def test_quoted_by_a_server(self, server: Server, chat: dict[str, Any]) -> None:
         """Some servers quote the key that they refuse."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import cast
+from math import isfinite
+from typing import Any, cast
 from urllib.parse import quote, urlencode
 
 __all__ = ["encode_path_segment", "encode_query", "flatten"]
@@ -20,7 +21,8 @@ _SEGMENT_SAFE = "!$&'()*+,;=:@"
 def flatten(params: Mapping[str, object]) -> list[tuple[str, str]]:
     """Returns nested parameters as a flat list of names and values, in order. Names may repeat.
 
-    Any iterable is an array. Raises TypeError for bytes, because they have no text form.
+    Any iterable is an array. Raises TypeError for bytes, because they have no text form, and ValueError for NaN and
+    infinities.
     """
     pairs: list[tuple[str, str]] = []
     for name, value in params.items():
@@ -33,15 +35,23 @@ def _flatten(name: str, value: object, pairs: list[tuple[str, str]]) -> None:
         value = value.value
     # The most frequent types come first. bool comes before int, because it is a subclass.
     if isinstance(value, str):
-        pairs.append((name, value))
+        # The text of a subclass, which may show itself otherwise.
+        pairs.append((name, str.__str__(value)))
     elif value is None:
         return
     elif value is True:
         pairs.append((name, "true"))
     elif value is False:
         pairs.append((name, "false"))
-    elif isinstance(value, (int, float)):
-        pairs.append((name, str(value)))
+    elif isinstance(value, int):
+        pairs.append((name, int.__repr__(value)))
+    elif isinstance(value, float):
+        if not isfinite(value):
+            raise ValueError(f"`{name}` must be a finite number, not {float.__repr__(value)}")
+        pairs.append((name, float.__repr__(value)))
+    elif hasattr(value, "dtype") and hasattr(value, "tolist"):
+        # Scalars and arrays of numpy and its like.
+        _flatten(name, cast("Any", value).tolist(), pairs)
     elif isinstance(value, Mapping):
         for key, item in cast("Mapping[object, object]", value).items():
             _flatten(f"{name}[{key}]", item, pairs)
@@ -58,7 +68,7 @@ def _flatten(name: str, value: object, pairs: list[tuple[str, str]]) -> None:
 def encode_query(params: Mapping[str, object]) -> str:
     """Returns the parameters as a query string without `?`, percent-encoded like a form (a space is `+`).
 
-    The string is empty without parameters. Raises TypeError for bytes, as `flatten` does.
+    The string is empty without parameters. Raises TypeError and ValueError as `flatten` does.
     """
     return urlencode(flatten(params))
 

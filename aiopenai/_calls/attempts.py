@@ -118,6 +118,12 @@ class Attempts:
             if session.closed and isinstance(error, APIConnectionError):
                 raise self._sessions.closed_error(method, call.url) from error
             raise
+        except Exception as error:
+            # An error of the program's file or iterator. Its frames below hold the headers, and tools show variables.
+            from traceback import clear_frames
+
+            clear_frames(error.__traceback__)
+            raise
         if watch is not None:
             watch.head(reply.status, reply.headers.get("x-request-id"))
         if log.isEnabledFor(logging.INFO):

@@ -34,6 +34,10 @@ T = TypeVar("T")
 PageT = TypeVar("PageT", bound="BaseAsyncPage[Any]")
 
 
+# The attributes of a page that tell of its request.
+LINKS = ("_client", "_request", "_whole")
+
+
 class PageInfo:
     """The query parameters that the next page's request adds to this one's."""
 
@@ -60,7 +64,7 @@ class BasePage(Model, Generic[T], dict=True):
 
     def has_next_page(self) -> bool:
         """Returns whether there is another page, as far as this one tells."""
-        info = self.next_page_info() if self.data else None
+        info = self.next_page_info() if self.data and not getattr(self, "_whole", False) else None
         if info is None:
             return False
         # A server that ignores cursors returns the same page again, and a loop over its pages would never end.
@@ -265,7 +269,7 @@ def _link(page: Any) -> tuple[Any, Request[Any]]:
     return page._client, request
 
 
-def link(page: Any, client: Any, request: Request[Any]) -> None:
-    """Stores in a page the client and the request that fetched it."""
+def link(page: Any, client: Any, request: Request[Any], *, whole: bool) -> None:
+    """Stores in a page the client and the request that fetched it, and whether it is the whole list."""
     if isinstance(page, BasePage):
-        vars(page).update(_client=client, _request=request)
+        vars(page).update(zip(LINKS, (client, request, whole), strict=True))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
 
+from aiopenai._base.aliases import is_list
 from aiopenai._base.imports import import_in_thread
 from aiopenai._calls.paging import link
 from aiopenai._calls.request import Request, shown_path
@@ -33,8 +34,10 @@ def parse(client: Any, request: Request[Any], reply: Reply, raw: bytes, kind: An
     """
     if kind is None or kind is type(None):
         return None
+    # A program may ask for the body of a list as another type.
+    is_page = request.endpoint.page is not None and kind is request.endpoint.reply
     if not raw and reply.status in (204, 205):
-        if request.endpoint.page is not None:
+        if is_page:
             # The program iterates over the result.
             raise unexpected_reply(response_of(reply, raw))
         return None
@@ -56,11 +59,9 @@ def parse(client: Any, request: Request[Any], reply: Reply, raw: bytes, kind: An
             _raise_carried(reply, raw, value)
         _set_request_id(value, reply.headers.get("x-request-id"))
         if request.endpoint.page is not None:
-            link(value, client, request)
-    elif request.endpoint.page is not None and isinstance(value, list):
-        # Some servers answer a list method with the bare array of its items.
-        return parse(client, request, reply, b'{"data":%b}' % raw, kind, strict=strict)
-    elif is_node or request.endpoint.page is not None:
+            # A bare array, which some servers send for a list, is all there is.
+            link(value, client, request, whole=raw[:1] != b"{" and is_list(decode_json(raw)))
+    elif is_node or is_page:
         raise unexpected_reply(response_of(reply, raw))
     else:
         _raise_carried(reply, raw, value)

@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import msgspec
 import pydantic
 
+from aiopenai._calls.paging import LINKS
 from aiopenai._data.fields import fields_of, state_of
 from aiopenai._data.plain import decode_json
 from aiopenai._data.provenance import Node
@@ -221,7 +222,7 @@ def _twin_object(node: Any, kind: Any) -> Any:
     _set(made, "__pydantic_extra__", {name: _plain(each) for name, each in state.extra.items()})
     private = {"_request_id": getattr(node, "_request_id", None)}
     if paged:
-        private |= {name: getattr(node, name, None) for name in ("_client", "_request")}
+        private |= {name: getattr(node, name, None) for name in LINKS}
     _set(made, "__pydantic_private__", private)
     return made
 

@@ -28,7 +28,7 @@ from typing import (
 
 import pydantic
 
-from aiopenai._calls.paging import BasePage
+from aiopenai._calls.paging import LINKS, BasePage
 from aiopenai._data.fields import fields_of
 from aiopenai._data.leaves import table
 from aiopenai._data.pydantic_methods import PydanticMethods
@@ -208,7 +208,7 @@ def _make(cls: Any) -> Any:
 def _page_members(cls: Any) -> dict[str, Any]:
     """Returns the methods of a page, and the attributes of its link to the client that fetched it."""
     methods = {key: value for key, value in vars(cls).items() if isinstance(value, types.FunctionType)}
-    links = {name: pydantic.PrivateAttr(default=None) for name in ("_client", "_request")}
+    links = {name: pydantic.PrivateAttr(default=None) for name in LINKS}
     return {**{key: value for key, value in methods.items() if not key.startswith("__")}, **links}
 
 

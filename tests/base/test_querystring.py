@@ -19,11 +19,43 @@ class Order(str, enum.Enum):
 
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), text)
+scalars = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(allow_nan=False, allow_infinity=False), text)
 values = st.recursive(
     scalars, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(text, inner, max_size=3))
 )
 params = st.dictionaries(text, values, max_size=4)
+
+
+class Words(str):
+    """A str that shows itself otherwise."""
+
+    def __str__(self) -> str:
+        return "shown"
+
+
+class Count(int):
+    def __str__(self) -> str:
+        return "shown"
+
+
+def test_subclasses_go_out_as_their_values() -> None:
+    assert encode_query({"a": Words("x"), "b": [Words("y")], "c": Count(3), "d": {"e": Words("z")}}) == encode_query(
+        {"a": "x", "b": ["y"], "c": 3, "d": {"e": "z"}}
+    )
+    assert flatten({"a": Words("x")})[0][1].__class__ is str
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_nan_and_infinities_are_refused_by_name(value: float) -> None:
+    for params in ({"temperature": value}, {"temperature": [1, value]}, {"temperature": {"x": value}}):
+        with pytest.raises(ValueError, match=r"`temperature.*must be a finite number"):
+            flatten(params)
+
+
+def test_numpy() -> None:
+    numpy = pytest.importorskip("numpy")
+    given = {"a": numpy.bool_(True), "b": numpy.int64(3), "c": numpy.array([1.5, 2.0]), "d": numpy.float32(0.5)}
+    assert flatten(given) == [("a", "true"), ("b", "3"), ("c[]", "1.5"), ("c[]", "2.0"), ("d", "0.5")]
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,14 @@ async def test_an_error_in_an_array(path: str, client: AsyncOpenAI, server: Serv
     assert caught.value.code == "503"
 
 
+@pytest.mark.parametrize("to", [dict, list, object, str])
+async def test_a_list_as_another_type(to: Any, client: AsyncOpenAI, server: Server) -> None:
+    server.reply_with("/models", ITEMS if to is list else {"data": ITEMS})
+    raw = await client.models.with_raw_response.list()
+    assert isinstance(raw.parse(to=to), to)
+    assert [item.id for item in raw.parse().data] == ["a", "b"]
+
+
 @pytest.mark.parametrize("path", ["/models", "/files"])
 async def test_nothing_in_place_of_a_list(path: str, client: AsyncOpenAI, server: Server) -> None:
     server.reply_with(path, b"", status=204)
@@ -210,7 +218,15 @@ async def test_a_bare_array_is_a_list(client: AsyncOpenAI, server: Server) -> No
     assert [item.id for item in page.data] == ["a", "b"]
     assert not page.has_next_page()
     assert [item.id async for item in client.models.list()] == ["a", "b"]
-    assert [item.id for item in (await client.files.list()).data] == ["a", "b"]
+    page = await client.files.list()
+    assert [item.id for item in page.data] == ["a", "b"]
+    assert page.to_dict() == {"data": ITEMS}
+    # A list with pages: the array is all there is.
+    for space in (b"", b"\n "):
+        server.reply_with("/files", space + json.dumps(ITEMS).encode())
+        asked = len(server.journal)
+        assert [item.id async for item in client.files.list()] == ["a", "b"]
+        assert len(server.journal) == asked + 1
     server.reply_with("/models/m", ITEMS)
     with pytest.raises(APIResponseValidationError, match="JSON object"):
         await client.models.retrieve("m")
