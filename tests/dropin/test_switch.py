@@ -77,6 +77,27 @@ def test_replies_are_pydantic_objects_of_the_references_names() -> None:
     """)
 
 
+def test_tool_loops_over_streams() -> None:
+    script("""
+        def look(place: str) -> str:
+            return "a river"
+        async def main(base_url):
+            async with openai.AsyncOpenAI(base_url=base_url, api_key="k") as client:
+                tools = {"model": "m", "tools": [look], "stream": True}
+                for started in (
+                    client.chat.completions.run_tools(messages=[{"role": "user", "content": "look"}], **tools),
+                    client.responses.run_tools(input="look", **tools),
+                ):
+                    run = await (await started).get_final_run()
+                    assert [each.output for each in run.executions] == ["a river"], run
+        with Server() as server:
+            asyncio.run(main(server.base_url))
+            with openai.OpenAI(base_url=server.base_url, api_key="k") as client:
+                run = client.responses.run_tools(model="m", input="look", tools=[look], stream=True).get_final_run()
+                assert [each.output for each in run.executions] == ["a river"], run
+    """)
+
+
 def test_the_blocking_client_has_the_same_replies() -> None:
     script("""
         with Server() as server, openai.OpenAI(base_url=server.base_url, api_key="k") as client:

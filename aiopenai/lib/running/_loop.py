@@ -12,7 +12,6 @@ from typing import Any, Generic, cast
 from typing_extensions import Self, TypeVar
 
 from aiopenai._base.sentinels import omit
-from aiopenai._calls.streaming import AsyncStream
 from aiopenai.lib.running._channel import EventChannel
 from aiopenai.lib.running._dialogues import ChatDialogue, Dialogue, ResponsesDialogue
 from aiopenai.lib.running._execution import Executions, Report, join, refuse
@@ -27,7 +26,7 @@ from aiopenai.lib.running._records import (
 )
 from aiopenai.lib.running._usage import total_usage
 from aiopenai.lib.streaming.chat import AsyncChatCompletionStream
-from aiopenai.lib.streaming.foreign import AsyncForeignStream
+from aiopenai.lib.streaming.foreign import async_native_stream
 from aiopenai.lib.streaming.responses import AsyncResponseStream
 
 __all__ = ["AsyncToolRunStream", "LoopOptions", "ToolLoop", "ToolRunStream"]
@@ -202,7 +201,7 @@ class ToolLoop:
             request["stream_options"] = {"include_usage": True}
         raw = await self._created({**request, "stream": True})
         read = self._read_chat if is_chat else self._read_response
-        return await read(cast("Any", raw) if isinstance(raw, AsyncStream) else AsyncForeignStream(raw), turn, report)
+        return await read(async_native_stream(raw), turn, report)
 
     async def _read_response(self, raw: Any, turn: _Turn, report: Report) -> Any:
         dialogue = cast("ResponsesDialogue", self._dialogue)

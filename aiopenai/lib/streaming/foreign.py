@@ -8,7 +8,9 @@ from typing import Any, cast
 
 from typing_extensions import Self
 
-__all__ = ["AsyncForeignStream", "ForeignStream", "native"]
+from aiopenai._calls.streaming import AsyncStream, Stream
+
+__all__ = ["AsyncForeignStream", "ForeignStream", "async_native_stream", "native", "native_stream"]
 
 
 class _Foreign:
@@ -66,6 +68,16 @@ class AsyncForeignStream(_Foreign):
         close = getattr(self._stream, "close", None) or getattr(self._stream, "aclose", None)
         if close is not None and inspect.isawaitable(closing := close()):
             await closing
+
+
+def native_stream(raw: Any) -> Any:
+    """Returns a stream of the package's own types: the given one, or one that converts its items."""
+    return raw if isinstance(raw, Stream) and raw.yields_structs else ForeignStream(raw)
+
+
+def async_native_stream(raw: Any) -> Any:
+    """Returns `native_stream` for the async client."""
+    return raw if isinstance(raw, AsyncStream) and raw.yields_structs else AsyncForeignStream(raw)
 
 
 def native(item: Any) -> Any:

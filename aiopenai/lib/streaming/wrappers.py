@@ -15,11 +15,9 @@ from typing import Any, Generic, TypeVar
 from typing_extensions import Self
 
 from aiopenai._base.aliases import is_mapping
-from aiopenai._calls.events import Events
 from aiopenai._calls.methods import Call, description
-from aiopenai._calls.streaming import AsyncStream, Stream
 from aiopenai._http.messages import HTTPResponse
-from aiopenai.lib.streaming.foreign import AsyncForeignStream, ForeignStream
+from aiopenai.lib.streaming.foreign import async_native_stream, native_stream
 
 __all__ = ["AsyncEventIterator", "AsyncStreamManager", "EventIterator", "StreamManager", "managed_by"]
 
@@ -125,7 +123,7 @@ class StreamManager(Generic[StreamT]):
 
     def __enter__(self) -> StreamT:
         raw = self._api_request()
-        self._raw_stream = raw if _yields_structs(raw, Stream) else ForeignStream(raw)
+        self._raw_stream = native_stream(raw)
         return self._wrap(self._raw_stream)
 
     def __exit__(self, *_: object) -> None:
@@ -143,17 +141,12 @@ class AsyncStreamManager(Generic[StreamT]):
 
     async def __aenter__(self) -> StreamT:
         raw = await self._api_request
-        self._raw_stream = raw if _yields_structs(raw, AsyncStream) else AsyncForeignStream(raw)
+        self._raw_stream = async_native_stream(raw)
         return self._wrap(self._raw_stream)
 
     async def __aexit__(self, *_: object) -> None:
         if self._raw_stream is not None:
             await self._raw_stream.close()
-
-
-def _yields_structs(raw: Any, kind: type[Events[Any]]) -> bool:
-    """Returns whether a stream is one of this package whose items need no conversion."""
-    return isinstance(raw, kind) and raw.yields_structs
 
 
 def managed_by(
