@@ -231,6 +231,12 @@ async def test_misfits_are_kept(play: Played) -> None:
     assert result.messages[0].content[0].text == 5
 
 
+async def test_lone_surrogates_are_kept(play: Played) -> None:
+    play.events = Events().whole("half \ud83d").events
+    result = await result_of(play, r"at \$: a value of another type$")
+    assert result.output_text == "half \ud83d"
+
+
 async def test_warnings_quote_no_values(play: Played) -> None:
     content: Any = [{"type": "a secret", "text": "a"}]
     play.events = Events().of_turn("created").message(content=content).of_turn("completed").of_session("idle").events

@@ -261,12 +261,13 @@ def _as_message(item: Any) -> Any:
     raw = json.dumps(plain(item)).encode()
     try:
         return decoder.strict(raw)
-    except msgspec.ValidationError as error:
+    except msgspec.DecodeError as error:
+        # Not only a ValidationError: msgspec refuses lone surrogates as malformed.
         warnings.warn(_misfit(error), UserWarning, stacklevel=2)
     return decoder.lenient(raw)
 
 
-def _misfit(error: msgspec.ValidationError) -> str:
+def _misfit(error: msgspec.DecodeError) -> str:
     found = _PLACE.match(str(error))
     assert found is not None
     # Only messages of this kind quote no values.
