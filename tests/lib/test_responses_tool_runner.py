@@ -76,6 +76,7 @@ class Case(NamedTuple):
 
 
 ENDS = response(2, message())
+OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "seen"}
 CASES = {
     "answer": Case((response(1, message()),)),
     "call": Case((response(1, call(arguments='{"a": 1}')), ENDS), json.dumps),
@@ -95,6 +96,8 @@ CASES = {
     "incomplete call": Case((response(1, call(status="in_progress")), ENDS)),
     "one id twice": Case((response(1, call(), call()), ENDS)),
     "one id in two responses": Case((response(1, call()), response(2, call()))),
+    "one call twice": Case((response(1, call()), response(2, call(2, call_id="call_1")))),
+    "a call of the history": Case((response(1, call()), ENDS), params={"input": [call(), OUTPUT]}),
     "another kind": Case((response(1, {"type": "custom_tool_call", "call_id": "c", "name": "n", "input": ""}),)),
     "steps": Case((response(1, call(1)), response(2, call(2))), options={"max_steps": 2}),
     "refused": Case((response(1, call()), (400, {"error": {"message": "No."}}))),
@@ -323,6 +326,30 @@ def test_a_blocking_stream(blocking: OpenAI, server: Server) -> None:
     assert "response.output_text.delta" in events
     sent = server.requests_for("/responses")[-1].json()["input"]
     assert [item["output"] for item in sent if item.get("type") == "function_call_output"] == ["met", "met"]
+
+
+def test_a_repeated_call_is_not_made_early(blocking: OpenAI, server: Server) -> None:
+    done: list[Any] = []
+
+    def execute(given: Any) -> str:
+        done.append(given)
+        return ""
+
+    at = {"output_index": 0, "item": call()}
+    named = [
+        ("created", {"response": response(1, status="in_progress")}),
+        ("output_item.added", at),
+        ("output_item.done", at),
+        ("completed", {"response": response(1, call())}),
+    ]
+    events = ({"type": f"response.{name}", "sequence_number": 0, **more} for name, more in named)
+    text = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
+    server.reply_with("/responses", text, content_type="text/event-stream")
+    runner = ResponsesToolRunner(functions=[RegisteredFunction(TOOL, execute)])
+    with pytest.raises(ToolRunnerError, match="unique") as caught:
+        runner.run(blocking, PARAMS, stream=True, eager=True)
+    assert caught.value.completed_call_ids == ("call_1",)
+    assert done == [{}]
 
 
 async def test_early_calls_can_wait(client: AsyncOpenAI) -> None:

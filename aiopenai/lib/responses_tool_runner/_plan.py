@@ -15,6 +15,7 @@ from aiopenai.lib.running._records import plain
 __all__ = ["ApproveStep", "CallStep", "ResponsesRunnerTurn", "RunPlan", "SendStep", "Step"]
 
 _LEFT_OUT = ("created_by", "parsed_arguments")
+_CALLED_TWICE = "The ids of calls must be unique in a run"
 _SERVER_ITEMS = {
     "code_interpreter_call": "code_interpreter",
     "file_search_call": "file_search",
@@ -113,6 +114,8 @@ class RunPlan:
         self._max_steps = max_steps
         self._cancelled = cancelled
         self._ids: set[str] = set()
+        known = (item.get("call_id") for item in map(plain, params.history) if is_mapping(item))
+        self._call_ids = {identity for identity in known if isinstance(identity, str)}
 
     def error(self, message: str) -> ToolRunnerError:
         """Returns the error for a run that stops here."""
@@ -169,7 +172,12 @@ class RunPlan:
         return {"type": "function_call_output", "call_id": item.call_id, "output": result}
 
     def begin(self, item: Any) -> CallStep:
-        """Returns the step of a call, which counts as attempted from then on."""
+        """Returns the step of a call, which counts as attempted from then on.
+
+        Raises ToolRunnerError for a call that was attempted before.
+        """
+        if item.call_id in self.attempted:
+            raise self.error(_CALLED_TWICE)
         function = self._function(item)
         arguments = function.arguments(item.arguments)
         self.attempted.append(item.call_id)
@@ -212,8 +220,9 @@ class RunPlan:
             if status not in (None, "completed"):
                 raise self.error("A call of the response did not complete")
             self._function(item)
-            if any(each.type == "function_call" and each.call_id == item.call_id for each in calls):
-                raise self.error("The ids of calls must be unique in a run")
+            if item.call_id in self._call_ids:
+                raise self.error(_CALLED_TWICE)
+            self._call_ids.add(item.call_id)
             calls.append(item)
             return False
         if kind == "mcp_approval_request":
