@@ -85,6 +85,8 @@ CASES = {
     "no json": Case((response(1, call(arguments="nope")), ENDS)),
     "no object": Case((response(1, call(arguments="[]")), ENDS)),
     "fails": Case((response(1, call(1), call(2)), ENDS), fails),
+    "no signature": Case((response(1, call()), ENDS), str),
+    "another parameter": Case((response(1, call()), ENDS), lambda cancelled: f"{cancelled}"),
     "number": Case((response(1, call()), ENDS), lambda _: 5),
     "parts": Case((response(1, call()), ENDS), lambda _: [PART]),
     "no parts": Case((response(1, call()), ENDS), lambda _: []),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypedDict
 
 from typing_extensions import Self
@@ -58,9 +59,20 @@ class _Registered:
 
     def call(self, arguments: Any, cancelled: Callable[[], bool]) -> Any:
         """Calls the executor. The result may be an awaitable."""
-        if "cancelled" in inspect.signature(self.execute).parameters:
+        if self._takes_cancelled:
             return self.execute(arguments, cancelled=cancelled)
         return self.execute(arguments)
+
+    @cached_property
+    def _takes_cancelled(self) -> bool:
+        try:
+            parameters = list(inspect.signature(self.execute).parameters.values())
+        except (TypeError, ValueError):
+            # Some functions of C have no signature.
+            return False
+        # The first parameter takes the arguments of a call, under any name.
+        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        return any(each.name == "cancelled" and each.kind in kinds for each in parameters[1:])
 
     @classmethod
     def from_tool(
