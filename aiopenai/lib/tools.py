@@ -34,6 +34,7 @@ __all__ = [
     "ResponsesPydanticFunctionTool",
     "arguments_text",
     "function_tool",
+    "own_doc",
     "pydantic_function_tool",
     "pydantic_responses_function_tool",
     "responses_function_tool",
@@ -240,13 +241,13 @@ def _definition_of(model: Any, name: str | None, description: str | None) -> dic
     parameters = to_strict_json_schema(model)
     definition: dict[str, Any] = {"name": name or schema_name(model), "strict": True, "parameters": parameters}
     if description is None:
-        description = _doc(get_origin(model) or model)
+        description = own_doc(get_origin(model) or model)
     if description is not None:
         definition["description"] = description
     return definition
 
 
-def _doc(cls: type[Any]) -> str | None:
+def own_doc(cls: type[Any]) -> str | None:
+    """Returns the docstring of a type, but not the signature that `dataclass` writes where there is none."""
     doc = cls.__doc__
-    # `dataclass` writes a docstring where there is none.
     return None if doc is not None and doc.startswith(f"{cls.__name__}(") else doc

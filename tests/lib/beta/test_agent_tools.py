@@ -138,6 +138,7 @@ def test_types(kind: Any) -> None:
     given = {"name": "Rome", "rank": 2} if kind in (Place, Spot) else {"x": 1}
     tool: Any = pydantic_function_tool(kind, handler=lambda value: value)
     assert tool.name == kind.__name__
+    assert tool.definition["description"] == {"Place": "A place.", "Spot": "A spot."}.get(kind.__name__, "")
     assert json.loads(tool(given)) == given
     bare = FunctionTool(kind, lambda value: value, name="bare", description="Bare.")
     found: Any = bare(given)

@@ -17,6 +17,7 @@ import msgspec
 from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._base.sentinels import Omit, is_left_out, omit
 from aiopenai.lib.schema import is_pydantic, not_of, plain_schema, pydantic_member, strict_schema
+from aiopenai.lib.tools import own_doc
 
 if TYPE_CHECKING:
     from aiopenai.types.beta.agents.params import TextFormatParamJSONSchema
@@ -187,7 +188,7 @@ def pydantic_agent_tool(
     The type is a pydantic model, a Struct, a dataclass or a TypedDict. The name is that of the type, the description
     its docstring. Results other than text and lists of content parts become JSON.
     """
-    told = inspect.cleandoc(model.__doc__ or "") if description is None else description
+    told = inspect.cleandoc(own_doc(model) or "") if description is None else description
     own = model.__name__ if name is None else name
     return _EncodingTool(model, handler, name=own, description=told, defer_loading=defer_loading)
 
