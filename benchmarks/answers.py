@@ -70,12 +70,12 @@ def expected(operation: str, model: str) -> object:
         return CHAT_TEXT
     if operation == "socket_appends":
         return APPENDS
+    if operation == "socket_events" and model == SLOW:
+        return characters(1)
     if operation in ("stream", "socket_events"):
         return characters(PACED_CHUNKS if model == PACED else STREAM_CHUNKS)
     if operation == "agent_loop":
         return AGENT_CALLS
-    if operation == "open_socket":
-        return characters(1)
     return {"respond": OUTPUT_ITEMS, "list_files": FILES, "logprobs": LOGPROBS}.get(operation, VECTORS * DIMENSIONS)
 
 
@@ -310,10 +310,11 @@ def response_frames() -> bytes:
     )
 
 
-def socket_frames(events: int = SOCKET_EVENTS) -> list[bytes]:
+@functools.cache
+def socket_frames(events: int = SOCKET_EVENTS) -> tuple[bytes, ...]:
     """Returns a realtime response as frames: the last of `events` events ends it."""
     deltas = [text_delta(index) for index in range(events - 1)]
-    return [frame(event) for event in (*deltas, response_done(events))]
+    return tuple(frame(event) for event in (*deltas, response_done(events)))
 
 
 def frame(event: dict[str, Any]) -> bytes:

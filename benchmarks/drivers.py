@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from . import answers, process
@@ -104,9 +105,12 @@ async def _warm(client: Client, turn: Turn, call: Callable[[], Awaitable[None]])
         await call()
     if turn.concurrency > 1:
         # Short calls for every row: 200 slow streams would take longer than the measurement.
-        chat = operation(client, "open_socket" if turn.operation.startswith("socket_") else "chat")
+        if turn.operation.startswith("socket_"):
+            short = partial(operation(client, "socket_events"), answers.SLOW)
+        else:
+            short = operation(client, "chat")
         for _ in range(_WAVES):
-            outcomes = await asyncio.gather(*(chat() for _ in range(turn.concurrency)), return_exceptions=True)
+            outcomes = await asyncio.gather(*(short() for _ in range(turn.concurrency)), return_exceptions=True)
             # Some clients time out while they open a thousand connections; their later calls succeed.
             if not any(isinstance(outcome, BaseException) for outcome in outcomes):
                 break

@@ -82,8 +82,7 @@ def by_hand(concurrency: int) -> Callable[[AsyncOpenAI, int], Coroutine[Any, Any
 
 async def measure(case: Case, work: Callable[..., Any], seconds: float, core: int | None) -> Figures:
     arguments = ["--serve", json.dumps({"rpm": case.rpm, "tpm": case.tpm})]
-    child = await process.Child.start("benchmarks.fanout", *arguments, *([] if core is None else ["--core", str(core)]))
-    try:
+    async with await process.Child.start("benchmarks.fanout", *arguments, core=core) as child:
         url = (await child.receive(10))["url"]
         async with AsyncOpenAI(api_key="local", base_url=url, max_retries=10) as client:
             # Imports and the first connection happen before the clock starts.
@@ -100,8 +99,6 @@ async def measure(case: Case, work: Callable[..., Any], seconds: float, core: in
         by_requests = admitted / (case.rpm / 60 * (1 + taken))
         by_tokens = charged / (case.tpm / 60 * (1 + taken))
         return Figures(admitted, refused, charged, max(by_requests, by_tokens))
-    finally:
-        await child.stop()
 
 
 async def serve(limits: dict[str, float], core: int | None) -> None:

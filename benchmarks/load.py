@@ -32,21 +32,20 @@ def _load_row(client: str, rate: float, seconds: float) -> Row:
         f"{rate:,.0f} calls a second",
         (client,),
         driver="scheduled",
-        measures=(*_MARKS, "cpu"),
+        measures=_MARKS,
         concurrency=100,
         count=max(1, int(rate * seconds)),
-        seconds=seconds,
         subject=client,
         least=20,
     )
 
 
-async def _one(row: Row, client: str, seconds: float) -> list[Sample | None]:
+async def _one(row: Row, seconds: float) -> list[Sample | None]:
     results = await runner.run([row], Plan(rounds=1, turns=1, seconds=seconds))
     (result,) = results.rows
-    if client in result.errors:
-        raise RuntimeError(result.errors[client])
-    return result.samples[client]
+    if result.errors:
+        raise RuntimeError(result.errors[row.subject])
+    return result.samples[row.subject]
 
 
 async def compare(clients: list[str], seconds: float, calibration: float = 1.0) -> None:
@@ -54,11 +53,11 @@ async def compare(clients: list[str], seconds: float, calibration: float = 1.0) 
     print(f"{'':<26}{'share':>7}{'calls/s':>10}{'p50':>12}{'p99':>12}{'p99.9':>12}", flush=True)
     for client in clients:
         try:
-            back_to_back = measured(await _one(_throughput_row(client), client, calibration), "wall")
+            back_to_back = measured(await _one(_throughput_row(client), calibration), "wall")
             assert back_to_back is not None
             for share in SHARES:
                 rate = share * 1e6 / back_to_back.median
-                samples = await _one(_load_row(client, rate, seconds), client, seconds)
+                samples = await _one(_load_row(client, rate, seconds), seconds)
                 spreads = [measured(samples, mark) for mark in _MARKS]
                 cells = "".join(f"{'-' if each is None else f'{each.median / 1e3:.2f} ms':>12}" for each in spreads)
                 print(f"{CLIENTS[client].title:<26}{share:>7.0%}{rate:>10,.0f}{cells}", flush=True)

@@ -37,29 +37,26 @@ def main() -> int:
 async def measure(name: str, sockets: int, rate: int, seconds: int) -> int:
     """Runs the sockets of one client."""
     cores = process.choose_cores()
-    core = () if cores.server is None else ("--core", str(cores.server))
-    server = await process.Child.start("benchmarks.server", *core)
     process.settle(cores.client)
-    try:
+    async with await process.Child.start("benchmarks.server", core=cores.server) as server:
         hello = await server.receive(_PATIENCE)
         client = CLIENTS[name].load()(f"http://127.0.0.1:{hello['port']}/v1")
         try:
             return await _run(name, client, sockets, rate, seconds)
         finally:
             await client.close()
-    finally:
-        await server.stop()
 
 
 async def _run(name: str, client: Any, sockets: int, rate: int, seconds: int) -> int:
     events = rate * seconds
-    await operation(client, "open_socket")()
+    ask = operation(client, "socket_events")
+    await ask(answers.SLOW)
     gc.collect()
-    memory = [_megabytes()]
+    memory = [process.resident_megabytes()]
     for opened in range(_HANDSHAKES, sockets + _HANDSHAKES, _HANDSHAKES):
         # Calls at the same time use a socket each, so this opens as many as are missing.
-        await asyncio.gather(*(operation(client, "open_socket")() for _ in range(min(opened, sockets))))
-    memory.append(_megabytes())
+        await asyncio.gather(*(ask(answers.SLOW) for _ in range(min(opened, sockets))))
+    memory.append(process.resident_megabytes())
     loop = asyncio.get_running_loop()
     model = f"{answers.PACED}-{events}-{1_000 // rate}"
     begin, cpu = loop.time() + 0.1, time.process_time()
@@ -67,12 +64,12 @@ async def _run(name: str, client: Any, sockets: int, rate: int, seconds: int) ->
     async def one(number: int) -> bool:
         # Starts are spread over an interval, so that the events of all sockets alternate.
         await asyncio.sleep(begin + number / sockets / rate - loop.time())
-        return bool(await operation(client, "socket_events")(model) == answers.characters(events))
+        return bool(await ask(model) == answers.characters(events))
 
     tasks = [asyncio.ensure_future(one(number)) for number in range(sockets)]
     for part in range(1, 4):
         await asyncio.sleep(begin + seconds * part / 4 - loop.time())
-        memory.append(_megabytes())
+        memory.append(process.resident_megabytes())
     complete = await asyncio.gather(*tasks, return_exceptions=True)
     cpu = time.process_time() - cpu
     lost = sum(each is not True for each in complete)
@@ -85,10 +82,6 @@ async def _run(name: str, client: Any, sockets: int, rate: int, seconds: int) ->
     for error in {repr(each) for each in complete if isinstance(each, BaseException)}:
         print(error, file=sys.stderr)
     return int(lost > 0)
-
-
-def _megabytes() -> float:
-    return (process.resident_bytes() or 0) / 1e6
 
 
 if __name__ == "__main__":

@@ -85,6 +85,11 @@ def resident_bytes() -> int | None:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+def resident_megabytes() -> float:
+    """Returns the resident memory of this process in megabytes; 0 if the system has no /proc."""
+    return (resident_bytes() or 0) / 1e6
+
+
 def open_sockets() -> int | None:
     """Returns the number of open sockets of this process; None if the system has no /proc."""
     count = 0
@@ -112,8 +117,13 @@ class Child:
         """Whether it has ended or hung, so that nothing can be asked any more."""
 
     @classmethod
-    async def start(cls, module: str, *args: str, trusting: Path | None = None) -> Child:
-        """Starts ``python -m module args`` with the stderr of this process. `trusting`: see `environment`."""
+    async def start(cls, module: str, *args: str, core: int | None = None, trusting: Path | None = None) -> Child:
+        """Starts ``python -m module args --core core`` with the stderr of this process. `trusting`: see `environment`.
+
+        As a context manager the child is stopped at the end of the block.
+        """
+        if core is not None:
+            args = (*args, "--core", str(core))
         proc = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -152,6 +162,12 @@ class Child:
             self.lost = True
             raise ChildError(f"{self._name}: ended with exit code {await self._proc.wait()}") from exc
         return await self.receive(timeout)
+
+    async def __aenter__(self) -> Child:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
 
     async def stop(self) -> None:
         """Closes stdin of the child, which ends it, and reaps it."""

@@ -53,8 +53,7 @@ async def run(rows: Sequence[Row], plan: Plan, progress: Progress = lambda text:
     cores = process.choose_cores()
     results = [RowResult(row, {client: [] for client in plan.clients_of(row)}) for row in rows]
     results = [result for result in results if result.samples]
-    server = await Child.start("benchmarks.server", *_core(cores.server))
-    try:
+    async with await Child.start("benchmarks.server", core=cores.server) as server:
         hello = await server.receive(_PATIENCE)
         for number in range(1, plan.rounds + 1):
             progress(f"round {number} of {plan.rounds}")
@@ -68,13 +67,7 @@ async def run(rows: Sequence[Row], plan: Plan, progress: Progress = lambda text:
                                 samples.append(await measured.turn(name, result))
             finally:
                 await measured.stop()
-    finally:
-        await server.stop()
     return Results(plan, cores, str(hello["loop"]), tuple(results))
-
-
-def _core(core: int | None) -> tuple[str, ...]:
-    return () if core is None else ("--core", str(core))
 
 
 class _Round:
@@ -98,11 +91,8 @@ class _Round:
             if name in self._broken:
                 raise ChildError(self._broken[name])
             if row.fresh:
-                worker = await self._start(name, row.tls)
-                try:
+                async with await self._start(name, row.tls) as worker:
                     return await self._ask(worker, row)
-                finally:
-                    await worker.stop()
             worker = self._workers.get((name, row.tls)) or await self._start(name, row.tls)
             # A child that reports an error can take further turns; it is dropped only if it hangs or ends.
             self._workers[name, row.tls] = worker
@@ -123,7 +113,7 @@ class _Round:
             "benchmarks.worker",
             name,
             *("--base-url", secure if tls else plain, "--control", plain),
-            *_core(self._cores.client),
+            core=self._cores.client,
             trusting=process.CERTIFICATE if tls else None,
         )
         try:

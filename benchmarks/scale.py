@@ -34,14 +34,6 @@ def _client(url: str) -> Any:
     return AsyncOpenAI(api_key="sk-bench", base_url=url, trust_env=False)
 
 
-def _core(core: int | None) -> tuple[str, ...]:
-    return () if core is None else ("--core", str(core))
-
-
-def _resident() -> float:
-    return (process.resident_bytes() or 0) / 1e6
-
-
 # A job of millions
 
 
@@ -49,15 +41,14 @@ async def run_map(calls: int, concurrency: int) -> None:
     """Prints the rate, the CPU of a call and the resident memory for each tenth of a job."""
     cores = process.choose_cores()
     process.settle(cores.client)
-    server = await process.Child.start("benchmarks.server", *_core(cores.server))
-    try:
+    async with await process.Child.start("benchmarks.server", core=cores.server) as server:
         hello = await server.receive(10)
         async with _client(f"http://127.0.0.1:{hello['port']}/v1") as client:
             create = client.chat.completions.create
             await create(**answers.question())
             requests = (create.request(**answers.question()) for _ in range(calls))
             print(f"{'calls':>12}{'calls/s':>10}{'CPU us':>9}{'MB':>8}", flush=True)
-            print(f"{0:>12,}{'':>10}{'':>9}{_resident():>8.1f}", flush=True)
+            print(f"{0:>12,}{'':>10}{'':>9}{process.resident_megabytes():>8.1f}", flush=True)
             step = max(1, calls // _SEGMENTS)
             begin, cpu, done = time.perf_counter(), time.process_time(), 0
             async for result in client.map(requests, concurrency=concurrency, ordered=False):
@@ -67,10 +58,8 @@ async def run_map(calls: int, concurrency: int) -> None:
                 if done % step == 0:
                     now, used = time.perf_counter(), time.process_time()
                     rate, each = step / (now - begin), (used - cpu) / step * 1e6
-                    print(f"{done:>12,}{rate:>10,.0f}{each:>9.1f}{_resident():>8.1f}", flush=True)
+                    print(f"{done:>12,}{rate:>10,.0f}{each:>9.1f}{process.resident_megabytes():>8.1f}", flush=True)
                     begin, cpu = now, used
-    finally:
-        await server.stop()
 
 
 # Many streams that are open for long
@@ -135,9 +124,10 @@ async def run_streams(streams: int, seconds: float, every: float) -> None:
     """Prints memory per stream, CPU, and how late events are read after the server has sent them."""
     cores = process.choose_cores()
     process.settle(cores.client)
-    server = await process.Child.start("benchmarks.scale", "serve", str(seconds), str(every), *_core(cores.server))
     late: list[float] = []
-    try:
+    async with await process.Child.start(
+        "benchmarks.scale", "serve", str(seconds), str(every), core=cores.server
+    ) as server:
         hello = await server.receive(10)
         async with _client(f"http://127.0.0.1:{hello['port']}/v1") as client:
             opened = 0
@@ -153,13 +143,13 @@ async def run_streams(streams: int, seconds: float, every: float) -> None:
                 async for chunk in stream:
                     late.append(time.monotonic() - float(chunk.choices[0].delta.content or 0))
 
-            before = _resident()
+            before = process.resident_megabytes()
             # Streams are opened over one interval, so that their events do not come all at once.
             tasks = [asyncio.ensure_future(one(number / streams * every)) for number in range(streams)]
             ended = asyncio.gather(*tasks)
             await asyncio.wait([asyncio.ensure_future(everything.wait()), ended], return_when="FIRST_COMPLETED")
             gc.collect()
-            memory = (_resident() - before) / streams * 1e3
+            memory = (process.resident_megabytes() - before) / streams * 1e3
             begin, cpu = time.perf_counter(), time.process_time()
             await ended
             taken, used = time.perf_counter() - begin, time.process_time() - cpu
@@ -167,8 +157,6 @@ async def run_streams(streams: int, seconds: float, every: float) -> None:
         print(f"{streams:,} streams, an event every {every:g} s in each, {seconds:g} s: {len(late):,} events")
         print(f"memory per stream {memory:.1f} KB; CPU {used / taken:.1%} of one core")
         print(f"events read after they were sent: {marks}, latest {max(late) * 1e3:.1f} ms")
-    finally:
-        await server.stop()
 
 
 # The cost of a call by the number of calls in flight

@@ -99,7 +99,7 @@ class Side:
         else:
             self._transport.write(_ONE)
 
-    def _pace(self, frames: list[bytes], seconds: float, begin: float, index: int) -> None:
+    def _pace(self, frames: tuple[bytes, ...], seconds: float, begin: float, index: int) -> None:
         """Writes a frame and schedules the next one by the clock, so that delays do not add up."""
         self._transport.write(frames[index])
         if index + 1 < len(frames) and not self._transport.is_closing():

@@ -23,9 +23,8 @@ _CONCURRENCY = 20
 
 
 async def measure(policy: HedgePolicy | None, calls: int, core: int | None) -> list[float]:
-    child = await process.Child.start("benchmarks.tail", "--serve", *([] if core is None else ["--core", str(core)]))
     latencies: list[float] = []
-    try:
+    async with await process.Child.start("benchmarks.tail", "--serve", core=core) as child:
         url = (await child.receive(10))["url"]
         async with AsyncOpenAI(api_key="local", base_url=url, hedge=policy) as client:
             await client.warm_up(2 * _CONCURRENCY)
@@ -38,8 +37,6 @@ async def measure(policy: HedgePolicy | None, calls: int, core: int | None) -> l
                     latencies.append(time.perf_counter() - begun)
 
             await asyncio.gather(*(worker() for _ in range(_CONCURRENCY)))
-    finally:
-        await child.stop()
     return sorted(latencies)
 
 

@@ -38,7 +38,7 @@ TURN = Turn(
     count=0,
 )  # fmt: skip
 
-SOCKET_OPERATIONS = {"open_socket", "socket_events", "socket_appends"}
+SOCKET_OPERATIONS = {"socket_events", "socket_appends"}
 
 needs_reference = pytest.mark.skipif(importlib.util.find_spec("openai") is None, reason="the reference is missing")
 
@@ -186,6 +186,8 @@ async def _all_operations(name: str, listening: Listening, *, without: frozenset
         if one not in without:
             assert await method() == answers.expected(one, answers.MODEL), one
             done.add(one)
+    if "socket_events" in done:
+        assert await operation(client, "socket_events")(answers.SLOW) == answers.expected("socket_events", answers.SLOW)
     await client.close()
     return done
 

@@ -17,7 +17,6 @@ Operation = Literal[
     "list_files",
     "logprobs",
     "upload",
-    "open_socket",
     "socket_events",
     "socket_appends",
     "agent_loop",
@@ -35,8 +34,8 @@ class Client(Protocol):
     - ``embed_lists()`` and ``embed_buffers()``: the same, sent as base64 and decoded to lists or arrays.
     - ``respond()``, ``list_files()``, ``logprobs()``: the number of output items, files and log probabilities.
     - ``socket_events(model)``: one response on an open websocket; the number of characters received.
-      ``open_socket()``: the same with one event and no characters. ``socket_appends()``: 1,000 pieces of audio sent and
-      a commit; the number of pieces that the server counted. Sockets stay open for further calls.
+      ``socket_appends()``: 1,000 pieces of audio sent and a commit; the number of pieces that the server counted.
+      Sockets stay open for further calls.
     - ``agent_loop()``: 20 responses, each of which goes on with the one before; their number.
 
     Blocking clients (`ClientSpec.blocking`) have plain methods, and are made and used outside of any loop.

@@ -146,9 +146,6 @@ class Bare:
         self._sockets.append(websocket)
         return characters
 
-    async def open_socket(self) -> int:
-        return await self.socket_events(answers.SLOW)
-
     async def socket_appends(self) -> int:
         websocket = self._sockets.pop() if self._sockets else await connect(self._url)
         appends = await websocket.append()

@@ -109,9 +109,6 @@ class Naive:
         self._sockets.append(websocket)
         return characters
 
-    async def open_socket(self) -> int:
-        return await self.socket_events(answers.SLOW)
-
     async def socket_appends(self) -> int:
         websocket = await self._socket()
         for _ in range(answers.APPENDS):
@@ -200,9 +197,6 @@ class Tuned:
                 break
         self._sockets.append(websocket)
         return characters
-
-    async def open_socket(self) -> int:
-        return await self.socket_events(answers.SLOW)
 
     async def socket_appends(self) -> int:
         websocket = await self._socket()

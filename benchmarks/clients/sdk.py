@@ -86,9 +86,6 @@ class Sdk:
         self._sockets.append((connection, events))
         return characters
 
-    async def open_socket(self) -> int:
-        return await self.socket_events(answers.SLOW)
-
     async def socket_appends(self) -> int:
         connection, events = await self._socket()
         for _ in range(answers.APPENDS):
