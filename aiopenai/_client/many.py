@@ -122,7 +122,7 @@ class Many(ABC):
         from aiopenai._jobs.bar import JobBar
 
         bar = JobBar(requests, limiter)
-        job = RequestJob(self, requests, limiter, ordered=ordered, policy=policy, on_trouble=bar.trouble)
+        job = RequestJob(self, requests, limiter, ordered=ordered, policy=policy, on_trouble=bar.note_trouble)
         return bar.around(job.results())
 
     @overload

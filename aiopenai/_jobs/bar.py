@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import operator
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any, TextIO
 
 from aiopenai._calls.hedging import cancelled
@@ -14,7 +14,7 @@ from aiopenai._jobs.limiter import Limiter
 from aiopenai._jobs.progress import JobProgress, reason_of
 from aiopenai._jobs.result import Result
 from aiopenai._jobs.usage import tokens_from
-from aiopenai.errors import APIError, OpenAIError
+from aiopenai.errors import OpenAIError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,13 +102,13 @@ class JobBar:
         self._visible = console.is_terminal or console.is_jupyter
         self._progress = JobProgress(operator.length_hint(source) or None)
         self._progress.waits = limiter.words_of_wait
+        self.note_trouble = self._progress.note_trouble
 
-    def trouble(self, error: APIError) -> None:
-        """Notes the failure of an attempt."""
-        self._progress.trouble = ": ".join(reason_of(error))
+    def around(self, results: AsyncGenerator[Result[Any], None]) -> AsyncGenerator[Result[Any], None]:
+        """Returns the results of the job; the progress is shown as they are taken."""
+        return self._counted(results) if self._visible else results
 
-    async def around(self, results: AsyncGenerator[Result[Any], None]) -> AsyncGenerator[Result[Any], None]:
-        """Yields the results of the job, and shows the progress beside it."""
+    async def _counted(self, results: AsyncGenerator[Result[Any], None]) -> AsyncGenerator[Result[Any], None]:
         progress = self._progress
         progress.begin()
         async with self._shown(), contextlib.aclosing(results):
@@ -124,9 +124,6 @@ class JobBar:
 
     @contextlib.asynccontextmanager
     async def _shown(self) -> AsyncGenerator[None, None]:
-        if not self._visible:
-            yield
-            return
         bar: TaskID | None = None
         # A display that fails ends the report and never the job.
         with contextlib.suppress(OSError, ValueError):
@@ -134,7 +131,7 @@ class JobBar:
         if bar is None:
             yield
             return
-        task = asyncio.ensure_future(_repeat(_screen.show, bar, self._progress))
+        task = asyncio.ensure_future(_repeat(bar, self._progress))
         try:
             yield
         finally:
@@ -143,8 +140,8 @@ class JobBar:
                 _screen.close(bar, self._progress)
 
 
-async def _repeat(show: Callable[[TaskID, JobProgress], None], bar: TaskID, progress: JobProgress) -> None:
+async def _repeat(bar: TaskID, progress: JobProgress) -> None:
     with contextlib.suppress(OSError, ValueError):
         while True:
-            show(bar, progress)
+            _screen.show(bar, progress)
             await asyncio.sleep(BAR_SECONDS)

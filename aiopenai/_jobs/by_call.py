@@ -14,7 +14,7 @@ from aiopenai._jobs.lines import RequestLine, failed_line, finished_line, valid_
 from aiopenai._jobs.progress import JobProgress, reason_of
 from aiopenai._jobs.result import Result
 from aiopenai._jobs.state import JobLines
-from aiopenai.errors import APIConnectionError, APIError, APIStatusError, AuthenticationError
+from aiopenai.errors import APIConnectionError, APIStatusError, AuthenticationError
 
 if TYPE_CHECKING:
     from aiopenai._calls.raw import LegacyAPIResponse
@@ -48,12 +48,8 @@ async def ask_lines(client: AsyncOpenAI, lines: JobLines, limiter: Limiter, prog
 
     Lines that failed for that reason are left for the next run.
     """
-
-    def trouble(error: APIError) -> None:
-        progress.trouble = ": ".join(reason_of(error))
-
     progress.waits = limiter.words_of_wait
-    job = RequestJob(client, lines.pending(), limiter, read=_whole, on_trouble=trouble)
+    job = RequestJob(client, lines.pending(), limiter, read=_whole, on_trouble=progress.note_trouble)
     outcomes = _Outcomes(lines, progress)
     stopped: JobError | None = None
     try:

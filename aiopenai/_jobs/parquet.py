@@ -16,10 +16,10 @@ from aiopenai._jobs.usage import tokens_of
 
 __all__ = ["COLUMNS", "loaded_arrow", "write_table"]
 
-# The columns and their types in Arrow. Tokens and texts are null where a reply has none.
+# The columns, each with the function of pyarrow that makes its type. Tokens and texts are null where a reply has none.
 COLUMNS = {
     "custom_id": "string",
-    "ok": "bool",
+    "ok": "bool_",
     "status_code": "int64",
     "request_id": "string",
     "text": "string",
@@ -70,9 +70,7 @@ def write_table(path: Path, logs: Iterable[Path]) -> int:
     An old file stays until the new one is complete. Raises FilesError.
     """
     arrow = loaded_arrow()
-    schema = arrow.schema(
-        [(name, getattr(arrow, "bool_" if kind == "bool" else kind)()) for name, kind in COLUMNS.items()]
-    )
+    schema = arrow.schema([(name, getattr(arrow, kind)()) for name, kind in COLUMNS.items()])
     new = beside(path, "new")
     number = 0
     with disk_errors(path):

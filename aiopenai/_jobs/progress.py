@@ -73,6 +73,10 @@ class JobProgress:
             self.read += usage.read
             self.written += usage.written
 
+    def note_trouble(self, error: BaseException) -> None:
+        """Keeps the failure of an attempt."""
+        self.trouble = ": ".join(reason_of(error))
+
     def fail(self, kind: str, reason: str) -> None:
         """Counts a failure."""
         self.failed += 1
