@@ -34,6 +34,9 @@ TESTS = {"recorded_test"}
 # Packages that examples need beside this one.
 NEEDS = {
     "celery_worker": "celery",
+    "django_view": "django",
+    "fastapi_service": "fastapi",
+    "fastapi_sse": "fastapi",
     "map_parquet": "pyarrow",
     "otel_costs": "opentelemetry.sdk",
     "prometheus_hooks": "prometheus_client",
@@ -117,7 +120,7 @@ def test_example_runs(example: Path, server: Server, tmp_path: Path) -> None:
 
 
 def test_recorded_test_needs_the_server_once(server: Server, tmp_path: Path) -> None:
-    path = next(each for each in EXAMPLES if each.stem == "recorded_test")
+    path = example("recorded_test")
     plugins = ["-p", "no:aiopenai", "-p", "aiopenai.testing.pytest_plugin", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", "-q", *plugins, str(path)]
     for variables in ({}, {"CI": "true"}):
@@ -242,7 +245,7 @@ async def test_webhooks_are_received_and_forgeries_refused(server: Server) -> No
 
 
 async def test_fastapi_passes_words_on(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("fastapi")
+    needed("fastapi_service")
     module = loaded("fastapi_service", server, monkeypatch)
     server.answer = "All flows."
     async with module.lifespan(module.app):
@@ -257,10 +260,15 @@ async def test_fastapi_passes_words_on(server: Server, monkeypatch: pytest.Monke
         assert pieces[-1] == "\n[broken off: APIConnectionError]"
 
 
+def enter(example: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives this process the environment of an example."""
+    for variable, value in environment(example, server).items():
+        monkeypatch.setenv(variable, value)
+
+
 def loaded(name: str, server: Server, monkeypatch: pytest.MonkeyPatch) -> Any:
     """An example as a module, in an environment that names the server."""
-    for variable, value in (("OPENAI_BASE_URL", server.base_url), ("OPENAI_API_KEY", "test")):
-        monkeypatch.setenv(variable, value)
+    enter(example(name), server, monkeypatch)
     spec = importlib.util.spec_from_file_location(name, example(name))
     assert spec is not None
     assert spec.loader is not None
@@ -272,7 +280,7 @@ def loaded(name: str, server: Server, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 async def test_fastapi_sends_events_to_a_browser(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("fastapi")
+    needed("fastapi_sse")
     module = loaded("fastapi_sse", server, monkeypatch)
     server.answer = "All\nflows."
     async with module.lifespan(module.app):
@@ -304,7 +312,7 @@ asyncio.run(main())
 
 
 def test_django_streams(server: Server) -> None:
-    pytest.importorskip("django")
+    needed("django_view")
     server.answer = "All flows."
     server.fault(status=400, times=None, match=lambda request: b"refuse" in request.body)
     path = example("django_view")
@@ -348,8 +356,7 @@ class TestNotebook:
     def test_each_cell_runs(self, server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
         """Without Jupyter: cells are compiled as IPython does, and the last value of each is its output."""
         pytest.importorskip("rich")
-        for variable, value in (("OPENAI_BASE_URL", server.base_url), ("OPENAI_API_KEY", "test")):
-            monkeypatch.setenv(variable, value)
+        enter(self.PATH, server, monkeypatch)
         server.answer = "The <Danube>."
         shown = asyncio.run(run_cells(json.loads(self.PATH.read_text(encoding="utf-8"))["cells"]))
         html = [value._repr_html_() for value in shown if hasattr(value, "_repr_html_")]
@@ -360,8 +367,7 @@ class TestNotebook:
         nbformat = pytest.importorskip("nbformat")
         nbclient = pytest.importorskip("nbclient")
         pytest.importorskip("ipykernel")
-        for variable, value in environment(self.PATH, server).items():
-            monkeypatch.setenv(variable, value)
+        enter(self.PATH, server, monkeypatch)
         with warnings.catch_warnings():
             # Jupyter's own.
             warnings.simplefilter("ignore")

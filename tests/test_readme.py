@@ -29,6 +29,7 @@ import aiopenai
 from aiopenai import AsyncOpenAI
 from aiopenai.testing import Server, sign_webhook, webhook_event
 from aiopenai.testing.content.pictures import picture
+from tests.parity.surface import method_names
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -282,31 +283,8 @@ def test_api_pages_have_every_public_name() -> None:
 
 def test_api_pages_have_every_method() -> None:
     rows = re.findall(r"^\| `(client\.[\w.]+)` \| (.+) \|$", RESOURCES.read_text(encoding="utf-8"), re.MULTILINE)
-    assert {path: re.findall(r"`(\w+)`", methods) for path, methods in rows} == methods_of_resources()
-
-
-def methods_of_resources() -> dict[str, list[str]]:
-    """The names of the methods of each resource that has some."""
-    found: dict[str, list[str]] = {}
-
-    def walk(resource: Any, path: str) -> None:
-        methods = []
-        for name in dir(type(resource)):
-            if name.startswith(("_", "as_", "with_raw_response", "with_streaming_response")):
-                continue
-            value = getattr(resource, name)
-            if is_resource(value):
-                walk(value, f"{path}.{name}")
-            elif path != "client":
-                methods.append(name)
-        if methods:
-            found[path] = methods
-
-    def is_resource(value: Any) -> bool:
-        return type(value).__module__.startswith("aiopenai.resources") and not callable(value)
-
-    walk(AsyncOpenAI(api_key="x"), "client")
-    return found
+    listed = [f"{path}.{name}" for path, methods in rows for name in re.findall(r"`(\w+)`", methods)]
+    assert sorted(listed) == sorted(f"client.{name}" for name in method_names())
 
 
 def test_the_site_lists_every_page() -> None:

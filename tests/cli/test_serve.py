@@ -4,45 +4,31 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-import aiopenai
 from aiopenai.testing import Server
+from tests.cli.test_main import start
 
 Command = Callable[..., tuple[int, str, str]]
-ROOT = Path(aiopenai.__file__).parents[1]
 
 
 @contextmanager
 def serving(*options: str | Path) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     """The port of a server that runs in a process of its own until its input ends."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "aiopenai", "serve", "--port", "0", "--until-eof", *map(str, options)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert process.stdout is not None
-    assert process.stdin is not None
-    try:
-        yield int(process.stdout.readline().rpartition(":")[2].removesuffix("/v1\n")), process
-        process.stdin.close()
-        assert process.wait(timeout=60) == 0
-    finally:
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            assert stream is not None
-            stream.close()
+    with start("serve", "--port", "0", "--until-eof", *map(str, options), stdin=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        try:
+            yield int(process.stdout.readline().rpartition(":")[2].removesuffix("/v1\n")), process
+            process.stdin.close()
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()
 
 
 def ask(port: int, text: str) -> tuple[int, bytes]:

@@ -65,7 +65,12 @@ def resolve(client: Any, name: str) -> Any:
 def methods(kind: type[AsyncOpenAI] | type[OpenAI] = AsyncOpenAI) -> list[Method]:
     """Every public method of every resource of one of our clients, in the order of their names."""
     client = kind(api_key="test", base_url="http://127.0.0.1")
-    return sorted(_below(client, ""), key=lambda method: method.name)
+    return sorted((_method(*each) for each in _below(client, "")), key=lambda method: method.name)
+
+
+def method_names() -> list[str]:
+    """The dotted names of all methods of the async client, without a look at each."""
+    return [name for name, _ in _below(AsyncOpenAI(api_key="test"), "")]
 
 
 def calls() -> list[Method]:
@@ -73,7 +78,7 @@ def calls() -> list[Method]:
     return [method for method in methods() if method.verb]
 
 
-def _below(resource: Any, prefix: str) -> Iterator[Method]:
+def _below(resource: Any, prefix: str) -> Iterator[tuple[str, Any]]:
     for name in dir(type(resource)):
         if name.startswith(("_", "with_", "as_request")):
             continue
@@ -81,7 +86,7 @@ def _below(resource: Any, prefix: str) -> Iterator[Method]:
         if isinstance(found, cached_property):
             yield from _below(getattr(resource, name), f"{prefix}{name}.")
         elif inspect.isfunction(found) and prefix:
-            yield _method(prefix + name, found)
+            yield prefix + name, found
 
 
 def _method(name: str, function: Any) -> Method:
