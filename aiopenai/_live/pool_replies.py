@@ -214,17 +214,7 @@ class SocketReply(Reply):
 
     @override
     async def read(self) -> bytes:
-        if (body := self.whole()) is not None:
-            return body
-        size = 0
-        pieces: list[bytes] = []
-        while piece := await self.read_some():
-            size += len(piece)
-            if size > self._limit:
-                self.close()
-                raise self.too_long()
-            pieces.append(piece)
-        return b"".join(pieces)
+        return await super().read() if (body := self.whole()) is None else body
 
     @override
     async def read_some(self) -> bytes:
