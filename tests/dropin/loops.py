@@ -45,15 +45,15 @@ def agents(url: str) -> Callable[[], Awaitable[Any]]:
 
 def instructor(url: str) -> Callable[[], Awaitable[Any]]:
     import instructor as library
-    import pydantic
     from openai import AsyncOpenAI
 
-    city: Any = pydantic.create_model("City", name=(str, ...))
+    from tests.dropin.samples import City
+
     client: Any = library.from_openai(AsyncOpenAI(base_url=url, api_key="sk-test"))
     messages = [{"role": "user", "content": "hello"}]
 
     async def call() -> Any:
-        found = await client.chat.completions.create(model="gpt-4o-mini", messages=messages, response_model=city)
+        found = await client.chat.completions.create(model="gpt-4o-mini", messages=messages, response_model=City)
         return found.model_dump()
 
     return call

@@ -2,8 +2,9 @@
 
     python -m tests.dropin.pairs dropin|reference tests.dropin.frameworks.langchain [SCENARIO ...]
 
-A scenario is a public function of such a module. It gets the base URL of a local server of its own, and returns a value
-that has to be the same in both modes. So do the requests that the server received.
+A scenario is a public function of such a module. It gets the base URL of a local server of its own. The value that it
+returns, and the requests that the server received, have to be the same in both modes. The modules of a folder with a
+file `_scenarios.py` share its scenarios, and have a description `TRACER` instead.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+# The file with the scenarios that all modules of its folder share.
+SHARED = "_scenarios"
 # Headers that identify the client or belong to one connection.
 _OF_CLIENT = re.compile(
     r"x-stainless-.*|user-agent|accept.*|connection|host|content-(length|type)|traceparent|b3|x-irid"
@@ -40,14 +44,27 @@ _RANDOM = (
 
 def names_in(path: Path) -> tuple[str, list[str]]:
     """Returns the module that a file of scenarios needs, and the names of its scenarios, without importing it."""
-    tree = ast.parse(path.read_text("utf-8"))
-    needs, names = "", []
-    for node in tree.body:
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "NEEDS":
-            needs = ast.literal_eval(node.value)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and not node.name.startswith("_"):
-            names.append(node.name)
-    return needs, names
+    assigned = (node for node in _statements(path) if isinstance(node, ast.Assign))
+    needs = next(node.value for node in assigned if ast.unparse(node.targets[0]) == "NEEDS")
+    shared = path.with_stem(SHARED)
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    defined = [node.name for node in _statements(shared if shared.exists() else path) if isinstance(node, functions)]
+    return ast.literal_eval(needs), [name for name in defined if not name.startswith("_")]
+
+
+def _statements(path: Path) -> list[ast.stmt]:
+    return ast.parse(path.read_text("utf-8")).body
+
+
+def _scenarios(name: str, wanted: tuple[str, ...]) -> dict[str, Callable[[str], Any]]:
+    """Imports a module, and returns its scenarios by name."""
+    module = import_module(name)
+    names = wanted or names_in(Path(str(module.__file__)))[1]
+    if not hasattr(module, "TRACER"):
+        return {each: getattr(module, each) for each in names}
+    # Imported after the tracer, which has patched the classes by then.
+    shared = import_module(f"{module.__package__}.{SHARED}")
+    return {each: partial(getattr(shared, each), tracer=module.TRACER) for each in names}
 
 
 def plain(value: Any) -> Any:
@@ -80,18 +97,13 @@ def _request(received: Any) -> dict[str, Any]:
     }
 
 
-def _outcomes(name_of_module: str, wanted: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _outcomes(name_of_module: str, wanted: tuple[str, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
     from aiopenai.testing import Server
 
     # All in one loop: the reference's clients, which frameworks keep, work in no other.
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    module = import_module(name_of_module)
-    for name, function in list(vars(module).items()):
-        if name.startswith("_") or getattr(function, "__module__", "") != module.__name__ or not callable(function):
-            continue
-        if inspect.isclass(function) or (wanted and name not in wanted):
-            continue
+    for name, function in _scenarios(name_of_module, wanted).items():
         with Server() as server:
             os.environ["OPENAI_BASE_URL"] = os.environ["OPENAI_API_BASE"] = server.base_url
             outcome: dict[str, Any] = {}
@@ -139,7 +151,7 @@ def main(mode: str, module: str, *wanted: str) -> None:
     if mode == "dropin":
         import_module("aiopenai.dropin")
     _stay_on_loopback()
-    found = dict(_outcomes(module, list(wanted)))
+    found = dict(_outcomes(module, wanted))
     source = sys.modules["openai"].__name__ if "openai" in sys.modules else None
     version = getattr(sys.modules.get("openai"), "__version__", None)
     # Threads of frameworks must not keep the process, and their farewells must not follow the JSON.

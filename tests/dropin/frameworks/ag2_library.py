@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pydantic
 from ag2 import Agent
 from ag2.config import OpenAIConfig, OpenAIResponsesConfig
 
+from tests.dropin.samples import weather
+
 NEEDS = "ag2"
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
-
-
-def _weather(city: str) -> str:
-    """Returns the weather in a city."""
-    return f"rain in {city}"
 
 
 def _agent(url: str, kind: Any = OpenAIConfig, **options: Any) -> Any:
@@ -30,7 +21,7 @@ async def chat(url: str) -> Any:
 
 
 async def tools(url: str) -> Any:
-    return (await _agent(url, tools=[_weather]).ask("weather")).body
+    return (await _agent(url, tools=[weather]).ask("weather")).body
 
 
 async def responses(url: str) -> Any:

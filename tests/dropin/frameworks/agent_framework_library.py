@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pydantic
 from agent_framework import Agent
 from agent_framework.openai import OpenAIChatClient, OpenAIChatCompletionClient, OpenAIEmbeddingClient
 
+from tests.dropin.samples import City, weather
+
 NEEDS = "agent_framework_openai"
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
-
-
-def _weather(city: str) -> str:
-    """Returns the weather in a city."""
-    return f"rain in {city}"
 
 
 def _agent(url: str, kind: Any = OpenAIChatClient, **options: Any) -> Any:
@@ -34,7 +25,7 @@ async def responses(url: str) -> Any:
 
 
 async def responses_tools(url: str) -> Any:
-    return _shown(await _agent(url, tools=[_weather]).run("weather"))
+    return _shown(await _agent(url, tools=[weather]).run("weather"))
 
 
 async def responses_streamed(url: str) -> Any:
@@ -51,11 +42,11 @@ async def chat(url: str) -> Any:
 
 
 async def chat_tools(url: str) -> Any:
-    return _shown(await _agent(url, OpenAIChatCompletionClient, tools=[_weather]).run("weather"))
+    return _shown(await _agent(url, OpenAIChatCompletionClient, tools=[weather]).run("weather"))
 
 
 async def chat_streamed(url: str) -> Any:
-    agent = _agent(url, OpenAIChatCompletionClient, tools=[_weather])
+    agent = _agent(url, OpenAIChatCompletionClient, tools=[weather])
     return [each.text async for each in agent.run("weather", stream=True)]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pydantic
 from agents import (
     Agent,
     ModelSettings,
@@ -17,19 +16,11 @@ from agents import (
 from agents.memory import SQLiteSession
 from openai import AsyncOpenAI
 
+from tests.dropin.samples import City, weather
+
 NEEDS = "agents"
+_weather = function_tool(weather)
 set_tracing_disabled(True)
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
-
-
-@function_tool
-def _weather(city: str) -> str:
-    """Returns the weather in a city."""
-    return f"rain in {city}"
 
 
 def _model(url: str, kind: Any = OpenAIResponsesModel) -> Any:

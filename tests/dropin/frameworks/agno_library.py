@@ -5,24 +5,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import pydantic
-
 os.environ["AGNO_TELEMETRY"] = "false"
 from agno.agent import Agent
 from agno.knowledge.embedder.openai import OpenAIEmbedder
 from agno.models.openai import OpenAIChat, OpenAIResponses
 
+from tests.dropin.samples import City, weather
+
 NEEDS = "agno"
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
-
-
-def _weather(city: str) -> str:
-    """Returns the weather in a city."""
-    return f"rain in {city}"
 
 
 def _agent(url: str, kind: Any = OpenAIChat, **options: Any) -> Any:
@@ -51,11 +41,11 @@ async def stream_async(url: str) -> Any:
 
 
 def tools(url: str) -> Any:
-    return _shown(_agent(url, tools=[_weather]).run("weather"))
+    return _shown(_agent(url, tools=[weather]).run("weather"))
 
 
 async def tools_async(url: str) -> Any:
-    return _shown(await _agent(url, tools=[_weather]).arun("weather"))
+    return _shown(await _agent(url, tools=[weather]).arun("weather"))
 
 
 async def structured_async(url: str) -> Any:
@@ -63,7 +53,7 @@ async def structured_async(url: str) -> Any:
 
 
 async def responses_async(url: str) -> Any:
-    return _shown(await _agent(url, OpenAIResponses, tools=[_weather]).arun("weather"))
+    return _shown(await _agent(url, OpenAIResponses, tools=[weather]).arun("weather"))
 
 
 async def responses_streamed_async(url: str) -> Any:

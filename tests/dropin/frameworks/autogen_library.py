@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import pydantic
 from autogen_core.models import SystemMessage, UserMessage
 from autogen_core.tools import FunctionTool
 from autogen_ext.models.openai import OpenAIChatCompletionClient
 
+from tests.dropin.samples import City, weather
+
 NEEDS = "autogen_ext.models.openai"
 _HELLO = [SystemMessage(content="Be brief."), UserMessage(content="hello to all", source="user")]
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
-
-
-def _weather(city: str) -> str:
-    """Returns the weather in a city."""
-    return f"rain in {city}"
 
 
 def _client(url: str, **options: Any) -> Any:
@@ -40,11 +31,11 @@ async def stream_with_usage(url: str) -> Any:
 
 
 async def tools(url: str) -> Any:
-    return await _client(url).create(_HELLO, tools=[FunctionTool(_weather, "The weather", name="weather")])
+    return await _client(url).create(_HELLO, tools=[FunctionTool(weather, "The weather", name="weather")])
 
 
 async def tools_streamed(url: str) -> Any:
-    tool = FunctionTool(_weather, "The weather", name="weather", strict=True)
+    tool = FunctionTool(weather, "The weather", name="weather", strict=True)
     return [each async for each in _client(url).create_stream(_HELLO, tools=[tool])]
 
 

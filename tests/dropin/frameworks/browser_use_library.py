@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import pydantic
-
 os.environ.update(ANONYMIZED_TELEMETRY="false", BROWSER_USE_SETUP_LOGGING="false")
 from browser_use.llm.messages import SystemMessage, UserMessage
 from browser_use.llm.openai.chat import ChatOpenAI
 
+from tests.dropin.samples import City
+
 NEEDS = "browser_use"
 _HELLO = [SystemMessage(content="Be brief."), UserMessage(content="hello to all")]
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
 
 
 async def chat(url: str) -> Any:

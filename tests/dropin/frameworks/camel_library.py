@@ -4,28 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import pydantic
 from camel.agents import ChatAgent
 from camel.embeddings import OpenAIEmbedding
 from camel.models import ModelFactory
 from camel.toolkits import FunctionTool
 from camel.types import EmbeddingModelType, ModelPlatformType, ModelType
 
+from tests.dropin.samples import City, weather
+
 NEEDS = "camel"
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
-
-
-def _weather(city: str) -> str:
-    """Returns the weather in a city.
-
-    Args:
-        city (str): The city.
-    """
-    return f"rain in {city}"
 
 
 def _model(url: str, **options: Any) -> Any:
@@ -56,7 +43,7 @@ def stream(url: str) -> Any:
 
 
 def tools(url: str) -> Any:
-    return _shown(ChatAgent("Be brief.", model=_model(url), tools=[FunctionTool(_weather)]).step("weather"))
+    return _shown(ChatAgent("Be brief.", model=_model(url), tools=[FunctionTool(weather)]).step("weather"))
 
 
 async def structured_async(url: str) -> Any:

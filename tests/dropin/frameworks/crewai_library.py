@@ -5,25 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import pydantic
-
 os.environ.update(CREWAI_DISABLE_TELEMETRY="true", OTEL_SDK_DISABLED="true", CREWAI_TRACING_ENABLED="false")
 from crewai import LLM, Agent, Crew, Task
 
+from tests.dropin.samples import TOOL, City
+
 NEEDS = "crewai"
-_TOOL: Any = {
-    "type": "function",
-    "function": {
-        "name": "weather",
-        "description": "The weather",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    },
-}
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
 
 
 def _model(url: str, **options: Any) -> Any:
@@ -44,7 +31,7 @@ def stream(url: str) -> Any:
 
 def tools(url: str) -> Any:
     model = _model(url)
-    return str(model.call("weather", tools=[_TOOL], available_functions={"weather": lambda city: f"rain in {city}"}))
+    return str(model.call("weather", tools=[TOOL], available_functions={"weather": lambda city: f"rain in {city}"}))
 
 
 def structured(url: str) -> Any:

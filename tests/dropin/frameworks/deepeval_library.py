@@ -5,17 +5,12 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import pydantic
-
 os.environ.update(DEEPEVAL_TELEMETRY_OPT_OUT="YES", DEEPEVAL_DISABLE_DOTENV="1")
 from deepeval.models import GPTModel
 
+from tests.dropin.samples import City
+
 NEEDS = "deepeval"
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
 
 
 def _model(url: str) -> Any:

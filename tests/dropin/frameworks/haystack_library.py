@@ -4,30 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import pydantic
 from haystack.components.embedders import OpenAIDocumentEmbedder, OpenAITextEmbedder
 from haystack.components.generators.chat import OpenAIChatGenerator, OpenAIResponsesChatGenerator
 from haystack.dataclasses import ChatMessage, Document
 from haystack.tools import Tool
 from haystack.utils import Secret
 
+from tests.dropin.samples import PARAMETERS, City, weather
+
 NEEDS = "haystack"
 _KEY = Secret.from_token("sk-test")
 _HELLO = [ChatMessage.from_user("hello to all")]
 
 
-class City(pydantic.BaseModel):
-    name: str
-    people: int
-
-
-def _weather(city: str) -> str:
-    return f"rain in {city}"
-
-
 def _tool() -> Any:
-    parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-    return Tool(name="weather", description="The weather", parameters=parameters, function=_weather)
+    return Tool(name="weather", description="The weather", parameters=PARAMETERS, function=weather)
 
 
 def _chat(url: str, **options: Any) -> Any:

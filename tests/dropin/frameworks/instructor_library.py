@@ -8,13 +8,10 @@ import instructor
 import pydantic
 from openai import AsyncOpenAI, OpenAI
 
+from tests.dropin.samples import City
+
 NEEDS = "instructor"
 _CHAT: Any = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "a city"}]}
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
 
 
 def _blocking(url: str, mode: Any = instructor.Mode.TOOLS) -> Any:

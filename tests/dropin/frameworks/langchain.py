@@ -4,23 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import pydantic
 from langchain_core.messages import AIMessageChunk, HumanMessage
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI, OpenAI, OpenAIEmbeddings
 
+from tests.dropin.samples import City, weather
+
 NEEDS = "langchain_openai"
-
-
-class _City(pydantic.BaseModel):
-    name: str
-    people: int
-
-
-@tool
-def _weather(city: str) -> str:
-    """Returns the weather in a city."""
-    return f"rain in {city}"
+_weather = tool(weather)
 
 
 def _chat(url: str, **options: Any) -> ChatOpenAI:
@@ -59,16 +50,16 @@ async def tools_streamed_async(url: str) -> Any:
 
 
 def structured(url: str) -> Any:
-    return _chat(url).with_structured_output(_City).invoke("a city")
+    return _chat(url).with_structured_output(City).invoke("a city")
 
 
 async def structured_with_raw_async(url: str) -> Any:
-    found = await _chat(url).with_structured_output(_City, include_raw=True).ainvoke("a city")
+    found = await _chat(url).with_structured_output(City, include_raw=True).ainvoke("a city")
     return {**found, "raw": _shown(found["raw"])}
 
 
 async def structured_by_function_async(url: str) -> Any:
-    return await _chat(url).with_structured_output(_City, method="function_calling").ainvoke("a city")
+    return await _chat(url).with_structured_output(City, method="function_calling").ainvoke("a city")
 
 
 async def structured_by_json_async(url: str) -> Any:
@@ -89,7 +80,7 @@ async def responses_streamed_async(url: str) -> Any:
 
 
 async def responses_structured_async(url: str) -> Any:
-    return await _chat(url, use_responses_api=True).with_structured_output(_City).ainvoke("a city")
+    return await _chat(url, use_responses_api=True).with_structured_output(City).ainvoke("a city")
 
 
 def embeddings(url: str) -> Any:

@@ -5,25 +5,13 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import pydantic
-
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 import litellm
 
+from tests.dropin.samples import TOOL, City
+
 NEEDS = "litellm"
 litellm.telemetry = False
-_TOOL: Any = {
-    "type": "function",
-    "function": {
-        "name": "weather",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    },
-}
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
 
 
 def _given(url: str, text: str = "hello to all", **more: Any) -> dict[str, Any]:
@@ -55,7 +43,7 @@ async def stream_async(url: str) -> Any:
 
 
 async def tools_async(url: str) -> Any:
-    return await litellm.acompletion(**_given(url, "weather", tools=[_TOOL]))
+    return await litellm.acompletion(**_given(url, "weather", tools=[TOOL]))
 
 
 async def structured_async(url: str) -> Any:

@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-import pydantic
 from llama_index.core.llms import ChatMessage
 from llama_index.core.prompts import PromptTemplate
 from llama_index.core.tools import FunctionTool
 from llama_index.embeddings.openai import OpenAIEmbedding
 from llama_index.llms.openai import OpenAI, OpenAIResponses
 
+from tests.dropin.samples import City, weather
+
 NEEDS = "llama_index.llms.openai"
 _HELLO = [ChatMessage(role="user", content="hello to all")]
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
-
-
-def _weather(city: str) -> str:
-    """Returns the weather in a city."""
-    return f"rain in {city}"
 
 
 def _chat(url: str) -> Any:
@@ -34,7 +25,7 @@ def _responses(url: str) -> Any:
 
 
 def _tool() -> Any:
-    return FunctionTool.from_defaults(_weather, name="weather")
+    return FunctionTool.from_defaults(weather, name="weather")
 
 
 def _shown(reply: Any) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pydantic
 from magentic import (
     AsyncStreamedStr,
     FunctionCall,
@@ -13,18 +12,10 @@ from magentic import (
     UserMessage,
 )
 
+from tests.dropin.samples import City, weather
+
 NEEDS = "magentic"
 _HELLO = [UserMessage("hello to all")]
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
-
-
-def _weather(city: str) -> str:
-    """Returns the weather in a city."""
-    return f"rain in {city}"
 
 
 def _model(url: str) -> Any:
@@ -55,5 +46,5 @@ async def structured_async(url: str) -> Any:
 
 
 async def tools_async(url: str) -> Any:
-    found = await _model(url).acomplete(_HELLO, functions=[_weather], output_types=[FunctionCall[str]])
+    found = await _model(url).acomplete(_HELLO, functions=[weather], output_types=[FunctionCall[str]])
     return str(await found.content() if not callable(found.content) else found.content())

@@ -11,14 +11,9 @@ from mem0.configs.llms.openai import OpenAIConfig
 from mem0.embeddings.openai import OpenAIEmbedding
 from mem0.llms.openai import OpenAILLM
 
+from tests.dropin.samples import TOOL
+
 NEEDS = "mem0"
-_TOOL: Any = {
-    "type": "function",
-    "function": {
-        "name": "weather",
-        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
-    },
-}
 
 
 def _model(url: str) -> Any:
@@ -30,7 +25,7 @@ def chat(url: str) -> Any:
 
 
 def tools(url: str) -> Any:
-    return _model(url).generate_response([{"role": "user", "content": "weather"}], tools=[_TOOL])
+    return _model(url).generate_response([{"role": "user", "content": "weather"}], tools=[TOOL])
 
 
 def embeddings(url: str) -> Any:

@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import pydantic
 from mirascope import llm
 
+from tests.dropin.samples import City, weather
+
 NEEDS = "mirascope.llm"
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
-
-
-@llm.tool
-def _weather(city: str) -> str:
-    """Returns the weather in a city."""
-    return f"rain in {city}"
+_weather = llm.tool(weather)
 
 
 def _model(url: str, kind: str = "completions") -> Any:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import pydantic
 from pydantic_ai import Agent, Embedder, NativeOutput
 from pydantic_ai.embeddings.openai import OpenAIEmbeddingModel
 from pydantic_ai.models.openai import OpenAIChatModel, OpenAIResponsesModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
+from tests.dropin.samples import City, weather
+
 NEEDS = "pydantic_ai"
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
 
 
 def _chat(url: str, **options: Any) -> Any:
@@ -25,11 +21,6 @@ def _chat(url: str, **options: Any) -> Any:
 def _responses(url: str, **options: Any) -> Any:
     provider = OpenAIProvider(base_url=url, api_key="sk-test")
     return Agent(OpenAIResponsesModel("gpt-4o-mini", provider=provider), **options)
-
-
-def _weather(city: str) -> str:
-    """Returns the weather in a city."""
-    return f"rain in {city}"
 
 
 def _shown(result: Any) -> Any:
@@ -53,11 +44,11 @@ async def chat(url: str) -> Any:
 
 
 async def chat_tools(url: str) -> Any:
-    return _shown(await _chat(url, tools=[_weather]).run("the weather"))
+    return _shown(await _chat(url, tools=[weather]).run("the weather"))
 
 
 async def chat_streamed(url: str) -> Any:
-    async with _chat(url, tools=[_weather]).run_stream("the weather") as result:
+    async with _chat(url, tools=[weather]).run_stream("the weather") as result:
         return [[each async for each in result.stream_text(delta=True, debounce_by=None)], str(result.usage)]
 
 
@@ -74,7 +65,7 @@ async def responses(url: str) -> Any:
 
 
 async def responses_tools(url: str) -> Any:
-    return _shown(await _responses(url, tools=[_weather]).run("the weather"))
+    return _shown(await _responses(url, tools=[weather]).run("the weather"))
 
 
 async def responses_streamed(url: str) -> Any:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pydantic
 from openai import AsyncOpenAI
 from semantic_kernel import Kernel
 from semantic_kernel.agents import ChatCompletionAgent, OpenAIResponsesAgent
@@ -17,12 +16,9 @@ from semantic_kernel.connectors.ai.open_ai import (
 from semantic_kernel.contents import ChatHistory
 from semantic_kernel.functions import kernel_function
 
+from tests.dropin.samples import City
+
 NEEDS = "semantic_kernel"
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
 
 
 class Weather:

@@ -8,16 +8,12 @@ import braintrust
 from braintrust import logger
 from braintrust.test_helpers import init_test_logger
 
-from tests.dropin.tracers import _calls
+from tests.dropin.tracers._tracer import Tracer
 
 NEEDS = "braintrust"
 _memory = logger._internal_with_memory_background_logger().__enter__()
 init_test_logger("p")
 _KEPT = ("input", "output", "metadata", "span_attributes", "error", "tags")
-
-
-def _wrap(client: Any) -> Any:
-    return braintrust.wrap_openai(client)
 
 
 def _collect() -> Any:
@@ -32,25 +28,4 @@ def _collect() -> Any:
     return found
 
 
-def blocking(url: str) -> Any:
-    return _calls.plain(url, _collect, _wrap)
-
-
-async def asynchronous(url: str) -> Any:
-    return await _calls.plain_async(url, _collect, _wrap)
-
-
-def streams(url: str) -> Any:
-    return _calls.streams(url, _collect, _wrap)
-
-
-async def streams_async(url: str) -> Any:
-    return await _calls.streams_async(url, _collect, _wrap)
-
-
-def errors(url: str) -> Any:
-    return _calls.errors(url, _collect, _wrap)
-
-
-async def errors_async(url: str) -> Any:
-    return await _calls.errors_async(url, _collect, _wrap)
+TRACER = Tracer(_collect, braintrust.wrap_openai)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from tests.dropin.tracers._tracer import Tracer
+
 os.environ.update(DD_INSTRUMENTATION_TELEMETRY_ENABLED="false", DD_TRACE_AGENT_URL="http://127.0.0.1:9")
 import ddtrace
 from ddtrace.trace import TraceFilter, tracer
@@ -22,9 +24,6 @@ class _Keep(TraceFilter):
 tracer.configure(trace_processors=[_Keep()])
 ddtrace.patch(openai=True)
 
-from tests.dropin.tracers import _calls  # noqa: E402
-
-_wrap = _calls.same
 _RANDOM = ("runtime-id", "_dd.p.tid", "error.stack", "_dd.p.dm", "process_id", "language")
 
 
@@ -38,25 +37,4 @@ def _collect() -> Any:
     return found
 
 
-def blocking(url: str) -> Any:
-    return _calls.plain(url, _collect, _wrap)
-
-
-async def asynchronous(url: str) -> Any:
-    return await _calls.plain_async(url, _collect, _wrap)
-
-
-def streams(url: str) -> Any:
-    return _calls.streams(url, _collect, _wrap)
-
-
-async def streams_async(url: str) -> Any:
-    return await _calls.streams_async(url, _collect, _wrap)
-
-
-def errors(url: str) -> Any:
-    return _calls.errors(url, _collect, _wrap)
-
-
-async def errors_async(url: str) -> Any:
-    return await _calls.errors_async(url, _collect, _wrap)
+TRACER = Tracer(_collect)

@@ -8,7 +8,7 @@ from typing import Any
 from langsmith import Client
 from langsmith.wrappers import wrap_openai
 
-from tests.dropin.tracers import _calls
+from tests.dropin.tracers._tracer import Tracer
 
 NEEDS = "langsmith"
 os.environ.update(LANGSMITH_TRACING="true", LANGSMITH_API_KEY="k", LANGSMITH_ENDPOINT="http://127.0.0.1:9")
@@ -46,25 +46,4 @@ def _collect() -> Any:
     return found
 
 
-def blocking(url: str) -> Any:
-    return _calls.plain(url, _collect, _wrap)
-
-
-async def asynchronous(url: str) -> Any:
-    return await _calls.plain_async(url, _collect, _wrap)
-
-
-def streams(url: str) -> Any:
-    return _calls.streams(url, _collect, _wrap)
-
-
-async def streams_async(url: str) -> Any:
-    return await _calls.streams_async(url, _collect, _wrap)
-
-
-def errors(url: str) -> Any:
-    return _calls.errors(url, _collect, _wrap)
-
-
-async def errors_async(url: str) -> Any:
-    return await _calls.errors_async(url, _collect, _wrap)
+TRACER = Tracer(_collect, _wrap)

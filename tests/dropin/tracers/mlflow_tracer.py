@@ -6,6 +6,8 @@ import os
 import tempfile
 from typing import Any
 
+from tests.dropin.tracers._tracer import Tracer
+
 _folder = tempfile.mkdtemp()
 os.environ.update(
     MLFLOW_TRACKING_URI=f"file://{_folder}",
@@ -16,12 +18,9 @@ os.environ.update(
 import mlflow  # noqa: E402
 import mlflow.openai  # noqa: E402
 
-from tests.dropin.tracers import _calls  # noqa: E402
-
 NEEDS = "mlflow"
 _experiment = mlflow.set_experiment("t").experiment_id
 mlflow.openai.autolog()
-_wrap = _calls.same
 _DROPPED = ("mlflow.traceRequestId", "mlflow.spanInputs", "mlflow.spanOutputs")
 _seen: set[str] = set()
 
@@ -53,25 +52,4 @@ def _collect() -> Any:
     return found
 
 
-def blocking(url: str) -> Any:
-    return _calls.plain(url, _collect, _wrap)
-
-
-async def asynchronous(url: str) -> Any:
-    return await _calls.plain_async(url, _collect, _wrap)
-
-
-def streams(url: str) -> Any:
-    return _calls.streams(url, _collect, _wrap)
-
-
-async def streams_async(url: str) -> Any:
-    return await _calls.streams_async(url, _collect, _wrap)
-
-
-def errors(url: str) -> Any:
-    return _calls.errors(url, _collect, _wrap)
-
-
-async def errors_async(url: str) -> Any:
-    return await _calls.errors_async(url, _collect, _wrap)
+TRACER = Tracer(_collect)

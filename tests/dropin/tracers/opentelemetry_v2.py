@@ -9,13 +9,13 @@ from opentelemetry.instrumentation.openai_v2 import OpenAIInstrumentor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
-from tests.dropin.tracers import _calls, _spans
+from tests.dropin.tracers import _spans
+from tests.dropin.tracers._tracer import Tracer
 
 NEEDS = "opentelemetry.instrumentation.openai_v2"
 os.environ["OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"] = "true"
 _reader = InMemoryMetricReader()
 OpenAIInstrumentor().instrument(tracer_provider=_spans.provider(), meter_provider=MeterProvider([_reader]))
-_wrap = _calls.same
 
 
 def _tokens() -> Any:
@@ -35,25 +35,4 @@ def _collect() -> Any:
     return [_spans.spans(), _tokens()]
 
 
-def blocking(url: str) -> Any:
-    return _calls.plain(url, _collect, _wrap)
-
-
-async def asynchronous(url: str) -> Any:
-    return await _calls.plain_async(url, _collect, _wrap)
-
-
-def streams(url: str) -> Any:
-    return _calls.streams(url, _collect, _wrap)
-
-
-async def streams_async(url: str) -> Any:
-    return await _calls.streams_async(url, _collect, _wrap)
-
-
-def errors(url: str) -> Any:
-    return _calls.errors(url, _collect, _wrap)
-
-
-async def errors_async(url: str) -> Any:
-    return await _calls.errors_async(url, _collect, _wrap)
+TRACER = Tracer(_collect)

@@ -8,7 +8,7 @@ import sentry_sdk
 from sentry_sdk.integrations.openai import OpenAIIntegration
 from sentry_sdk.transport import Transport
 
-from tests.dropin.tracers import _calls
+from tests.dropin.tracers._tracer import Tracer
 
 NEEDS = "sentry_sdk"
 
@@ -27,7 +27,6 @@ sentry_sdk.init(
     auto_enabling_integrations=False,
     integrations=[OpenAIIntegration(include_prompts=True)],
 )
-_wrap = _calls.same
 _transaction = sentry_sdk.start_transaction(name="t")
 _transaction.__enter__()
 _RANDOM = ("span_id", "trace_id", "parent_span_id", "start_timestamp", "timestamp", "same_process_as_parent")
@@ -44,25 +43,4 @@ def _collect() -> Any:
     return found
 
 
-def blocking(url: str) -> Any:
-    return _calls.plain(url, _collect, _wrap)
-
-
-async def asynchronous(url: str) -> Any:
-    return await _calls.plain_async(url, _collect, _wrap)
-
-
-def streams(url: str) -> Any:
-    return _calls.streams(url, _collect, _wrap)
-
-
-async def streams_async(url: str) -> Any:
-    return await _calls.streams_async(url, _collect, _wrap)
-
-
-def errors(url: str) -> Any:
-    return _calls.errors(url, _collect, _wrap)
-
-
-async def errors_async(url: str) -> Any:
-    return await _calls.errors_async(url, _collect, _wrap)
+TRACER = Tracer(_collect)

@@ -1,4 +1,4 @@
-"""The calls that every tracer has to see, in both clients. After each one the tracer's new records are collected."""
+"""The scenarios of all tracers: calls of both clients, each followed by the records that the tracer made of it."""
 
 from __future__ import annotations
 
@@ -7,20 +7,16 @@ import gc
 from collections.abc import Callable
 from typing import Any
 
-import pydantic
+import pytest
 from openai import APIError, AsyncOpenAI, OpenAI
+
+from tests.dropin.samples import PARAMETERS, TOOL, City
+from tests.dropin.tracers._tracer import Tracer
 
 _CHAT: dict[str, Any] = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "hello to all"}]}
 _RESPONSE: dict[str, Any] = {"model": "gpt-4o-mini", "input": "hello to all"}
-_PARAMETERS = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
-_TOOL: Any = {"type": "function", "function": {"name": "weather", "parameters": _PARAMETERS}}
-_FLAT_TOOL: Any = {"type": "function", "name": "weather", "parameters": _PARAMETERS, "strict": False}
+_FLAT_TOOL: Any = {"type": "function", "name": "weather", "parameters": PARAMETERS, "strict": False}
 _USAGE = {"include_usage": True}
-
-
-class City(pydantic.BaseModel):
-    name: str
-    people: int
 
 
 # Calls without a stream by name: the path of the method, and its arguments.
@@ -31,7 +27,7 @@ _PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
         {**_CHAT, "messages": [{"role": "system", "content": "Be brief."}, *_CHAT["messages"]], "stop": ["x"]},
     ),
     "chat choices": ("chat.completions.create", {**_CHAT, "n": 2}),
-    "chat tools": ("chat.completions.create", {**_CHAT, "tools": [_TOOL]}),
+    "chat tools": ("chat.completions.create", {**_CHAT, "tools": [TOOL]}),
     "chat parse": ("chat.completions.parse", {**_CHAT, "response_format": City}),
     "chat raw": ("chat.completions.with_raw_response.create", _CHAT),
     "responses": ("responses.create", {**_RESPONSE, "instructions": "Be brief.", "temperature": 0.5}),
@@ -46,7 +42,7 @@ _PLAIN: dict[str, tuple[str, dict[str, Any]]] = {
 _STREAMS: dict[str, tuple[str, dict[str, Any]]] = {
     "chat stream": ("chat.completions.create", {**_CHAT, "stream": True}),
     "chat stream with usage": ("chat.completions.create", {**_CHAT, "stream": True, "stream_options": _USAGE}),
-    "chat stream of tools": ("chat.completions.create", {**_CHAT, "stream": True, "tools": [_TOOL]}),
+    "chat stream of tools": ("chat.completions.create", {**_CHAT, "stream": True, "tools": [TOOL]}),
     "responses stream": ("responses.create", {**_RESPONSE, "stream": True}),
     "completions stream": (
         "completions.create",
@@ -71,55 +67,45 @@ def _method(client: Any, path: str) -> Callable[..., Any]:
     return client
 
 
-Collect = Callable[[], Any]
-Wrap = Callable[[Any], Any]
-
-
-def same(client: Any) -> Any:
-    return client
-
-
-def plain(url: str, collect: Collect, wrap: Wrap = same) -> Any:
-    client, found = wrap(OpenAI(base_url=url, api_key="sk-test", max_retries=0)), {}
+def blocking(url: str, tracer: Tracer) -> Any:
+    client, found = tracer.wrap(OpenAI(base_url=url, api_key="sk-test", max_retries=0)), {}
     for name, (path, given) in _PLAIN.items():
         _method(client, path)(**given)
-        found[name] = collect()
+        found[name] = tracer.collect()
     return found
 
 
-async def plain_async(url: str, collect: Collect, wrap: Wrap = same) -> Any:
-    client, found = wrap(AsyncOpenAI(base_url=url, api_key="sk-test", max_retries=0)), {}
+async def asynchronous(url: str, tracer: Tracer) -> Any:
+    client, found = tracer.wrap(AsyncOpenAI(base_url=url, api_key="sk-test", max_retries=0)), {}
     for name, (path, given) in _PLAIN.items():
         await _method(client, path)(**given)
-        found[name] = collect()
+        found[name] = tracer.collect()
     return found
 
 
-def streams(url: str, collect: Collect, wrap: Wrap = same, *, helpers: bool = True) -> Any:
-    client, found = wrap(OpenAI(base_url=url, api_key="sk-test", max_retries=0)), {}
+def streams(url: str, tracer: Tracer) -> Any:
+    client, found = tracer.wrap(OpenAI(base_url=url, api_key="sk-test", max_retries=0)), {}
     for name, (path, given) in _STREAMS.items():
         chunks = list(_method(client, path)(**given))
-        found[name] = [collect(), [type(each).__name__ for each in chunks], chunks]
+        found[name] = [tracer.collect(), [type(each).__name__ for each in chunks], chunks]
     with client.chat.completions.create(**_CHAT, stream=True) as stream:
         next(iter(stream))
     # Some tracers end the span of a stream that was left when it is collected.
     del stream
     gc.collect()
-    found["chat stream left"] = collect()
-    for name, (path, given) in _HELPERS.items() if helpers else ():
+    found["chat stream left"] = tracer.collect()
+    for name, (path, given) in _HELPERS.items() if tracer.traces_helpers else ():
         with _method(client, path)(**given) as stream:
             events = [each.type for each in stream]
-        found[name] = [collect(), events]
+        found[name] = [tracer.collect(), events]
     return found
 
 
-async def streams_async(
-    url: str, collect: Collect, wrap: Wrap = same, *, helpers: bool = True, left: bool = True
-) -> Any:
-    client, found = wrap(AsyncOpenAI(base_url=url, api_key="sk-test", max_retries=0)), {}
+async def streams_async(url: str, tracer: Tracer) -> Any:
+    client, found = tracer.wrap(AsyncOpenAI(base_url=url, api_key="sk-test", max_retries=0)), {}
     for name, (path, given) in _STREAMS.items():
         chunks = [each async for each in await _method(client, path)(**given)]
-        found[name] = [collect(), [type(each).__name__ for each in chunks], chunks]
+        found[name] = [tracer.collect(), [type(each).__name__ for each in chunks], chunks]
     async with await client.chat.completions.create(**_CHAT, stream=True) as stream:
         async for _ in stream:
             break
@@ -128,31 +114,29 @@ async def streams_async(
     gc.collect()
     for _ in range(10):
         await asyncio.sleep(0)
-    records = collect()
-    if left:
+    records = tracer.collect()
+    if tracer.traces_left_async_streams:
         found["chat stream left"] = records
-    for name, (path, given) in _HELPERS.items() if helpers else ():
+    for name, (path, given) in _HELPERS.items() if tracer.traces_helpers else ():
         async with _method(client, path)(**given) as stream:
             events = [each.type async for each in stream]
-        found[name] = [collect(), events]
+        found[name] = [tracer.collect(), events]
     return found
 
 
-def errors(url: str, collect: Collect, wrap: Wrap = same) -> Any:
-    client, found = wrap(OpenAI(base_url=url, api_key="sk-test", max_retries=0)), {}
+def errors(url: str, tracer: Tracer) -> Any:
+    client, found = tracer.wrap(OpenAI(base_url=url, api_key="sk-test", max_retries=0)), {}
     for name, (path, given) in _REFUSED.items():
-        try:
+        with pytest.raises(APIError) as refused:
             _method(client, path)(**given)
-        except APIError as error:
-            found[name] = [type(error).__name__, error.message, collect()]
+        found[name] = [type(refused.value).__name__, refused.value.message, tracer.collect()]
     return found
 
 
-async def errors_async(url: str, collect: Collect, wrap: Wrap = same) -> Any:
-    client, found = wrap(AsyncOpenAI(base_url=url, api_key="sk-test", max_retries=0)), {}
+async def errors_async(url: str, tracer: Tracer) -> Any:
+    client, found = tracer.wrap(AsyncOpenAI(base_url=url, api_key="sk-test", max_retries=0)), {}
     for name, (path, given) in _REFUSED.items():
-        try:
+        with pytest.raises(APIError) as refused:
             await _method(client, path)(**given)
-        except APIError as error:
-            found[name] = [type(error).__name__, error.message, collect()]
+        found[name] = [type(refused.value).__name__, refused.value.message, tracer.collect()]
     return found
