@@ -31,7 +31,20 @@ _SHARED = tuple(_SHARED_NAMES.split())
 _OF_HELPERS = ("types.chat", "types.responses", "types.beta.threads", "types.beta", "types.beta.threads.runs", "types")
 # Groups of types that others import from beside their own.
 _OTHER_TYPES = (*_OF_HELPERS, "types.graders", "types.live", "types.realtime", "types.audio", "types.beta.agents")
-_STREAMS = ("lib.streaming", "lib.streaming.chat", "lib.streaming.responses", "lib._parsing._responses")
+# Helpers that resources import from.
+_OF_RESOURCES = (
+    "lib.streaming",
+    "lib.streaming.chat",
+    "lib.streaming.responses",
+    "lib._parsing._responses",
+    "lib.streaming.agents._streams",
+    "lib.beta.agents._artifacts",
+    "lib.beta.agents._files",
+)
+_OUTPUT_ITEM_NAMES = (
+    "AdditionalTools ImageGenerationCall LocalShellCall LocalShellCallAction LocalShellCallOutput McpCall "
+    "McpApprovalRequest McpApprovalResponse McpListTools Program ProgramOutput"
+)
 # The homes of names that several modules define, or that a module knows by another name (`home:own`).
 _EXACT = {
     "lib._parsing._completions ResponseFormatParam": "types.chat.completion_create_params:ResponseFormat",
@@ -50,7 +63,6 @@ _EXACT = {
     "resources.chat.completions.completions validate_response_format": "_reference.parsing",
     "resources.responses.responses ParseableToolParam": "types.responses.tool_param",
     "resources.responses.responses ResponseWsError": "types.responses.responses_server_event",
-    "types.responses.parsed_response LocalShellCallAction": "types.responses.response_output_item",
     "_exceptions OAuthErrorCode": "types.shared",
     "_models BaseGenericModel": "_models:GenericModel",
     "_types Proxy": "_reference.http_libraries",
@@ -68,11 +80,7 @@ _EXACT = {
     "types.responses.response_configuration_update_item_param ResponseFormatText": "types.shared",
     **{
         f"types.responses.parsed_response {name}": "types.responses.response_output_item"
-        for name in ("AdditionalTools", "ImageGenerationCall", "LocalShellCall", "LocalShellCallOutput", "McpCall")
-    },
-    **{
-        f"types.responses.parsed_response {name}": "types.responses.response_output_item"
-        for name in ("McpApprovalRequest", "McpApprovalResponse", "McpListTools", "Program", "ProgramOutput")
+        for name in _OUTPUT_ITEM_NAMES.split()
     },
 }
 _TYPING = ("typing", "typing_extensions", "collections.abc", "types", "dataclasses", "functools")
@@ -187,7 +195,7 @@ def _homes(path: str, name: str) -> Iterator[str]:
     if parts[0] in ("types", "resources"):
         if name[:1].isupper():
             yield from _OTHER_TYPES
-            yield from _STREAMS if parts[0] == "resources" else ()
+            yield from _OF_RESOURCES if parts[0] == "resources" else ()
     else:
         # Functions of helpers, and clients.
         yield from (".".join(parts[:end]) for end in range(len(parts) - 1, 0, -1))
@@ -220,9 +228,8 @@ def _of_libraries(name: str) -> Any:
     if (home := _SINGLE.get(name)) is not None:
         return getattr(_library(home), name, None)
     for home in _TYPING:
-        found = getattr(import_module(home), name, None)
-        if found is not None and name in import_module(home).__all__:
-            return found
+        if name in (module := import_module(home)).__all__:
+            return getattr(module, name)
     return _library(name) if name in _LIBRARIES else None
 
 

@@ -20,22 +20,49 @@ import aiopenai
 pytestmark = pytest.mark.once
 openai = pytest.importorskip("openai")
 
-# Modules of the reference that aiopenai has no counterpart for: toolsets, voice helpers, and the inside of its clients.
+# Modules of the reference that aiopenai has no counterpart for: toolsets, and the inside of its clients.
 ABSENT_NAMES = """
     _multipart _provider _streaming_cleanup auth._x509
-    helpers helpers.local_audio_player helpers.microphone
     lib._assistants_runs lib._assistants_threads lib._azure_websocket lib._bedrock_auth lib._chat_completion_resources
     lib._client_auth lib._files lib._module_runtime lib._parsing._audio lib._parsing._embeddings lib._realtime
     lib._request_context lib._response_resources lib._tool_lifecycle lib._uploads lib._vector_stores lib._webhooks
-    lib._websocket lib.browser lib.computer lib.decisions_tool_runner lib.responses_tool_runner lib.tool_diagnostics
-    lib.responses_websocket lib.responses_websocket._accumulator lib.responses_websocket._session
+    lib._websocket lib.browser lib.computer lib.decisions_tool_runner lib.tool_diagnostics
+    lib.responses_websocket._accumulator lib.responses_websocket._session
     lib.live._listeners lib.live._transcript_grouping lib.live._transcript_state
-    lib.beta.agents._artifacts lib.beta.agents._create lib.beta.agents._output lib.beta.agents._result
-    lib.beta.agents._schema lib.beta.agents._stream lib.beta.agents._tool_error lib.beta.agents._tools
-    lib.streaming.agents._dispatch lib.streaming.agents._streams lib.streaming.agents._tools
-    lib.streaming.agents._types lib.beta.agents._files
+    lib.beta.agents._create lib.beta.agents._output lib.beta.agents._result lib.beta.agents._schema
+    lib.beta.agents._stream lib.beta.agents._tool_error
+    lib.streaming.agents._dispatch lib.streaming.agents._tools lib.streaming.agents._types
 """
 ABSENT = frozenset(ABSENT_NAMES.split())
+# Helpers of aiopenai under a path of the reference's. They have no names that the reference's module only imports.
+OWN_NAMES = """
+    helpers.local_audio_player helpers.microphone lib.responses_tool_runner
+    lib.beta.agents._artifacts lib.beta.agents._files lib.beta.agents._tools lib.streaming.agents._streams
+"""
+OWN = frozenset(OWN_NAMES.split())
+# Names of the reference's own workings, which have no counterpart, and of packages that a module needs no more.
+KNOWN = {
+    "types.websocket_connection_options": "TYPE_CHECKING Sequence",
+    "types.websocket_reconnection": "Query Headers",
+    "resources.uploads.uploads": "DEFAULT_PART_SIZE",
+    "resources.beta.agents.environments.files": "upload prepare async_upload async_prepare directory_files "
+    "async_directory_files",
+    "lib.beta.agents._files": "directory_files async_directory_files async_prepare async_upload",
+    "lib.beta.agents._tools": "FunctionTool pydantic_function_tool function_tool",
+    "lib.responses_tool_runner": "ContextBudgetSnapshot ContextBudgetDecision ContextBudget AsyncContextBudget "
+    "ResponsesToolCheckpoint ResponsesToolLedger AsyncResponsesToolLedger",
+    "lib.streaming._assistants": "accumulate_run_step accumulate_event",
+    "lib.streaming.chat._completions": "ChoiceEventState",
+    "_base_client": "Httpx2AiohttpClient",
+    "auth._workload": "TOKEN_EXCHANGE_GRANT_TYPE DEFAULT_TOKEN_EXCHANGE_URL DEFAULT_REFRESH_BUFFER_SECONDS "
+    "SUBJECT_TOKEN_TYPES",
+    "lib.live._types": "TranscriptGrouperOptions TranscriptFragment GroupingUpdate",
+    "lib.live._transcript_grouper": "GroupingUpdate TranscriptGrouperOptions ServerEvent",
+    "_client": "MTLS_API_BASE_URL",
+    "_models": "ReprArgs CachedDiscriminatorType DISCRIMINATOR_CACHE DiscriminatorDetails",
+    "_utils._datetime_parse": "EPOCH MS_WATERSHED MAX_NUMBER",
+    "providers.vertex": "Credentials",
+}
 GROUPS = ("types", "resources", "lib", "internal")
 
 
@@ -55,12 +82,14 @@ def modules(group: str) -> Iterator[tuple[str, types.ModuleType]]:
 
 def wanted(module: types.ModuleType) -> Iterator[str]:
     """The names of a module that a program can import and use: no private ones, no type variables, no submodules."""
+    home = module.__name__.partition(".")[2]
     for name, value in vars(module).items():
         if name.startswith("_") or not name.isidentifier():
             continue
         if isinstance(value, (TypeVar, typing_extensions.ParamSpec, types.ModuleType)):
             continue
-        if getattr(value, "__module__", None) in {f"openai.{path}" for path in ABSENT}:
+        defined = str(getattr(value, "__module__", "")).partition(".")[2]
+        if defined in ABSENT or (home in OWN and defined != home):
             continue
         if inspect.isroutine(value) or isinstance(value, type) or name.isupper() or typing.get_origin(value):
             yield name
@@ -80,24 +109,17 @@ def test_names(group: str) -> None:
     assert missing == {}
 
 
-# Names of the reference's own workings, which have no counterpart, and of packages that a module needs no more.
-KNOWN = {
-    "types.websocket_connection_options": "TYPE_CHECKING Sequence",
-    "types.websocket_reconnection": "Query Headers",
-    "resources.uploads.uploads": "DEFAULT_PART_SIZE",
-    "resources.beta.agents.sessions.sessions": "ToolHandler AsyncToolHandler ToolErrorHandler AsyncToolErrorHandler",
-    "lib.streaming._assistants": "accumulate_run_step accumulate_event",
-    "lib.streaming.chat._completions": "ChoiceEventState",
-    "_base_client": "Httpx2AiohttpClient",
-    "auth._workload": "TOKEN_EXCHANGE_GRANT_TYPE DEFAULT_TOKEN_EXCHANGE_URL DEFAULT_REFRESH_BUFFER_SECONDS "
-    "SUBJECT_TOKEN_TYPES",
-    "lib.live._types": "TranscriptGrouperOptions TranscriptFragment GroupingUpdate",
-    "lib.live._transcript_grouper": "GroupingUpdate TranscriptGrouperOptions ServerEvent",
-    "_client": "MTLS_API_BASE_URL",
-    "_models": "ReprArgs CachedDiscriminatorType DISCRIMINATOR_CACHE DiscriminatorDetails",
-    "_utils._datetime_parse": "EPOCH MS_WATERSHED MAX_NUMBER",
-    "providers.vertex": "Credentials",
-}
+@pytest.mark.parametrize("path", sorted(ABSENT))
+def test_absent_modules(path: str) -> None:
+    importlib.import_module(f"openai.{path}")
+    with pytest.raises(ModuleNotFoundError):
+        importlib.import_module(f"aiopenai.{path}")
+
+
+@pytest.mark.parametrize(("path", "name"), [(path, name) for path in KNOWN for name in KNOWN[path].split()])
+def test_absent_names(path: str, name: str) -> None:
+    assert name in wanted(importlib.import_module(f"openai.{path}"))
+    assert not hasattr(importlib.import_module(f"aiopenai.{path}"), name)
 
 
 @pytest.mark.parametrize(
