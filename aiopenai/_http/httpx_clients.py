@@ -34,8 +34,8 @@ _TRANSPORTS = ("HTTPTransport", "AsyncHTTPTransport")
 # The most connections, and those kept alive: of httpx and of the reference's clients.
 _USUAL_LIMITS = ((100, 20), (1000, 100))
 # Mocks and recorders that reach below the transport, also after the client was made. A program that has imported one
-# expects its requests there.
-_MOCKS = ("respx", "pytest_httpx", "vcr")
+# expects its requests there. `tests.respx2` is that of the reference's own tests.
+_MOCKS = ("respx", "tests.respx2", "pytest_httpx", "vcr")
 _closing: set[asyncio.Task[None]] = set()
 
 

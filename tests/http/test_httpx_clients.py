@@ -122,7 +122,7 @@ def test_a_client_of_the_other_kind_is_refused() -> None:
         AsyncOpenAI(api_key="k", http_client=httpx.Client())
 
 
-@pytest.mark.parametrize("name", ["respx", "pytest_httpx", "vcr"])
+@pytest.mark.parametrize("name", ["respx", "tests.respx2", "pytest_httpx", "vcr"])
 async def test_a_program_with_a_mock_keeps_its_client(
     server: Server, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
