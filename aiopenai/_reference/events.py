@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any, Protocol, runtime_checkable
 
 from typing_extensions import override
-
-from aiopenai._data.sse import ServerSentEvent, SSEParser
 
 __all__ = ["SSEBytesDecoder", "SSEDecoder", "TextEvent"]
 
@@ -33,8 +33,24 @@ class TextEvent:
         return f"ServerSentEvent(event={self.event}, data={self.data}, id={self.id}, retry={self.retry})"
 
 
-def _as_text(event: ServerSentEvent) -> TextEvent:
-    return TextEvent(event=event.event or None, data=event.data.decode(), id=event.id, retry=event.retry)
+class _Lines:
+    """The lines of a body that arrives in pieces."""
+
+    def __init__(self) -> None:
+        # Line ends become LF, and a BOM is dropped.
+        self._decoder = io.IncrementalNewlineDecoder(codecs.getincrementaldecoder("utf-8-sig")(), translate=True)
+        self._begun: list[str] = []
+
+    def ended_by(self, piece: bytes, *, final: bool = False) -> list[str]:
+        """Returns the lines that a piece completes, without their ends."""
+        text = self._decoder.decode(piece, final=final)
+        self._begun.append(text)
+        if "\n" not in text:
+            # Joined only once, because a long line may arrive in many pieces.
+            return []
+        *lines, rest = "".join(self._begun).split("\n")
+        self._begun = [rest]
+        return lines
 
 
 class SSEDecoder:
@@ -44,6 +60,9 @@ class SSEDecoder:
     """
 
     def __init__(self) -> None:
+        self._reset()
+
+    def _reset(self) -> None:
         self._event: str | None = None
         self._data: list[str] = []
         self._id: str | None = None
@@ -51,16 +70,28 @@ class SSEDecoder:
 
     def iter_bytes(self, iterator: Iterator[bytes]) -> Iterator[TextEvent]:
         """Yields the events of a body that arrives in pieces, split anywhere."""
-        parser = SSEParser()
-        for piece in iterator:
-            yield from map(_as_text, parser.feed(piece))
+        lines = _Lines()
+        try:
+            for piece in iterator:
+                yield from self._events(lines.ended_by(piece))
+            yield from self._events(lines.ended_by(b"", final=True))
+        finally:
+            self._reset()
 
     async def aiter_bytes(self, iterator: AsyncIterator[bytes]) -> AsyncIterator[TextEvent]:
         """Yields the events of a body that arrives in pieces, split anywhere."""
-        parser = SSEParser()
-        async for piece in iterator:
-            for event in parser.feed(piece):
-                yield _as_text(event)
+        lines = _Lines()
+        try:
+            async for piece in iterator:
+                for event in self._events(lines.ended_by(piece)):
+                    yield event
+            for event in self._events(lines.ended_by(b"", final=True)):
+                yield event
+        finally:
+            self._reset()
+
+    def _events(self, lines: Iterable[str]) -> Iterator[TextEvent]:
+        return (event for line in lines if (event := self.decode(line)) is not None)
 
     def decode(self, line: str) -> TextEvent | None:
         """Takes one line without its end. Returns an event for the empty line that ends one."""

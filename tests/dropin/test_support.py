@@ -135,7 +135,9 @@ async def test_files_at_paths(tmp_path: Path) -> None:
     assert await ours("_files").async_to_httpx_files(files) == expected
 
 
-BODY = b': hi\nevent: e\ndata: 1\ndata: \xc3\xa9\nid: 7\nretry: 5\n\ndata: {"a": 2}\r\n\r\ndata: cut'
+BODY = b': hi\nevent: e\ndata: 1\ndata: \xc3\xa9\nid: 7\nretry: 5\n\ndata: {"a": 2}\r\n\r\n'
+# Blocks without data, and an event that is cut.
+BODY += b"retry: 9\n\nevent: ping\r\r\ndata\n\n\nretry: x\nother: 1\n\ndata: cut"
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
@@ -153,6 +155,7 @@ async def test_events(size: int) -> None:
     decoder = ours("_streaming").SSEDecoder()
     expected = [fields(each) for each in streaming.SSEDecoder().iter_bytes(iter(pieces))]
     assert [fields(each) for each in decoder.iter_bytes(iter(pieces))] == expected
+    assert len(expected) > 4
     assert [fields(each) async for each in decoder.aiter_bytes(sent())] == expected
     assert isinstance(decoder, ours("_streaming").SSEBytesDecoder)
     lines = BODY.decode().splitlines()
