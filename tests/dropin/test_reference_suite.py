@@ -2,7 +2,7 @@
 
 They are in the source distribution of `openai` and need a server that answers every endpoint by the API's schema:
 
-    OPENAI_SDIST=openai-3.57.0 TEST_API_BASE_URL=http://127.0.0.1:4010 pytest tests/dropin/test_reference_suite.py
+    REFERENCE_SDIST=openai-3.57.0 TEST_API_BASE_URL=http://127.0.0.1:4010 pytest tests/dropin/test_reference_suite.py
 
 The run takes some minutes, so it is skipped without these two variables.
 """
@@ -43,9 +43,12 @@ def passed(folder: Path, *options: str) -> set[str]:
 
 @pytest.mark.timeout(3600)
 def test_resources(tmp_path: Path) -> None:
-    source = os.environ.get("OPENAI_SDIST", "")
+    # Not OPENAI_...: tests run without the variables of these names.
+    source = os.environ.get("REFERENCE_SDIST", "")
     if not (Path(source, "tests", "api_resources").is_dir() and os.environ.get("TEST_API_BASE_URL")):
-        pytest.skip("needs OPENAI_SDIST, the unpacked source distribution of openai, and TEST_API_BASE_URL, a server")
+        pytest.skip(
+            "needs REFERENCE_SDIST, the unpacked source distribution of openai, and TEST_API_BASE_URL, a server"
+        )
     for name in ("openai", *NEEDS):
         pytest.importorskip(name)
     (tmp_path / "tests").symlink_to(Path(source, "tests").resolve())
