@@ -24,19 +24,10 @@ if TYPE_CHECKING:
 __all__ = ["AsyncResponsesWebSocketLane", "ResponsesWebSocketLane", "ThreadSignal"]
 
 
-class ThreadSignal:
-    """Wakes the thread that reads a lane. Both methods are called with the lock of the router."""
+class ThreadSignal(threading.Condition):
+    """Wakes the threads that `wait` for it. All methods are called with the lock of the router."""
 
-    def __init__(self, lock: threading.RLock) -> None:
-        self._condition = threading.Condition(lock)
-
-    def set(self) -> None:
-        """Wakes the reader."""
-        self._condition.notify_all()
-
-    def wait(self, seconds: float | None) -> None:
-        """Waits for `set`. The lock is free meanwhile."""
-        self._condition.wait(seconds)
+    set = threading.Condition.notify_all
 
 
 class ResponsesWebSocketLane:

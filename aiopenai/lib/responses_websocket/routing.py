@@ -134,6 +134,8 @@ class Router(Generic[SignalT]):
         self._events = 0
         self._bytes = 0
         self._error: BaseException | None = None
+        self.room = new_signal(self.lock)
+        """Set when a lane gets room for more events, and at the end."""
         self.default = self.register(None)
         """The lane of events without a lane of their own."""
 
@@ -178,6 +180,7 @@ class Router(Generic[SignalT]):
             lane.size = 0
             lane.collection = _Collection(self._limits.max_response_bytes)
             lane.signal.set()
+            self.room.set()
 
     def _fail(self, lane: LaneState[SignalT]) -> None:
         if not lane.closed:
@@ -189,7 +192,7 @@ class Router(Generic[SignalT]):
     def dispatch(self, event: Any, size: int, *, patient: bool = False) -> bool:
         """Gives an event to its lane. Raises ResponsesWebSocketBufferError if a limit ends the session.
 
-        A `patient` caller gets False instead if a limit is reached, and tries again when the lanes' readers have run.
+        A `patient` caller gets False instead if a limit is reached, and waits for `room`.
         """
         with self.lock:
             lane = None if self.ended else self._lane_of(event)
@@ -269,6 +272,7 @@ class Router(Generic[SignalT]):
             if not self.ended:
                 self._error = error
             self.ended = True
+            self.room.set()
             for lane in {*self._lanes.values(), self.default}:
                 lane.signal.set()
 
@@ -288,6 +292,7 @@ class Router(Generic[SignalT]):
                 lane.size -= size
                 self._bytes -= size
                 self._events -= 1
+                self.room.set()
                 # An event of another stream is shown on the default lane, of which it changes nothing.
                 if field_of(event, "stream_id") == lane.stream_id:
                     self._note(lane, event, size)

@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-import time
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
+from aiopenai._base.deadlines import time_limit
 from aiopenai._live.connections import AsyncConnection, SyncConnection
 from aiopenai.lib.responses_websocket.core import SessionCore
 from aiopenai.lib.responses_websocket.lanes import AsyncResponsesWebSocketLane, ResponsesWebSocketLane, ThreadSignal
@@ -31,8 +31,9 @@ __all__ = ["AsyncResponsesWebSocketSession", "ResponsesWebSocketSession"]
 
 # The seconds that the reader of a closed connection may take to end.
 _JOIN_SECONDS = 5.0
-# The time that readers of lanes get before a limit counts as exceeded: a burst must not fail a lane that is being read.
-_PATIENCE_SECONDS = 0.01
+# The time that an event waits for room before a limit counts as exceeded: a burst must not fail a lane that is being
+# read. A thread that shares its processor may be that late.
+_PATIENCE_SECONDS = 0.1
 
 
 class ResponsesWebSocketSession:
@@ -109,8 +110,7 @@ class ResponsesWebSocketSession:
                 raw = connection._next_raw(reconnect=True)
                 event = connection._event_of(raw, connection._received)
                 if not router.dispatch(event, len(raw), patient=True):
-                    time.sleep(_PATIENCE_SECONDS)
-                    router.dispatch(event, len(raw))
+                    self._dispatch_later(event, len(raw))
         except StopIteration:
             router.finish()
         except Exception as error:
@@ -118,6 +118,12 @@ class ResponsesWebSocketSession:
             # The lanes raise the first error.
             with contextlib.suppress(Exception):
                 self._close_connection()
+
+    def _dispatch_later(self, event: Any, size: int) -> None:
+        router = self._core.router
+        with router.lock:
+            if not router.room.wait_for(lambda: router.dispatch(event, size, patient=True), _PATIENCE_SECONDS):
+                router.dispatch(event, size)
 
 
 class AsyncResponsesWebSocketSession:
@@ -187,8 +193,7 @@ class AsyncResponsesWebSocketSession:
                 raw = await link.next()
                 event = connection._event_of(raw, link.socket.inbox.messages)
                 if not router.dispatch(event, len(raw), patient=True):
-                    await asyncio.sleep(0)
-                    router.dispatch(event, len(raw))
+                    await self._dispatch_later(event, len(raw))
         except StopAsyncIteration:
             pass
         except Exception as error:
@@ -198,3 +203,13 @@ class AsyncResponsesWebSocketSession:
                 await connection.close()
         finally:
             router.finish()
+
+    async def _dispatch_later(self, event: Any, size: int) -> None:
+        router = self._core.router
+        try:
+            async with time_limit(_PATIENCE_SECONDS):
+                while not router.dispatch(event, size, patient=True):
+                    router.room.clear()
+                    await router.room.wait()
+        except asyncio.TimeoutError:
+            router.dispatch(event, size)
