@@ -116,7 +116,6 @@ def _llama_index(url: str) -> Call:
     return lambda: model.achat(messages)
 
 
-# The targets are the figures of the prototype, and those that were promised.
 ROWS: dict[str, Row] = {
     "bare": Row("chat call, no framework", "openai", _bare, 20),
     "langchain": Row("langchain `ainvoke`", "langchain_openai", _langchain_invoke, 6),
@@ -154,8 +153,7 @@ async def measure(call: Call, calls: int) -> float:
 def _child(name: str, mode: str, url: str, calls: int) -> None:
     if mode == "aiopenai":
         importlib.import_module("aiopenai.dropin")
-    print(json.dumps(asyncio.run(measure(ROWS[name].make(url), calls))))
-    sys.stdout.flush()
+    print(json.dumps(asyncio.run(measure(ROWS[name].make(url), calls))), flush=True)
     # Threads of frameworks must not keep the process.
     os._exit(0)
 

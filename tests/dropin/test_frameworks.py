@@ -7,7 +7,6 @@ skipped: `pip install -e '.[dropin-test]'` installs some.
 from __future__ import annotations
 
 import importlib.metadata
-import importlib.util
 import json
 import os
 import subprocess
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 
 from aiopenai.version import REFERENCE_VERSION
+from benchmarks.frameworks import is_installed
 from tests.dropin.loops import LOOPS
 from tests.dropin.pairs import names_in
 
@@ -38,13 +38,6 @@ def _cases() -> list[Any]:
     return found
 
 
-def _is_installed(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except ModuleNotFoundError:
-        return False
-
-
 @lru_cache(maxsize=2)
 def _outcomes(mode: str, module: str) -> dict[str, Any]:
     found = {name: value for name, value in os.environ.items() if not name.startswith(("OPENAI_", "COV_"))}
@@ -60,7 +53,7 @@ def _outcomes(mode: str, module: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize(("module", "needs", "name"), _cases())
 def test_scenarios(module: str, needs: str, name: str) -> None:
-    if not _is_installed(needs):
+    if not is_installed(needs):
         pytest.skip(f"{needs} is not installed")
     try:
         version = importlib.metadata.version("openai")
@@ -85,7 +78,7 @@ _IN_LOOPS = {
 
 @pytest.mark.parametrize("name", _IN_LOOPS)
 def test_one_client_in_event_loops_in_turn(name: str) -> None:
-    if not _is_installed(_IN_LOOPS[name]):
+    if not is_installed(_IN_LOOPS[name]):
         pytest.skip(f"{_IN_LOOPS[name]} is not installed")
     command = [sys.executable, "-W", "ignore", "-m", "tests.dropin.loops", name]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
