@@ -40,6 +40,15 @@ def test_a_table_of_results_and_failures(local: Server, command: Command, source
     assert local.request_count == 3
 
 
+def test_a_job_that_stops_makes_no_table(local: Server, command: Command, source: str) -> None:
+    pytest.importorskip("pyarrow.parquet")
+    local.fault(status=401, times=None)
+    code, _, err = command("run", source, "--template", "{text}", "--model", "m", "-o", "out.parquet")
+    assert code == 1
+    assert "check the API key" in err
+    assert not Path("out.parquet").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
@@ -73,6 +74,18 @@ async def test_a_bar_with_failures_by_kind(client: AsyncOpenAI, server: Server, 
     assert "3 failed" in shown
     assert "tokens" in shown
     assert "3 x BadRequestError 400" in shown
+
+
+async def test_a_bar_names_the_last_trouble_and_the_wait(
+    client: AsyncOpenAI, server: Server, terminal: Terminal
+) -> None:
+    server.fault(status=429, headers={"retry-after": "2"}, times=1)
+    results = await client.gather(requests(client, 1), progress=True)
+    assert results[0].ok
+    shown, _, last = terminal.getvalue().rpartition("1/1")
+    assert "last error: RateLimitError 429" in shown
+    assert re.search(r"waiting \d s for ", shown)
+    assert "last error" not in last
 
 
 def test_the_blocking_client_has_it_too(terminal: Terminal) -> None:

@@ -88,16 +88,20 @@ class TestFiles:
     def _arrow(self) -> None:
         pytest.importorskip("pyarrow")
 
-    def test_several_groups_of_rows(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @pytest.mark.parametrize(("bound", "value", "groups"), [("_ROWS", 2, 3), ("_BYTES", 1, 5)])
+    def test_several_groups_of_rows(
+        self, bound: str, value: int, groups: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         import pyarrow.parquet  # type: ignore[import-not-found,unused-ignore]
 
-        monkeypatch.setattr(parquet, "_ROWS", 2)
+        monkeypatch.setattr(parquet, bound, value)
         log = tmp_path / "out.jsonl"
         lines = [finished_line(f"r-{each}", 200, None, json.dumps(CHAT).encode()) for each in range(5)]
         log.write_bytes(b"\n".join(lines))
         path = tmp_path / "out.parquet"
         path.write_bytes(b"old")
         assert parquet.write_table(path, [log, tmp_path / "out.errors.jsonl"]) == 5
+        assert pyarrow.parquet.read_metadata(path).num_row_groups == groups
         rows = pyarrow.parquet.read_table(path).to_pylist()
         assert [row["custom_id"] for row in rows] == [f"r-{each}" for each in range(5)]
         assert rows[0]["text"] == "In the sea."
