@@ -243,6 +243,17 @@ def test_a_client_says_what_it_cannot_do() -> None:
         operation(Bare("http://127.0.0.1:1/v1"), "respond")
 
 
+@pytest.mark.parametrize(("name", "loads"), [("naive", True), (SUBJECT, False)])
+async def test_contexts_are_loaded_for_calls_and_not_for_a_pool(name: str, loads: bool, listening: Listening) -> None:
+    client = CLIENTS[name].load()(listening.base_url)
+    loop = asyncio.get_running_loop()
+    begin = loop.time()
+    assert await operation(client, "agent_loop")() == answers.AGENT_CALLS
+    taken = loop.time() - begin
+    await client.close()
+    assert (taken > (answers.AGENT_CALLS - 1) * answers.CONTEXT_SECONDS) == loads
+
+
 @pytest.mark.parametrize("name", ["aiopenai", "bare"])
 async def test_many_sockets_report_losses(name: str, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
     # This process keeps its cores.
