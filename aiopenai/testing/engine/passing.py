@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeAlias, TypeVar
 from aiohttp import web
 
 from aiopenai.testing.engine.received import Fault, ReceivedRequest
-from aiopenai.testing.engine.wire import Connection, GoneError, Writer, passed_head
+from aiopenai.testing.engine.wire import Connection, GoneError, Writer, passed_head, says_close
 
 __all__ = ["NO_BODY", "SOCKET_CLOSE_TIME", "Passed", "Passing", "ReplySource", "Work"]
 
@@ -53,8 +53,8 @@ class Passing:
         self._bare = status in NO_BODY or self._request.method == "HEAD"
         old = self._request.version < (1, 1)
         self._chunked = length is None and not self._bare and not old
-        self.keep = self.keep and not old
         extra: Mapping[str, str] = {} if self._fault is None else self._fault.headers
+        self.keep = self.keep and not old and not says_close(extra)
         shown = None if status in NO_BODY else length
         self._writer = Writer(self._connection, self._fault)
         self._head = passed_head(

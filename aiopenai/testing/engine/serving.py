@@ -28,6 +28,7 @@ from aiopenai.testing.engine.wire import (
     Writer,
     read_body,
     response_head,
+    says_close,
 )
 from aiopenai.testing.memory.state import State
 
@@ -172,7 +173,8 @@ class Service:
             return await outcome.work(passing) or (KEEP if passing.keep else CLOSE)
         old = request.version < (1, 1)
         extra = fault.headers if fault is not None and fault.headers else None
-        close = not request.keep_alive or unread or old or _says_close(outcome, extra)
+        own = outcome.headers if isinstance(outcome, WholeReply) else None
+        close = not request.keep_alive or unread or old or says_close({**(own or {}), **(extra or {})})
         lines = _header_lines(request_id, started, outcome.tokens, limits)
         writer = Writer(connection, fault)
         if isinstance(outcome, EventReply):
@@ -304,14 +306,6 @@ def _header_lines(request_id: str, started: float, tokens: int, limits: RateLimi
         f"x-ratelimit-reset-requests: {60_000 // _REQUEST_LIMIT}ms\r\n"
         f"x-ratelimit-reset-tokens: {tokens * 60_000 // _TOKEN_LIMIT}ms\r\n"
     )
-
-
-def _says_close(outcome: WholeReply | EventReply, extra: Mapping[str, str] | None) -> bool:
-    """Returns whether a prepared reply or a fault has a header that ends the connection."""
-    headers: dict[str, str] = {}
-    for given in (outcome.headers if isinstance(outcome, WholeReply) else None, extra):
-        headers.update(given or {})
-    return any(name.lower() == "connection" and value.lower() == "close" for name, value in headers.items())
 
 
 async def _send_whole(

@@ -32,6 +32,7 @@ __all__ = [
     "passed_head",
     "read_body",
     "response_head",
+    "says_close",
 ]
 
 # Bigger writes go out in slices: asyncio copies the rest that the socket does not take at once.
@@ -223,13 +224,16 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     return first if len(parts) == 1 else b"".join(parts)
 
 
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
 @lru_cache(maxsize=64)
 def _fixed_head(status: int, content_type: str) -> str:
-    try:
-        reason = HTTPStatus(status).phrase
-    except ValueError:
-        reason = "Unknown"
-    return f"HTTP/1.1 {status} {reason}\r\ncontent-type: {content_type}\r\nopenai-version: 2020-10-01\r\n"
+    return f"HTTP/1.1 {status} {_phrase(status)}\r\ncontent-type: {content_type}\r\nopenai-version: 2020-10-01\r\n"
 
 
 def response_head(
@@ -249,22 +253,12 @@ def response_head(
     length: the content length; None leaves it out.
     """
     text = _fixed_head(status, content_type) + lines
+    names = {name.lower() for name in headers or ()}
     if headers:
-        names = {name.lower() for name in headers}
-        # A test may send a wrong framing, to see that the client survives it.
-        chunked = chunked and "transfer-encoding" not in names
-        length = None if "content-length" in names or "transfer-encoding" in names else length
-        close = close and "connection" not in names
         start, *rest = text.split("\r\n")
         kept = [line for line in rest if line and line.partition(":")[0] not in names]
         text = "\r\n".join([start, *kept, *(f"{name}: {value}" for name, value in headers.items())]) + "\r\n"
-    if chunked:
-        text += "transfer-encoding: chunked\r\n"
-    elif length is not None:
-        text += f"content-length: {length}\r\n"
-    if close:
-        text += "connection: close\r\n"
-    return (text + "\r\n").encode("utf-8")
+    return (text + _framing(names, length, chunked=chunked, close=close) + "\r\n").encode("utf-8")
 
 
 def passed_head(
@@ -279,18 +273,31 @@ def passed_head(
 ) -> bytes:
     """Returns the head of a reply from elsewhere: its own headers, those of a fault in `extra`, and the framing."""
     if reason is None:
-        reason = _fixed_head(status, "").partition("\r\n")[0].split(" ", 2)[2]
+        reason = _phrase(status)
     replaced = {name.lower() for name in extra}
     lines = [f"HTTP/1.1 {status} {reason}"]
     lines += [f"{name}: {value}" for name, value in headers if name.lower() not in replaced]
     lines += [f"{name}: {value}" for name, value in extra.items()]
-    if chunked:
-        lines.append("transfer-encoding: chunked")
-    elif length is not None:
-        lines.append(f"content-length: {length}")
-    if close:
-        lines.append("connection: close")
-    return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape")
+    framing = _framing(replaced, length, chunked=chunked, close=close)
+    return "\r\n".join([*lines, framing, ""]).encode("utf-8", "surrogateescape")
+
+
+def says_close(headers: Mapping[str, str]) -> bool:
+    """Returns whether the headers of a prepared reply or a fault end the connection."""
+    return any(name.lower() == "connection" and value.lower() == "close" for name, value in headers.items())
+
+
+def _framing(replaced: set[str], length: int | None, *, chunked: bool, close: bool) -> str:
+    """Returns the header lines of the framing and of a close, without those that a test has replaced.
+
+    A test may send a wrong framing, to see that the client survives it.
+    """
+    text = ""
+    if chunked and "transfer-encoding" not in replaced:
+        text = "transfer-encoding: chunked\r\n"
+    elif length is not None and replaced.isdisjoint({"content-length", "transfer-encoding"}):
+        text = f"content-length: {length}\r\n"
+    return text if not close or "connection" in replaced else f"{text}connection: close\r\n"
 
 
 class Writer:

@@ -227,6 +227,18 @@ async def test_faults_apply_to_replays(calls: Path) -> None:
         await replaying.fails(503, "POST", "/chat/completions", CHAT)
 
 
+async def test_a_fault_replaces_the_framing_of_a_replay(calls: Path) -> None:
+    async with player(calls) as replaying:
+        replaying.server.fault(headers={"content-length": "3", "connection": "close"})
+        request = raw_request("/models?limit=1&order=asc", b"", verb="GET")
+        reply = await asyncio.wait_for(raw(replaying.server, request), 30)
+    head = reply.partition(b"\r\n\r\n")[0].lower().split(b"\r\n")
+    assert [line for line in head if line.startswith((b"content-length", b"connection"))] == [
+        b"content-length: 3",
+        b"connection: close",
+    ]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
