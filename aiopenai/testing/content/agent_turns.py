@@ -233,7 +233,7 @@ class AgentTurn:
                 "size_bytes": len(data),
                 "turn_id": self.turn["id"],
             }
-            self._kept.artifacts.put(identity, StoredFile(artifact, data), len(data))
+            self._kept.artifacts.put(identity, StoredFile(artifact, data))
 
     def _message(self, text: str) -> _Steps:
         item = self._item("message", "msg_", role="assistant", content=[], phase="final_answer")

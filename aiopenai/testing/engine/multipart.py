@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.message import Message
 from typing import NamedTuple
 
-__all__ = ["Part", "parse_multipart"]
+__all__ = ["Part", "media_type", "parse_multipart"]
 
 
 class Part(NamedTuple):
@@ -21,6 +21,11 @@ class Part(NamedTuple):
     def text(self) -> str:
         """The data as text, decoded from UTF-8."""
         return self.data.decode()
+
+
+def media_type(content_type: str) -> str:
+    """Returns a content type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()
 
 
 def parse_multipart(content_type: str, body: bytes) -> list[Part]:

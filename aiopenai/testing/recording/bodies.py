@@ -11,7 +11,7 @@ import json
 from typing import Any
 from urllib.parse import parse_qsl
 
-from aiopenai.testing.engine.multipart import Part, parse_multipart
+from aiopenai.testing.engine.multipart import Part, media_type, parse_multipart
 from aiopenai.testing.engine.values import Object, is_array, is_object
 from aiopenai.testing.recording.cleaning import Cleaner
 
@@ -25,7 +25,7 @@ def described(body: bytes, content_type: str, cleaner: Cleaner) -> Object:
     """Returns a request body as a JSON object with one key for its kind: `json`, `form`, `text`, `sha256`; or none."""
     if not body:
         return {}
-    kind = content_type.partition(";")[0].strip().lower()
+    kind = media_type(content_type)
     try:
         if kind == "multipart/form-data":
             return {"form": _form([(part.name, _part(part, cleaner)) for part in parse_multipart(content_type, body)])}

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from aiopenai._base.headers import OWN_HEADERS, REDACTED, SECRET_HEADERS
 from aiopenai._base.redaction import redacted, redacted_url
+from aiopenai.testing.engine.multipart import media_type
 from aiopenai.testing.engine.values import is_array, is_object
 
 __all__ = ["HOP_BY_HOP", "Cleaner", "kept_reply_headers", "kept_request_headers", "offered_protocols"]
@@ -140,7 +141,7 @@ class Cleaner:
 
     def body(self, body: bytes, content_type: str) -> bytes:
         """Returns the body of a reply without credentials, to the byte as it was if it has none."""
-        kind = content_type.partition(";")[0].strip().lower()
+        kind = media_type(content_type)
         try:
             text = body.decode("utf-8")
         except UnicodeDecodeError:

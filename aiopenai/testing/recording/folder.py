@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from aiopenai.testing.engine.multipart import media_type
 from aiopenai.testing.engine.values import Object
 
 __all__ = ["Closing", "Exchange", "Folder", "Message", "grouped", "stored_line", "stored_message"]
@@ -200,7 +201,7 @@ def _slug(path: str) -> str:
 
 
 def _suffix(content_type: str) -> str:
-    kind = content_type.partition(";")[0].strip().lower()
+    kind = media_type(content_type)
     return _SUFFIXES.get(kind) or mimetypes.guess_extension(kind) or ".bin"
 
 
@@ -233,7 +234,7 @@ def stored_line(each: Message | Closing) -> Object:
         return {**side, "base64": base64.b64encode(each.data).decode()}
     try:
         value = json.loads(each.data)
-        if json.dumps(value, ensure_ascii=False, separators=(",", ":")) == each.data:
+        if _compact(value) == each.data:
             return {**side, "json": value}
     except (ValueError, RecursionError):
         pass
@@ -249,5 +250,9 @@ def stored_message(line: Any) -> Message | Closing:
     if "base64" in line:
         return Message(at, by_client, base64.b64decode(line["base64"]))
     if "json" in line:
-        return Message(at, by_client, json.dumps(line["json"], ensure_ascii=False, separators=(",", ":")))
+        return Message(at, by_client, _compact(line["json"]))
     return Message(at, by_client, line["text"])
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

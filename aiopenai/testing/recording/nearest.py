@@ -37,7 +37,8 @@ def not_recorded(sent: Exchange, recorded: list[Exchange], used: set[str], ignor
         return f"{message}: nothing is recorded"
 
     # Not by ==, for which true and 1 are equal.
-    equal = [each.name for each in recorded if canonical(comparable(each, ignored)) == canonical(wanted)]
+    key = canonical(wanted)
+    equal = [each.name for each in recorded if canonical(comparable(each, ignored)) == key]
     if equal:
         return f"{message}: all recorded replies to it are used, the last one is {equal[-1]}"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from aiohttp import web
 
@@ -23,7 +23,7 @@ from aiopenai.testing.recording.socket_player import SocketPlayer
 __all__ = ["Player", "Unknown"]
 
 Unknown: TypeAlias = Literal["fail", "answer", "record"]
-_UNKNOWN = ("fail", "answer", "record")
+_UNKNOWN = get_args(Unknown)
 
 
 class Player(ReplySource):

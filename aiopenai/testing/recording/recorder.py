@@ -44,6 +44,7 @@ class Recorder(ReplySource):
     @classmethod
     def anew(cls, path: str | os.PathLike[str], upstream: str, *, replace: bool) -> Recorder:
         """Returns a recorder for a folder without a recording. Raises `FileExistsError` unless it may be replaced."""
+        # A wrong URL is refused before the earlier recording is deleted.
         Upstream(upstream)
         folder = Folder(path)
         if replace:
@@ -106,7 +107,8 @@ class Recorder(ReplySource):
                     left -= len(data)
                     if left <= 0:
                         exchange.cut = False
-                        saved = self._save(number, exchange, headers, arrived, whole=whole)
+                        self._save(number, exchange, headers, arrived, whole=whole)
+                        saved = True
                 await passing.write(data)
             exchange.cut = False
         finally:
@@ -132,8 +134,8 @@ class Recorder(ReplySource):
         arrived: list[tuple[float, bytes]],
         *,
         whole: bool,
-    ) -> bool:
-        """Writes an exchange without compression and credentials, and returns True."""
+    ) -> None:
+        """Writes an exchange without compression and credentials."""
         kept = kept_reply_headers(self._passed_on(headers))
         encoding = next((value for name, value in headers if name.lower() == "content-encoding"), "")
         unpacked = Unpacked(encoding)
@@ -150,9 +152,11 @@ class Recorder(ReplySource):
         kind = exchange.content_type()
         exchange.body = self._cleaner.body(body, kind) if unpacked.known else body
         exchange.pieces = retimed(pieces, exchange.body, whole=whole)
+        self._write(number, exchange)
+
+    def _write(self, number: int, exchange: Exchange) -> None:
         self._folder.write(number, exchange)
         self.recorded += 1
-        return True
 
     async def _pass_socket(self, passing: Passing, exchange: Exchange, number: int) -> web.WebSocketResponse | None:
         started = asyncio.get_running_loop().time()
@@ -162,8 +166,7 @@ class Recorder(ReplySource):
             exchange.status = refusal.status
             arrived = [(asyncio.get_running_loop().time() - started, refusal.body)]
             self._save(number, exchange, refusal.headers, arrived, whole=True)
-            encoded = [(name, value) for name, value in self._passed_on(refusal.headers)]
-            await passing.whole(refusal.status, encoded, refusal.body)
+            await passing.whole(refusal.status, self._passed_on(refusal.headers), refusal.body)
             return None
         except aiohttp.ClientError as error:
             await self._unreachable(passing, error)
@@ -177,8 +180,7 @@ class Recorder(ReplySource):
         try:
             await recorder.run()
         finally:
-            self._folder.write(number, exchange)
-            self.recorded += 1
+            self._write(number, exchange)
         return socket
 
     async def _unreachable(self, passing: Passing, error: BaseException) -> None:

@@ -107,9 +107,9 @@ class SocketPlayer:
         """Sends an error event that shows the nearest recorded message, and closes the socket."""
         received = self._passing.received
         message = f"a message on {received.path} is not in the recording {self._name}"
-        sent = without(self._value(data), self._ignored)
+        sent = self._counted(data)
         if self._expected:
-            others = [without(self._value(each.data), self._ignored) for _, each in self._expected]
+            others = [self._counted(each.data) for _, each in self._expected]
             near = min(others, key=lambda other: sum(1 for _ in differences(sent, other)))
             message = "\n  ".join([f"{message}; it differs from the next ones:", *differences(sent, near, "message")])
         else:
@@ -118,6 +118,10 @@ class SocketPlayer:
         error = {"type": "invalid_request_error", "code": "not_recorded", "message": message, "param": None}
         await self._socket.send_str(encode({"type": "error", "event_id": "event_unknown", "error": error}).decode())
         await self._socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"the message is not recorded")
+
+    def _counted(self, data: str | bytes) -> Any:
+        """Returns the parts of a message that count, as a JSON value."""
+        return without(self._value(data), self._ignored)
 
     def _value(self, data: str | bytes) -> Any:
         if isinstance(data, bytes):
@@ -128,4 +132,4 @@ class SocketPlayer:
             return self._cleaner.text(data)
 
     def _key(self, data: str | bytes) -> str:
-        return canonical(without(self._value(data), self._ignored))
+        return canonical(self._counted(data))
