@@ -73,7 +73,8 @@ async def test_invalid_sessions(client: AsyncOpenAI, given: Any, param: str) -> 
 
 
 async def test_requests_need_the_header_of_the_beta(api: Api) -> None:
-    for path in ("/agents", "/agents/sessions", "/agents/environments", "/agents/environments/templates"):
+    agents = ("", "/sessions", "/environments", "/environments/templates", "/automations")
+    for path in ("/vaults", *(f"/agents{path}" for path in agents)):
         assert (await api.fails(400, "GET", path))["code"] == "invalid_beta"
     await api.ok("GET", "/agents", headers={"openai-beta": "responses=v1, agents=v1"})
 

@@ -83,12 +83,16 @@ async def test_long_values_are_shortened(calls: Path) -> None:
     assert error["message"].endswith("and 16 more differences")
 
 
-async def test_equal_requests_get_their_replies_in_order(folder: Path, upstream: Server) -> None:
-    for number in range(3):
-        upstream.reply_with("/poll", {"number": number}, times=1)
+async def record_polls(folder: Path, upstream: Server, count: int) -> None:
+    """Records equal requests, each with the number of its reply."""
     async with recorder(folder, upstream.base_url) as recording:
-        for _ in range(3):
+        for number in range(count):
+            upstream.reply_with("/poll", {"number": number}, times=1)
             await recording.ok("GET", "/poll")
+
+
+async def test_equal_requests_get_their_replies_in_order(folder: Path, upstream: Server) -> None:
+    await record_polls(folder, upstream, 3)
     async with player(folder) as replaying:
         got = [(await replaying.ok("GET", "/poll"))["number"] for _ in range(5)]
     assert got == [0, 1, 2, 2, 2]
@@ -102,11 +106,7 @@ async def test_equal_requests_get_their_replies_in_order(folder: Path, upstream:
 
 
 async def test_at_once_each_reply_is_used_once(folder: Path, upstream: Server) -> None:
-    for number in range(20):
-        upstream.reply_with("/poll", {"number": number}, times=1)
-    async with recorder(folder, upstream.base_url) as recording:
-        for _ in range(20):
-            await recording.ok("GET", "/poll")
+    await record_polls(folder, upstream, 20)
     async with player(folder, repeat=False) as replaying:
         got = await asyncio.gather(*(replaying.ok("GET", "/poll") for _ in range(20)))
     assert sorted(each["number"] for each in got) == list(range(20))

@@ -240,9 +240,11 @@ async def test_recordings_are_numbered_by_arrival(recording: Api, upstream: Serv
 
 
 async def test_an_earlier_recording_is_not_lost(upstream: Server, folder: Path) -> None:
-    async with recorder(folder, upstream.base_url) as recording:
-        await recording("GET", "/models")
-        await recording("GET", "/files")
+    async with Server() as server:
+        made = server.record(folder, upstream=upstream.base_url)
+        for path in ("/models", "/files"):
+            await raw(server, raw_request(path, b"", "connection: close", verb="GET"))
+    assert made.recorded == 2
     async with Server() as server:
         with pytest.raises(FileExistsError, match="has a recording already: delete it, or replace it"):
             server.record(folder, upstream=upstream.base_url)

@@ -56,6 +56,12 @@ async def ask(socket: aiohttp.ClientWebSocketResponse[bool], number: int) -> lis
     return [str((await socket.receive()).data) for _ in range(2)]
 
 
+async def record_echo(folder: Path, *numbers: int) -> list[list[str]]:
+    """Records a socket on which a client asks with each number, and returns the answers."""
+    async with serving(echo) as url, recorder(folder, url) as recording, talking(recording) as socket:
+        return [await ask(socket, number) for number in numbers]
+
+
 def lines(folder: Path) -> list[Any]:
     (path,) = folder.glob("*.messages.jsonl")
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
@@ -82,14 +88,12 @@ async def test_messages_of_both_kinds_come_back_to_the_letter(folder: Path) -> N
 
 
 async def test_messages_pass_as_they_arrive(folder: Path) -> None:
-    async with serving(echo) as url, recorder(folder, url) as recording, talking(recording) as socket:
-        for number in range(5):
-            assert len(await ask(socket, number)) == 2
+    answers = await record_echo(folder, *range(5))
+    assert answers == [[f'{{"number": {number}}}', f'{{"again": {{"number": {number}}}}}'] for number in range(5)]
 
 
 async def test_answers_wait_for_their_question(folder: Path) -> None:
-    async with serving(echo) as url, recorder(folder, url) as recording, talking(recording) as socket:
-        recorded = [await ask(socket, number) for number in range(3)]
+    recorded = await record_echo(folder, 0, 1, 2)
     async with player(folder) as replaying, talking(replaying) as socket:
         with pytest.raises(asyncio.TimeoutError):
             await socket.receive(timeout=0.05)
@@ -97,8 +101,7 @@ async def test_answers_wait_for_their_question(folder: Path) -> None:
 
 
 async def test_messages_of_the_client_may_come_in_another_order(folder: Path) -> None:
-    async with serving(echo) as url, recorder(folder, url) as recording, talking(recording) as socket:
-        recorded = [await ask(socket, number) for number in range(2)]
+    recorded = await record_echo(folder, 0, 1)
     async with player(folder) as replaying, talking(replaying) as socket:
         await socket.send_str('{"number": 1}')
         await socket.send_str('{"number": 0}')
@@ -167,8 +170,7 @@ async def test_clients_that_vanish_are_recorded_so_far(folder: Path) -> None:
 
 @pytest.mark.parametrize("answer", ["fail", "answer"])
 async def test_unknown_messages(answer: str, folder: Path) -> None:
-    async with serving(echo) as url, recorder(folder, url) as recording, talking(recording) as socket:
-        await ask(socket, 1)
+    await record_echo(folder, 1)
     async with player(folder, unknown=answer) as replaying:
         async with talking(replaying) as socket:
             await socket.send_str('{"number": 2}')
@@ -185,8 +187,7 @@ async def test_unknown_messages(answer: str, folder: Path) -> None:
 
 
 async def test_further_messages_are_unknown(folder: Path) -> None:
-    async with serving(echo) as url, recorder(folder, url) as recording, talking(recording) as socket:
-        await ask(socket, 1)
+    await record_echo(folder, 1)
     async with player(folder) as replaying, talking(replaying) as socket:
         await ask(socket, 1)
         await socket.send_str('{"number": 1}')
@@ -195,8 +196,7 @@ async def test_further_messages_are_unknown(folder: Path) -> None:
 
 
 async def test_ignored_keys_of_messages(folder: Path) -> None:
-    async with serving(echo) as url, recorder(folder, url) as recording, talking(recording) as socket:
-        recorded = await ask(socket, 1)
+    (recorded,) = await record_echo(folder, 1)
     async with player(folder, ignore=["number"]) as replaying, talking(replaying) as socket:
         assert await ask(socket, 2) == recorded
 
@@ -247,8 +247,7 @@ async def test_an_upstream_that_is_gone(folder: Path, upstream: Server) -> None:
 
 
 async def test_sockets_and_calls_do_not_match(folder: Path) -> None:
-    async with serving(echo) as url, recorder(folder, url) as recording, talking(recording) as socket:
-        await ask(socket, 1)
+    await record_echo(folder, 1)
     async with player(folder) as replaying:
         message = (await replaying.fails(404, "GET", "/realtime"))["message"]
     assert "websocket is false, and is true in the recording" in message
