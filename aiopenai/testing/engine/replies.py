@@ -49,6 +49,8 @@ class EventReply:
 
     __slots__ = ("blocks", "tokens")
 
+    headers: Mapping[str, str] | None = None
+
     def __init__(self, blocks: Iterable[bytes], *, tokens: int = 0) -> None:
         self.blocks = blocks
         self.tokens = tokens

@@ -173,8 +173,7 @@ class Service:
             return await outcome.work(passing) or (KEEP if passing.keep else CLOSE)
         old = request.version < (1, 1)
         extra = fault.headers if fault is not None and fault.headers else None
-        own = outcome.headers if isinstance(outcome, WholeReply) else None
-        close = not request.keep_alive or unread or old or says_close({**(own or {}), **(extra or {})})
+        close = not request.keep_alive or unread or old or says_close({**(outcome.headers or {}), **(extra or {})})
         lines = _header_lines(request_id, started, outcome.tokens, limits)
         writer = Writer(connection, fault)
         if isinstance(outcome, EventReply):
