@@ -120,8 +120,6 @@ def retrieve(call: Call) -> WholeReply:
         _begin(call, kept)
     elif job["status"] == "running":
         _succeed(call, kept)
-    elif job["status"] == "queued" and not kept.paused:
-        job["status"] = "running"
     return call.polled(job, unfinished=job["status"] in _UNFINISHED)
 
 
@@ -149,7 +147,7 @@ def cancel(call: Call) -> WholeReply:
 def pause(call: Call) -> WholeReply:
     """POST /fine_tuning/jobs/{fine_tuning_job_id}/pause: the job waits for `resume`."""
     kept = _unfinished(call, "pause")
-    kept.paused, kept.job["status"] = True, "queued"
+    kept.job["status"] = "queued"
     _note(call, kept, "The job has been paused")
     return WholeReply.json(kept.job)
 
@@ -157,10 +155,10 @@ def pause(call: Call) -> WholeReply:
 def resume(call: Call) -> WholeReply:
     """POST /fine_tuning/jobs/{fine_tuning_job_id}/resume: a paused job runs again."""
     kept = _tuning(call)
-    if not kept.paused or kept.job["status"] != "queued":
+    if kept.job["status"] != "queued":
         message = f"Cannot resume a job that is not paused: its status is '{kept.job['status']}'."
         raise ApiError(400, message, param="fine_tuning_job_id", code="invalid_status")
-    kept.paused, kept.job["status"] = False, "running"
+    kept.job["status"] = "running"
     _note(call, kept, "The job has been resumed")
     return WholeReply.json(kept.job)
 

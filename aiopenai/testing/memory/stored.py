@@ -151,14 +151,12 @@ class StoredTuning:
     """A fine-tuning job with its events and checkpoints, oldest first.
 
     suffix: the part of the model's name that the request chose.
-    paused: whether the job waits to be resumed.
     """
 
     job: dict[str, Any]
     suffix: str
     events: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     checkpoints: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    paused: bool = False
 
 
 @dataclass(slots=True)
