@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from aiopenai._base.aliases import is_mapping
+from aiopenai._data.codec import decode_json
 from aiopenai.errors import APIStatusError
 from aiopenai.lib.beta.agents._tools import AgentFunctionTool, ToolErrorStage, compact_json
 
@@ -91,8 +92,6 @@ class _Call:
         """Calls the handler, and returns its result or an awaitable of it."""
         arguments = self._arguments
         if isinstance(arguments, str):
-            from aiopenai._data.codec import decode_json
-
             arguments = decode_json(arguments)
         if not is_mapping(arguments):
             raise ValueError("The arguments of a call must be a JSON object")

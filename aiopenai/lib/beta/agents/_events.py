@@ -23,7 +23,7 @@ else:
     # The types of replies are imported at the first reply.
     AgentSessionEvent = Any
 
-__all__ = ["AgentSessionEventStream", "AsyncAgentSessionEventStream", "TurnReader", "prepare_session"]
+__all__ = ["AgentSessionEventStream", "AsyncAgentSessionEventStream", "EventReading", "TurnReader", "prepare_session"]
 
 
 _OF_RESULTS = ("timeout", "max_retries", "retry")
@@ -72,7 +72,7 @@ class TurnReader:
         self.tools.note(event)
 
 
-class _EventReading:
+class EventReading:
     """The part that the streams of both clients share."""
 
     _reader: TurnReader
@@ -93,7 +93,7 @@ class _EventReading:
         return self
 
 
-class AgentSessionEventStream(_EventReading, Stream[AgentSessionEvent], Generic[AgentOutputT]):
+class AgentSessionEventStream(EventReading, Stream[AgentSessionEvent], Generic[AgentOutputT]):
     """The events of a new session. Calls of functions with a handler are answered before the next event is read.
 
     The stream ends with its connection. Iteration raises the errors of a `Stream`, and those of the requests that send
@@ -101,12 +101,7 @@ class AgentSessionEventStream(_EventReading, Stream[AgentSessionEvent], Generic[
     """
 
     def __iter__(self) -> Iterator[AgentSessionEvent]:
-        while True:
-            try:
-                event = self.__next__()
-            except StopIteration:
-                return
-            yield event
+        return self
 
     def __next__(self) -> AgentSessionEvent:
         if self._reader.tools.due is not None:
@@ -120,19 +115,10 @@ class AgentSessionEventStream(_EventReading, Stream[AgentSessionEvent], Generic[
 
         Raises AgentTurnResultError for a turn without a result, AgentOutputParseError for a text that does not fit.
         """
-        collection = self._reader.collect()
-        try:
-            while not collection.complete:
-                try:
-                    self.__next__()
-                except StopIteration:
-                    break
-        except Exception as error:
-            raise collection.error("observation_failed") from error
-        return collection.result()
+        return self._reader.collect().read(self)
 
 
-class AsyncAgentSessionEventStream(_EventReading, AsyncStream[AgentSessionEvent], Generic[AgentOutputT]):
+class AsyncAgentSessionEventStream(EventReading, AsyncStream[AgentSessionEvent], Generic[AgentOutputT]):
     """The events of a new session. Calls of functions with a handler are answered before the next event is read.
 
     The stream ends with its connection. Iteration raises the errors of an `AsyncStream`, and those of the requests that
@@ -142,13 +128,8 @@ class AsyncAgentSessionEventStream(_EventReading, AsyncStream[AgentSessionEvent]
     blocking_class = AgentSessionEventStream
     """The class of the same stream in the blocking client."""
 
-    async def __aiter__(self) -> AsyncIterator[AgentSessionEvent]:
-        while True:
-            try:
-                event = await self.__anext__()
-            except StopAsyncIteration:
-                return
-            yield event
+    def __aiter__(self) -> AsyncIterator[AgentSessionEvent]:
+        return self
 
     async def __anext__(self) -> AgentSessionEvent:
         if self._reader.tools.due is not None:
@@ -162,16 +143,7 @@ class AsyncAgentSessionEventStream(_EventReading, AsyncStream[AgentSessionEvent]
 
         Raises AgentTurnResultError for a turn without a result, AgentOutputParseError for a text that does not fit.
         """
-        collection = self._reader.collect()
-        try:
-            while not collection.complete:
-                try:
-                    await self.__anext__()
-                except StopAsyncIteration:
-                    break
-        except Exception as error:
-            raise collection.error("observation_failed") from error
-        return collection.result()
+        return await self._reader.collect().read_async(self)
 
 
 def prepare_session(request: Request[Any]) -> None:
@@ -196,7 +168,7 @@ def prepare_session(request: Request[Any]) -> None:
         request.endpoint = _streaming(request.endpoint)
 
         def follow(stream: Any, client: Any) -> None:
-            if isinstance(stream, _EventReading):
+            if isinstance(stream, EventReading):
                 reader = TurnReader(handlers=handlers, output_type=output_type, options=_of_results(request))
                 stream.follow(reader, client.beta.agents.sessions)
             elif handlers is not None:

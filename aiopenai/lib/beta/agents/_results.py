@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, cast
 
@@ -16,7 +16,7 @@ from aiopenai._base.aliases import is_list
 from aiopenai._data.codec import Decoder
 from aiopenai.errors import OpenAIError
 from aiopenai.lib.running._records import plain
-from aiopenai.lib.schema import check_type, validate_json
+from aiopenai.lib.schema import validate_json
 
 if TYPE_CHECKING:
     from aiopenai.types.beta import AgentSessionMessage
@@ -30,7 +30,6 @@ __all__ = [
     "ResultCollection",
     "ResultErrorReason",
     "TurnTracker",
-    "check_output_type",
 ]
 
 AgentOutputT = TypeVar("AgentOutputT", default=None)
@@ -39,8 +38,7 @@ ParsedT = TypeVar("ParsedT")
 ResultErrorReason: TypeAlias = Literal["failed", "cancelled", "requires_action", "incomplete", "observation_failed"]
 """The reason for which a turn has no result."""
 
-_EVENT = "agent.session."
-_ENDS = {f"{_EVENT}turn.{status}": status for status in ("completed", "failed", "cancelled")}
+_ENDS = {f"agent.session.turn.{status}": status for status in ("completed", "failed", "cancelled")}
 _PLACE = re.compile(r"^(?P<told>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
 
 
@@ -151,18 +149,18 @@ class TurnTracker:
         about: Any = getattr(event, "session", None)
         if self.session_id is None:
             self.session_id = getattr(about, "id", None) or getattr(event, "session_id", None)
-        if kind == f"{_EVENT}turn.created":
+        if kind == "agent.session.turn.created":
             if self.turn is None and getattr(event.turn, "subagent_id", None) is None:
                 self.turn = event.turn
         elif kind in _ENDS:
             if self.turn is not None and event.turn.id == self.turn.id:
                 self.turn = event.turn
                 self.ending = _ENDS[kind]
-        elif kind == f"{_EVENT}failed":
+        elif kind == "agent.session.failed":
             self.session_failed = self.over = True
-        elif kind == f"{_EVENT}idle":
+        elif kind == "agent.session.idle":
             self.over = self.over or self.ending is not None
-        elif kind == f"{_EVENT}budget_reached" and getattr(about, "id", None) == self.session_id:
+        elif kind == "agent.session.budget_reached" and getattr(about, "id", None) == self.session_id:
             self.over = self.over or self.turn is None or self.ending is not None
 
 
@@ -190,13 +188,13 @@ class ResultCollection:
     def note(self, event: Any) -> None:
         """Takes an event into account, after the tracker has done so."""
         kind = getattr(event, "type", None)
-        if kind == f"{_EVENT}turn.item.done":
+        if kind == "agent.session.turn.item.done":
             self._note_item(event)
-        elif kind == f"{_EVENT}requires_action":
+        elif kind == "agent.session.requires_action":
             actions: Any = getattr(event.session, "required_actions", None)
             if is_list(actions) and not all(map(self._takes, actions)):
                 self.actions = actions
-        elif kind in (f"{_EVENT}in_progress", f"{_EVENT}idle"):
+        elif kind in ("agent.session.in_progress", "agent.session.idle"):
             # The program has taken the action itself.
             self.actions = []
 
@@ -217,6 +215,31 @@ class ResultCollection:
     def messages(self) -> list[Any]:
         """The messages so far, in the order of the turn's output."""
         return [message for _, message in sorted(self._messages.values(), key=lambda each: each[0])]
+
+    def read(self, events: Iterator[Any]) -> AgentTurnResult[Any]:
+        """Reads a stream that notes its events here, until the result is complete, and returns it.
+
+        Raises as `result`, and AgentTurnResultError for an exception of the stream.
+        """
+        try:
+            while not self.complete:
+                next(events)
+        except StopIteration:
+            pass
+        except Exception as error:
+            raise self.error("observation_failed") from error
+        return self.result()
+
+    async def read_async(self, events: AsyncIterator[Any]) -> AgentTurnResult[Any]:
+        """Does the same as `read` for a stream of the async client."""
+        try:
+            while not self.complete:
+                await events.__anext__()
+        except StopAsyncIteration:
+            pass
+        except Exception as error:
+            raise self.error("observation_failed") from error
+        return self.result()
 
     def result(self) -> AgentTurnResult[Any]:
         """Returns the result. Raises AgentTurnResultError without one, AgentOutputParseError for a wrong text."""
@@ -245,12 +268,6 @@ class ResultCollection:
             messages=self.messages,
             required_actions=self.actions,
         )
-
-
-def check_output_type(output_type: Any) -> None:
-    """Raises TypeError for an object that is no type of structured output."""
-    if output_type is not None:
-        check_type(output_type)
 
 
 def _as_message(item: Any) -> Any:

@@ -12,16 +12,10 @@ from typing_extensions import Self
 
 from aiopenai._base.aliases import is_mapping
 from aiopenai._base.sentinels import is_left_out
-from aiopenai.lib.beta.agents._dispatch import (
-    AsyncToolErrorHandler,
-    AsyncToolHandler,
-    ToolErrorHandler,
-    ToolHandler,
-    answer_call,
-    answer_call_blocking,
-)
-from aiopenai.lib.beta.agents._events import TurnReader
-from aiopenai.lib.beta.agents._results import AgentOutputT, AgentTurnResult, check_output_type
+from aiopenai.lib.beta.agents._dispatch import answer_call, answer_call_blocking
+from aiopenai.lib.beta.agents._events import EventReading, TurnReader
+from aiopenai.lib.beta.agents._results import AgentOutputT, AgentTurnResult
+from aiopenai.lib.schema import check_type
 
 if TYPE_CHECKING:
     from aiopenai.types.beta import AgentSessionEvent
@@ -33,7 +27,7 @@ _KEY = "idempotency-key"
 _REMEMBERED = 1_024
 
 
-class _OneTurn:
+class _OneTurn(EventReading):
     """The part that the streams of both clients share: the requests that open them, and the events that they drop."""
 
     def __init__(
@@ -47,8 +41,8 @@ class _OneTurn:
         on_tool_error: Any = None,
         **options: Any,
     ) -> None:
-        check_output_type(output_type)
-        self._sessions = sessions
+        if output_type is not None:
+            check_type(output_type)
         self._session_id = session_id
         self._messages = _messages(input)
         key = options.pop("idempotency_key", None)
@@ -61,13 +55,14 @@ class _OneTurn:
         self._key: str = str(uuid.uuid4()) if key is None or is_left_out(key) else key
         self._body = {"extra_body": options.pop("extra_body")} if "extra_body" in options else {}
         self._options = options
-        self._reader = TurnReader(
+        reader = TurnReader(
             session_id=session_id,
             handlers=tool_handlers,
             on_error=on_tool_error,
             output_type=output_type,
             options=options,
         )
+        self.follow(reader, sessions)
         self._entered = False
         self._closed = False
         self._raw: Any = None
@@ -112,14 +107,6 @@ class _OneTurn:
             self._ids.discard(self._last_ids.popleft())
         return True
 
-    def with_result_collection(self) -> Self:
-        """Collects the result of the turn while the events are read. Returns the stream.
-
-        Raises RuntimeError after the first event.
-        """
-        self._reader.collect()
-        return self
-
 
 class AgentSessionStream(_OneTurn, Generic[AgentOutputT]):
     """The context manager that `sessions.stream` of the blocking client returns, and the iterator over its events.
@@ -130,27 +117,6 @@ class AgentSessionStream(_OneTurn, Generic[AgentOutputT]):
     Entering raises ValueError for a session that is not idle, and RuntimeError the second time. Iteration raises
     RuntimeError outside of the block and for a connection that ends before the turn, and the errors of requests.
     """
-
-    def __init__(
-        self,
-        sessions: Any,
-        session_id: str,
-        *,
-        input: str | Iterable[Any],
-        output_type: type[AgentOutputT] | None = None,
-        tool_handlers: Mapping[str, ToolHandler] | None = None,
-        on_tool_error: ToolErrorHandler | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            sessions,
-            session_id,
-            input=input,
-            output_type=output_type,
-            tool_handlers=tool_handlers,
-            on_tool_error=on_tool_error,
-            **options,
-        )
 
     def __enter__(self) -> Self:
         self._enter()
@@ -200,16 +166,9 @@ class AgentSessionStream(_OneTurn, Generic[AgentOutputT]):
         """
         collection = self._reader.collect()
         try:
-            while not collection.complete:
-                try:
-                    next(self)
-                except StopIteration:
-                    break
-        except Exception as error:
-            raise collection.error("observation_failed") from error
+            return collection.read(self)
         finally:
             self.close()
-        return collection.result()
 
     def close(self) -> None:
         """Drops the connection. The turn goes on."""
@@ -227,27 +186,6 @@ class AsyncAgentSessionStream(_OneTurn, Generic[AgentOutputT]):
     Entering raises ValueError for a session that is not idle, and RuntimeError the second time. Iteration raises
     RuntimeError outside of the block and for a connection that ends before the turn, and the errors of requests.
     """
-
-    def __init__(
-        self,
-        sessions: Any,
-        session_id: str,
-        *,
-        input: str | Iterable[Any],
-        output_type: type[AgentOutputT] | None = None,
-        tool_handlers: Mapping[str, AsyncToolHandler] | None = None,
-        on_tool_error: AsyncToolErrorHandler | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            sessions,
-            session_id,
-            input=input,
-            output_type=output_type,
-            tool_handlers=tool_handlers,
-            on_tool_error=on_tool_error,
-            **options,
-        )
 
     async def __aenter__(self) -> Self:
         self._enter()
@@ -297,16 +235,9 @@ class AsyncAgentSessionStream(_OneTurn, Generic[AgentOutputT]):
         """
         collection = self._reader.collect()
         try:
-            while not collection.complete:
-                try:
-                    await self.__anext__()
-                except StopAsyncIteration:
-                    break
-        except Exception as error:
-            raise collection.error("observation_failed") from error
+            return await collection.read_async(self)
         finally:
             await self.close()
-        return collection.result()
 
     async def close(self) -> None:
         """Drops the connection. The turn goes on."""
