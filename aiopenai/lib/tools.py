@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, get_origin
+from typing import TYPE_CHECKING, Any, Generic, TypeGuard, TypeVar, cast, get_origin
 
 import msgspec
 
-from aiopenai._base.aliases import is_mapping
+from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._base.sentinels import Omit, is_left_out, omit
 from aiopenai._data.structs import Model
 from aiopenai.errors import OutputValidationError
@@ -34,6 +34,7 @@ __all__ = [
     "ResponsesPydanticFunctionTool",
     "arguments_text",
     "function_tool",
+    "is_content",
     "own_doc",
     "pydantic_function_tool",
     "pydantic_responses_function_tool",
@@ -42,6 +43,7 @@ __all__ = [
 
 T = TypeVar("T")
 
+_PARTS = frozenset({"input_text", "input_image", "input_file"})
 # Types of defaults that objects can share.
 _CONSTANTS = (str, int, float, bool, bytes, type(None))
 
@@ -86,6 +88,11 @@ def arguments_text(arguments: object) -> str:
         return msgspec.json.encode(arguments).decode()
     kind = "null" if arguments is None else f"of type {type(arguments).__name__}"
     raise OutputValidationError(f"the arguments of a tool call are {kind}, and not a JSON object")
+
+
+def is_content(result: object) -> TypeGuard[list[Any]]:
+    """Returns whether the result of a function is a list of content parts of the responses API."""
+    return is_list(result) and all(is_mapping(part) and part.get("type") in _PARTS for part in result)
 
 
 class _Function(Generic[T]):

@@ -10,13 +10,11 @@ from typing import Any, TypedDict
 
 from typing_extensions import Self
 
-from aiopenai._base.aliases import is_list, is_mapping
+from aiopenai._base.aliases import is_mapping
 from aiopenai._data.codec import decode_json
-from aiopenai.lib.tools import ResponsesPydanticFunctionTool, arguments_text
+from aiopenai.lib.tools import ResponsesPydanticFunctionTool, arguments_text, is_content
 
 __all__ = ["AsyncRegisteredFunction", "EarlyExecution", "RegisteredFunction", "Registry"]
-
-_PART_TYPES = frozenset({"input_text", "input_image", "input_file"})
 
 
 class EarlyExecution(TypedDict, total=False):
@@ -140,6 +138,6 @@ def check_result(result: Any) -> str | list[Any]:
     """Returns the result of an executor. Raises TypeError unless it is text or a list of content parts."""
     if isinstance(result, str):
         return result
-    if is_list(result) and all(is_mapping(part) and part.get("type") in _PART_TYPES for part in result):
+    if is_content(result):
         return list(result)
     raise TypeError("The result of a function is a str or a list of content parts")

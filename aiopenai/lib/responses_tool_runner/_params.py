@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aiopenai._base.aliases import is_mapping
+from aiopenai._base.headers import merged
 from aiopenai._base.sentinels import is_left_out
 
 __all__ = ["RunParams"]
@@ -16,7 +17,6 @@ _ENCRYPTED = "reasoning.encrypted_content"
 # The run keeps the history itself, and reads whole responses.
 _REFUSED = ("stream", "background", "previous_response_id", "conversation")
 _OWN = frozenset({*_REFUSED, "include", "input", "max_retries", "tool_choice", "tools"})
-_KEY = "idempotency-key"
 
 
 class RunParams:
@@ -49,16 +49,15 @@ class RunParams:
         self._params = params
         headers: Any = params.get("extra_headers") or {}
         known = (*getattr(client, "default_headers", {}), *headers)
-        self._keyed = any(str(name).lower() == _KEY for name in known) or "idempotency_key" in params
+        self._keyed = any(str(name).lower() == "idempotency-key" for name in known) or "idempotency_key" in params
 
     def request(self, step: int) -> dict[str, Any]:
         """Returns the arguments of the request of a step, from 1 on. An idempotency key serves one request."""
         request = {**self._params, "input": list(self.history)}
         if step > 1 and self._keyed:
             request.pop("idempotency_key", None)
-            given: dict[str, Any] = dict(request.get("extra_headers") or ())
-            headers = {name: value for name, value in given.items() if name.lower() != _KEY}
-            request["extra_headers"] = {**headers, "Idempotency-Key": f"stainless-python-retry-{uuid.uuid4()}"}
+            key = {"Idempotency-Key": f"stainless-python-retry-{uuid.uuid4()}"}
+            request["extra_headers"] = merged(dict(request.get("extra_headers") or ()), key)
         return request
 
 

@@ -10,11 +10,10 @@ from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai.lib.responses_tool_runner._errors import ToolRunnerError
 from aiopenai.lib.responses_tool_runner._functions import Registry
 from aiopenai.lib.responses_tool_runner._params import RunParams
-from aiopenai.lib.running._records import plain
+from aiopenai.lib.running._records import input_item, plain
 
 __all__ = ["ApproveStep", "CallStep", "ResponsesRunnerTurn", "RunPlan", "SendStep", "Step"]
 
-_LEFT_OUT = ("created_by", "parsed_arguments")
 _CALLED_TWICE = "The ids of calls must be unique in a run"
 _SERVER_ITEMS = {
     "code_interpreter_call": "code_interpreter",
@@ -41,7 +40,7 @@ class CallStep(NamedTuple):
 
 
 class ApproveStep(NamedTuple):
-    """A request for the approval of a call of an MCP server; a bool is sent into the generator."""
+    """A request for the approval of a call of an MCP server; the answer is sent into the generator."""
 
     request: Any
 
@@ -144,7 +143,7 @@ class RunPlan:
                 return response
             if step == self._max_steps:
                 raise self.error("The tool run has made `max_steps` requests, and the model calls tools still")
-            self._params.history += map(_sent, response.output)
+            self._params.history += map(input_item, response.output)
             for item in calls:
                 self._params.history.append((yield from self._answer(item, supplied)))
             self._params.history += ({"role": "user", "content": text} for text in texts)
@@ -157,7 +156,9 @@ class RunPlan:
         self.check_cancelled()
         if item.type == "mcp_approval_request":
             self.attempted.append(item.id)
-            approved: bool = yield ApproveStep(item)
+            approved: Any = yield ApproveStep(item)
+            if not isinstance(approved, bool):
+                raise self.error("`approve_mcp` must return True or False")
             self.completed.append(item.id)
             return {"type": "mcp_approval_response", "approval_request_id": item.id, "approve": approved}
         if item.call_id in supplied:
@@ -254,7 +255,3 @@ def _tool_names(given: Any) -> list[Any] | None:
     """Returns the names of a filter of tools: a list, or an object with `tool_names`; None without names."""
     names: Any = given.get("tool_names") if is_mapping(given) else given
     return names if is_list(names) else None
-
-
-def _sent(item: Any) -> Any:
-    return {name: value for name, value in plain(item).items() if name not in _LEFT_OUT}

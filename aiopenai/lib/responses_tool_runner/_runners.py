@@ -130,12 +130,6 @@ def _copied(event: Any) -> Any:
     return copy(deep=True) if callable(copy) else event
 
 
-def _decision(plan: RunPlan, answer: Any) -> bool:
-    if not isinstance(answer, bool):
-        raise plan.error("`approve_mcp` must return True or False")
-    return answer
-
-
 class ResponsesToolRunner(_Runner):
     """A tool loop with the blocking client: functions are called one after the other, and their results sent back.
 
@@ -223,10 +217,10 @@ def _call(step: CallStep, cancelled: Callable[[], bool]) -> Any:
     return check_result(result)
 
 
-def _approve(plan: RunPlan, step: ApproveStep, options: _RunOptions) -> bool:
+def _approve(plan: RunPlan, step: ApproveStep, options: _RunOptions) -> Any:
     if options.approve_mcp is None:
         raise plan.error("The model asks for an approval, and the run has no `approve_mcp`")
-    return _decision(plan, options.approve_mcp(step.request))
+    return options.approve_mcp(step.request)
 
 
 def _is_early(options: _RunOptions, call: Any) -> bool:
@@ -300,9 +294,7 @@ class AsyncResponsesToolRunner(_Runner):
             return await self._send(client, plan, step.request, options)
         if isinstance(step, CallStep):
             return await _call_async(step, options.cancelled)
-        if options.approve_mcp is None:
-            raise plan.error("The model asks for an approval, and the run has no `approve_mcp`")
-        return _decision(plan, await _awaited(options.approve_mcp(step.request)))
+        return await _awaited(_approve(plan, step, options))
 
     async def _send(self, client: Any, plan: RunPlan, request: dict[str, Any], options: _RunOptions) -> Any:
         if not options.stream:

@@ -20,7 +20,7 @@ from aiopenai.lib.parsing import (
     type_to_response_format_param,
     type_to_text_format_param,
 )
-from aiopenai.lib.running._records import ToolExecution, first_choice, plain
+from aiopenai.lib.running._records import ToolExecution, first_choice, input_item, plain
 from aiopenai.lib.running._registry import Toolbox
 
 __all__ = ["ChatDialogue", "Dialogue", "ResponsesDialogue"]
@@ -143,11 +143,7 @@ class ResponsesDialogue(Dialogue):
 
     @override
     def add(self, reply: Any, executions: list[ToolExecution]) -> None:
-        for item in reply.output or ():
-            sent = plain(item)
-            if is_mapping(sent):
-                sent = {key: value for key, value in sent.items() if key not in ("created_by", "parsed_arguments")}
-            self.transcript.append(sent)
+        self.transcript += map(input_item, reply.output or ())
         if self._given.get("conversation"):
             self._sent = len(self.transcript)
         self.transcript += (_answer(execution) for execution in executions if execution.status != "pending")

@@ -20,16 +20,15 @@ from threading import Thread
 from time import monotonic
 from typing import Any, TypeAlias
 
-from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._data.codec import encode
 from aiopenai.lib.running._records import ToolExecution, ToolFinishedEvent, ToolStartedEvent, ToolStatus
 from aiopenai.lib.running._registry import RunnableTool
+from aiopenai.lib.tools import is_content
 
 __all__ = ["Executions", "Report", "join", "output_of", "refuse"]
 
 # The wait for plain functions after a cancellation.
 _GRACE_SECONDS = 1.0
-_PARTS = frozenset({"input_text", "input_image", "input_file"})
 
 Report: TypeAlias = Callable[[Any], Awaitable[object]]
 ToolCoroutine: TypeAlias = Callable[[], Coroutine[Any, Any, Any]]
@@ -205,6 +204,6 @@ def output_of(result: Any) -> Any:
     """
     if isinstance(result, str):
         return result
-    if is_list(result) and result and all(is_mapping(part) and part.get("type") in _PARTS for part in result):
+    if is_content(result) and result:
         return result
     return encode(result).decode()

@@ -8,7 +8,7 @@ from typing import Any, Generic, Literal, TypeAlias
 
 from typing_extensions import TypeVar
 
-from aiopenai._base.aliases import is_list
+from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._data.dumping import as_sent
 from aiopenai.errors import OpenAIError
 
@@ -138,6 +138,14 @@ def plain(item: Any) -> Any:
     sent = as_sent(item)
     dump: Any = getattr(sent, "model_dump", None)
     return dump(mode="json", by_alias=True, exclude_unset=True) if callable(dump) else sent
+
+
+def input_item(item: Any) -> Any:
+    """Returns an output item as the input item of the next request, without the keys that requests do not take."""
+    sent = plain(item)
+    if not is_mapping(sent):
+        return sent
+    return {key: value for key, value in sent.items() if key not in ("created_by", "parsed_arguments")}
 
 
 class ToolRunError(OpenAIError):
