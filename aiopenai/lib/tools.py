@@ -33,9 +33,11 @@ __all__ = [
     "ResponsesFunctionTool",
     "ResponsesPydanticFunctionTool",
     "arguments_text",
+    "field_of",
     "function_tool",
     "is_content",
     "own_doc",
+    "parameters_of",
     "pydantic_function_tool",
     "pydantic_responses_function_tool",
     "responses_function_tool",
@@ -198,21 +200,29 @@ def _define(
     return definition, model
 
 
-def _arguments(function: Callable[..., Any], name: str) -> type[msgspec.Struct]:
+def parameters_of(function: Callable[..., Any], name: str) -> list[inspect.Parameter]:
+    """Returns the parameters of a function with their types. Raises TypeError for one without a readable signature."""
     try:
-        signature = inspect.signature(function, eval_str=True)
+        return list(inspect.signature(function, eval_str=True).parameters.values())
     except (NameError, TypeError, ValueError, SyntaxError, AttributeError) as error:
         raise TypeError(f"the signature of {name} cannot be told: {error}") from error
+
+
+def field_of(parameter: inspect.Parameter) -> tuple[Any, ...]:
+    """Returns a parameter as a field for `msgspec.defstruct`."""
+    if parameter.default is parameter.empty:
+        return parameter.name, parameter.annotation
+    return parameter.name, parameter.annotation, _default(parameter.default)
+
+
+def _arguments(function: Callable[..., Any], name: str) -> type[msgspec.Struct]:
     fields: list[Any] = []
-    for parameter in signature.parameters.values():
+    for parameter in parameters_of(function, name):
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise TypeError(f"{name} takes {parameter}, and a tool's parameters have names")
         if parameter.annotation is parameter.empty:
             raise TypeError(f"parameter {parameter.name!r} of {name} has no annotation")
-        field = [parameter.name, parameter.annotation]
-        if parameter.default is not parameter.empty:
-            field.append(_default(parameter.default))
-        fields.append(tuple(field))
+        fields.append(field_of(parameter))
     return msgspec.defstruct(name if name.isidentifier() else "Arguments", fields, bases=(_Arguments,), kw_only=True)
 
 

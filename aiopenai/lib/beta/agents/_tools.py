@@ -10,14 +10,14 @@ import inspect
 import json
 import typing
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast, get_args, overload
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, get_args, overload
 
 import msgspec
 
 from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._base.sentinels import Omit, is_left_out, omit
 from aiopenai.lib.schema import is_pydantic, not_of, plain_schema, pydantic_member, strict_schema
-from aiopenai.lib.tools import own_doc
+from aiopenai.lib.tools import field_of, own_doc, parameters_of
 
 if TYPE_CHECKING:
     from aiopenai.types.beta.agents.params import TextFormatParamJSONSchema
@@ -253,10 +253,7 @@ def _validated(model: Any, arguments: Any) -> Any:
 
 def _arguments_model(function: Callable[..., Any], name: str) -> tuple[list[str], Any]:
     """Returns the names of a function's parameters, and a type that has them as fields."""
-    try:
-        parameters = list(inspect.signature(function, eval_str=True).parameters.values())
-    except (NameError, TypeError, ValueError, SyntaxError, AttributeError) as error:
-        raise TypeError(f"The signature of the tool {name!r} cannot be read: {error}") from error
+    parameters = parameters_of(function, name)
     for parameter in parameters:
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise TypeError(f"The tool {name!r} takes {str(parameter)!r}: its arguments must have names")
@@ -265,15 +262,7 @@ def _arguments_model(function: Callable[..., Any], name: str) -> tuple[list[str]
     names = [parameter.name for parameter in parameters]
     if any(_needs_pydantic(parameter.annotation) for parameter in parameters):
         return names, _pydantic_model(parameters)
-    fields: list[Any] = []
-    for parameter in parameters:
-        default: tuple[Any, ...] = ()
-        if parameter.default is not parameter.empty:
-            value = parameter.default
-            default = (msgspec.field(default_factory=cast("Any", lambda value=value: value)),)
-            if isinstance(value, (str, int, float, bool, type(None))):
-                default = (value,)
-        fields.append((parameter.name, parameter.annotation, *default))
+    fields: Any = [field_of(parameter) for parameter in parameters]
     return names, msgspec.defstruct("ToolArguments", fields, kw_only=True, forbid_unknown_fields=True)
 
 
