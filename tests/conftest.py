@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
-from aiopenai import AsyncOpenAI
+from aiopenai import AsyncOpenAI, OpenAI
 from aiopenai.testing import Server
 
 # The same examples in every run, and nothing written beside the sources, which may lie where nobody can write.
@@ -128,6 +128,19 @@ async def server() -> AsyncIterator[Server]:
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[AsyncOpenAI]:
     async with AsyncOpenAI(api_key="sk-test", base_url=server.base_url) as client:
+        yield client
+
+
+@pytest.fixture
+def own_server() -> Iterator[Server]:
+    """A server with a loop and a thread of its own, for calls that block."""
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def blocking(own_server: Server) -> Iterator[OpenAI]:
+    with OpenAI(api_key="sk-test", base_url=own_server.base_url) as client:
         yield client
 
 

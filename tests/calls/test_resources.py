@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import pydoc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
@@ -47,19 +47,6 @@ def traced(monkeypatch: pytest.MonkeyPatch) -> Callable[[type[Any], str], Tracer
         return tracer
 
     return replace
-
-
-@pytest.fixture
-def own_server() -> Iterator[Server]:
-    """A server with a loop and a thread of its own, for calls that block."""
-    with Server() as server:
-        yield server
-
-
-@pytest.fixture
-def blocking(own_server: Server) -> Iterator[OpenAI]:
-    with OpenAI(api_key="sk", base_url=own_server.base_url) as client:
-        yield client
 
 
 class TestClasses:

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 from aiohttp import web
 
+import aiopenai
+
 Reply = dict[str, Any] | web.Response | Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 # What each client says of itself and of the connection, and the reference to itself (that its reply is to be raw).
@@ -77,18 +79,24 @@ class Scripted:
 
 
 @asynccontextmanager
-async def scripted() -> AsyncIterator[Scripted]:
-    server = Scripted()
+async def serving(handle: Callable[[web.Request], Awaitable[web.StreamResponse]]) -> AsyncIterator[str]:
+    """The base URL of a server on loopback with one handler for all requests."""
     app = web.Application(client_max_size=1 << 30)
-    app.router.add_route("*", "/{path:.*}", server.handle)
+    app.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    server.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     try:
-        yield server
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
     finally:
         await runner.cleanup()
+
+
+@asynccontextmanager
+async def scripted() -> AsyncIterator[Scripted]:
+    server = Scripted()
+    async with serving(server.handle) as server.base_url:
+        yield server
 
 
 @asynccontextmanager
@@ -97,3 +105,20 @@ async def reference(server: Scripted, **options: Any) -> AsyncIterator[Any]:
     openai: Any = pytest.importorskip("openai", reason="the reference SDK is not installed")
     async with openai.AsyncOpenAI(api_key="sk-test", base_url=server.base_url, **options) as client:
         yield client
+
+
+@asynccontextmanager
+async def both_packages(kind: str, base_url: str) -> AsyncIterator[tuple[Any, Any]]:
+    """A client of each package, ours first. `kind` is the name of their class. Tests share them to save time."""
+    theirs: Any = pytest.importorskip("openai", reason="the reference SDK is not installed")
+    options = {"api_key": "k", "base_url": base_url, "max_retries": 0}
+    name = {"AsyncOpenAI": "DefaultAsyncHttpxClient", "OpenAI": "DefaultHttpxClient"}[kind]
+    # Reading the certificates takes longer than a test.
+    clients = (
+        getattr(aiopenai, kind)(**options),
+        getattr(theirs, kind)(http_client=getattr(theirs, name)(verify=False), **options),
+    )
+    yield clients
+    for client in clients:
+        if (closing := client.close()) is not None:
+            await closing

@@ -7,8 +7,7 @@ import importlib
 import json
 import pickle
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -17,7 +16,6 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 
-import aiopenai
 from aiopenai import AsyncOpenAI, OpenAI
 from aiopenai.lib.responses_tool_runner import (
     AsyncRegisteredFunction,
@@ -29,6 +27,7 @@ from aiopenai.lib.responses_tool_runner import (
 )
 from aiopenai.lib.tools import pydantic_responses_function_tool
 from aiopenai.testing import Server
+from tests.lib.scripted import both_packages, serving
 
 TOOL: Any = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}, "strict": False}
 MCP: Any = {"type": "mcp", "server_label": "docs", "server_url": "https://a.test"}
@@ -154,40 +153,18 @@ class Played:
         return web.json_response(body, status=status)
 
 
-@asynccontextmanager
-async def played() -> AsyncIterator[Played]:
-    play = Played()
-    app = web.Application()
-    app.router.add_post("/v1/responses", play.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    play.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    try:
-        yield play
-    finally:
-        await runner.cleanup()
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def play() -> AsyncIterator[Played]:
-    async with played() as play:
+    play = Played()
+    async with serving(play.handle) as play.base_url:
         yield play
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["AsyncOpenAI", "OpenAI"])
 async def pair(request: pytest.FixtureRequest, play: Played) -> AsyncIterator[tuple[Any, Any]]:
-    """A client of each package. Making one of the reference takes longer than a test."""
-    theirs = pytest.importorskip("openai")
     pytest.importorskip("openai.lib.responses_tool_runner")
-    options = {"api_key": "k", "base_url": play.base_url, "max_retries": 0}
-    name = {"AsyncOpenAI": "DefaultAsyncHttpxClient", "OpenAI": "DefaultHttpxClient"}[request.param]
-    other = getattr(theirs, request.param)(http_client=getattr(theirs, name)(verify=False), **options)
-    own = getattr(aiopenai, request.param)(**options)
-    yield own, other
-    for client in (own, other):
-        if (closing := client.close()) is not None:
-            await closing
+    async with both_packages(request.param, play.base_url) as clients:
+        yield clients
 
 
 async def outcome(play: Played, client: Any, case: Case) -> Any:
@@ -242,24 +219,6 @@ async def test_as_the_reference(play: Played, pair: tuple[Any, Any], name: str) 
 # Streams, turns and tasks, against the local server: its models call each function that the input names.
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        yield server
-
-
-@pytest.fixture
-async def client(server: Server) -> AsyncIterator[AsyncOpenAI]:
-    async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
-        yield client
-
-
-@pytest.fixture
-def blocking(server: Server) -> Iterator[OpenAI]:
-    with OpenAI(api_key="k", base_url=server.base_url) as client:
-        yield client
-
-
 def tool(name: str) -> Any:
     return {**TOOL, "name": name}
 
@@ -312,7 +271,7 @@ async def test_a_stream(client: AsyncOpenAI, server: Server, eager: bool) -> Non
     assert [item["output"] for item in sent if item.get("type") == "function_call_output"] == ["look", "find"]
 
 
-def test_a_blocking_stream(blocking: OpenAI, server: Server) -> None:
+def test_a_blocking_stream(blocking: OpenAI, own_server: Server) -> None:
     both = threading.Barrier(2)
 
     def meet(_: Any) -> str:
@@ -326,11 +285,11 @@ def test_a_blocking_stream(blocking: OpenAI, server: Server) -> None:
     found = runner.run(blocking, PARAMS, stream=True, eager=True, on_event=lambda event: events.append(event.type))
     assert found.output_text == "You said: look find"
     assert "response.output_text.delta" in events
-    sent = server.requests_for("/responses")[-1].json()["input"]
+    sent = own_server.requests_for("/responses")[-1].json()["input"]
     assert [item["output"] for item in sent if item.get("type") == "function_call_output"] == ["met", "met"]
 
 
-def test_a_repeated_call_is_not_made_early(blocking: OpenAI, server: Server) -> None:
+def test_a_repeated_call_is_not_made_early(blocking: OpenAI, own_server: Server) -> None:
     done: list[Any] = []
 
     def execute(given: Any) -> str:
@@ -346,7 +305,7 @@ def test_a_repeated_call_is_not_made_early(blocking: OpenAI, server: Server) -> 
     ]
     events = ({"type": f"response.{name}", "sequence_number": 0, **more} for name, more in named)
     text = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
-    server.reply_with("/responses", text, content_type="text/event-stream")
+    own_server.reply_with("/responses", text, content_type="text/event-stream")
     runner = ResponsesToolRunner(functions=[RegisteredFunction(TOOL, execute)])
     with pytest.raises(ToolRunnerError, match="unique") as caught:
         runner.run(blocking, PARAMS, stream=True, eager=True)
@@ -445,7 +404,7 @@ async def test_a_cancelled_task(client: AsyncOpenAI) -> None:
         assert runner.close() == {"status": "closed"}
 
 
-def test_cancelled_between_steps(blocking: OpenAI, server: Server) -> None:
+def test_cancelled_between_steps(blocking: OpenAI, own_server: Server) -> None:
     done: list[Any] = []
 
     def execute(given: Any) -> str:
@@ -456,7 +415,7 @@ def test_cancelled_between_steps(blocking: OpenAI, server: Server) -> None:
     with pytest.raises(ToolRunnerError, match="cancelled") as caught:
         runner.run(blocking, {"model": "gpt-4o", "input": "look"}, cancelled=lambda: bool(done))
     assert caught.value.completed_call_ids == caught.value.attempted_call_ids != ()
-    assert server.request_count == 1
+    assert own_server.request_count == 1
     again = pickle.loads(pickle.dumps(caught.value))
     assert (str(again), again.attempted_call_ids) == (str(caught.value), caught.value.attempted_call_ids)
 
@@ -475,13 +434,13 @@ async def test_an_asynchronous_function_of_the_blocking_runner(blocking: OpenAI)
     [{"eager": True}, {"on_event": print}, {"max_steps": True}, {"max_concurrent_calls": 0}],
     ids=["eager", "events", "steps", "calls"],
 )
-def test_options_that_do_not_fit(blocking: OpenAI, server: Server, options: Any) -> None:
+def test_options_that_do_not_fit(blocking: OpenAI, own_server: Server, options: Any) -> None:
     with pytest.raises(ValueError, match="|".join(options)):
         ResponsesToolRunner().run(blocking, PARAMS, **options)
-    assert server.request_count == 0
+    assert own_server.request_count == 0
 
 
-def test_options_that_do_not_exist(blocking: OpenAI, server: Server) -> None:
+def test_options_that_do_not_exist(blocking: OpenAI, own_server: Server) -> None:
     absent: Any = {"ledger": object()}
     with pytest.raises(TypeError, match="'ledger' of a run is not supported"):
         ResponsesToolRunner().run(blocking, PARAMS, **absent)
@@ -489,7 +448,7 @@ def test_options_that_do_not_exist(blocking: OpenAI, server: Server) -> None:
         ResponsesToolRunner().run(blocking, PARAMS, max_turns=1)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="'browser' of a runner is not supported"):
         ResponsesToolRunner(browser=object())
-    assert server.request_count == 0
+    assert own_server.request_count == 0
     # Programs pass the defaults of the reference.
     none: Any = {"ledger": None, "on_diagnostic": None}
     runner = ResponsesToolRunner(functions=[RegisteredFunction(tool("look"), seen)], computer=None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from unittest import mock
 
@@ -57,24 +57,6 @@ CASES: dict[str, tuple[type[Any], type[Any], str, dict[str, Any], str, dict[str,
 each_case = pytest.mark.parametrize("case", CASES)
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        yield server
-
-
-@pytest.fixture
-def blocking(server: Server) -> Iterator[OpenAI]:
-    with OpenAI(api_key="k", base_url=server.base_url) as client:
-        yield client
-
-
-@pytest.fixture
-async def client(server: Server) -> AsyncIterator[AsyncOpenAI]:
-    async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
-        yield client
-
-
 def serve(server: Server, path: str) -> None:
     """Replies with one event of a run, or of a response; chat is served by the server itself."""
     if "threads" in path:
@@ -121,7 +103,7 @@ async def test_a_wrapped_method_of_the_async_class(
 
 @each_case
 def test_a_wrapped_method_of_the_blocking_class(
-    blocking: OpenAI, server: Server, monkeypatch: pytest.MonkeyPatch, case: str
+    blocking: OpenAI, own_server: Server, monkeypatch: pytest.MonkeyPatch, case: str
 ) -> None:
     owner, other, way, arguments, path, headers = CASES[case]
     name = case.partition(".")[2]
@@ -134,7 +116,7 @@ def test_a_wrapped_method_of_the_blocking_class(
 
     monkeypatch.setattr(owner, name, traced)
     monkeypatch.setattr(other, name, mock.Mock(side_effect=AssertionError("the other client's method")))
-    serve(server, path)
+    serve(own_server, path)
     manager = reached(blocking, way)(**arguments)
     assert seen == []
     with manager as events:
@@ -162,12 +144,12 @@ async def test_a_method_of_an_instance_and_of_a_subclass(client: AsyncOpenAI, bl
     assert "user" not in server.journal[-1].json()
 
 
-def test_a_blocking_instance(blocking: OpenAI, server: Server) -> None:
+def test_a_blocking_instance(blocking: OpenAI, own_server: Server) -> None:
     original = blocking.chat.completions.create
     blocking.chat.completions.create = lambda **given: original(**given, user="lambda")  # type: ignore[assignment]
     with blocking.chat.completions.stream(**CHAT) as events:
         assert events.get_final_completion().choices[0].finish_reason == "stop"
-    assert server.journal[-1].json()["user"] == "lambda"
+    assert own_server.journal[-1].json()["user"] == "lambda"
 
 
 def test_headers_of_the_caller_win(blocking: OpenAI) -> None:
@@ -256,13 +238,13 @@ async def test_an_async_generator_is_closed(client: AsyncOpenAI) -> None:
 @pytest.mark.parametrize(
     "kind", [lambda: CHUNKS, lambda: (each for each in CHUNKS), Traced], ids=["list", "gen", "object"]
 )
-def test_a_mock_of_the_blocking_class(blocking: OpenAI, server: Server, kind: Callable[[], Any]) -> None:
+def test_a_mock_of_the_blocking_class(blocking: OpenAI, own_server: Server, kind: Callable[[], Any]) -> None:
     returned = kind()
     with mock.patch.object(Completions, "create", autospec=True, return_value=returned) as create:
         with blocking.chat.completions.stream(**CHAT) as events:
             assert events.get_final_completion().choices[0].message.content == "Hello"
         create.assert_called_once()
-    assert server.journal == []
+    assert own_server.journal == []
     if isinstance(returned, Traced):
         assert returned.closed == 1
 

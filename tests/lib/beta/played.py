@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 from aiohttp import web
+
+from tests.lib.scripted import serving
 
 SESSION: dict[str, Any] = {
     "id": "session_1",
@@ -135,18 +136,5 @@ class Played:
 @asynccontextmanager
 async def played() -> AsyncIterator[Played]:
     play = Played()
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", play.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    play.base_url = f"http://127.0.0.1:{runner.addresses[0][1]}/v1"
-    try:
+    async with serving(play.handle) as play.base_url:
         yield play
-    finally:
-        await runner.cleanup()
-
-
-async def in_thread(function: Callable[[], Any]) -> Any:
-    return await asyncio.to_thread(function)

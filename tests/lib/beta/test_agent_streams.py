@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 import pytest_asyncio
 
-import aiopenai
 from tests.lib.beta.played import Events, Played, played, session
+from tests.lib.scripted import both_packages
 
 pydantic: Any = pytest.importorskip("pydantic")
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -224,9 +224,6 @@ BY_METHOD = [
 ]
 
 
-# One server and one client of each kind for all cases: making a client of the reference takes longer than a case.
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def play() -> AsyncIterator[Played]:
     async with played() as play:
@@ -235,18 +232,9 @@ async def play() -> AsyncIterator[Played]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=["AsyncOpenAI", "OpenAI"])
 async def pair(request: pytest.FixtureRequest, play: Played) -> AsyncIterator[tuple[Any, Any]]:
-    """A client of each package."""
-    theirs = pytest.importorskip("openai")
     pytest.importorskip("openai.lib.beta.agents")
-    options = {"api_key": "k", "base_url": play.base_url, "max_retries": 0}
-    name = {"AsyncOpenAI": "DefaultAsyncHttpxClient", "OpenAI": "DefaultHttpxClient"}[request.param]
-    # Reading the certificates takes longer than a test.
-    other = getattr(theirs, request.param)(http_client=getattr(theirs, name)(verify=False), **options)
-    own = getattr(aiopenai, request.param)(**options)
-    yield own, other
-    for client in (own, other):
-        if (closing := client.close()) is not None:
-            await closing
+    async with both_packages(request.param, play.base_url) as clients:
+        yield clients
 
 
 def error_of(error: BaseException) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import pickle
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -40,31 +40,13 @@ AGENT: Any = {"model": "gpt-4o", "tools": [look.definition]}
 
 
 @pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as server:
-        yield server
-
-
-@pytest.fixture
-def client(server: Server) -> Iterator[OpenAI]:
-    with OpenAI(api_key="k", base_url=server.base_url) as client:
-        yield client
-
-
-@pytest.fixture
-async def aclient(server: Server) -> AsyncIterator[AsyncOpenAI]:
-    async with AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
-        yield client
-
-
-@pytest.fixture
 async def play() -> AsyncIterator[Played]:
     async with played() as play:
         yield play
 
 
-async def test_a_turn(aclient: AsyncOpenAI) -> None:
-    sessions = aclient.beta.agents.sessions
+async def test_a_turn(client: AsyncOpenAI) -> None:
+    sessions = client.beta.agents.sessions
     session = await sessions.create(agent=AGENT, environment=NONE)
     stream = sessions.stream(session.id, input="look", tool_handlers={"look": look})
     with pytest.raises(RuntimeError, match="entered first"):
@@ -84,8 +66,8 @@ async def test_a_turn(aclient: AsyncOpenAI) -> None:
         await stream.until_done()
 
 
-def test_a_blocking_turn(client: OpenAI) -> None:
-    sessions = client.beta.agents.sessions
+def test_a_blocking_turn(blocking: OpenAI) -> None:
+    sessions = blocking.beta.agents.sessions
     session = sessions.create(agent=AGENT, environment=NONE)
     stream = sessions.stream(session.id, input="look", tool_handlers={"look": look})
     with pytest.raises(RuntimeError, match="entered first"):
@@ -103,33 +85,33 @@ def test_a_blocking_turn(client: OpenAI) -> None:
         stream.until_done()
 
 
-async def test_a_new_session(aclient: AsyncOpenAI, client: OpenAI) -> None:
+async def test_a_new_session(client: AsyncOpenAI, blocking: OpenAI) -> None:
     given: Any = {"agent": AGENT, "environment": NONE, "input": "look", "stream": True}
-    stream = await aclient.beta.agents.sessions.create(output_type=City, tool_handlers={"look": look}, **given)
+    stream = await client.beta.agents.sessions.create(output_type=City, tool_handlers={"look": look}, **given)
     result = await stream.get_final_result()
     assert result.output_parsed == City("string")
-    blocking = client.beta.agents.sessions.create(output_type=City, tool_handlers={"look": look}, **given)
-    assert blocking.get_final_result().output_parsed == City("string")
+    streamed = blocking.beta.agents.sessions.create(output_type=City, tool_handlers={"look": look}, **given)
+    assert streamed.get_final_result().output_parsed == City("string")
     # The reply with its headers, and with its body unread.
-    raw = await aclient.beta.agents.sessions.with_raw_response.create(tool_handlers={"look": look}, **given)
+    raw = await client.beta.agents.sessions.with_raw_response.create(tool_handlers={"look": look}, **given)
     assert (await raw.parse().get_final_result()).output_text == "You said: look"
-    streaming = client.beta.agents.sessions.with_streaming_response
+    streaming = blocking.beta.agents.sessions.with_streaming_response
     with streaming.create(tool_handlers={"look": look}, **given) as unread:
         assert unread.parse().get_final_result().output_text == "You said: look"
     with pytest.raises(ValueError, match="stream=True"):
-        client.beta.agents.sessions.create(agent=AGENT, environment=NONE, tool_handlers={"look": look})
+        blocking.beta.agents.sessions.create(agent=AGENT, environment=NONE, tool_handlers={"look": look})
     agent: Any = {"model": "gpt-4o", "text": {"format": {"type": "text"}}}
     with pytest.raises(ValueError, match="exclude"):
-        client.beta.agents.sessions.create(agent=agent, environment=NONE, output_type=City)
+        blocking.beta.agents.sessions.create(agent=agent, environment=NONE, output_type=City)
     with pytest.raises(TypeError):
-        client.beta.agents.sessions.create(agent=AGENT, environment=NONE, output_type=int)
+        blocking.beta.agents.sessions.create(agent=AGENT, environment=NONE, output_type=int)
 
 
-async def test_handlers_of_the_async_client(aclient: AsyncOpenAI) -> None:
+async def test_handlers_of_the_async_client(client: AsyncOpenAI) -> None:
     async def find(arguments: dict[str, Any]) -> str:
         return f"found {sorted(arguments)}"
 
-    sessions = aclient.beta.agents.sessions
+    sessions = client.beta.agents.sessions
     session = await sessions.create(agent=AGENT, environment=NONE)
     async with sessions.stream(session.id, input="look", tool_handlers={"look": find}) as stream:
         await stream.until_done()
@@ -137,8 +119,8 @@ async def test_handlers_of_the_async_client(aclient: AsyncOpenAI) -> None:
     assert [item.output for item in items if item.type == "function_call_output"] == ["found ['place']"]
 
 
-async def test_a_turn_without_a_handler(aclient: AsyncOpenAI) -> None:
-    sessions = aclient.beta.agents.sessions
+async def test_a_turn_without_a_handler(client: AsyncOpenAI) -> None:
+    sessions = client.beta.agents.sessions
     session = await sessions.create(agent=AGENT, environment=NONE)
     async with sessions.stream(session.id, input="look") as stream:
         with pytest.raises(AgentTurnResultError) as caught:
@@ -150,7 +132,7 @@ async def test_a_turn_without_a_handler(aclient: AsyncOpenAI) -> None:
             pass
 
 
-async def test_cancelled_while_a_handler_runs(aclient: AsyncOpenAI) -> None:
+async def test_cancelled_while_a_handler_runs(client: AsyncOpenAI) -> None:
     started = asyncio.Event()
 
     async def wait(_: dict[str, Any]) -> str:
@@ -162,7 +144,7 @@ async def test_cancelled_while_a_handler_runs(aclient: AsyncOpenAI) -> None:
         async with sessions.stream(session.id, input="look", tool_handlers={"look": wait}) as stream:
             await stream.until_done()
 
-    sessions = aclient.beta.agents.sessions
+    sessions = client.beta.agents.sessions
     session = await sessions.create(agent=AGENT, environment=NONE)
     task = asyncio.create_task(follow())
     await started.wait()
@@ -172,10 +154,10 @@ async def test_cancelled_while_a_handler_runs(aclient: AsyncOpenAI) -> None:
     assert (await sessions.retrieve(session.id)).status == "requires_action"
 
 
-async def test_output_that_does_not_fit(aclient: AsyncOpenAI, server: Server) -> None:
+async def test_output_that_does_not_fit(client: AsyncOpenAI, server: Server) -> None:
     server.answer = '{"name": 5, "of": "secret"}'
     agent: Any = {"model": "gpt-4o"}
-    sessions = aclient.beta.agents.sessions
+    sessions = client.beta.agents.sessions
     session = await sessions.create(agent=agent, environment=NONE, output_type=City)
     async with sessions.stream(session.id, input="Hi", output_type=City) as stream:
         with pytest.raises(AgentOutputParseError) as caught:
@@ -188,29 +170,29 @@ async def test_output_that_does_not_fit(aclient: AsyncOpenAI, server: Server) ->
 
 
 @pytest.mark.parametrize("given", ["", [], ()], ids=["text", "list", "tuple"])
-def test_empty_input(client: OpenAI, server: Server, given: Any) -> None:
+def test_empty_input(blocking: OpenAI, own_server: Server, given: Any) -> None:
     with pytest.raises(ValueError, match="empty"):
-        client.beta.agents.sessions.stream("session_1", input=given)
-    assert server.request_count == 0
+        blocking.beta.agents.sessions.stream("session_1", input=given)
+    assert own_server.request_count == 0
 
 
 @pytest.mark.parametrize("given", [5, None, b"Hi", {"role": "user"}], ids=["int", "none", "bytes", "message"])
-def test_input_of_another_type(client: OpenAI, server: Server, given: Any) -> None:
+def test_input_of_another_type(blocking: OpenAI, own_server: Server, given: Any) -> None:
     with pytest.raises(TypeError):
-        client.beta.agents.sessions.stream("session_1", input=given)
+        blocking.beta.agents.sessions.stream("session_1", input=given)
     with pytest.raises(TypeError):
-        client.beta.agents.sessions.stream("session_1", input="Hi", output_type=int)
-    assert server.request_count == 0
+        blocking.beta.agents.sessions.stream("session_1", input="Hi", output_type=int)
+    assert own_server.request_count == 0
 
 
-async def test_a_refused_input_closes_the_stream(aclient: AsyncOpenAI, server: Server) -> None:
-    session = await aclient.beta.agents.sessions.create(agent=AGENT, environment=NONE)
+async def test_a_refused_input_closes_the_stream(client: AsyncOpenAI, server: Server) -> None:
+    session = await client.beta.agents.sessions.create(agent=AGENT, environment=NONE)
     server.fault(status=400, match=lambda request: request.method == "POST" and request.path.endswith("/events"))
     with pytest.raises(BadRequestError):
-        async with aclient.beta.agents.sessions.stream(session.id, input="Hi"):
+        async with client.beta.agents.sessions.stream(session.id, input="Hi"):
             pass
     with pytest.raises(NotFoundError):
-        async with aclient.beta.agents.sessions.stream("session_9", input="Hi"):
+        async with client.beta.agents.sessions.stream("session_9", input="Hi"):
             pass
 
 
@@ -252,9 +234,9 @@ def test_errors_pickle() -> None:
 TEXT = "Write /workspace/outputs/a.csv and /workspace/outputs/b.csv"
 
 
-async def test_artifacts(aclient: AsyncOpenAI, server: Server, tmp_path: Path) -> None:
+async def test_artifacts(client: AsyncOpenAI, server: Server, tmp_path: Path) -> None:
     server.answer = "1,2"
-    sessions = aclient.beta.agents.sessions
+    sessions = client.beta.agents.sessions
     session = await sessions.create(agent={"model": "gpt-4o"}, environment=HOSTED)
     async with sessions.stream(session.id, input=TEXT) as stream:
         result = await stream.get_final_result()
@@ -273,9 +255,9 @@ async def test_artifacts(aclient: AsyncOpenAI, server: Server, tmp_path: Path) -
     assert later.turn_id != result.turn_id
 
 
-def test_blocking_artifacts(client: OpenAI, server: Server, tmp_path: Path) -> None:
-    server.answer = "1,2"
-    sessions = client.beta.agents.sessions
+def test_blocking_artifacts(blocking: OpenAI, own_server: Server, tmp_path: Path) -> None:
+    own_server.answer = "1,2"
+    sessions = blocking.beta.agents.sessions
     session = sessions.create(agent={"model": "gpt-4o"}, environment=HOSTED)
     with sessions.stream(session.id, input=TEXT) as stream:
         result = stream.get_final_result()
