@@ -210,6 +210,8 @@ def test_odd_streams_end_with_the_response_of_the_ending_event(title: str, outpu
     state, events = fed(numbered(*ODD[title], end))
     final: Any = state.final_response()
     assert final is state.completed_response is state._completed_response  # pyright: ignore[reportPrivateUsage]
+    state._completed_response = None  # pyright: ignore[reportPrivateUsage]
+    assert state.completed_response is None
     assert final.id == "resp_9"
     assert final.status == "completed"
     if title != "events of a foreign item" or output == "whole":

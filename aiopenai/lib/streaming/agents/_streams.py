@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections import deque
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from typing_extensions import Self
 
 from aiopenai._base.aliases import is_mapping
+from aiopenai._base.cache import BoundedCache
 from aiopenai._base.sentinels import is_left_out
 from aiopenai.lib.beta.agents._dispatch import answer_call, answer_call_blocking
 from aiopenai.lib.beta.agents._events import EventReading, TurnReader
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["AgentSessionStream", "AsyncAgentSessionStream", "stream_session"]
 
-_KEY = "idempotency-key"
-# The service may repeat events; so many of the last ones are remembered.
-_REMEMBERED = 1_024
+# The service may repeat events. At least the last half of so many are remembered.
+_REMEMBERED = 2_048
 
 
 class _OneTurn(EventReading):
@@ -49,9 +48,9 @@ class _OneTurn(EventReading):
         headers: Any = options.get("extra_headers")
         # Other values are refused by the requests.
         if is_mapping(headers):
-            for name, value in headers.items():
-                key = value if str(name).lower() == _KEY else key
-            options["extra_headers"] = {name: headers[name] for name in headers if str(name).lower() != _KEY}
+            options["extra_headers"] = headers = dict(headers)
+            for name in [name for name in headers if str(name).lower() == "idempotency-key"]:
+                key = headers.pop(name)
         self._key: str = str(uuid.uuid4()) if key is None or is_left_out(key) else key
         self._body = {"extra_body": options.pop("extra_body")} if "extra_body" in options else {}
         self._options = options
@@ -66,8 +65,7 @@ class _OneTurn(EventReading):
         self._entered = False
         self._closed = False
         self._raw: Any = None
-        self._ids: set[str] = set()
-        self._last_ids: deque[str] = deque()
+        self._ids: BoundedCache[str, None] = BoundedCache(_REMEMBERED)
 
     def _enter(self) -> None:
         if self._entered or self._closed:
@@ -101,10 +99,7 @@ class _OneTurn(EventReading):
             return True
         if identity in self._ids:
             return False
-        self._ids.add(identity)
-        self._last_ids.append(identity)
-        if len(self._last_ids) > _REMEMBERED:
-            self._ids.discard(self._last_ids.popleft())
+        self._ids[identity] = None
         return True
 
 
