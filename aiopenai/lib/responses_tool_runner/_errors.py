@@ -12,8 +12,8 @@ __all__ = ["ToolRunnerCancelledError", "ToolRunnerError"]
 class ToolRunnerError(RuntimeError):
     """A run that stopped before its end.
 
-    It has no cause, because texts of errors may hold secrets: `attempted_call_ids` are the calls that began, and
-    `completed_call_ids` those that returned.
+    It has no cause, because texts of errors may hold secrets. `attempted_call_ids` are the ids of the calls that began,
+    and `completed_call_ids` those of the calls that returned.
     """
 
     def __init__(self, message: str, attempted_call_ids: Iterable[str], completed_call_ids: Iterable[str]) -> None:

@@ -126,7 +126,7 @@ class RunPlan:
             raise self.error("The tool run was cancelled")
 
     def steps(self) -> Generator[Step, Any, Any]:
-        """Yields what the runner has to do. Returns the last response."""
+        """Yields the steps that the runner takes. Returns the last response."""
         for step in range(1, self._max_steps + 1):
             self.check_cancelled()
             response: Any = yield SendStep(self._params.request(step))

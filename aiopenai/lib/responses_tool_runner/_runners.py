@@ -11,6 +11,7 @@ from typing import Any, Literal, TypedDict
 
 from typing_extensions import Unpack
 
+from aiopenai.lib.calls import awaited, check_count
 from aiopenai.lib.responses_tool_runner._errors import ToolRunnerCancelledError, ToolRunnerError
 from aiopenai.lib.responses_tool_runner._functions import EarlyExecution, Registry, check_result
 from aiopenai.lib.responses_tool_runner._params import RunParams
@@ -59,25 +60,20 @@ class _RunOptions:
     def __init__(self, given: RunnerOptions) -> None:
         _check_names(given, RunnerOptions.__annotations__, "a run")
         max_steps = given.get("max_steps")
-        stream, eager = given.get("stream", False), given.get("eager", False)
-        max_concurrent_calls = given.get("max_concurrent_calls", 2)
-        on_event = given.get("on_event")
         self.max_steps = 20 if max_steps is None else max_steps
-        numbers: dict[str, Any] = {"max_steps": self.max_steps, "max_concurrent_calls": max_concurrent_calls}
-        for name, number in numbers.items():
-            if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-                raise ValueError(f"`{name}` is an integer of 1 or more, not {number!r}")
-        if eager and not stream:
-            raise ValueError("`eager` needs `stream=True`: it starts calls while their response arrives")
-        if on_event is not None and not stream:
-            raise ValueError("`on_event` needs `stream=True`")
-        self.stream = stream
-        self.eager = eager
-        self.max_concurrent_calls = max_concurrent_calls
-        self.on_event = on_event
+        self.max_concurrent_calls = given.get("max_concurrent_calls", 2)
+        self.stream = given.get("stream", False)
+        self.eager = given.get("eager", False)
+        self.on_event = given.get("on_event")
         self.cancelled: Callable[[], bool] = given.get("cancelled") or _never
         self.approve_mcp = given.get("approve_mcp")
         self.before_early_call = given.get("before_early_call")
+        check_count("max_steps", self.max_steps)
+        check_count("max_concurrent_calls", self.max_concurrent_calls)
+        if self.eager and not self.stream:
+            raise ValueError("`eager` needs `stream=True`: it starts calls while their response arrives")
+        if self.on_event is not None and not self.stream:
+            raise ValueError("`on_event` needs `stream=True`")
 
 
 def _never() -> bool:
@@ -294,7 +290,7 @@ class AsyncResponsesToolRunner(_Runner):
             return await self._send(client, plan, step.request, options)
         if isinstance(step, CallStep):
             return await _call_async(step, options.cancelled)
-        return await _awaited(_approve(plan, step, options))
+        return await awaited(_approve(plan, step, options))
 
     async def _send(self, client: Any, plan: RunPlan, request: dict[str, Any], options: _RunOptions) -> Any:
         if not options.stream:
@@ -305,7 +301,7 @@ class AsyncResponsesToolRunner(_Runner):
             async with client.responses.stream(**request) as stream:
                 async for event in stream:
                     if options.on_event is not None:
-                        await _awaited(options.on_event(_copied(event)))
+                        await awaited(options.on_event(_copied(event)))
                     plan.check_cancelled()
                     if self._runs_early(options, event):
                         await self._begin_early(plan, event.item, options, running, places)
@@ -328,7 +324,7 @@ class AsyncResponsesToolRunner(_Runner):
         places: asyncio.Semaphore,
     ) -> None:
         choose = options.before_early_call
-        if choose is not None and await _awaited(choose(item)) != "execute":
+        if choose is not None and await awaited(choose(item)) != "execute":
             return
         step = plan.begin(item)
         if not step.function.independent:
@@ -343,9 +339,5 @@ class AsyncResponsesToolRunner(_Runner):
         running[item.call_id] = asyncio.create_task(call())
 
 
-async def _awaited(value: Any) -> Any:
-    return await value if inspect.isawaitable(value) else value
-
-
 async def _call_async(step: CallStep, cancelled: Callable[[], bool]) -> Any:
-    return check_result(await _awaited(step.function.call(step.arguments, cancelled)))
+    return check_result(await awaited(step.function.call(step.arguments, cancelled)))

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextvars import copy_context
 from functools import partial
@@ -21,6 +20,7 @@ from time import monotonic
 from typing import Any, TypeAlias
 
 from aiopenai._data.codec import encode
+from aiopenai.lib.calls import awaited
 from aiopenai.lib.running._records import ToolExecution, ToolFinishedEvent, ToolStartedEvent, ToolStatus
 from aiopenai.lib.running._registry import RunnableTool
 from aiopenai.lib.tools import is_content
@@ -122,8 +122,7 @@ class Executions:
         assert tool.call is not None
         if tool.is_async:
             return await tool.call(arguments)
-        result = await self._in_thread(partial(tool.call, arguments), tool.name)
-        return await result if inspect.isawaitable(result) else result
+        return await awaited(await self._in_thread(partial(tool.call, arguments), tool.name))
 
     async def _in_thread(self, function: Callable[[], Any], name: str) -> Any:
         loop = asyncio.get_running_loop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, cast
@@ -12,6 +11,7 @@ from typing import Any, Generic, cast
 from typing_extensions import Self, TypeVar
 
 from aiopenai._base.sentinels import omit
+from aiopenai.lib.calls import awaited
 from aiopenai.lib.running._channel import EventChannel
 from aiopenai.lib.running._dialogues import ChatDialogue, Dialogue, ResponsesDialogue
 from aiopenai.lib.running._execution import Executions, Report, join, refuse
@@ -178,20 +178,13 @@ class ToolLoop:
         if self._options.approve_mcp is None:
             execution.status = "pending"
             return
-        answer: Any = self._options.approve_mcp(execution.item)
-        if inspect.isawaitable(answer):
-            answer = await answer
+        answer = await awaited(self._options.approve_mcp(execution.item))
         if not isinstance(answer, bool):
             raise TypeError(f"approve_mcp returns True or False, not {type(answer).__name__}")
         execution.result, execution.status = answer, "completed"
 
     async def _ask(self, _: _Turn, __: Report) -> Any:
-        return await self._created(self._dialogue.request())
-
-    async def _created(self, request: dict[str, Any]) -> Any:
-        """Returns the result of `create`, which may be a coroutine function or a plain one."""
-        found = self._create(**request)
-        return await found if inspect.isawaitable(found) else found
+        return await awaited(self._create(**self._dialogue.request()))
 
     async def _ask_streaming(self, turn: _Turn, report: Report) -> Any:
         """Makes a request, and starts each call as soon as its arguments are complete."""
@@ -199,7 +192,7 @@ class ToolLoop:
         is_chat = isinstance(self._dialogue, ChatDialogue)
         if is_chat and "stream_options" not in request:
             request["stream_options"] = {"include_usage": True}
-        raw = await self._created({**request, "stream": True})
+        raw = await awaited(self._create(**{**request, "stream": True}))
         read = self._read_chat if is_chat else self._read_response
         return await read(async_native_stream(raw), turn, report)
 

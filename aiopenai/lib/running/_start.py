@@ -7,6 +7,7 @@ from typing import Any
 
 from aiopenai._base.aliases import is_mapping
 from aiopenai._base.sentinels import is_left_out
+from aiopenai.lib.calls import check_count
 from aiopenai.lib.running._dialogues import ChatDialogue, Dialogue, ResponsesDialogue
 from aiopenai.lib.running._loop import AsyncToolRunStream, LoopOptions, ToolLoop, ToolRunStream
 from aiopenai.lib.running._registry import Toolbox, ToolForm
@@ -55,8 +56,7 @@ def _options(given: dict[str, Any]) -> LoopOptions:
     """Takes the options of the loop from the arguments. Raises TypeError and ValueError for wrong ones."""
     numbers = {name: given.pop(name, default) for name, default in (("max_turns", 10), ("max_parallel", 8))}
     for name, number in numbers.items():
-        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise ValueError(f"{name} is an integer of 1 or more, not {number!r}")
+        check_count(name, number)
     timeout = given.pop("tool_timeout", None)
     for seconds in timeout.values() if is_mapping(timeout) else () if timeout is None else (timeout,):
         if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not seconds > 0:

@@ -35,7 +35,7 @@ class Case(NamedTuple):
     use: str = "collect final"
     posts: tuple[Any, ...] = ()
     status: str = "idle"
-    # "both", or the method whose stream is meant.
+    # "both", or the name of the only method.
     of: str = "both"
 
 

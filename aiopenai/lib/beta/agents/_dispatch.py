@@ -19,6 +19,7 @@ from aiopenai._base.aliases import is_mapping
 from aiopenai._data.codec import decode_json
 from aiopenai.errors import APIStatusError
 from aiopenai.lib.beta.agents._tools import AgentFunctionTool, ToolErrorStage, compact_json
+from aiopenai.lib.calls import awaited
 
 if TYPE_CHECKING:
     from aiopenai.types.beta import InputContentParam
@@ -137,11 +138,11 @@ class ToolDispatch:
     def __init__(
         self,
         handlers: Mapping[str, Any] | None,
-        on_error: Callable[[Any], Any] | None = None,
-        options: Mapping[str, Any] | None = None,
+        on_error: Callable[[Any], Any] | None,
+        options: Mapping[str, Any],
     ) -> None:
         self.handlers: dict[str, Any] = dict(handlers or {})
-        self.options = dict(options or {})
+        self.options = options
         self.on_error = on_error
         self.due: _Call | None = None
         """The call of the last event, which is answered before the next one is read."""
@@ -173,10 +174,7 @@ async def answer_call(dispatch: ToolDispatch, events: Any) -> None:
     if call is None:
         return
     try:
-        value = call.begin()
-        if inspect.isawaitable(value):
-            value = await value
-        result = call.succeeded(value)
+        result = call.succeeded(await awaited(call.begin()))
     except Exception as error:
         result = call.failed()
         await _report(dispatch.on_error, call.error(error))
@@ -243,9 +241,7 @@ async def _report(on_error: Callable[[Any], Any] | None, failure: AgentToolError
     if on_error is None:
         return
     try:
-        told = on_error(failure)
-        if inspect.isawaitable(told):
-            await told
+        await awaited(on_error(failure))
     except Exception:
         _log_ignored(failure)
 

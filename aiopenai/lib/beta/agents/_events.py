@@ -38,11 +38,11 @@ class TurnReader:
     def __init__(
         self,
         *,
+        handlers: Mapping[str, Any] | None,
+        output_type: Any,
+        options: Mapping[str, Any],
         session_id: str | None = None,
-        handlers: Mapping[str, Any] | None = None,
         on_error: Any = None,
-        output_type: Any = None,
-        options: Mapping[str, Any] | None = None,
     ) -> None:
         self.tools = ToolDispatch(handlers, on_error, options)
         self.tracker = TurnTracker(session_id)
@@ -201,5 +201,5 @@ def _with_format(agent: Any, output_type: Any) -> dict[str, Any]:
 
 @lru_cache(maxsize=64)
 def _streaming(endpoint: Endpoint) -> Endpoint:
-    """Returns an endpoint whose stream is one of a session."""
+    """Returns an endpoint with the stream of a new session."""
     return structs.replace(endpoint, event=cast("Any", AsyncAgentSessionEventStream)[endpoint.event])

@@ -135,7 +135,7 @@ class TurnTracker:
     after the end of the own turn, or the end of its budget outside of a turn.
     """
 
-    def __init__(self, session_id: str | None = None) -> None:
+    def __init__(self, session_id: str | None) -> None:
         self.session_id = session_id
         self.turn: Any = None
         self.ending: str | None = None
@@ -171,7 +171,7 @@ class ResultCollection:
     output_type: the type of the text of the messages; None for plain text.
     """
 
-    def __init__(self, tracker: TurnTracker, handled: Iterable[str], output_type: Any = None) -> None:
+    def __init__(self, tracker: TurnTracker, handled: Iterable[str], output_type: Any) -> None:
         self._tracker = tracker
         self._handled = frozenset(handled)
         self._output_type = output_type

@@ -46,7 +46,7 @@ class AgentFunctionTool(Generic[ModelT, OutputT]):
     `definition` goes into the `tools` of the agent, and the tool itself into `tool_handlers` under its `name`. `model`
     is the type of the arguments: a pydantic model, a Struct, a dataclass or a TypedDict.
 
-    Raises ValueError for an empty name, TypeError for a model whose schema is no object.
+    Raises ValueError for an empty name, TypeError for a model with a schema that is no object.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class AgentFunctionTool(Generic[ModelT, OutputT]):
 
 
 class _EncodingTool(AgentFunctionTool[ModelT, Any]):
-    """A tool whose results of any JSON type become text."""
+    """A tool that returns results of any JSON type as text."""
 
     def _finished(self, result: Any) -> Any:
         if result is None or isinstance(result, str) or _is_content(result):
