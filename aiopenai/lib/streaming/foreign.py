@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from typing_extensions import Self
 
-from aiopenai._calls.streaming import AsyncStream, Stream
+from aiopenai._calls.streaming import AsyncStream, Events, Stream
 
 __all__ = ["AsyncForeignStream", "ForeignStream", "async_native_stream", "native", "native_stream"]
 
@@ -72,12 +72,16 @@ class AsyncForeignStream(_Foreign):
 
 def native_stream(raw: Any) -> Any:
     """Returns a stream of the package's own types: the given one, or one that converts its items."""
-    return raw if isinstance(raw, Stream) and raw.yields_structs else ForeignStream(raw)
+    return raw if _yields_structs(raw, Stream) else ForeignStream(raw)
 
 
 def async_native_stream(raw: Any) -> Any:
     """Returns `native_stream` for the async client."""
-    return raw if isinstance(raw, AsyncStream) and raw.yields_structs else AsyncForeignStream(raw)
+    return raw if _yields_structs(raw, AsyncStream) else AsyncForeignStream(raw)
+
+
+def _yields_structs(raw: Any, kind: type[Events[Any]]) -> bool:
+    return isinstance(raw, kind) and raw.yields_structs
 
 
 def native(item: Any) -> Any:
