@@ -110,9 +110,10 @@ def has_views(node: Resource) -> bool:
 
 
 def _class_names(nodes: Sequence[Resource]) -> dict[tuple[str, ...], str]:
-    """Returns the reference's names. If two are equal, the later one gets the parent resource's name as a prefix."""
+    """Returns the reference's names. If two are equal, the deeper one gets the parent resource's name as a prefix."""
     found: dict[tuple[str, ...], str] = {}
-    for node in nodes:
+    # The reference's packages offer their own resources, and not those below.
+    for node in sorted(nodes, key=lambda node: len(node.path)):
         name = node.name
         for above in reversed(node.path[:-1]):
             if name not in found.values():

@@ -109,6 +109,22 @@ def test_names(group: str) -> None:
     assert missing == {}
 
 
+def test_classes_of_resources_are_those_of_their_own_modules() -> None:
+    wrong: list[str] = []
+    compared = 0
+    for path, module in modules("resources"):
+        ours = importlib.import_module(f"aiopenai.{path}")
+        for name in wanted(module):
+            home = getattr(vars(module)[name], "__module__", None) or ""
+            if not isinstance(vars(module)[name], type) or not home.startswith("openai.resources."):
+                continue
+            compared += 1
+            if getattr(ours, name) is not getattr(importlib.import_module(f"ai{home}"), name):
+                wrong.append(f"{path}.{name}")
+    assert compared > 1000
+    assert wrong == []
+
+
 @pytest.mark.parametrize("path", sorted(ABSENT))
 def test_absent_modules(path: str) -> None:
     importlib.import_module(f"openai.{path}")

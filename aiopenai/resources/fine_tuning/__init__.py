@@ -11,13 +11,13 @@ class FineTuning(SyncAPIResource):
     """`client.fine_tuning`"""
     _path = "fine_tuning"
     jobs = child("Jobs")
-    checkpoints = child("FineTuningCheckpoints")
+    checkpoints = child("Checkpoints")
     alpha = child("Alpha")
 
 class Jobs(SyncAPIResource):
     """`client.fine_tuning.jobs`"""
     _path = "fine_tuning.jobs"
-    checkpoints = child("Checkpoints")
+    checkpoints = child("JobsCheckpoints")
     @api.post("/fine_tuning/jobs", FineTuningJob)
     def create(self, *, model, training_file, hyperparameters=omit, integrations=omit, metadata=omit, method=omit,
         seed=omit, suffix=omit, validation_file=omit):
@@ -41,14 +41,14 @@ class Jobs(SyncAPIResource):
     def resume(self, fine_tuning_job_id):
         """Continues a paused fine-tuning job."""
 
-class Checkpoints(SyncAPIResource):
+class JobsCheckpoints(SyncAPIResource):
     """`client.fine_tuning.jobs.checkpoints`"""
     _path = "fine_tuning.jobs.checkpoints"
     @api.cursor_page("/fine_tuning/jobs/{fine_tuning_job_id}/checkpoints", FineTuningJobCheckpoint)
     def list(self, fine_tuning_job_id, *, after=omit, limit=omit):
         """Lists the checkpoints of a fine-tuning job with their metrics."""
 
-class FineTuningCheckpoints(SyncAPIResource):
+class Checkpoints(SyncAPIResource):
     """`client.fine_tuning.checkpoints`"""
     _path = "fine_tuning.checkpoints"
     permissions = child("Permissions")

@@ -185,10 +185,10 @@ class Sessions(SyncAPIResource):
     _path = "beta.agents.sessions"
     subagents = child("Subagents")
     artifacts = child("Artifacts")
-    items = child("SessionsItems")
+    items = child("Items")
     events = child("Events")
     traces = child("Traces")
-    turns = child("SessionsTurns")
+    turns = child("Turns")
     @api.streamed("POST", "/agents/sessions", AgentSession, AgentSessionEvent, events="bare",
         nested={"agent.compaction.async_": "async"}, headers={"OpenAI-Beta": "agents=v1"},
         prepare="aiopenai.lib.beta.agents._events:prepare_session", replay=("input",))
@@ -214,8 +214,8 @@ class Sessions(SyncAPIResource):
 class Subagents(SyncAPIResource):
     """`client.beta.agents.sessions.subagents`"""
     _path = "beta.agents.sessions.subagents"
-    items = child("Items")
-    turns = child("Turns")
+    items = child("SubagentsItems")
+    turns = child("SubagentsTurns")
     @api.get("/agents/sessions/{session_id}/subagents/{subagent_id}", Subagent, headers={"OpenAI-Beta": "agents=v1"})
     def retrieve(self, subagent_id, *, session_id):
         """Returns one subagent of a session."""
@@ -223,7 +223,7 @@ class Subagents(SyncAPIResource):
     def list(self, session_id, *, after=omit, limit=omit, order=omit):
         """Lists the subagents of a session, nested and closed ones included."""
 
-class Items(SyncAPIResource):
+class SubagentsItems(SyncAPIResource):
     """`client.beta.agents.sessions.subagents.items`"""
     _path = "beta.agents.sessions.subagents.items"
     @api.cursor_page("/agents/sessions/{session_id}/subagents/{subagent_id}/items", AgentSessionItem,
@@ -231,10 +231,10 @@ class Items(SyncAPIResource):
     def list(self, subagent_id, *, session_id, after=omit, limit=omit, order=omit):
         """Lists the items of one subagent over all of its turns."""
 
-class Turns(SyncAPIResource):
+class SubagentsTurns(SyncAPIResource):
     """`client.beta.agents.sessions.subagents.turns`"""
     _path = "beta.agents.sessions.subagents.turns"
-    items = child("TurnsItems")
+    items = child("SubagentsTurnsItems")
     @api.get("/agents/sessions/{session_id}/subagents/{subagent_id}/turns/{turn_id}", Turn,
         headers={"OpenAI-Beta": "agents=v1"})
     def retrieve(self, turn_id, *, session_id, subagent_id):
@@ -244,7 +244,7 @@ class Turns(SyncAPIResource):
     def list(self, subagent_id, *, session_id, after=omit, limit=omit, order=omit):
         """Lists all turns of a subagent, also those after it was resumed."""
 
-class TurnsItems(SyncAPIResource):
+class SubagentsTurnsItems(SyncAPIResource):
     """`client.beta.agents.sessions.subagents.turns.items`"""
     _path = "beta.agents.sessions.subagents.turns.items"
     @api.cursor_page("/agents/sessions/{session_id}/subagents/{subagent_id}/turns/{turn_id}/items", AgentSessionItem,
@@ -274,7 +274,7 @@ class Artifacts(SyncAPIResource):
     def for_result(self, result):
         """Returns a downloader for the artifacts that the turn of one result published."""
 
-class SessionsItems(SyncAPIResource):
+class Items(SyncAPIResource):
     """`client.beta.agents.sessions.items`"""
     _path = "beta.agents.sessions.items"
     @api.cursor_page("/agents/sessions/{session_id}/items", AgentSessionItem, headers={"OpenAI-Beta": "agents=v1"})
@@ -301,10 +301,10 @@ class Traces(SyncAPIResource):
         """Lists the traces of a session in OTLP JSON; unpublished turns are skipped and a reply holds at most 16
         MiB."""
 
-class SessionsTurns(SyncAPIResource):
+class Turns(SyncAPIResource):
     """`client.beta.agents.sessions.turns`"""
     _path = "beta.agents.sessions.turns"
-    items = child("SessionsTurnsItems")
+    items = child("TurnsItems")
     @api.get("/agents/sessions/{session_id}/turns/{turn_id}", Turn, headers={"OpenAI-Beta": "agents=v1"})
     def retrieve(self, turn_id, *, session_id):
         """Returns the status, times, usage and error of one turn."""
@@ -312,7 +312,7 @@ class SessionsTurns(SyncAPIResource):
     def list(self, session_id, *, after=omit, limit=omit, order=omit):
         """Lists the turns of a session by creation time."""
 
-class SessionsTurnsItems(SyncAPIResource):
+class TurnsItems(SyncAPIResource):
     """`client.beta.agents.sessions.turns.items`"""
     _path = "beta.agents.sessions.turns.items"
     @api.conversation_cursor_page("/agents/sessions/{session_id}/turns/{turn_id}/items", AgentSessionItem,

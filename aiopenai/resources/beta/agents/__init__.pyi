@@ -3239,13 +3239,13 @@ class Sessions(SyncAPIResource):
     @cached_property
     def artifacts(self) -> Artifacts: ...
     @cached_property
-    def items(self) -> SessionsItems: ...
+    def items(self) -> Items: ...
     @cached_property
     def events(self) -> Events: ...
     @cached_property
     def traces(self) -> Traces: ...
     @cached_property
-    def turns(self) -> SessionsTurns: ...
+    def turns(self) -> Turns: ...
     @cached_property
     def with_raw_response(self) -> SessionsWithRawResponse: ...
     @cached_property
@@ -3434,13 +3434,13 @@ class AsyncSessions(AsyncAPIResource):
     @cached_property
     def artifacts(self) -> AsyncArtifacts: ...
     @cached_property
-    def items(self) -> AsyncSessionsItems: ...
+    def items(self) -> AsyncItems: ...
     @cached_property
     def events(self) -> AsyncEvents: ...
     @cached_property
     def traces(self) -> AsyncTraces: ...
     @cached_property
-    def turns(self) -> AsyncSessionsTurns: ...
+    def turns(self) -> AsyncTurns: ...
     @cached_property
     def with_raw_response(self) -> AsyncSessionsWithRawResponse: ...
     @cached_property
@@ -3631,13 +3631,13 @@ class SessionsWithRawResponse:
     @cached_property
     def artifacts(self) -> ArtifactsWithRawResponse: ...
     @cached_property
-    def items(self) -> SessionsItemsWithRawResponse: ...
+    def items(self) -> ItemsWithRawResponse: ...
     @cached_property
     def events(self) -> EventsWithRawResponse: ...
     @cached_property
     def traces(self) -> TracesWithRawResponse: ...
     @cached_property
-    def turns(self) -> SessionsTurnsWithRawResponse: ...
+    def turns(self) -> TurnsWithRawResponse: ...
     @overload
     def create(self, *, environment: EnvironmentParam, agent: AutomationTargetParamNewSessionAgent | Omit = omit,
         agent_id: str | Omit = omit, input: str | Iterable[AgentSessionInputMessageParam] | Omit | None = omit,
@@ -3719,13 +3719,13 @@ class AsyncSessionsWithRawResponse:
     @cached_property
     def artifacts(self) -> AsyncArtifactsWithRawResponse: ...
     @cached_property
-    def items(self) -> AsyncSessionsItemsWithRawResponse: ...
+    def items(self) -> AsyncItemsWithRawResponse: ...
     @cached_property
     def events(self) -> AsyncEventsWithRawResponse: ...
     @cached_property
     def traces(self) -> AsyncTracesWithRawResponse: ...
     @cached_property
-    def turns(self) -> AsyncSessionsTurnsWithRawResponse: ...
+    def turns(self) -> AsyncTurnsWithRawResponse: ...
     @overload
     async def create(self, *, environment: EnvironmentParam, agent: AutomationTargetParamNewSessionAgent | Omit = omit,
         agent_id: str | Omit = omit, input: str | Iterable[AgentSessionInputMessageParam] | Omit | None = omit,
@@ -3808,13 +3808,13 @@ class SessionsWithStreamingResponse:
     @cached_property
     def artifacts(self) -> ArtifactsWithStreamingResponse: ...
     @cached_property
-    def items(self) -> SessionsItemsWithStreamingResponse: ...
+    def items(self) -> ItemsWithStreamingResponse: ...
     @cached_property
     def events(self) -> EventsWithStreamingResponse: ...
     @cached_property
     def traces(self) -> TracesWithStreamingResponse: ...
     @cached_property
-    def turns(self) -> SessionsTurnsWithStreamingResponse: ...
+    def turns(self) -> TurnsWithStreamingResponse: ...
     @overload
     def create(self, *, environment: EnvironmentParam, agent: AutomationTargetParamNewSessionAgent | Omit = omit,
         agent_id: str | Omit = omit, input: str | Iterable[AgentSessionInputMessageParam] | Omit | None = omit,
@@ -3897,13 +3897,13 @@ class AsyncSessionsWithStreamingResponse:
     @cached_property
     def artifacts(self) -> AsyncArtifactsWithStreamingResponse: ...
     @cached_property
-    def items(self) -> AsyncSessionsItemsWithStreamingResponse: ...
+    def items(self) -> AsyncItemsWithStreamingResponse: ...
     @cached_property
     def events(self) -> AsyncEventsWithStreamingResponse: ...
     @cached_property
     def traces(self) -> AsyncTracesWithStreamingResponse: ...
     @cached_property
-    def turns(self) -> AsyncSessionsTurnsWithStreamingResponse: ...
+    def turns(self) -> AsyncTurnsWithStreamingResponse: ...
     @overload
     def create(self, *, environment: EnvironmentParam, agent: AutomationTargetParamNewSessionAgent | Omit = omit,
         agent_id: str | Omit = omit, input: str | Iterable[AgentSessionInputMessageParam] | Omit | None = omit,
@@ -3986,13 +3986,13 @@ class SessionsAsRequest:
     @cached_property
     def artifacts(self) -> ArtifactsAsRequest: ...
     @cached_property
-    def items(self) -> SessionsItemsAsRequest: ...
+    def items(self) -> ItemsAsRequest: ...
     @cached_property
     def events(self) -> EventsAsRequest: ...
     @cached_property
     def traces(self) -> TracesAsRequest: ...
     @cached_property
-    def turns(self) -> SessionsTurnsAsRequest: ...
+    def turns(self) -> TurnsAsRequest: ...
     @overload
     def create(self, *, environment: EnvironmentParam, agent: AutomationTargetParamNewSessionAgent | Omit = omit,
         agent_id: str | Omit = omit, input: str | Iterable[AgentSessionInputMessageParam] | Omit | None = omit,
@@ -4074,13 +4074,13 @@ class AsyncSessionsAsRequest:
     @cached_property
     def artifacts(self) -> AsyncArtifactsAsRequest: ...
     @cached_property
-    def items(self) -> AsyncSessionsItemsAsRequest: ...
+    def items(self) -> AsyncItemsAsRequest: ...
     @cached_property
     def events(self) -> AsyncEventsAsRequest: ...
     @cached_property
     def traces(self) -> AsyncTracesAsRequest: ...
     @cached_property
-    def turns(self) -> AsyncSessionsTurnsAsRequest: ...
+    def turns(self) -> AsyncTurnsAsRequest: ...
     @overload
     def create(self, *, environment: EnvironmentParam, agent: AutomationTargetParamNewSessionAgent | Omit = omit,
         agent_id: str | Omit = omit, input: str | Iterable[AgentSessionInputMessageParam] | Omit | None = omit,
@@ -4157,9 +4157,9 @@ class AsyncSessionsAsRequest:
 class Subagents(SyncAPIResource):
     """`client.beta.agents.sessions.subagents`"""
     @cached_property
-    def items(self) -> Items: ...
+    def items(self) -> SubagentsItems: ...
     @cached_property
-    def turns(self) -> Turns: ...
+    def turns(self) -> SubagentsTurns: ...
     @cached_property
     def with_raw_response(self) -> SubagentsWithRawResponse: ...
     @cached_property
@@ -4198,9 +4198,9 @@ class Subagents(SyncAPIResource):
 class AsyncSubagents(AsyncAPIResource):
     """`client.beta.agents.sessions.subagents`"""
     @cached_property
-    def items(self) -> AsyncItems: ...
+    def items(self) -> AsyncSubagentsItems: ...
     @cached_property
-    def turns(self) -> AsyncTurns: ...
+    def turns(self) -> AsyncSubagentsTurns: ...
     @cached_property
     def with_raw_response(self) -> AsyncSubagentsWithRawResponse: ...
     @cached_property
@@ -4240,9 +4240,9 @@ class SubagentsWithRawResponse:
     """`client.beta.agents.sessions.subagents`, with replies that have their headers."""
     def __init__(self, resource: Subagents) -> None: ...
     @cached_property
-    def items(self) -> ItemsWithRawResponse: ...
+    def items(self) -> SubagentsItemsWithRawResponse: ...
     @cached_property
-    def turns(self) -> TurnsWithRawResponse: ...
+    def turns(self) -> SubagentsTurnsWithRawResponse: ...
     def retrieve(self, subagent_id: str, *, session_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -4261,9 +4261,9 @@ class AsyncSubagentsWithRawResponse:
     """`client.beta.agents.sessions.subagents`, with replies that have their headers."""
     def __init__(self, resource: AsyncSubagents) -> None: ...
     @cached_property
-    def items(self) -> AsyncItemsWithRawResponse: ...
+    def items(self) -> AsyncSubagentsItemsWithRawResponse: ...
     @cached_property
-    def turns(self) -> AsyncTurnsWithRawResponse: ...
+    def turns(self) -> AsyncSubagentsTurnsWithRawResponse: ...
     async def retrieve(self, subagent_id: str, *, session_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -4282,9 +4282,9 @@ class SubagentsWithStreamingResponse:
     """`client.beta.agents.sessions.subagents`, with replies whose bodies are unread."""
     def __init__(self, resource: Subagents) -> None: ...
     @cached_property
-    def items(self) -> ItemsWithStreamingResponse: ...
+    def items(self) -> SubagentsItemsWithStreamingResponse: ...
     @cached_property
-    def turns(self) -> TurnsWithStreamingResponse: ...
+    def turns(self) -> SubagentsTurnsWithStreamingResponse: ...
     def retrieve(self, subagent_id: str, *, session_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -4303,9 +4303,9 @@ class AsyncSubagentsWithStreamingResponse:
     """`client.beta.agents.sessions.subagents`, with replies whose bodies are unread."""
     def __init__(self, resource: AsyncSubagents) -> None: ...
     @cached_property
-    def items(self) -> AsyncItemsWithStreamingResponse: ...
+    def items(self) -> AsyncSubagentsItemsWithStreamingResponse: ...
     @cached_property
-    def turns(self) -> AsyncTurnsWithStreamingResponse: ...
+    def turns(self) -> AsyncSubagentsTurnsWithStreamingResponse: ...
     def retrieve(self, subagent_id: str, *, session_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -4324,9 +4324,9 @@ class SubagentsAsRequest:
     """`client.beta.agents.sessions.subagents`, with methods that return their requests without sending them."""
     def __init__(self, resource: Subagents) -> None: ...
     @cached_property
-    def items(self) -> ItemsAsRequest: ...
+    def items(self) -> SubagentsItemsAsRequest: ...
     @cached_property
-    def turns(self) -> TurnsAsRequest: ...
+    def turns(self) -> SubagentsTurnsAsRequest: ...
     def retrieve(self, subagent_id: str, *, session_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -4345,9 +4345,9 @@ class AsyncSubagentsAsRequest:
     """`client.beta.agents.sessions.subagents`, with methods that return their requests without sending them."""
     def __init__(self, resource: AsyncSubagents) -> None: ...
     @cached_property
-    def items(self) -> AsyncItemsAsRequest: ...
+    def items(self) -> AsyncSubagentsItemsAsRequest: ...
     @cached_property
-    def turns(self) -> AsyncTurnsAsRequest: ...
+    def turns(self) -> AsyncSubagentsTurnsAsRequest: ...
     def retrieve(self, subagent_id: str, *, session_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -4362,14 +4362,14 @@ class AsyncSubagentsAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[AsyncCursorPage[Subagent]]:
         """Lists the subagents of a session, nested and closed ones included."""
 
-class Items(SyncAPIResource):
+class SubagentsItems(SyncAPIResource):
     """`client.beta.agents.sessions.subagents.items`"""
     @cached_property
-    def with_raw_response(self) -> ItemsWithRawResponse: ...
+    def with_raw_response(self) -> SubagentsItemsWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> ItemsWithStreamingResponse: ...
+    def with_streaming_response(self) -> SubagentsItemsWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> ItemsAsRequest: ...
+    def as_request(self) -> SubagentsItemsAsRequest: ...
     def list(self, subagent_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4388,14 +4388,14 @@ class Items(SyncAPIResource):
             order: Order of the list, `asc` or `desc`.
         """
 
-class AsyncItems(AsyncAPIResource):
+class AsyncSubagentsItems(AsyncAPIResource):
     """`client.beta.agents.sessions.subagents.items`"""
     @cached_property
-    def with_raw_response(self) -> AsyncItemsWithRawResponse: ...
+    def with_raw_response(self) -> AsyncSubagentsItemsWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> AsyncItemsWithStreamingResponse: ...
+    def with_streaming_response(self) -> AsyncSubagentsItemsWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> AsyncItemsAsRequest: ...
+    def as_request(self) -> AsyncSubagentsItemsAsRequest: ...
     def list(self, subagent_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4415,9 +4415,9 @@ class AsyncItems(AsyncAPIResource):
             order: Order of the list, `asc` or `desc`.
         """
 
-class ItemsWithRawResponse:
+class SubagentsItemsWithRawResponse:
     """`client.beta.agents.sessions.subagents.items`, with replies that have their headers."""
-    def __init__(self, resource: Items) -> None: ...
+    def __init__(self, resource: SubagentsItems) -> None: ...
     def list(self, subagent_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4426,9 +4426,9 @@ class ItemsWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[SyncCursorPage[AgentSessionItem]]:
         """Lists the items of one subagent over all of its turns."""
 
-class AsyncItemsWithRawResponse:
+class AsyncSubagentsItemsWithRawResponse:
     """`client.beta.agents.sessions.subagents.items`, with replies that have their headers."""
-    def __init__(self, resource: AsyncItems) -> None: ...
+    def __init__(self, resource: AsyncSubagentsItems) -> None: ...
     async def list(self, subagent_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4437,9 +4437,9 @@ class AsyncItemsWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[AsyncCursorPage[AgentSessionItem]]:
         """Lists the items of one subagent over all of its turns."""
 
-class ItemsWithStreamingResponse:
+class SubagentsItemsWithStreamingResponse:
     """`client.beta.agents.sessions.subagents.items`, with replies whose bodies are unread."""
-    def __init__(self, resource: Items) -> None: ...
+    def __init__(self, resource: SubagentsItems) -> None: ...
     def list(self, subagent_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4448,9 +4448,9 @@ class ItemsWithStreamingResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[SyncCursorPage[AgentSessionItem]]:
         """Lists the items of one subagent over all of its turns."""
 
-class AsyncItemsWithStreamingResponse:
+class AsyncSubagentsItemsWithStreamingResponse:
     """`client.beta.agents.sessions.subagents.items`, with replies whose bodies are unread."""
-    def __init__(self, resource: AsyncItems) -> None: ...
+    def __init__(self, resource: AsyncSubagentsItems) -> None: ...
     def list(self, subagent_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4460,9 +4460,9 @@ class AsyncItemsWithStreamingResponse:
         | None = not_given) -> AsyncResponseContextManager[AsyncCursorPage[AgentSessionItem]]:
         """Lists the items of one subagent over all of its turns."""
 
-class ItemsAsRequest:
+class SubagentsItemsAsRequest:
     """`client.beta.agents.sessions.subagents.items`, with methods that return their requests without sending them."""
-    def __init__(self, resource: Items) -> None: ...
+    def __init__(self, resource: SubagentsItems) -> None: ...
     def list(self, subagent_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4471,9 +4471,9 @@ class ItemsAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[SyncCursorPage[AgentSessionItem]]:
         """Lists the items of one subagent over all of its turns."""
 
-class AsyncItemsAsRequest:
+class AsyncSubagentsItemsAsRequest:
     """`client.beta.agents.sessions.subagents.items`, with methods that return their requests without sending them."""
-    def __init__(self, resource: AsyncItems) -> None: ...
+    def __init__(self, resource: AsyncSubagentsItems) -> None: ...
     def list(self, subagent_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4482,16 +4482,16 @@ class AsyncItemsAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[AsyncCursorPage[AgentSessionItem]]:
         """Lists the items of one subagent over all of its turns."""
 
-class Turns(SyncAPIResource):
+class SubagentsTurns(SyncAPIResource):
     """`client.beta.agents.sessions.subagents.turns`"""
     @cached_property
-    def items(self) -> TurnsItems: ...
+    def items(self) -> SubagentsTurnsItems: ...
     @cached_property
-    def with_raw_response(self) -> TurnsWithRawResponse: ...
+    def with_raw_response(self) -> SubagentsTurnsWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> TurnsWithStreamingResponse: ...
+    def with_streaming_response(self) -> SubagentsTurnsWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> TurnsAsRequest: ...
+    def as_request(self) -> SubagentsTurnsAsRequest: ...
     def retrieve(self, turn_id: str, *, session_id: str, subagent_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -4523,16 +4523,16 @@ class Turns(SyncAPIResource):
             order: Order of the list, `asc` or `desc`.
         """
 
-class AsyncTurns(AsyncAPIResource):
+class AsyncSubagentsTurns(AsyncAPIResource):
     """`client.beta.agents.sessions.subagents.turns`"""
     @cached_property
-    def items(self) -> AsyncTurnsItems: ...
+    def items(self) -> AsyncSubagentsTurnsItems: ...
     @cached_property
-    def with_raw_response(self) -> AsyncTurnsWithRawResponse: ...
+    def with_raw_response(self) -> AsyncSubagentsTurnsWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> AsyncTurnsWithStreamingResponse: ...
+    def with_streaming_response(self) -> AsyncSubagentsTurnsWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> AsyncTurnsAsRequest: ...
+    def as_request(self) -> AsyncSubagentsTurnsAsRequest: ...
     async def retrieve(self, turn_id: str, *, session_id: str, subagent_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -4564,11 +4564,11 @@ class AsyncTurns(AsyncAPIResource):
             order: Order of the list, `asc` or `desc`.
         """
 
-class TurnsWithRawResponse:
+class SubagentsTurnsWithRawResponse:
     """`client.beta.agents.sessions.subagents.turns`, with replies that have their headers."""
-    def __init__(self, resource: Turns) -> None: ...
+    def __init__(self, resource: SubagentsTurns) -> None: ...
     @cached_property
-    def items(self) -> TurnsItemsWithRawResponse: ...
+    def items(self) -> SubagentsTurnsItemsWithRawResponse: ...
     def retrieve(self, turn_id: str, *, session_id: str, subagent_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -4583,11 +4583,11 @@ class TurnsWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[SyncCursorPage[Turn]]:
         """Lists all turns of a subagent, also those after it was resumed."""
 
-class AsyncTurnsWithRawResponse:
+class AsyncSubagentsTurnsWithRawResponse:
     """`client.beta.agents.sessions.subagents.turns`, with replies that have their headers."""
-    def __init__(self, resource: AsyncTurns) -> None: ...
+    def __init__(self, resource: AsyncSubagentsTurns) -> None: ...
     @cached_property
-    def items(self) -> AsyncTurnsItemsWithRawResponse: ...
+    def items(self) -> AsyncSubagentsTurnsItemsWithRawResponse: ...
     async def retrieve(self, turn_id: str, *, session_id: str, subagent_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -4602,11 +4602,11 @@ class AsyncTurnsWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[AsyncCursorPage[Turn]]:
         """Lists all turns of a subagent, also those after it was resumed."""
 
-class TurnsWithStreamingResponse:
+class SubagentsTurnsWithStreamingResponse:
     """`client.beta.agents.sessions.subagents.turns`, with replies whose bodies are unread."""
-    def __init__(self, resource: Turns) -> None: ...
+    def __init__(self, resource: SubagentsTurns) -> None: ...
     @cached_property
-    def items(self) -> TurnsItemsWithStreamingResponse: ...
+    def items(self) -> SubagentsTurnsItemsWithStreamingResponse: ...
     def retrieve(self, turn_id: str, *, session_id: str, subagent_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -4621,11 +4621,11 @@ class TurnsWithStreamingResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[SyncCursorPage[Turn]]:
         """Lists all turns of a subagent, also those after it was resumed."""
 
-class AsyncTurnsWithStreamingResponse:
+class AsyncSubagentsTurnsWithStreamingResponse:
     """`client.beta.agents.sessions.subagents.turns`, with replies whose bodies are unread."""
-    def __init__(self, resource: AsyncTurns) -> None: ...
+    def __init__(self, resource: AsyncSubagentsTurns) -> None: ...
     @cached_property
-    def items(self) -> AsyncTurnsItemsWithStreamingResponse: ...
+    def items(self) -> AsyncSubagentsTurnsItemsWithStreamingResponse: ...
     def retrieve(self, turn_id: str, *, session_id: str, subagent_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -4640,11 +4640,11 @@ class AsyncTurnsWithStreamingResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncResponseContextManager[AsyncCursorPage[Turn]]:
         """Lists all turns of a subagent, also those after it was resumed."""
 
-class TurnsAsRequest:
+class SubagentsTurnsAsRequest:
     """`client.beta.agents.sessions.subagents.turns`, with methods that return their requests without sending them."""
-    def __init__(self, resource: Turns) -> None: ...
+    def __init__(self, resource: SubagentsTurns) -> None: ...
     @cached_property
-    def items(self) -> TurnsItemsAsRequest: ...
+    def items(self) -> SubagentsTurnsItemsAsRequest: ...
     def retrieve(self, turn_id: str, *, session_id: str, subagent_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -4659,11 +4659,11 @@ class TurnsAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[SyncCursorPage[Turn]]:
         """Lists all turns of a subagent, also those after it was resumed."""
 
-class AsyncTurnsAsRequest:
+class AsyncSubagentsTurnsAsRequest:
     """`client.beta.agents.sessions.subagents.turns`, with methods that return their requests without sending them."""
-    def __init__(self, resource: AsyncTurns) -> None: ...
+    def __init__(self, resource: AsyncSubagentsTurns) -> None: ...
     @cached_property
-    def items(self) -> AsyncTurnsItemsAsRequest: ...
+    def items(self) -> AsyncSubagentsTurnsItemsAsRequest: ...
     def retrieve(self, turn_id: str, *, session_id: str, subagent_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -4678,14 +4678,14 @@ class AsyncTurnsAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[AsyncCursorPage[Turn]]:
         """Lists all turns of a subagent, also those after it was resumed."""
 
-class TurnsItems(SyncAPIResource):
+class SubagentsTurnsItems(SyncAPIResource):
     """`client.beta.agents.sessions.subagents.turns.items`"""
     @cached_property
-    def with_raw_response(self) -> TurnsItemsWithRawResponse: ...
+    def with_raw_response(self) -> SubagentsTurnsItemsWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> TurnsItemsWithStreamingResponse: ...
+    def with_streaming_response(self) -> SubagentsTurnsItemsWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> TurnsItemsAsRequest: ...
+    def as_request(self) -> SubagentsTurnsItemsAsRequest: ...
     def list(self, turn_id: str, *, session_id: str, subagent_id: str, after: str | Omit = omit,
         limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4705,14 +4705,14 @@ class TurnsItems(SyncAPIResource):
             order: Order of the list, `asc` or `desc`.
         """
 
-class AsyncTurnsItems(AsyncAPIResource):
+class AsyncSubagentsTurnsItems(AsyncAPIResource):
     """`client.beta.agents.sessions.subagents.turns.items`"""
     @cached_property
-    def with_raw_response(self) -> AsyncTurnsItemsWithRawResponse: ...
+    def with_raw_response(self) -> AsyncSubagentsTurnsItemsWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> AsyncTurnsItemsWithStreamingResponse: ...
+    def with_streaming_response(self) -> AsyncSubagentsTurnsItemsWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> AsyncTurnsItemsAsRequest: ...
+    def as_request(self) -> AsyncSubagentsTurnsItemsAsRequest: ...
     def list(self, turn_id: str, *, session_id: str, subagent_id: str, after: str | Omit = omit,
         limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4733,9 +4733,9 @@ class AsyncTurnsItems(AsyncAPIResource):
             order: Order of the list, `asc` or `desc`.
         """
 
-class TurnsItemsWithRawResponse:
+class SubagentsTurnsItemsWithRawResponse:
     """`client.beta.agents.sessions.subagents.turns.items`, with replies that have their headers."""
-    def __init__(self, resource: TurnsItems) -> None: ...
+    def __init__(self, resource: SubagentsTurnsItems) -> None: ...
     def list(self, turn_id: str, *, session_id: str, subagent_id: str, after: str | Omit = omit,
         limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4744,9 +4744,9 @@ class TurnsItemsWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[SyncCursorPage[AgentSessionItem]]:
         """Lists the items of one turn of a subagent."""
 
-class AsyncTurnsItemsWithRawResponse:
+class AsyncSubagentsTurnsItemsWithRawResponse:
     """`client.beta.agents.sessions.subagents.turns.items`, with replies that have their headers."""
-    def __init__(self, resource: AsyncTurnsItems) -> None: ...
+    def __init__(self, resource: AsyncSubagentsTurnsItems) -> None: ...
     async def list(self, turn_id: str, *, session_id: str, subagent_id: str, after: str | Omit = omit,
         limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4755,9 +4755,9 @@ class AsyncTurnsItemsWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[AsyncCursorPage[AgentSessionItem]]:
         """Lists the items of one turn of a subagent."""
 
-class TurnsItemsWithStreamingResponse:
+class SubagentsTurnsItemsWithStreamingResponse:
     """`client.beta.agents.sessions.subagents.turns.items`, with replies whose bodies are unread."""
-    def __init__(self, resource: TurnsItems) -> None: ...
+    def __init__(self, resource: SubagentsTurnsItems) -> None: ...
     def list(self, turn_id: str, *, session_id: str, subagent_id: str, after: str | Omit = omit,
         limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4766,9 +4766,9 @@ class TurnsItemsWithStreamingResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[SyncCursorPage[AgentSessionItem]]:
         """Lists the items of one turn of a subagent."""
 
-class AsyncTurnsItemsWithStreamingResponse:
+class AsyncSubagentsTurnsItemsWithStreamingResponse:
     """`client.beta.agents.sessions.subagents.turns.items`, with replies whose bodies are unread."""
-    def __init__(self, resource: AsyncTurnsItems) -> None: ...
+    def __init__(self, resource: AsyncSubagentsTurnsItems) -> None: ...
     def list(self, turn_id: str, *, session_id: str, subagent_id: str, after: str | Omit = omit,
         limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4778,10 +4778,10 @@ class AsyncTurnsItemsWithStreamingResponse:
         | None = not_given) -> AsyncResponseContextManager[AsyncCursorPage[AgentSessionItem]]:
         """Lists the items of one turn of a subagent."""
 
-class TurnsItemsAsRequest:
+class SubagentsTurnsItemsAsRequest:
     """`client.beta.agents.sessions.subagents.turns.items`, with methods that return their requests without sending
     them."""
-    def __init__(self, resource: TurnsItems) -> None: ...
+    def __init__(self, resource: SubagentsTurnsItems) -> None: ...
     def list(self, turn_id: str, *, session_id: str, subagent_id: str, after: str | Omit = omit,
         limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4790,10 +4790,10 @@ class TurnsItemsAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[SyncCursorPage[AgentSessionItem]]:
         """Lists the items of one turn of a subagent."""
 
-class AsyncTurnsItemsAsRequest:
+class AsyncSubagentsTurnsItemsAsRequest:
     """`client.beta.agents.sessions.subagents.turns.items`, with methods that return their requests without sending
     them."""
-    def __init__(self, resource: AsyncTurnsItems) -> None: ...
+    def __init__(self, resource: AsyncSubagentsTurnsItems) -> None: ...
     def list(self, turn_id: str, *, session_id: str, subagent_id: str, after: str | Omit = omit,
         limit: int | Omit = omit, order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -5120,14 +5120,14 @@ class AsyncArtifactsAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[HttpxBinaryResponseContent]:
         """Downloads the bytes of a published artifact, which outlive the environment that made them."""
 
-class SessionsItems(SyncAPIResource):
+class Items(SyncAPIResource):
     """`client.beta.agents.sessions.items`"""
     @cached_property
-    def with_raw_response(self) -> SessionsItemsWithRawResponse: ...
+    def with_raw_response(self) -> ItemsWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> SessionsItemsWithStreamingResponse: ...
+    def with_streaming_response(self) -> ItemsWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> SessionsItemsAsRequest: ...
+    def as_request(self) -> ItemsAsRequest: ...
     def list(self, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -5145,14 +5145,14 @@ class SessionsItems(SyncAPIResource):
             order: Order of the list, `asc` or `desc`.
         """
 
-class AsyncSessionsItems(AsyncAPIResource):
+class AsyncItems(AsyncAPIResource):
     """`client.beta.agents.sessions.items`"""
     @cached_property
-    def with_raw_response(self) -> AsyncSessionsItemsWithRawResponse: ...
+    def with_raw_response(self) -> AsyncItemsWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> AsyncSessionsItemsWithStreamingResponse: ...
+    def with_streaming_response(self) -> AsyncItemsWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> AsyncSessionsItemsAsRequest: ...
+    def as_request(self) -> AsyncItemsAsRequest: ...
     def list(self, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -5171,9 +5171,9 @@ class AsyncSessionsItems(AsyncAPIResource):
             order: Order of the list, `asc` or `desc`.
         """
 
-class SessionsItemsWithRawResponse:
+class ItemsWithRawResponse:
     """`client.beta.agents.sessions.items`, with replies that have their headers."""
-    def __init__(self, resource: SessionsItems) -> None: ...
+    def __init__(self, resource: Items) -> None: ...
     def list(self, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -5182,9 +5182,9 @@ class SessionsItemsWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[SyncCursorPage[AgentSessionItem]]:
         """Lists the items of the main agent in a session; each subagent has its own list."""
 
-class AsyncSessionsItemsWithRawResponse:
+class AsyncItemsWithRawResponse:
     """`client.beta.agents.sessions.items`, with replies that have their headers."""
-    def __init__(self, resource: AsyncSessionsItems) -> None: ...
+    def __init__(self, resource: AsyncItems) -> None: ...
     async def list(self, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -5193,9 +5193,9 @@ class AsyncSessionsItemsWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[AsyncCursorPage[AgentSessionItem]]:
         """Lists the items of the main agent in a session; each subagent has its own list."""
 
-class SessionsItemsWithStreamingResponse:
+class ItemsWithStreamingResponse:
     """`client.beta.agents.sessions.items`, with replies whose bodies are unread."""
-    def __init__(self, resource: SessionsItems) -> None: ...
+    def __init__(self, resource: Items) -> None: ...
     def list(self, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -5204,9 +5204,9 @@ class SessionsItemsWithStreamingResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[SyncCursorPage[AgentSessionItem]]:
         """Lists the items of the main agent in a session; each subagent has its own list."""
 
-class AsyncSessionsItemsWithStreamingResponse:
+class AsyncItemsWithStreamingResponse:
     """`client.beta.agents.sessions.items`, with replies whose bodies are unread."""
-    def __init__(self, resource: AsyncSessionsItems) -> None: ...
+    def __init__(self, resource: AsyncItems) -> None: ...
     def list(self, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -5216,9 +5216,9 @@ class AsyncSessionsItemsWithStreamingResponse:
         | None = not_given) -> AsyncResponseContextManager[AsyncCursorPage[AgentSessionItem]]:
         """Lists the items of the main agent in a session; each subagent has its own list."""
 
-class SessionsItemsAsRequest:
+class ItemsAsRequest:
     """`client.beta.agents.sessions.items`, with methods that return their requests without sending them."""
-    def __init__(self, resource: SessionsItems) -> None: ...
+    def __init__(self, resource: Items) -> None: ...
     def list(self, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -5227,9 +5227,9 @@ class SessionsItemsAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[SyncCursorPage[AgentSessionItem]]:
         """Lists the items of the main agent in a session; each subagent has its own list."""
 
-class AsyncSessionsItemsAsRequest:
+class AsyncItemsAsRequest:
     """`client.beta.agents.sessions.items`, with methods that return their requests without sending them."""
-    def __init__(self, resource: AsyncSessionsItems) -> None: ...
+    def __init__(self, resource: AsyncItems) -> None: ...
     def list(self, session_id: str, *, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -5540,16 +5540,16 @@ class AsyncTracesAsRequest:
         """Lists the traces of a session in OTLP JSON; unpublished turns are skipped and a reply holds at most 16
         MiB."""
 
-class SessionsTurns(SyncAPIResource):
+class Turns(SyncAPIResource):
     """`client.beta.agents.sessions.turns`"""
     @cached_property
-    def items(self) -> SessionsTurnsItems: ...
+    def items(self) -> TurnsItems: ...
     @cached_property
-    def with_raw_response(self) -> SessionsTurnsWithRawResponse: ...
+    def with_raw_response(self) -> TurnsWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> SessionsTurnsWithStreamingResponse: ...
+    def with_streaming_response(self) -> TurnsWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> SessionsTurnsAsRequest: ...
+    def as_request(self) -> TurnsAsRequest: ...
     def retrieve(self, turn_id: str, *, session_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -5579,16 +5579,16 @@ class SessionsTurns(SyncAPIResource):
             order: Order of the list, `asc` or `desc`.
         """
 
-class AsyncSessionsTurns(AsyncAPIResource):
+class AsyncTurns(AsyncAPIResource):
     """`client.beta.agents.sessions.turns`"""
     @cached_property
-    def items(self) -> AsyncSessionsTurnsItems: ...
+    def items(self) -> AsyncTurnsItems: ...
     @cached_property
-    def with_raw_response(self) -> AsyncSessionsTurnsWithRawResponse: ...
+    def with_raw_response(self) -> AsyncTurnsWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> AsyncSessionsTurnsWithStreamingResponse: ...
+    def with_streaming_response(self) -> AsyncTurnsWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> AsyncSessionsTurnsAsRequest: ...
+    def as_request(self) -> AsyncTurnsAsRequest: ...
     async def retrieve(self, turn_id: str, *, session_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -5618,11 +5618,11 @@ class AsyncSessionsTurns(AsyncAPIResource):
             order: Order of the list, `asc` or `desc`.
         """
 
-class SessionsTurnsWithRawResponse:
+class TurnsWithRawResponse:
     """`client.beta.agents.sessions.turns`, with replies that have their headers."""
-    def __init__(self, resource: SessionsTurns) -> None: ...
+    def __init__(self, resource: Turns) -> None: ...
     @cached_property
-    def items(self) -> SessionsTurnsItemsWithRawResponse: ...
+    def items(self) -> TurnsItemsWithRawResponse: ...
     def retrieve(self, turn_id: str, *, session_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -5637,11 +5637,11 @@ class SessionsTurnsWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[SyncCursorPage[Turn]]:
         """Lists the turns of a session by creation time."""
 
-class AsyncSessionsTurnsWithRawResponse:
+class AsyncTurnsWithRawResponse:
     """`client.beta.agents.sessions.turns`, with replies that have their headers."""
-    def __init__(self, resource: AsyncSessionsTurns) -> None: ...
+    def __init__(self, resource: AsyncTurns) -> None: ...
     @cached_property
-    def items(self) -> AsyncSessionsTurnsItemsWithRawResponse: ...
+    def items(self) -> AsyncTurnsItemsWithRawResponse: ...
     async def retrieve(self, turn_id: str, *, session_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -5656,11 +5656,11 @@ class AsyncSessionsTurnsWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[AsyncCursorPage[Turn]]:
         """Lists the turns of a session by creation time."""
 
-class SessionsTurnsWithStreamingResponse:
+class TurnsWithStreamingResponse:
     """`client.beta.agents.sessions.turns`, with replies whose bodies are unread."""
-    def __init__(self, resource: SessionsTurns) -> None: ...
+    def __init__(self, resource: Turns) -> None: ...
     @cached_property
-    def items(self) -> SessionsTurnsItemsWithStreamingResponse: ...
+    def items(self) -> TurnsItemsWithStreamingResponse: ...
     def retrieve(self, turn_id: str, *, session_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -5675,11 +5675,11 @@ class SessionsTurnsWithStreamingResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[SyncCursorPage[Turn]]:
         """Lists the turns of a session by creation time."""
 
-class AsyncSessionsTurnsWithStreamingResponse:
+class AsyncTurnsWithStreamingResponse:
     """`client.beta.agents.sessions.turns`, with replies whose bodies are unread."""
-    def __init__(self, resource: AsyncSessionsTurns) -> None: ...
+    def __init__(self, resource: AsyncTurns) -> None: ...
     @cached_property
-    def items(self) -> AsyncSessionsTurnsItemsWithStreamingResponse: ...
+    def items(self) -> AsyncTurnsItemsWithStreamingResponse: ...
     def retrieve(self, turn_id: str, *, session_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -5694,11 +5694,11 @@ class AsyncSessionsTurnsWithStreamingResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncResponseContextManager[AsyncCursorPage[Turn]]:
         """Lists the turns of a session by creation time."""
 
-class SessionsTurnsAsRequest:
+class TurnsAsRequest:
     """`client.beta.agents.sessions.turns`, with methods that return their requests without sending them."""
-    def __init__(self, resource: SessionsTurns) -> None: ...
+    def __init__(self, resource: Turns) -> None: ...
     @cached_property
-    def items(self) -> SessionsTurnsItemsAsRequest: ...
+    def items(self) -> TurnsItemsAsRequest: ...
     def retrieve(self, turn_id: str, *, session_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -5713,11 +5713,11 @@ class SessionsTurnsAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[SyncCursorPage[Turn]]:
         """Lists the turns of a session by creation time."""
 
-class AsyncSessionsTurnsAsRequest:
+class AsyncTurnsAsRequest:
     """`client.beta.agents.sessions.turns`, with methods that return their requests without sending them."""
-    def __init__(self, resource: AsyncSessionsTurns) -> None: ...
+    def __init__(self, resource: AsyncTurns) -> None: ...
     @cached_property
-    def items(self) -> AsyncSessionsTurnsItemsAsRequest: ...
+    def items(self) -> AsyncTurnsItemsAsRequest: ...
     def retrieve(self, turn_id: str, *, session_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -5732,14 +5732,14 @@ class AsyncSessionsTurnsAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[AsyncCursorPage[Turn]]:
         """Lists the turns of a session by creation time."""
 
-class SessionsTurnsItems(SyncAPIResource):
+class TurnsItems(SyncAPIResource):
     """`client.beta.agents.sessions.turns.items`"""
     @cached_property
-    def with_raw_response(self) -> SessionsTurnsItemsWithRawResponse: ...
+    def with_raw_response(self) -> TurnsItemsWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> SessionsTurnsItemsWithStreamingResponse: ...
+    def with_streaming_response(self) -> TurnsItemsWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> SessionsTurnsItemsAsRequest: ...
+    def as_request(self) -> TurnsItemsAsRequest: ...
     def list(self, turn_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -5758,14 +5758,14 @@ class SessionsTurnsItems(SyncAPIResource):
             order: Order of the list, `asc` or `desc`.
         """
 
-class AsyncSessionsTurnsItems(AsyncAPIResource):
+class AsyncTurnsItems(AsyncAPIResource):
     """`client.beta.agents.sessions.turns.items`"""
     @cached_property
-    def with_raw_response(self) -> AsyncSessionsTurnsItemsWithRawResponse: ...
+    def with_raw_response(self) -> AsyncTurnsItemsWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> AsyncSessionsTurnsItemsWithStreamingResponse: ...
+    def with_streaming_response(self) -> AsyncTurnsItemsWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> AsyncSessionsTurnsItemsAsRequest: ...
+    def as_request(self) -> AsyncTurnsItemsAsRequest: ...
     def list(self, turn_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -5785,9 +5785,9 @@ class AsyncSessionsTurnsItems(AsyncAPIResource):
             order: Order of the list, `asc` or `desc`.
         """
 
-class SessionsTurnsItemsWithRawResponse:
+class TurnsItemsWithRawResponse:
     """`client.beta.agents.sessions.turns.items`, with replies that have their headers."""
-    def __init__(self, resource: SessionsTurnsItems) -> None: ...
+    def __init__(self, resource: TurnsItems) -> None: ...
     def list(self, turn_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -5797,9 +5797,9 @@ class SessionsTurnsItemsWithRawResponse:
         | None = not_given) -> LegacyAPIResponse[SyncConversationCursorPage[AgentSessionItem]]:
         """Lists the items of one turn of the main agent."""
 
-class AsyncSessionsTurnsItemsWithRawResponse:
+class AsyncTurnsItemsWithRawResponse:
     """`client.beta.agents.sessions.turns.items`, with replies that have their headers."""
-    def __init__(self, resource: AsyncSessionsTurnsItems) -> None: ...
+    def __init__(self, resource: AsyncTurnsItems) -> None: ...
     async def list(self, turn_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -5809,9 +5809,9 @@ class AsyncSessionsTurnsItemsWithRawResponse:
         | None = not_given) -> LegacyAPIResponse[AsyncConversationCursorPage[AgentSessionItem]]:
         """Lists the items of one turn of the main agent."""
 
-class SessionsTurnsItemsWithStreamingResponse:
+class TurnsItemsWithStreamingResponse:
     """`client.beta.agents.sessions.turns.items`, with replies whose bodies are unread."""
-    def __init__(self, resource: SessionsTurnsItems) -> None: ...
+    def __init__(self, resource: TurnsItems) -> None: ...
     def list(self, turn_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -5821,9 +5821,9 @@ class SessionsTurnsItemsWithStreamingResponse:
         | None = not_given) -> ResponseContextManager[SyncConversationCursorPage[AgentSessionItem]]:
         """Lists the items of one turn of the main agent."""
 
-class AsyncSessionsTurnsItemsWithStreamingResponse:
+class AsyncTurnsItemsWithStreamingResponse:
     """`client.beta.agents.sessions.turns.items`, with replies whose bodies are unread."""
-    def __init__(self, resource: AsyncSessionsTurnsItems) -> None: ...
+    def __init__(self, resource: AsyncTurnsItems) -> None: ...
     def list(self, turn_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -5833,9 +5833,9 @@ class AsyncSessionsTurnsItemsWithStreamingResponse:
         | None = not_given) -> AsyncResponseContextManager[AsyncConversationCursorPage[AgentSessionItem]]:
         """Lists the items of one turn of the main agent."""
 
-class SessionsTurnsItemsAsRequest:
+class TurnsItemsAsRequest:
     """`client.beta.agents.sessions.turns.items`, with methods that return their requests without sending them."""
-    def __init__(self, resource: SessionsTurnsItems) -> None: ...
+    def __init__(self, resource: TurnsItems) -> None: ...
     def list(self, turn_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -5844,9 +5844,9 @@ class SessionsTurnsItemsAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[SyncConversationCursorPage[AgentSessionItem]]:
         """Lists the items of one turn of the main agent."""
 
-class AsyncSessionsTurnsItemsAsRequest:
+class AsyncTurnsItemsAsRequest:
     """`client.beta.agents.sessions.turns.items`, with methods that return their requests without sending them."""
-    def __init__(self, resource: AsyncSessionsTurnsItems) -> None: ...
+    def __init__(self, resource: AsyncTurnsItems) -> None: ...
     def list(self, turn_id: str, *, session_id: str, after: str | Omit = omit, limit: int | Omit = omit,
         order: Literal["asc", "desc"] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,

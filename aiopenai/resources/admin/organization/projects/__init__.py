@@ -18,13 +18,13 @@ class Projects(SyncAPIResource):
     _path = "admin.organization.projects"
     users = child("Users")
     service_accounts = child("ServiceAccounts")
-    api_keys = child("ProjectsAPIKeys")
+    api_keys = child("APIKeys")
     rate_limits = child("RateLimits")
     model_permissions = child("ModelPermissions")
     service_tier_settings = child("ServiceTierSettings")
     hosted_tool_permissions = child("HostedToolPermissions")
     groups = child("Groups")
-    roles = child("ProjectsRoles")
+    roles = child("Roles")
     data_retention = child("DataRetention")
     spend_limit = child("SpendLimit")
     spend_alerts = child("SpendAlerts")
@@ -48,7 +48,7 @@ class Projects(SyncAPIResource):
 class Users(SyncAPIResource):
     """`client.admin.organization.projects.users`"""
     _path = "admin.organization.projects.users"
-    roles = child("Roles")
+    roles = child("UsersRoles")
     @api.post("/organization/projects/{project_id}/users", ProjectUser, security="admin")
     def create(self, project_id, *, role, email=omit, user_id=omit):
         """Adds a member of the organization to a project with the stated role."""
@@ -65,7 +65,7 @@ class Users(SyncAPIResource):
     def delete(self, user_id, *, project_id):
         """Removes a user from a project; the user stays in the organization, and archived projects refuse it."""
 
-class Roles(SyncAPIResource):
+class UsersRoles(SyncAPIResource):
     """`client.admin.organization.projects.users.roles`"""
     _path = "admin.organization.projects.users.roles"
     @api.post("/projects/{project_id}/users/{user_id}/roles", UsersRoleCreateResponse, security="admin")
@@ -84,7 +84,7 @@ class Roles(SyncAPIResource):
 class ServiceAccounts(SyncAPIResource):
     """`client.admin.organization.projects.service_accounts`"""
     _path = "admin.organization.projects.service_accounts"
-    api_keys = child("APIKeys")
+    api_keys = child("ServiceAccountsAPIKeys")
     @api.post("/organization/projects/{project_id}/service_accounts", ServiceAccountCreateResponse, security="admin")
     def create(self, project_id, *, name, create_service_account_only=omit, expires_in_seconds=omit):
         """Creates a service account and, by default, an API key with its secret value, which is shown only once."""
@@ -105,7 +105,7 @@ class ServiceAccounts(SyncAPIResource):
     def delete(self, service_account_id, *, project_id):
         """Deletes a service account together with its access; archived projects refuse it."""
 
-class APIKeys(SyncAPIResource):
+class ServiceAccountsAPIKeys(SyncAPIResource):
     """`client.admin.organization.projects.service_accounts.api_keys`"""
     _path = "admin.organization.projects.service_accounts.api_keys"
     @api.post("/organization/projects/{project_id}/service_accounts/{service_account_id}/api_keys",
@@ -113,7 +113,7 @@ class APIKeys(SyncAPIResource):
     def create(self, service_account_id, *, project_id, expires_in_seconds=omit, name=omit, scopes=omit):
         """Creates a further API key for a service account; its secret value is in this reply only."""
 
-class ProjectsAPIKeys(SyncAPIResource):
+class APIKeys(SyncAPIResource):
     """`client.admin.organization.projects.api_keys`"""
     _path = "admin.organization.projects.api_keys"
     @api.get("/organization/projects/{project_id}/api_keys/{api_key_id}", ProjectAPIKey, security="admin")
@@ -211,7 +211,7 @@ class GroupsRoles(SyncAPIResource):
     def delete(self, role_id, *, project_id, group_id):
         """Takes a project role away from a group."""
 
-class ProjectsRoles(SyncAPIResource):
+class Roles(SyncAPIResource):
     """`client.admin.organization.projects.roles`"""
     _path = "admin.organization.projects.roles"
     @api.post("/projects/{project_id}/roles", Role, security="admin")

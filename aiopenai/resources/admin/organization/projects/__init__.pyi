@@ -36,7 +36,7 @@ class Projects(SyncAPIResource):
     @cached_property
     def service_accounts(self) -> ServiceAccounts: ...
     @cached_property
-    def api_keys(self) -> ProjectsAPIKeys: ...
+    def api_keys(self) -> APIKeys: ...
     @cached_property
     def rate_limits(self) -> RateLimits: ...
     @cached_property
@@ -48,7 +48,7 @@ class Projects(SyncAPIResource):
     @cached_property
     def groups(self) -> Groups: ...
     @cached_property
-    def roles(self) -> ProjectsRoles: ...
+    def roles(self) -> Roles: ...
     @cached_property
     def data_retention(self) -> DataRetention: ...
     @cached_property
@@ -138,7 +138,7 @@ class AsyncProjects(AsyncAPIResource):
     @cached_property
     def service_accounts(self) -> AsyncServiceAccounts: ...
     @cached_property
-    def api_keys(self) -> AsyncProjectsAPIKeys: ...
+    def api_keys(self) -> AsyncAPIKeys: ...
     @cached_property
     def rate_limits(self) -> AsyncRateLimits: ...
     @cached_property
@@ -150,7 +150,7 @@ class AsyncProjects(AsyncAPIResource):
     @cached_property
     def groups(self) -> AsyncGroups: ...
     @cached_property
-    def roles(self) -> AsyncProjectsRoles: ...
+    def roles(self) -> AsyncRoles: ...
     @cached_property
     def data_retention(self) -> AsyncDataRetention: ...
     @cached_property
@@ -242,7 +242,7 @@ class ProjectsWithRawResponse:
     @cached_property
     def service_accounts(self) -> ServiceAccountsWithRawResponse: ...
     @cached_property
-    def api_keys(self) -> ProjectsAPIKeysWithRawResponse: ...
+    def api_keys(self) -> APIKeysWithRawResponse: ...
     @cached_property
     def rate_limits(self) -> RateLimitsWithRawResponse: ...
     @cached_property
@@ -254,7 +254,7 @@ class ProjectsWithRawResponse:
     @cached_property
     def groups(self) -> GroupsWithRawResponse: ...
     @cached_property
-    def roles(self) -> ProjectsRolesWithRawResponse: ...
+    def roles(self) -> RolesWithRawResponse: ...
     @cached_property
     def data_retention(self) -> DataRetentionWithRawResponse: ...
     @cached_property
@@ -305,7 +305,7 @@ class AsyncProjectsWithRawResponse:
     @cached_property
     def service_accounts(self) -> AsyncServiceAccountsWithRawResponse: ...
     @cached_property
-    def api_keys(self) -> AsyncProjectsAPIKeysWithRawResponse: ...
+    def api_keys(self) -> AsyncAPIKeysWithRawResponse: ...
     @cached_property
     def rate_limits(self) -> AsyncRateLimitsWithRawResponse: ...
     @cached_property
@@ -317,7 +317,7 @@ class AsyncProjectsWithRawResponse:
     @cached_property
     def groups(self) -> AsyncGroupsWithRawResponse: ...
     @cached_property
-    def roles(self) -> AsyncProjectsRolesWithRawResponse: ...
+    def roles(self) -> AsyncRolesWithRawResponse: ...
     @cached_property
     def data_retention(self) -> AsyncDataRetentionWithRawResponse: ...
     @cached_property
@@ -368,7 +368,7 @@ class ProjectsWithStreamingResponse:
     @cached_property
     def service_accounts(self) -> ServiceAccountsWithStreamingResponse: ...
     @cached_property
-    def api_keys(self) -> ProjectsAPIKeysWithStreamingResponse: ...
+    def api_keys(self) -> APIKeysWithStreamingResponse: ...
     @cached_property
     def rate_limits(self) -> RateLimitsWithStreamingResponse: ...
     @cached_property
@@ -380,7 +380,7 @@ class ProjectsWithStreamingResponse:
     @cached_property
     def groups(self) -> GroupsWithStreamingResponse: ...
     @cached_property
-    def roles(self) -> ProjectsRolesWithStreamingResponse: ...
+    def roles(self) -> RolesWithStreamingResponse: ...
     @cached_property
     def data_retention(self) -> DataRetentionWithStreamingResponse: ...
     @cached_property
@@ -432,7 +432,7 @@ class AsyncProjectsWithStreamingResponse:
     @cached_property
     def service_accounts(self) -> AsyncServiceAccountsWithStreamingResponse: ...
     @cached_property
-    def api_keys(self) -> AsyncProjectsAPIKeysWithStreamingResponse: ...
+    def api_keys(self) -> AsyncAPIKeysWithStreamingResponse: ...
     @cached_property
     def rate_limits(self) -> AsyncRateLimitsWithStreamingResponse: ...
     @cached_property
@@ -444,7 +444,7 @@ class AsyncProjectsWithStreamingResponse:
     @cached_property
     def groups(self) -> AsyncGroupsWithStreamingResponse: ...
     @cached_property
-    def roles(self) -> AsyncProjectsRolesWithStreamingResponse: ...
+    def roles(self) -> AsyncRolesWithStreamingResponse: ...
     @cached_property
     def data_retention(self) -> AsyncDataRetentionWithStreamingResponse: ...
     @cached_property
@@ -496,7 +496,7 @@ class ProjectsAsRequest:
     @cached_property
     def service_accounts(self) -> ServiceAccountsAsRequest: ...
     @cached_property
-    def api_keys(self) -> ProjectsAPIKeysAsRequest: ...
+    def api_keys(self) -> APIKeysAsRequest: ...
     @cached_property
     def rate_limits(self) -> RateLimitsAsRequest: ...
     @cached_property
@@ -508,7 +508,7 @@ class ProjectsAsRequest:
     @cached_property
     def groups(self) -> GroupsAsRequest: ...
     @cached_property
-    def roles(self) -> ProjectsRolesAsRequest: ...
+    def roles(self) -> RolesAsRequest: ...
     @cached_property
     def data_retention(self) -> DataRetentionAsRequest: ...
     @cached_property
@@ -559,7 +559,7 @@ class AsyncProjectsAsRequest:
     @cached_property
     def service_accounts(self) -> AsyncServiceAccountsAsRequest: ...
     @cached_property
-    def api_keys(self) -> AsyncProjectsAPIKeysAsRequest: ...
+    def api_keys(self) -> AsyncAPIKeysAsRequest: ...
     @cached_property
     def rate_limits(self) -> AsyncRateLimitsAsRequest: ...
     @cached_property
@@ -571,7 +571,7 @@ class AsyncProjectsAsRequest:
     @cached_property
     def groups(self) -> AsyncGroupsAsRequest: ...
     @cached_property
-    def roles(self) -> AsyncProjectsRolesAsRequest: ...
+    def roles(self) -> AsyncRolesAsRequest: ...
     @cached_property
     def data_retention(self) -> AsyncDataRetentionAsRequest: ...
     @cached_property
@@ -617,7 +617,7 @@ class AsyncProjectsAsRequest:
 class Users(SyncAPIResource):
     """`client.admin.organization.projects.users`"""
     @cached_property
-    def roles(self) -> Roles: ...
+    def roles(self) -> UsersRoles: ...
     @cached_property
     def with_raw_response(self) -> UsersWithRawResponse: ...
     @cached_property
@@ -697,7 +697,7 @@ class Users(SyncAPIResource):
 class AsyncUsers(AsyncAPIResource):
     """`client.admin.organization.projects.users`"""
     @cached_property
-    def roles(self) -> AsyncRoles: ...
+    def roles(self) -> AsyncUsersRoles: ...
     @cached_property
     def with_raw_response(self) -> AsyncUsersWithRawResponse: ...
     @cached_property
@@ -779,7 +779,7 @@ class UsersWithRawResponse:
     """`client.admin.organization.projects.users`, with replies that have their headers."""
     def __init__(self, resource: Users) -> None: ...
     @cached_property
-    def roles(self) -> RolesWithRawResponse: ...
+    def roles(self) -> UsersRolesWithRawResponse: ...
     def create(self, project_id: str, *, role: str, email: str | Omit | None = omit, user_id: str | Omit | None = omit,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
@@ -818,7 +818,7 @@ class AsyncUsersWithRawResponse:
     """`client.admin.organization.projects.users`, with replies that have their headers."""
     def __init__(self, resource: AsyncUsers) -> None: ...
     @cached_property
-    def roles(self) -> AsyncRolesWithRawResponse: ...
+    def roles(self) -> AsyncUsersRolesWithRawResponse: ...
     async def create(self, project_id: str, *, role: str, email: str | Omit | None = omit,
         user_id: str | Omit | None = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -858,7 +858,7 @@ class UsersWithStreamingResponse:
     """`client.admin.organization.projects.users`, with replies whose bodies are unread."""
     def __init__(self, resource: Users) -> None: ...
     @cached_property
-    def roles(self) -> RolesWithStreamingResponse: ...
+    def roles(self) -> UsersRolesWithStreamingResponse: ...
     def create(self, project_id: str, *, role: str, email: str | Omit | None = omit, user_id: str | Omit | None = omit,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
@@ -898,7 +898,7 @@ class AsyncUsersWithStreamingResponse:
     """`client.admin.organization.projects.users`, with replies whose bodies are unread."""
     def __init__(self, resource: AsyncUsers) -> None: ...
     @cached_property
-    def roles(self) -> AsyncRolesWithStreamingResponse: ...
+    def roles(self) -> AsyncUsersRolesWithStreamingResponse: ...
     def create(self, project_id: str, *, role: str, email: str | Omit | None = omit, user_id: str | Omit | None = omit,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
@@ -938,7 +938,7 @@ class UsersAsRequest:
     """`client.admin.organization.projects.users`, with methods that return their requests without sending them."""
     def __init__(self, resource: Users) -> None: ...
     @cached_property
-    def roles(self) -> RolesAsRequest: ...
+    def roles(self) -> UsersRolesAsRequest: ...
     def create(self, project_id: str, *, role: str, email: str | Omit | None = omit, user_id: str | Omit | None = omit,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
@@ -977,7 +977,7 @@ class AsyncUsersAsRequest:
     """`client.admin.organization.projects.users`, with methods that return their requests without sending them."""
     def __init__(self, resource: AsyncUsers) -> None: ...
     @cached_property
-    def roles(self) -> AsyncRolesAsRequest: ...
+    def roles(self) -> AsyncUsersRolesAsRequest: ...
     def create(self, project_id: str, *, role: str, email: str | Omit | None = omit, user_id: str | Omit | None = omit,
         extra_headers: Headers | None = None, extra_query: Query | None = None, extra_body: Body | None = None,
         timeout: TimeoutTypes | NotGiven = not_given, max_retries: int | NotGiven = not_given,
@@ -1012,14 +1012,14 @@ class AsyncUsersAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[UserDeleteResponse]:
         """Removes a user from a project; the user stays in the organization, and archived projects refuse it."""
 
-class Roles(SyncAPIResource):
+class UsersRoles(SyncAPIResource):
     """`client.admin.organization.projects.users.roles`"""
     @cached_property
-    def with_raw_response(self) -> RolesWithRawResponse: ...
+    def with_raw_response(self) -> UsersRolesWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> RolesWithStreamingResponse: ...
+    def with_streaming_response(self) -> UsersRolesWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> RolesAsRequest: ...
+    def as_request(self) -> UsersRolesAsRequest: ...
     def create(self, user_id: str, *, project_id: str, role_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1080,14 +1080,14 @@ class Roles(SyncAPIResource):
             user_id: Id of the user, such as `user-abc123`.
         """
 
-class AsyncRoles(AsyncAPIResource):
+class AsyncUsersRoles(AsyncAPIResource):
     """`client.admin.organization.projects.users.roles`"""
     @cached_property
-    def with_raw_response(self) -> AsyncRolesWithRawResponse: ...
+    def with_raw_response(self) -> AsyncUsersRolesWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> AsyncRolesWithStreamingResponse: ...
+    def with_streaming_response(self) -> AsyncUsersRolesWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> AsyncRolesAsRequest: ...
+    def as_request(self) -> AsyncUsersRolesAsRequest: ...
     async def create(self, user_id: str, *, project_id: str, role_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1149,9 +1149,9 @@ class AsyncRoles(AsyncAPIResource):
             user_id: Id of the user, such as `user-abc123`.
         """
 
-class RolesWithRawResponse:
+class UsersRolesWithRawResponse:
     """`client.admin.organization.projects.users.roles`, with replies that have their headers."""
-    def __init__(self, resource: Roles) -> None: ...
+    def __init__(self, resource: UsersRoles) -> None: ...
     def create(self, user_id: str, *, project_id: str, role_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1179,9 +1179,9 @@ class RolesWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[UsersRoleDeleteResponse]:
         """Takes a project role away from one user."""
 
-class AsyncRolesWithRawResponse:
+class AsyncUsersRolesWithRawResponse:
     """`client.admin.organization.projects.users.roles`, with replies that have their headers."""
-    def __init__(self, resource: AsyncRoles) -> None: ...
+    def __init__(self, resource: AsyncUsersRoles) -> None: ...
     async def create(self, user_id: str, *, project_id: str, role_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1209,9 +1209,9 @@ class AsyncRolesWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[UsersRoleDeleteResponse]:
         """Takes a project role away from one user."""
 
-class RolesWithStreamingResponse:
+class UsersRolesWithStreamingResponse:
     """`client.admin.organization.projects.users.roles`, with replies whose bodies are unread."""
-    def __init__(self, resource: Roles) -> None: ...
+    def __init__(self, resource: UsersRoles) -> None: ...
     def create(self, user_id: str, *, project_id: str, role_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1239,9 +1239,9 @@ class RolesWithStreamingResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[UsersRoleDeleteResponse]:
         """Takes a project role away from one user."""
 
-class AsyncRolesWithStreamingResponse:
+class AsyncUsersRolesWithStreamingResponse:
     """`client.admin.organization.projects.users.roles`, with replies whose bodies are unread."""
-    def __init__(self, resource: AsyncRoles) -> None: ...
+    def __init__(self, resource: AsyncUsersRoles) -> None: ...
     def create(self, user_id: str, *, project_id: str, role_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1269,10 +1269,10 @@ class AsyncRolesWithStreamingResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncResponseContextManager[UsersRoleDeleteResponse]:
         """Takes a project role away from one user."""
 
-class RolesAsRequest:
+class UsersRolesAsRequest:
     """`client.admin.organization.projects.users.roles`, with methods that return their requests without sending
     them."""
-    def __init__(self, resource: Roles) -> None: ...
+    def __init__(self, resource: UsersRoles) -> None: ...
     def create(self, user_id: str, *, project_id: str, role_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1299,10 +1299,10 @@ class RolesAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[UsersRoleDeleteResponse]:
         """Takes a project role away from one user."""
 
-class AsyncRolesAsRequest:
+class AsyncUsersRolesAsRequest:
     """`client.admin.organization.projects.users.roles`, with methods that return their requests without sending
     them."""
-    def __init__(self, resource: AsyncRoles) -> None: ...
+    def __init__(self, resource: AsyncUsersRoles) -> None: ...
     def create(self, user_id: str, *, project_id: str, role_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1332,7 +1332,7 @@ class AsyncRolesAsRequest:
 class ServiceAccounts(SyncAPIResource):
     """`client.admin.organization.projects.service_accounts`"""
     @cached_property
-    def api_keys(self) -> APIKeys: ...
+    def api_keys(self) -> ServiceAccountsAPIKeys: ...
     @cached_property
     def with_raw_response(self) -> ServiceAccountsWithRawResponse: ...
     @cached_property
@@ -1417,7 +1417,7 @@ class ServiceAccounts(SyncAPIResource):
 class AsyncServiceAccounts(AsyncAPIResource):
     """`client.admin.organization.projects.service_accounts`"""
     @cached_property
-    def api_keys(self) -> AsyncAPIKeys: ...
+    def api_keys(self) -> AsyncServiceAccountsAPIKeys: ...
     @cached_property
     def with_raw_response(self) -> AsyncServiceAccountsWithRawResponse: ...
     @cached_property
@@ -1504,7 +1504,7 @@ class ServiceAccountsWithRawResponse:
     """`client.admin.organization.projects.service_accounts`, with replies that have their headers."""
     def __init__(self, resource: ServiceAccounts) -> None: ...
     @cached_property
-    def api_keys(self) -> APIKeysWithRawResponse: ...
+    def api_keys(self) -> ServiceAccountsAPIKeysWithRawResponse: ...
     def create(self, project_id: str, *, name: str, create_service_account_only: bool | Omit | None = omit,
         expires_in_seconds: int | Omit | None = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -1544,7 +1544,7 @@ class AsyncServiceAccountsWithRawResponse:
     """`client.admin.organization.projects.service_accounts`, with replies that have their headers."""
     def __init__(self, resource: AsyncServiceAccounts) -> None: ...
     @cached_property
-    def api_keys(self) -> AsyncAPIKeysWithRawResponse: ...
+    def api_keys(self) -> AsyncServiceAccountsAPIKeysWithRawResponse: ...
     async def create(self, project_id: str, *, name: str, create_service_account_only: bool | Omit | None = omit,
         expires_in_seconds: int | Omit | None = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -1584,7 +1584,7 @@ class ServiceAccountsWithStreamingResponse:
     """`client.admin.organization.projects.service_accounts`, with replies whose bodies are unread."""
     def __init__(self, resource: ServiceAccounts) -> None: ...
     @cached_property
-    def api_keys(self) -> APIKeysWithStreamingResponse: ...
+    def api_keys(self) -> ServiceAccountsAPIKeysWithStreamingResponse: ...
     def create(self, project_id: str, *, name: str, create_service_account_only: bool | Omit | None = omit,
         expires_in_seconds: int | Omit | None = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -1624,7 +1624,7 @@ class AsyncServiceAccountsWithStreamingResponse:
     """`client.admin.organization.projects.service_accounts`, with replies whose bodies are unread."""
     def __init__(self, resource: AsyncServiceAccounts) -> None: ...
     @cached_property
-    def api_keys(self) -> AsyncAPIKeysWithStreamingResponse: ...
+    def api_keys(self) -> AsyncServiceAccountsAPIKeysWithStreamingResponse: ...
     def create(self, project_id: str, *, name: str, create_service_account_only: bool | Omit | None = omit,
         expires_in_seconds: int | Omit | None = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -1665,7 +1665,7 @@ class ServiceAccountsAsRequest:
     them."""
     def __init__(self, resource: ServiceAccounts) -> None: ...
     @cached_property
-    def api_keys(self) -> APIKeysAsRequest: ...
+    def api_keys(self) -> ServiceAccountsAPIKeysAsRequest: ...
     def create(self, project_id: str, *, name: str, create_service_account_only: bool | Omit | None = omit,
         expires_in_seconds: int | Omit | None = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -1705,7 +1705,7 @@ class AsyncServiceAccountsAsRequest:
     them."""
     def __init__(self, resource: AsyncServiceAccounts) -> None: ...
     @cached_property
-    def api_keys(self) -> AsyncAPIKeysAsRequest: ...
+    def api_keys(self) -> AsyncServiceAccountsAPIKeysAsRequest: ...
     def create(self, project_id: str, *, name: str, create_service_account_only: bool | Omit | None = omit,
         expires_in_seconds: int | Omit | None = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -1741,14 +1741,14 @@ class AsyncServiceAccountsAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[ServiceAccountDeleteResponse]:
         """Deletes a service account together with its access; archived projects refuse it."""
 
-class APIKeys(SyncAPIResource):
+class ServiceAccountsAPIKeys(SyncAPIResource):
     """`client.admin.organization.projects.service_accounts.api_keys`"""
     @cached_property
-    def with_raw_response(self) -> APIKeysWithRawResponse: ...
+    def with_raw_response(self) -> ServiceAccountsAPIKeysWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> APIKeysWithStreamingResponse: ...
+    def with_streaming_response(self) -> ServiceAccountsAPIKeysWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> APIKeysAsRequest: ...
+    def as_request(self) -> ServiceAccountsAPIKeysAsRequest: ...
     def create(self, service_account_id: str, *, project_id: str, expires_in_seconds: int | Omit | None = omit,
         name: str | Omit = omit, scopes: SequenceNotStr[str] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -1768,14 +1768,14 @@ class APIKeys(SyncAPIResource):
             scopes: Permissions of the API key, such as `api.all.read`.
         """
 
-class AsyncAPIKeys(AsyncAPIResource):
+class AsyncServiceAccountsAPIKeys(AsyncAPIResource):
     """`client.admin.organization.projects.service_accounts.api_keys`"""
     @cached_property
-    def with_raw_response(self) -> AsyncAPIKeysWithRawResponse: ...
+    def with_raw_response(self) -> AsyncServiceAccountsAPIKeysWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> AsyncAPIKeysWithStreamingResponse: ...
+    def with_streaming_response(self) -> AsyncServiceAccountsAPIKeysWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> AsyncAPIKeysAsRequest: ...
+    def as_request(self) -> AsyncServiceAccountsAPIKeysAsRequest: ...
     async def create(self, service_account_id: str, *, project_id: str, expires_in_seconds: int | Omit | None = omit,
         name: str | Omit = omit, scopes: SequenceNotStr[str] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -1795,9 +1795,9 @@ class AsyncAPIKeys(AsyncAPIResource):
             scopes: Permissions of the API key, such as `api.all.read`.
         """
 
-class APIKeysWithRawResponse:
+class ServiceAccountsAPIKeysWithRawResponse:
     """`client.admin.organization.projects.service_accounts.api_keys`, with replies that have their headers."""
-    def __init__(self, resource: APIKeys) -> None: ...
+    def __init__(self, resource: ServiceAccountsAPIKeys) -> None: ...
     def create(self, service_account_id: str, *, project_id: str, expires_in_seconds: int | Omit | None = omit,
         name: str | Omit = omit, scopes: SequenceNotStr[str] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -1806,9 +1806,9 @@ class APIKeysWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[APIKeyCreateResponse]:
         """Creates a further API key for a service account; its secret value is in this reply only."""
 
-class AsyncAPIKeysWithRawResponse:
+class AsyncServiceAccountsAPIKeysWithRawResponse:
     """`client.admin.organization.projects.service_accounts.api_keys`, with replies that have their headers."""
-    def __init__(self, resource: AsyncAPIKeys) -> None: ...
+    def __init__(self, resource: AsyncServiceAccountsAPIKeys) -> None: ...
     async def create(self, service_account_id: str, *, project_id: str, expires_in_seconds: int | Omit | None = omit,
         name: str | Omit = omit, scopes: SequenceNotStr[str] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -1817,9 +1817,9 @@ class AsyncAPIKeysWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[APIKeyCreateResponse]:
         """Creates a further API key for a service account; its secret value is in this reply only."""
 
-class APIKeysWithStreamingResponse:
+class ServiceAccountsAPIKeysWithStreamingResponse:
     """`client.admin.organization.projects.service_accounts.api_keys`, with replies whose bodies are unread."""
-    def __init__(self, resource: APIKeys) -> None: ...
+    def __init__(self, resource: ServiceAccountsAPIKeys) -> None: ...
     def create(self, service_account_id: str, *, project_id: str, expires_in_seconds: int | Omit | None = omit,
         name: str | Omit = omit, scopes: SequenceNotStr[str] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -1828,9 +1828,9 @@ class APIKeysWithStreamingResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[APIKeyCreateResponse]:
         """Creates a further API key for a service account; its secret value is in this reply only."""
 
-class AsyncAPIKeysWithStreamingResponse:
+class AsyncServiceAccountsAPIKeysWithStreamingResponse:
     """`client.admin.organization.projects.service_accounts.api_keys`, with replies whose bodies are unread."""
-    def __init__(self, resource: AsyncAPIKeys) -> None: ...
+    def __init__(self, resource: AsyncServiceAccountsAPIKeys) -> None: ...
     def create(self, service_account_id: str, *, project_id: str, expires_in_seconds: int | Omit | None = omit,
         name: str | Omit = omit, scopes: SequenceNotStr[str] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -1839,10 +1839,10 @@ class AsyncAPIKeysWithStreamingResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncResponseContextManager[APIKeyCreateResponse]:
         """Creates a further API key for a service account; its secret value is in this reply only."""
 
-class APIKeysAsRequest:
+class ServiceAccountsAPIKeysAsRequest:
     """`client.admin.organization.projects.service_accounts.api_keys`, with methods that return their requests without
     sending them."""
-    def __init__(self, resource: APIKeys) -> None: ...
+    def __init__(self, resource: ServiceAccountsAPIKeys) -> None: ...
     def create(self, service_account_id: str, *, project_id: str, expires_in_seconds: int | Omit | None = omit,
         name: str | Omit = omit, scopes: SequenceNotStr[str] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -1851,10 +1851,10 @@ class APIKeysAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[APIKeyCreateResponse]:
         """Creates a further API key for a service account; its secret value is in this reply only."""
 
-class AsyncAPIKeysAsRequest:
+class AsyncServiceAccountsAPIKeysAsRequest:
     """`client.admin.organization.projects.service_accounts.api_keys`, with methods that return their requests without
     sending them."""
-    def __init__(self, resource: AsyncAPIKeys) -> None: ...
+    def __init__(self, resource: AsyncServiceAccountsAPIKeys) -> None: ...
     def create(self, service_account_id: str, *, project_id: str, expires_in_seconds: int | Omit | None = omit,
         name: str | Omit = omit, scopes: SequenceNotStr[str] | Omit = omit, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -1863,14 +1863,14 @@ class AsyncAPIKeysAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[APIKeyCreateResponse]:
         """Creates a further API key for a service account; its secret value is in this reply only."""
 
-class ProjectsAPIKeys(SyncAPIResource):
+class APIKeys(SyncAPIResource):
     """`client.admin.organization.projects.api_keys`"""
     @cached_property
-    def with_raw_response(self) -> ProjectsAPIKeysWithRawResponse: ...
+    def with_raw_response(self) -> APIKeysWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> ProjectsAPIKeysWithStreamingResponse: ...
+    def with_streaming_response(self) -> APIKeysWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> ProjectsAPIKeysAsRequest: ...
+    def as_request(self) -> APIKeysAsRequest: ...
     def retrieve(self, api_key_id: str, *, project_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -1933,14 +1933,14 @@ class ProjectsAPIKeys(SyncAPIResource):
             project_id: Id of the project, such as `proj_abc123`.
         """
 
-class AsyncProjectsAPIKeys(AsyncAPIResource):
+class AsyncAPIKeys(AsyncAPIResource):
     """`client.admin.organization.projects.api_keys`"""
     @cached_property
-    def with_raw_response(self) -> AsyncProjectsAPIKeysWithRawResponse: ...
+    def with_raw_response(self) -> AsyncAPIKeysWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> AsyncProjectsAPIKeysWithStreamingResponse: ...
+    def with_streaming_response(self) -> AsyncAPIKeysWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> AsyncProjectsAPIKeysAsRequest: ...
+    def as_request(self) -> AsyncAPIKeysAsRequest: ...
     async def retrieve(self, api_key_id: str, *, project_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -2004,9 +2004,9 @@ class AsyncProjectsAPIKeys(AsyncAPIResource):
             project_id: Id of the project, such as `proj_abc123`.
         """
 
-class ProjectsAPIKeysWithRawResponse:
+class APIKeysWithRawResponse:
     """`client.admin.organization.projects.api_keys`, with replies that have their headers."""
-    def __init__(self, resource: ProjectsAPIKeys) -> None: ...
+    def __init__(self, resource: APIKeys) -> None: ...
     def retrieve(self, api_key_id: str, *, project_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -2035,9 +2035,9 @@ class ProjectsAPIKeysWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[APIKeyDeleteResponse]:
         """Revokes an API key of the project, also a service account's key, and leaves the account itself."""
 
-class AsyncProjectsAPIKeysWithRawResponse:
+class AsyncAPIKeysWithRawResponse:
     """`client.admin.organization.projects.api_keys`, with replies that have their headers."""
-    def __init__(self, resource: AsyncProjectsAPIKeys) -> None: ...
+    def __init__(self, resource: AsyncAPIKeys) -> None: ...
     async def retrieve(self, api_key_id: str, *, project_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -2066,9 +2066,9 @@ class AsyncProjectsAPIKeysWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[APIKeyDeleteResponse]:
         """Revokes an API key of the project, also a service account's key, and leaves the account itself."""
 
-class ProjectsAPIKeysWithStreamingResponse:
+class APIKeysWithStreamingResponse:
     """`client.admin.organization.projects.api_keys`, with replies whose bodies are unread."""
-    def __init__(self, resource: ProjectsAPIKeys) -> None: ...
+    def __init__(self, resource: APIKeys) -> None: ...
     def retrieve(self, api_key_id: str, *, project_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -2097,9 +2097,9 @@ class ProjectsAPIKeysWithStreamingResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[APIKeyDeleteResponse]:
         """Revokes an API key of the project, also a service account's key, and leaves the account itself."""
 
-class AsyncProjectsAPIKeysWithStreamingResponse:
+class AsyncAPIKeysWithStreamingResponse:
     """`client.admin.organization.projects.api_keys`, with replies whose bodies are unread."""
-    def __init__(self, resource: AsyncProjectsAPIKeys) -> None: ...
+    def __init__(self, resource: AsyncAPIKeys) -> None: ...
     def retrieve(self, api_key_id: str, *, project_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -2128,9 +2128,9 @@ class AsyncProjectsAPIKeysWithStreamingResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncResponseContextManager[APIKeyDeleteResponse]:
         """Revokes an API key of the project, also a service account's key, and leaves the account itself."""
 
-class ProjectsAPIKeysAsRequest:
+class APIKeysAsRequest:
     """`client.admin.organization.projects.api_keys`, with methods that return their requests without sending them."""
-    def __init__(self, resource: ProjectsAPIKeys) -> None: ...
+    def __init__(self, resource: APIKeys) -> None: ...
     def retrieve(self, api_key_id: str, *, project_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -2158,9 +2158,9 @@ class ProjectsAPIKeysAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[APIKeyDeleteResponse]:
         """Revokes an API key of the project, also a service account's key, and leaves the account itself."""
 
-class AsyncProjectsAPIKeysAsRequest:
+class AsyncAPIKeysAsRequest:
     """`client.admin.organization.projects.api_keys`, with methods that return their requests without sending them."""
-    def __init__(self, resource: AsyncProjectsAPIKeys) -> None: ...
+    def __init__(self, resource: AsyncAPIKeys) -> None: ...
     def retrieve(self, api_key_id: str, *, project_id: str, extra_headers: Headers | None = None,
         extra_query: Query | None = None, extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
         max_retries: int | NotGiven = not_given, retry: BaseRetrying | None = None, idempotency_key: str | None = None,
@@ -3697,14 +3697,14 @@ class AsyncGroupsRolesAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[GroupsRoleDeleteResponse]:
         """Takes a project role away from a group."""
 
-class ProjectsRoles(SyncAPIResource):
+class Roles(SyncAPIResource):
     """`client.admin.organization.projects.roles`"""
     @cached_property
-    def with_raw_response(self) -> ProjectsRolesWithRawResponse: ...
+    def with_raw_response(self) -> RolesWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> ProjectsRolesWithStreamingResponse: ...
+    def with_streaming_response(self) -> RolesWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> ProjectsRolesAsRequest: ...
+    def as_request(self) -> RolesAsRequest: ...
     def create(self, project_id: str, *, permissions: SequenceNotStr[str], role_name: str,
         description: str | Omit | None = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -3779,14 +3779,14 @@ class ProjectsRoles(SyncAPIResource):
             project_id: Id of the project, such as `proj_abc123`.
         """
 
-class AsyncProjectsRoles(AsyncAPIResource):
+class AsyncRoles(AsyncAPIResource):
     """`client.admin.organization.projects.roles`"""
     @cached_property
-    def with_raw_response(self) -> AsyncProjectsRolesWithRawResponse: ...
+    def with_raw_response(self) -> AsyncRolesWithRawResponse: ...
     @cached_property
-    def with_streaming_response(self) -> AsyncProjectsRolesWithStreamingResponse: ...
+    def with_streaming_response(self) -> AsyncRolesWithStreamingResponse: ...
     @cached_property
-    def as_request(self) -> AsyncProjectsRolesAsRequest: ...
+    def as_request(self) -> AsyncRolesAsRequest: ...
     async def create(self, project_id: str, *, permissions: SequenceNotStr[str], role_name: str,
         description: str | Omit | None = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -3861,9 +3861,9 @@ class AsyncProjectsRoles(AsyncAPIResource):
             project_id: Id of the project, such as `proj_abc123`.
         """
 
-class ProjectsRolesWithRawResponse:
+class RolesWithRawResponse:
     """`client.admin.organization.projects.roles`, with replies that have their headers."""
-    def __init__(self, resource: ProjectsRoles) -> None: ...
+    def __init__(self, resource: Roles) -> None: ...
     def create(self, project_id: str, *, permissions: SequenceNotStr[str], role_name: str,
         description: str | Omit | None = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -3899,9 +3899,9 @@ class ProjectsRolesWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[RoleDeleteResponse]:
         """Deletes a custom role of a project; predefined roles cannot be deleted."""
 
-class AsyncProjectsRolesWithRawResponse:
+class AsyncRolesWithRawResponse:
     """`client.admin.organization.projects.roles`, with replies that have their headers."""
-    def __init__(self, resource: AsyncProjectsRoles) -> None: ...
+    def __init__(self, resource: AsyncRoles) -> None: ...
     async def create(self, project_id: str, *, permissions: SequenceNotStr[str], role_name: str,
         description: str | Omit | None = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -3937,9 +3937,9 @@ class AsyncProjectsRolesWithRawResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> LegacyAPIResponse[RoleDeleteResponse]:
         """Deletes a custom role of a project; predefined roles cannot be deleted."""
 
-class ProjectsRolesWithStreamingResponse:
+class RolesWithStreamingResponse:
     """`client.admin.organization.projects.roles`, with replies whose bodies are unread."""
-    def __init__(self, resource: ProjectsRoles) -> None: ...
+    def __init__(self, resource: Roles) -> None: ...
     def create(self, project_id: str, *, permissions: SequenceNotStr[str], role_name: str,
         description: str | Omit | None = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -3975,9 +3975,9 @@ class ProjectsRolesWithStreamingResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> ResponseContextManager[RoleDeleteResponse]:
         """Deletes a custom role of a project; predefined roles cannot be deleted."""
 
-class AsyncProjectsRolesWithStreamingResponse:
+class AsyncRolesWithStreamingResponse:
     """`client.admin.organization.projects.roles`, with replies whose bodies are unread."""
-    def __init__(self, resource: AsyncProjectsRoles) -> None: ...
+    def __init__(self, resource: AsyncRoles) -> None: ...
     def create(self, project_id: str, *, permissions: SequenceNotStr[str], role_name: str,
         description: str | Omit | None = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4013,9 +4013,9 @@ class AsyncProjectsRolesWithStreamingResponse:
         hedge: HedgePolicy | NotGiven | None = not_given) -> AsyncResponseContextManager[RoleDeleteResponse]:
         """Deletes a custom role of a project; predefined roles cannot be deleted."""
 
-class ProjectsRolesAsRequest:
+class RolesAsRequest:
     """`client.admin.organization.projects.roles`, with methods that return their requests without sending them."""
-    def __init__(self, resource: ProjectsRoles) -> None: ...
+    def __init__(self, resource: Roles) -> None: ...
     def create(self, project_id: str, *, permissions: SequenceNotStr[str], role_name: str,
         description: str | Omit | None = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
@@ -4051,9 +4051,9 @@ class ProjectsRolesAsRequest:
         hedge: HedgePolicy | NotGiven | None = not_given) -> Request[RoleDeleteResponse]:
         """Deletes a custom role of a project; predefined roles cannot be deleted."""
 
-class AsyncProjectsRolesAsRequest:
+class AsyncRolesAsRequest:
     """`client.admin.organization.projects.roles`, with methods that return their requests without sending them."""
-    def __init__(self, resource: AsyncProjectsRoles) -> None: ...
+    def __init__(self, resource: AsyncRoles) -> None: ...
     def create(self, project_id: str, *, permissions: SequenceNotStr[str], role_name: str,
         description: str | Omit | None = omit, extra_headers: Headers | None = None, extra_query: Query | None = None,
         extra_body: Body | None = None, timeout: TimeoutTypes | NotGiven = not_given,
