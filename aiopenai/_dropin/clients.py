@@ -97,7 +97,7 @@ class _HttpxClient:
         own = wiring.get("http_client") or wiring.get("plain_client")
         if own is None:
             name = "DefaultHttpxClient" if client._blocking else "DefaultAsyncHttpxClient"
-            own = wiring["plain_client"] = default_client(name, client._blocking)()
+            own = wiring["plain_client"] = client._sessions.own_httpx_client = default_client(name)()
         return own
 
 
@@ -143,6 +143,11 @@ class _Switched:
         vars(twin_client).update(vars(self))
         twin_client._bind(twin_client)
         return twin_client._call
+
+    @property
+    def _own_httpx_client(self) -> Any:
+        """The httpx client that was made for this client, which closes it; None if there is none."""
+        return getattr(self._sessions, "own_httpx_client", None)
 
     def _is_replaced(self) -> bool:
         return type(self).request is not type(self)._own_request or "request" in vars(self)  # type: ignore[attr-defined]
@@ -215,6 +220,12 @@ class AsyncOpenAI(_Switched, client.AsyncOpenAI):
     def open_response(self, request: Request[Any]) -> Any:
         return self._through_request(request, "stream") if self._is_replaced() else super().open_response(request)
 
+    @override
+    async def close(self) -> None:
+        await super().close()
+        if (own := self._own_httpx_client) is not None:
+            await own.aclose()
+
     async def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
         """Sends a request as `FinalRequestOptions` describe it."""
         options = as_options(options)
@@ -240,6 +251,12 @@ class OpenAI(_Switched, blocking.OpenAI):
     @override
     def open_blocking(self, request: Request[Any]) -> Any:
         return self._through_request(request, "stream") if self._is_replaced() else super().open_blocking(request)
+
+    @override
+    def close(self) -> None:
+        super().close()
+        if (own := self._own_httpx_client) is not None:
+            own.close()
 
     def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
         """Sends a request as `FinalRequestOptions` describe it."""

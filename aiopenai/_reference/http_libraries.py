@@ -67,11 +67,11 @@ def library() -> Any:
     raise ImportError("this name needs an HTTP library: pip install httpx2, or httpx")
 
 
-@lru_cache(maxsize=8)
-def default_client(name: str, blocking: bool) -> Any:
+@lru_cache(maxsize=len(_CLIENTS))
+def default_client(name: str) -> Any:
     """Returns a client class with the reference's defaults: 600 s, 5 s to connect, 1,000 connections, redirects."""
     try:
-        base = library().Client if blocking else library().AsyncClient
+        base = library().Client if _CLIENTS[name] else library().AsyncClient
     except ImportError as missing:
         # Programs import the name without a use for it: only its call needs the library.
         return _unusable(name, str(missing))
@@ -118,7 +118,7 @@ _MADE: dict[str, Callable[[], Any]] = {
 def __getattr__(name: str) -> Any:
     try:
         if name in _CLIENTS:
-            value = default_client(name, _CLIENTS[name])
+            value = default_client(name)
         elif name in _SAME:
             value = getattr(library(), _SAME[name])
         elif name in _MADE:

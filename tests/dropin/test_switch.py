@@ -211,10 +211,14 @@ def test_the_client_of_httpx_below_a_client() -> None:
                 client._client.event_hooks["request"].append(see)
                 await client.chat.completions.create(model="m", messages=MESSAGES)
                 assert seen == ["/v1/chat/completions"]
+            assert client._client.is_closed
         asyncio.run(main())
         with openai.OpenAI(api_key="k") as client, httpx.Client() as own:
             assert isinstance(client._client, httpx.Client)
-            assert openai.OpenAI(api_key="k", http_client=own)._client is own
+            with openai.OpenAI(api_key="k", http_client=own) as other:
+                assert other._client is own
+            assert not own.is_closed
+        assert client._client.is_closed
     """)
 
 
