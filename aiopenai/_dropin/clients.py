@@ -147,7 +147,7 @@ class _Switched:
     @property
     def _own_httpx_client(self) -> Any:
         """The httpx client that was made for this client, which closes it; None if there is none."""
-        return getattr(self._sessions, "own_httpx_client", None)
+        return getattr(cast("Any", self)._sessions, "own_httpx_client", None)
 
     def _is_replaced(self) -> bool:
         return type(self).request is not type(self)._own_request or "request" in vars(self)  # type: ignore[attr-defined]
