@@ -76,12 +76,6 @@ class View(ModuleType):
         try:
             return import_module(f"{self.__name__}.{name}")
         except ModuleNotFoundError:
-            if self.__name__.startswith("openai.types.") and name[:1].isupper():
-                # The reference's modules of types have the names too that they import from their neighbours.
-                for place in (self.__name__.rpartition(".")[0], "openai.types.shared", "openai.types.shared_params"):
-                    value = getattr(import_module(f"aiopenai.{place.partition('.')[2]}"), name, None)
-                    if value is not None:
-                        return value if STRUCTS else _exported(value)
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}") from None
 
     @override

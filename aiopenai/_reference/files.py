@@ -15,6 +15,7 @@ from typing import Any
 from aiopenai._base.aliases import is_list
 from aiopenai._base.sentinels import is_left_out
 from aiopenai._reference.aliases import ArrayFormat
+from aiopenai._reference.querystrings import array_suffix
 
 __all__ = [
     "assert_is_file_content",
@@ -115,15 +116,15 @@ def _extracted(obj: Any, path: Sequence[str], name: str | None, array_format: Ar
         return
     key, rest = path[0], path[1:]
     if isinstance(obj, dict):
-        values = obj
-        if key in values:
+        if key in obj:
             # A field that is files only leaves the dict.
-            whole = all(each == "<array>" for each in rest) and (not rest or is_list(values[key]))
-            item = values.pop(key) if whole else values[key]
+            whole = all(each == "<array>" for each in rest) and (not rest or is_list(obj[key]))
+            item = obj.pop(key) if whole else obj[key]
             yield from _extracted(item, rest, key if name is None else f"{name}[{key}]", array_format)
     elif is_list(obj) and key == "<array>":
+        suffix = array_suffix(array_format)
         for index, item in enumerate(obj):
-            yield from _extracted(item, rest, f"{name or ''}{_suffix(array_format, index)}", array_format)
+            yield from _extracted(item, rest, (name or "") + suffix.format(index), array_format)
 
 
 def _entries(obj: Any, name: str, array_format: ArrayFormat) -> Iterator[tuple[str, Any]]:
@@ -131,14 +132,8 @@ def _entries(obj: Any, name: str, array_format: ArrayFormat) -> Iterator[tuple[s
         assert_is_file_content(obj, key=name)
         yield name, obj
         return
+    suffix = array_suffix(array_format)
     for index, entry in enumerate(obj):
-        key = f"{name}{_suffix(array_format, index)}"
+        key = name + suffix.format(index)
         assert_is_file_content(entry, key=key)
         yield key, entry
-
-
-def _suffix(array_format: ArrayFormat, index: int) -> str:
-    suffixes = {"brackets": "[]", "indices": f"[{index}]", "repeat": "", "comma": ""}
-    if array_format not in suffixes:
-        raise NotImplementedError(f"Unknown array_format value: {array_format}, choose from {', '.join(suffixes)}")
-    return suffixes[array_format]

@@ -10,7 +10,20 @@ from aiopenai._base.aliases import is_mapping
 from aiopenai._base.sentinels import NotGiven, not_given
 from aiopenai._reference.aliases import ArrayFormat, NestedFormat
 
-__all__ = ["Data", "Options", "Params", "PrimitiveData", "Querystring", "parse", "stringify", "stringify_items"]
+__all__ = [
+    "Data",
+    "Options",
+    "Params",
+    "PrimitiveData",
+    "Querystring",
+    "array_suffix",
+    "parse",
+    "stringify",
+    "stringify_items",
+]
+
+# `{}` stands for the index of an item.
+_SUFFIXES = {"comma": "", "repeat": "", "indices": "[{}]", "brackets": "[]"}
 
 PrimitiveData: TypeAlias = str | int | float | bool | None
 Data: TypeAlias = PrimitiveData | list[Any] | tuple[Any, ...] | Mapping[str, Any]
@@ -65,6 +78,18 @@ class Options:
         self.nested_format = qs.nested_format if isinstance(nested_format, NotGiven) else nested_format
 
 
+def array_suffix(array_format: str) -> str:
+    """Returns the part that follows an array's name: a template for `str.format` with the index of an item.
+
+    Raises NotImplementedError for an unknown format.
+    """
+    if array_format not in _SUFFIXES:
+        raise NotImplementedError(
+            f"Unknown array_format value: {array_format}, choose from {', '.join(get_args(ArrayFormat))}"
+        )
+    return _SUFFIXES[array_format]
+
+
 def _items(name: str, value: Any, options: Options) -> Iterator[tuple[str, str]]:
     if is_mapping(value):
         dots = options.nested_format == "dots"
@@ -77,15 +102,12 @@ def _items(name: str, value: Any, options: Options) -> Iterator[tuple[str, str]]
 
 
 def _array(name: str, values: Any, options: Options) -> Iterator[tuple[str, str]]:
-    kind = options.array_format
-    if kind not in get_args(ArrayFormat):
-        raise NotImplementedError(f"Unknown array_format value: {kind}, choose from {', '.join(get_args(ArrayFormat))}")
-    if kind == "comma":
+    suffix = array_suffix(options.array_format)
+    if options.array_format == "comma":
         yield name, ",".join(_text(item) for item in values if item is not None)
         return
     for index, item in enumerate(values):
-        suffix = {"repeat": "", "brackets": "[]", "indices": f"[{index}]"}[kind]
-        yield from _items(f"{name}{suffix}", item, options)
+        yield from _items(name + suffix.format(index), item, options)
 
 
 def _text(value: Any) -> str:

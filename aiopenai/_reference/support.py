@@ -60,12 +60,15 @@ _LENGTH_OF_DATE = len("2020-01-02")
 
 
 def _merge_mappings(first: Mapping[K, Any], second: Mapping[K, Any]) -> dict[K, Any]:
-    """Returns both mappings together, the second one's values first, without those that are left out."""
+    """Returns both mappings as one, without values that are left out. Those of the second mapping win."""
     return {key: value for key, value in {**first, **second}.items() if not is_left_out(value)}
 
 
 def _merge_headers(*mappings: Mapping[str, Any]) -> dict[str, str]:
-    """Returns headers together. Names differ in more than case; later mappings win, and can remove a header."""
+    """Returns the headers of all mappings as one. Names are compared without case.
+
+    A later mapping replaces a header, or removes it with a value that is left out.
+    """
     found: dict[str, tuple[str, Any]] = {}
     for mapping in mappings:
         found |= {name.lower(): (name, value) for name, value in mapping.items()}
@@ -118,9 +121,9 @@ class SensitiveHeadersFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         args: Any = record.args
         if isinstance(args, dict) and isinstance(headers := args.get("headers"), dict):
-            given = headers
             args["headers"] = {
-                name: "<redacted>" if str(name).lower() in SENSITIVE_HEADERS else value for name, value in given.items()
+                name: "<redacted>" if str(name).lower() in SENSITIVE_HEADERS else value
+                for name, value in headers.items()
             }
         return True
 
@@ -138,10 +141,10 @@ def assert_signatures_in_sync(
     description: str = "",
 ) -> None:
     """Raises AssertionError if a function lacks parameters of another, or has them with other annotations."""
-    own = inspect.signature(check).parameters
+    own, excluded = inspect.signature(check).parameters, set(exclude_params)
     errors: list[str] = []
     for name, parameter in inspect.signature(source).parameters.items():
-        if name in set(exclude_params):
+        if name in excluded:
             continue
         if name not in own:
             errors.append(f"the `{name}` param is missing")
@@ -244,7 +247,7 @@ def is_async_azure_client(client: object) -> bool:
 
 
 def accumulate_delta(acc: dict[Any, Any], delta: Mapping[Any, Any]) -> dict[Any, Any]:
-    """Adds the pieces of a delta to what was received: texts and numbers grow, and entries are joined by their index.
+    """Adds a delta to the value received so far: texts and numbers grow, and entries are joined by their index.
 
     Returns `acc`. Raises TypeError for entries of a list without an index.
     """
@@ -279,12 +282,11 @@ def _joined(known: list[Any], pieces: list[Any]) -> list[Any]:
     for piece in pieces:
         if not isinstance(piece, dict):
             raise TypeError(f"An entry of a list must be a dict with an index, not {piece!r}")
-        entry = piece
-        index = entry.get("index")
+        index = piece.get("index")
         if not isinstance(index, int):
-            raise TypeError(f"An entry of a list must have an integer `index`, unlike {entry!r}")
+            raise TypeError(f"An entry of a list must have an integer `index`, unlike {piece!r}")
         if index < len(known) and isinstance(known[index], dict):
-            known[index] = accumulate_delta(known[index], entry)
+            known[index] = accumulate_delta(known[index], piece)
         else:
-            known.insert(index, entry)
+            known.insert(index, piece)
     return known
