@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.dropin.test_switch import script
+from tests.dropin.programs import script
 
 pytest.importorskip("pydantic")
 pytestmark = pytest.mark.once

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 
 from aiopenai.testing import Server
+from tests.dropin.programs import ROOT, run
 
 pytestmark = pytest.mark.once
-ROOT = Path(__file__).parents[2]
 
 
 def side(sign: str) -> str:
@@ -23,12 +18,7 @@ def side(sign: str) -> str:
 
 
 def output(program: str, url: str) -> list[str]:
-    found = {**os.environ, "PYTHONPATH": str(ROOT), "OPENAI_BASE_URL": url, "OPENAI_API_KEY": "k"}
-    done = subprocess.run(
-        [sys.executable, "-c", program], env=found, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    return run("-c", program, environment={"OPENAI_BASE_URL": url, "OPENAI_API_KEY": "k"}).splitlines()
 
 
 def test_after() -> None:

@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 
+from tests.dropin.programs import ROOT, run, script
+
 pytest.importorskip("pydantic")
 pytestmark = pytest.mark.once
-ROOT = Path(__file__).parents[2]
-HEADER = """
-import aiopenai.dropin, asyncio, openai, pydantic
-from aiopenai.testing import Server
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from openai.types.chat.chat_completion import Choice
-MESSAGES = [{"role": "user", "content": "hi"}]
-"""
-
-
-def run(*command: str, environment: dict[str, str] | None = None) -> str:
-    found = {name: value for name, value in os.environ.items() if not name.startswith("OPENAI_")}
-    found |= {"PYTHONPATH": str(ROOT), **(environment or {})}
-    done = subprocess.run(
-        [sys.executable, *command], env=found, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def script(body: str, **environment: str) -> str:
-    return run("-c", HEADER + textwrap.dedent(body), environment=environment)
 
 
 def test_replies_are_pydantic_objects_of_the_references_names() -> None:
