@@ -14,30 +14,16 @@ import pytest
 from aiopenai import APIConnectionError, APITimeoutError, AsyncOpenAI, OpenAI, RateLimitError
 from aiopenai._http.httpx_clients import adopt
 from aiopenai.testing import Server
+from tests.http.mocked import CHUNK, COMPLETION, EVENTS
 
 httpx = pytest.importorskip("httpx2")
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
-COMPLETION = {
-    "id": "c1",
-    "object": "chat.completion",
-    "created": 1,
-    "model": "m",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "mocked"}}],
-}
-CHUNK = {
-    "id": "c1",
-    "object": "chat.completion.chunk",
-    "created": 1,
-    "model": "m",
-    "choices": [{"index": 0, "delta": {"content": "mocked"}, "finish_reason": "stop"}],
-}
 
 
 def answer(request: Any) -> Any:
     assert request.headers["authorization"] == "Bearer k"
     if json.loads(request.content).get("stream"):
-        body = f"data: {json.dumps(CHUNK)}\n\ndata: [DONE]\n\n"
-        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=body.encode())
+        return httpx.Response(200, headers={"content-type": "text/event-stream"}, content=EVENTS.encode())
     return httpx.Response(200, json=COMPLETION, headers={"x-request-id": "r1"})
 
 

@@ -16,24 +16,10 @@ import pytest
 from aiopenai import APIConnectionError, AsyncOpenAI, NotFoundError, OpenAI
 from aiopenai._http.private.session import pristine
 from aiopenai.testing import Server
+from tests.http.mocked import COMPLETION, EVENTS
 
 URL = "http://mock.test/v1"
 CHAT: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
-COMPLETION = {
-    "id": "c1",
-    "object": "chat.completion",
-    "created": 1,
-    "model": "m",
-    "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "mocked"}}],
-}
-CHUNK = {
-    "id": "c1",
-    "object": "chat.completion.chunk",
-    "created": 1,
-    "model": "m",
-    "choices": [{"index": 0, "delta": {"content": "mocked"}, "finish_reason": "stop"}],
-}
-EVENTS = f"data: {json.dumps(CHUNK)}\n\ndata: [DONE]\n\n"
 
 
 @pytest.fixture(autouse=True)
