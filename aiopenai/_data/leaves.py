@@ -120,6 +120,9 @@ def defines(module: str, name: str) -> bool | None:
 
 def find_imported(module: str, name: str) -> Any:
     """Returns a name that the reference's module has from an import. Raises AttributeError if it cannot have one."""
+    # Python asks for names of its own, such as `__path__`.
+    if name.startswith("__"):
+        raise AttributeError(f"module {module!r} has no attribute {name!r}")
     # By name, because few programs ask for such names.
     return import_module("aiopenai._reference.imported").find_imported(module, name)
 
@@ -135,9 +138,6 @@ def named(module: str, name: str) -> Any:
             return look_up(name)
         except AttributeError:
             pass
-    # Python asks for names of its own, such as `__path__`.
-    if name.startswith("__"):
-        raise AttributeError(f"module {module!r} has no attribute {name!r}")
     return find_imported(module, name)
 
 

@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 
 class ChatCompletionStreamState(NativeChatState[T], Generic[T]):
+    __doc__ = NativeChatState.__doc__
+
     @override
     def handle_chunk(self, chunk: Any) -> Any:
         return super().handle_chunk(native(chunk))
@@ -34,6 +36,8 @@ class ChatCompletionStreamState(NativeChatState[T], Generic[T]):
 
 
 class ResponseStreamState(NativeResponseState[T], Generic[T]):
+    __doc__ = NativeResponseState.__doc__
+
     @override
     def handle_event(self, event: Any) -> Any:
         return super().handle_event(native(event))
@@ -46,7 +50,3 @@ class ResponseStreamState(NativeResponseState[T], Generic[T]):
     @_completed_response.setter
     def _completed_response(self, response: Any) -> None:
         self.completed_response = native(response)
-
-
-for _each in (ChatCompletionStreamState, ResponseStreamState):
-    _each.__doc__ = _each.__mro__[1].__doc__

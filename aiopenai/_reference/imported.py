@@ -39,6 +39,7 @@ _OF_RESOURCES = (
     "lib._parsing._responses",
     "lib.streaming.agents._streams",
     "lib.beta.agents._artifacts",
+    "lib.beta.agents._dispatch",
     "lib.beta.agents._files",
 )
 _OUTPUT_ITEM_NAMES = (
@@ -148,24 +149,23 @@ def find_imported(module: str, name: str) -> Any:
 
 def _found(module: str, name: str) -> Any:
     path = module.removeprefix(f"{_PACKAGE}.") if module != _PACKAGE else ""
-    if not name.startswith("__"):
-        if _is_module(below := f"{module}.{name}"):
-            return import_module(below)
-        if name.startswith("_") and path.partition(".")[0] != name and _is_module(f"{_PACKAGE}.{name}"):
-            # Resources call the reference's internal modules by name.
-            return import_module(f"{_PACKAGE}.{name}")
-        if name.startswith("BaseAsync") and (base := getattr(sys.modules[module], f"Base{name[9:]}", None)) is not None:
-            # The asynchronous base of a connection's parts stands beside the blocking one.
-            return getattr(sys.modules[base.__module__], name)
-        for place in _homes(path, name):
-            home, _, own = place.partition(":")
-            try:
-                return getattr(import_module(f"{_PACKAGE}.{home}"), own or name)
-            except (AttributeError, ModuleNotFoundError):
-                # Not each group of resources has a group of types.
-                continue
-        if (found := _of_libraries(name)) is not None:
-            return found
+    if _is_module(below := f"{module}.{name}"):
+        return import_module(below)
+    if name.startswith("_") and path.partition(".")[0] != name and _is_module(f"{_PACKAGE}.{name}"):
+        # Resources call the reference's internal modules by name.
+        return import_module(f"{_PACKAGE}.{name}")
+    if name.startswith("BaseAsync") and (base := getattr(sys.modules[module], f"Base{name[9:]}", None)) is not None:
+        # The asynchronous base of a connection's parts stands beside the blocking one.
+        return getattr(sys.modules[base.__module__], name)
+    for place in _homes(path, name):
+        home, _, own = place.partition(":")
+        try:
+            return getattr(import_module(f"{_PACKAGE}.{home}"), own or name)
+        except (AttributeError, ModuleNotFoundError):
+            # Not each group of resources has a group of types.
+            continue
+    if (found := _of_libraries(name)) is not None:
+        return found
     raise AttributeError(f"module {module!r} has no attribute {name!r}")
 
 

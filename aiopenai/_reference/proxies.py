@@ -67,6 +67,7 @@ class LazyProxy(ABC, Generic[T]):
         try:
             proxied: object = self.__get_proxied__()
         except Exception:
+            # `isinstance` asks for the class, and must not raise.
             return type(self)
         return type(proxied) if _is_proxy(proxied) else proxied.__class__
 
