@@ -125,10 +125,10 @@ def _run_source(arguments: argparse.Namespace, source: InputSource) -> int:
 
 
 def _table_path(arguments: argparse.Namespace, source: InputSource) -> Path | None:
-    """Returns the path of the Parquet file; None for lines. Raises UsageError."""
+    """Returns the path of the Parquet file; None for lines. Raises UsageError and FilesError."""
     from aiopenai._jobs.failures import UsageError
     from aiopenai._jobs.outputs import is_stream
-    from aiopenai._jobs.parquet import loaded_arrow
+    from aiopenai._jobs.parquet import loaded_arrow, takes_table
 
     path: Path = arguments.output
     if arguments.out_format == "jsonl" or (arguments.out_format is None and path.suffix.lower() != ".parquet"):
@@ -141,6 +141,8 @@ def _table_path(arguments: argparse.Namespace, source: InputSource) -> Path | No
         raise UsageError(f"{path} is a folder; name a file for the output")
     if source.is_same_file(path):
         raise UsageError(f"the output would be the input itself ({source.name}); choose another output file")
+    if not takes_table(path):
+        raise UsageError(f"{path} is no Parquet file; choose another output file")
     # Before the first request: without pyarrow the replies could not be written.
     loaded_arrow()
     return path

@@ -14,7 +14,7 @@ from aiopenai._jobs.failures import FilesError, UsageError, disk_errors
 from aiopenai._jobs.outputs import beside
 from aiopenai._jobs.usage import tokens_of
 
-__all__ = ["COLUMNS", "loaded_arrow", "write_table"]
+__all__ = ["COLUMNS", "loaded_arrow", "takes_table", "write_table"]
 
 # The columns, each with the function of pyarrow that makes its type. Tokens and texts are null where a reply has none.
 COLUMNS = {
@@ -62,6 +62,15 @@ def loaded_arrow() -> Any:
     except ImportError as error:
         raise UsageError("a Parquet file needs pyarrow: pip install 'aiopenai[parquet]'") from error
     return importlib.import_module("pyarrow")
+
+
+def takes_table(path: Path) -> bool:
+    """Returns whether a path is free for a table: a table, an empty file or none is there. Raises FilesError."""
+    with disk_errors(path):
+        if not path.exists():
+            return True
+        with path.open("rb") as file:
+            return file.read(4) in (b"", b"PAR1")
 
 
 def write_table(path: Path, logs: Iterable[Path]) -> int:

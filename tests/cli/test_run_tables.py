@@ -56,9 +56,10 @@ def test_a_job_that_stops_makes_no_table(local: Server, command: Command, source
         (["-o", "out.jsonl", "--out-format", "parquet"], "use .parquet"),
         (["-o", ".", "--out-format", "parquet"], "is a folder"),
         (["-o", "in.csv", "--out-format", "parquet"], "would be the input itself"),
+        (["-o", "notes.parquet"], "notes.parquet is no Parquet file; choose another output file"),
         (["-o", "out.parquet"], "pip install 'aiopenai[parquet]'"),
     ],
-    ids=["stream", "lines", "folder", "input", "no-pyarrow"],
+    ids=["stream", "lines", "folder", "input", "other-file", "no-pyarrow"],
 )
 def test_usage(
     arguments: list[str],
@@ -69,6 +70,7 @@ def test_usage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    Path("notes.parquet").write_text("{}\n", encoding="utf-8")
     code, _, err = command("run", source, "--template", "{text}", "--model", "m", *arguments)
     assert code == 2
     assert words in err
