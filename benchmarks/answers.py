@@ -59,7 +59,6 @@ def _token(index: int) -> str:
     return f" tok{index}"
 
 
-@functools.cache
 def characters(chunks: int) -> int:
     """Returns the number of characters in a stream of `chunks` chunks; the last chunk has no text."""
     return sum(len(_token(index)) for index in range(chunks - 1))
