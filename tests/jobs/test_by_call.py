@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from aiopenai import AsyncOpenAI, RateLimitError
+from aiopenai import AsyncOpenAI, InternalServerError, RateLimitError
 from aiopenai._jobs.by_call import IN_A_ROW, ask_lines
 from aiopenai._jobs.failures import JobError
 from aiopenai._jobs.inputs import opened_source
@@ -61,6 +61,18 @@ def run(tmp_path: Path) -> Callable[..., Run]:
 
 def many(number: int, model: str = "gpt-4o") -> Iterator[Any]:
     return (line(each, model) for each in range(number))
+
+
+async def test_an_attempt_that_fails_is_a_trouble(
+    server: Server, client: AsyncOpenAI, run: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    troubles: list[BaseException] = []
+    monkeypatch.setattr(JobProgress, "note_trouble", lambda _, error: troubles.append(error))
+    server.fault(status=500, times=1)
+    job = run(line(1))
+    await job(client)
+    assert [type(error) for error in troubles] == [InternalServerError]
+    assert (job.progress.done, job.progress.failed) == (1, 0)
 
 
 class TestEarlyStops:
