@@ -106,6 +106,8 @@ async def test_two_streams_of_one_session(client: AsyncOpenAI) -> None:
         seen = [event async for event in read(two, "idle")] + [event async for event in read(two, "idle")]
     assert [event.event_id for event in first + second] == [event.event_id for event in seen]
     assert kinds(first)[0] == kinds(second)[0] == "turn.created"
+    total = sum(event.usage.total_tokens for event in seen if event.type.endswith("turn.completed"))
+    assert strict(await sessions.retrieve(made.id)).usage.total_tokens == total > 0
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -172,6 +174,8 @@ async def test_a_cancelled_turn(client: AsyncOpenAI) -> None:
     assert kinds(told) == ["turn.cancelled", "idle"]
     (turn,) = await collect(sessions.turns.list(made.id))
     assert turn.status == "cancelled"
+    (call,) = [item for item in await collect(sessions.items.list(made.id)) if item.type == "function_call"]
+    assert call.status == "incomplete"
 
 
 async def test_a_failed_turn(client: AsyncOpenAI, server: Server) -> None:

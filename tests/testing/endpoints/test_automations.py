@@ -7,9 +7,17 @@ from typing import Any
 import pytest
 
 from aiopenai import AsyncOpenAI, BadRequestError, NotFoundError
+from tests.testing.http import Api
 from tests.testing.strict import collect, strict
 
 NONE: Any = {"type": "none"}
+CONTENT: Any = [{"type": "input_text", "text": "Hi"}]
+NEW: Any = {
+    "type": "new_session",
+    "agent": {"model": "gpt-4o"},
+    "environment": NONE,
+    "input": [{"role": "user", "content": CONTENT}],
+}
 LOOK: Any = {"type": "function", "name": "look", "description": "Looks.", "parameters": {"type": "object"}}
 
 
@@ -50,12 +58,9 @@ async def test_vaults(client: AsyncOpenAI) -> None:
 
 async def test_an_automation_of_new_sessions(client: AsyncOpenAI) -> None:
     automations = client.beta.agents.automations
-    content: Any = [{"type": "input_text", "text": "Hi"}]
-    target: Any = {"type": "new_session", "agent": {"model": "gpt-4o"}, "environment": NONE}
-    target["input"] = [{"role": "user", "content": content}]
     made: Any = strict(
         await automations.create(
-            name="daily", type="periodic", expression="0 9 * * *", timezone="UTC", target=target, metadata={"a": "b"}
+            name="daily", type="periodic", expression="0 9 * * *", timezone="UTC", target=NEW, metadata={"a": "b"}
         )
     )
     assert (made.status, made.target.agent.model) == ("active", "gpt-4o")
@@ -90,8 +95,26 @@ async def test_an_automation_of_one_session(client: AsyncOpenAI) -> None:
     await sessions.events.create(session.id, events=[cancel])
     await sessions.delete(session.id)
     assert strict(await automations.invocations.create(made.id)).status == "failed"
+    other = await automations.create(name="other", type="once", run_at=1, target=NEW)
+    with pytest.raises(NotFoundError):
+        await automations.invocations.retrieve(first.id, automation_id=other.id)
     with pytest.raises(NotFoundError):
         await automations.create(name="once", type="once", run_at=1, target=target)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "param"),
+    [
+        ({"type": "once"}, "run_at"),
+        ({"type": "periodic", "timezone": "UTC"}, "expression"),
+        ({"type": "yearly"}, "type"),
+    ],
+    ids=["once", "periodic", "type"],
+)
+async def test_invalid_schedules(api: Api, schedule: Any, param: str) -> None:
+    body = {"name": "a", "target": NEW, **schedule}
+    error = await api.fails(400, "POST", "/agents/automations", body, headers={"openai-beta": "agents=v1"})
+    assert error["param"] == param
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,9 @@ async def test_events_of_a_run(client: AsyncOpenAI) -> None:
     ]
     deltas = "".join(event.delta for event in events if event.type == "response.code_interpreter_call_code.delta")
     assert deltas == events[-1].response.output[0].code
+    # The annotations come in events of their own.
+    (part,) = [event.part for event in events if event.type == "response.content_part.added"]
+    assert part.annotations == []
 
 
 async def test_the_helper_follows_runs(client: AsyncOpenAI) -> None:

@@ -65,6 +65,7 @@ async def test_evals(client: AsyncOpenAI) -> None:
     # The changed eval is the last one in the order of changes.
     ordered = await collect(client.evals.list(order_by="updated_at", order="desc"))
     assert ordered[0].id == made[0].id
+    assert [each.id for each in await collect(client.evals.list())] == [each.id for each in made]
     assert strict(await client.evals.delete(made[0].id)).deleted
     with pytest.raises(NotFoundError):
         await client.evals.retrieve(made[0].id)
@@ -113,7 +114,8 @@ async def test_sources_of_data(source: str, client: AsyncOpenAI) -> None:
         await client.chat.completions.create(model="gpt-4o", messages=[message], store=True)
         data = {"type": "completions", "source": {"type": "stored_completions", "metadata": {"a": "b"}}}
     elif source == "responses":
-        await client.responses.create(model="gpt-4o", input="Nile")
+        for model in ("gpt-4o", "gpt-4o-mini"):
+            await client.responses.create(model=model, input="Nile")
         data = {"type": "responses", "source": {"type": "responses", "model": "gpt-4o"}}
     elif source == "item-reference":
         row = {"item": {"chat": [{"role": "user", "content": "Nile"}]}}

@@ -158,6 +158,9 @@ async def test_lists(client: AsyncOpenAI) -> None:
     jobs = await collect(client.fine_tuning.jobs.list(limit=2))
     assert [job.id for job in jobs] == [job.id for job in made[::-1]]
     assert [job.id for job in await collect(client.fine_tuning.jobs.list(metadata={"n": "1"}))] == [made[1].id]
+    plain = await create(client)
+    listed = client.fine_tuning.jobs.list(extra_query={"metadata": "null"})
+    assert [job.id for job in await collect(listed)] == [plain.id]
     with pytest.raises(NotFoundError):
         await client.fine_tuning.jobs.retrieve("ftjob-none")
 

@@ -71,6 +71,13 @@ async def test_archives(client: AsyncOpenAI) -> None:
     assert names(content.content) == ["rivers/SKILL.md", "rivers/notes.md"]
 
 
+async def test_a_broken_archive(client: AsyncOpenAI) -> None:
+    broken = packed(SKILL=MANIFEST).replace(b"Knows rivers", b"Knows nothing", 1)
+    with pytest.raises(BadRequestError, match="The zip archive cannot be read") as caught:
+        await client.skills.create(files=("rivers.zip", broken))
+    assert (caught.value.code, caught.value.param) == ("invalid_zip", "files")
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [

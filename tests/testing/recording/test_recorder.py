@@ -28,6 +28,17 @@ async def test_requests_reach_the_upstream_as_they_were_sent(recording: Api, ups
     assert (chat.headers["x-mine"], chat.headers["user-agent"]) == ("1", "me/1")
     assert chat.headers["host"] == f"127.0.0.1:{upstream.port}"
     assert files.raw_path == "/v1/files?limit=2&after=file%2Fx"
+    # aiohttp adds none of its own.
+    assert not {"user-agent", "accept", "content-type"} & {name.lower() for name in files.headers}
+
+
+async def test_cookies_of_the_upstream_stay_with_their_client(upstream: Server, folder: Path) -> None:
+    upstream.reply_with("/anything", {"a": 1}, headers={"set-cookie": "a=b"})
+    # A jar of aiohttp keeps no cookies of addresses.
+    async with recorder(folder, f"http://localhost:{upstream.port}/v1") as recording:
+        for _ in range(2):
+            await recording.ok("GET", "/anything")
+    assert "cookie" not in upstream.journal[-1].headers
 
 
 async def test_replies_pass_with_all_their_headers(recording: Api, upstream: Server, folder: Path) -> None:
