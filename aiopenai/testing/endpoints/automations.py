@@ -178,13 +178,11 @@ def _deliver(call: Call, target: Object, invocation: Object) -> None:
 
 def _apply(call: Call, automation: Object, body: Object) -> None:
     check_metadata(body.get("metadata"))
-    for name in ("name", *_SCHEDULES[automation["type"]]):
-        if body.get(name) is not None:
-            automation[name] = body[name]
-    if body.get("metadata") is not None:
-        automation["metadata"] = body["metadata"]
+    names = ("name", "metadata", *_SCHEDULES[automation["type"]])
+    changed: Object = {name: body[name] for name in names if body.get(name) is not None}
     if "target" in body:
-        automation["target"] = _target(call, section(body, "target"))
+        changed["target"] = _target(call, section(body, "target"))
+    automation.update(changed)
 
 
 def _target(call: Call, given: Object) -> Object:

@@ -125,13 +125,13 @@ def update_credential(call: Call) -> WholeReply:
     """POST /vaults/{vault_id}/credentials/{credential_id}: the type of a credential stays."""
     credential = _credential(call)
     body = call.body()
+    auth = credential["auth"]
     if is_object(given := body.get("auth")):
-        kind = credential["auth"]["type"]
-        if given.get("type") != kind:
-            raise invalid_value("auth.type", given.get("type"), (kind,))
-        credential["auth"] = {**credential["auth"], **_auth(given)}
+        if given.get("type") != auth["type"]:
+            raise invalid_value("auth.type", given.get("type"), (auth["type"],))
+        auth = {**auth, **_auth(given)}
     _change(credential, body)
-    credential["updated_at"] = call.now()
+    credential.update(auth=auth, updated_at=call.now())
     return WholeReply.json(credential)
 
 

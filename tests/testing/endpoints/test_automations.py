@@ -46,6 +46,11 @@ async def test_vaults(client: AsyncOpenAI) -> None:
     assert (changed.metadata, changed.auth) == ({"c": "d"}, kept.auth)
     with pytest.raises(BadRequestError):
         await vaults.credentials.update(held.id, vault_id=made.id, auth=rotated)
+    moved: Any = {"auth": {**bearer, "mcp_server_url": "https://b.test"}, "metadata": {"a": 1}}
+    with pytest.raises(BadRequestError):
+        await vaults.credentials.update(kept.id, vault_id=made.id, **moved)
+    # A refused change changes nothing.
+    assert (await vaults.credentials.retrieve(kept.id, vault_id=made.id)).auth == kept.auth
     with pytest.raises(BadRequestError, match="token"):
         await vaults.credentials.create(made.id, name="b", auth={"type": "static_bearer", "mcp_server_url": "u"})  # type: ignore[typeddict-item]
     with pytest.raises(NotFoundError):
@@ -68,6 +73,10 @@ async def test_an_automation_of_new_sessions(client: AsyncOpenAI) -> None:
     assert strict(await automations.resume(made.id)).status == "active"
     changed: Any = strict(await automations.update(made.id, name="weekly", expression="0 9 * * 1"))
     assert (changed.name, changed.expression, changed.timezone) == ("weekly", "0 9 * * 1", "UTC")
+    with pytest.raises(BadRequestError):
+        await automations.update(made.id, name="never", target={**NEW, "input": []})
+    # A refused change changes nothing.
+    assert (await automations.retrieve(made.id)).name == "weekly"
     done = strict(await automations.invocations.create(made.id))
     assert done.session_id
     items: Any = await collect(client.beta.agents.sessions.items.list(done.session_id))
