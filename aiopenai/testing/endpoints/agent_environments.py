@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from typing import Any
 
 from aiopenai.testing.content.agent_environments import check_file, described, file_info, new_environment, place_file
@@ -141,7 +142,7 @@ def _apply(call: Call, template: Object, body: Object) -> None:
 def _template_file(given: Object) -> Object:
     if given["type"] == "file_id":
         return {name: given[name] for name in ("type", "file_id", "path")}
-    return {"type": "inline", "path": given["path"], "size_bytes": len(given["data"]) * 3 // 4}
+    return {"type": "inline", "path": given["path"], "size_bytes": len(b64decode(given["data"]))}
 
 
 def _template(call: Call) -> Object:

@@ -126,6 +126,7 @@ async def test_templates(client: AsyncOpenAI) -> None:
         )
     )
     assert "secret" not in made.to_json()
+    assert [file.size_bytes for file in made.files] == [2]
     changed = strict(await templates.update(made.id, packages={"python": ["numpy"]}))
     assert (changed.name, changed.network.allowed_domains, changed.packages.python) == ("one", ["a.test"], ["numpy"])
     assert [each.id for each in await collect(templates.list())] == [made.id]
