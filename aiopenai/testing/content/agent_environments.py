@@ -13,7 +13,7 @@ from aiopenai.testing.engine.replies import ApiError
 from aiopenai.testing.engine.values import Object, is_array, is_object, strings
 from aiopenai.testing.memory.agents import StoredEnvironment
 
-__all__ = ["as_environment", "check_file", "described", "file_info", "new_environment", "place_file", "setup_fails"]
+__all__ = ["as_environment", "check_file", "described", "file_info", "new_environment", "place_file"]
 
 _SETUP = {
     "capability_directories": ARRAY,
@@ -102,13 +102,13 @@ def new_environment(call: Call, given: Object, kind: str) -> StoredEnvironment:
             place_file(call, made, file, "files")
     for number, file in enumerate(given.get("files") or ()):
         place_file(call, made, file, f"files[{number}]")
-    if setup_fails(given):
+    if _setup_fails(given):
         made.info["status"] = "failed"
     call.state.agent_environments.put(made.info["id"], made)
     return made
 
 
-def setup_fails(given: Object) -> bool:
+def _setup_fails(given: Object) -> bool:
     """Returns whether a setup command fails: `false`, or `exit` with a number above 0."""
     commands: list[Any] = given.get("setup_commands") or []
     texts = strings([command.get("command") for command in commands if is_object(command)])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from aiopenai.testing.content.agent_environments import as_environment, new_environment, setup_fails
+from aiopenai.testing.content.agent_environments import as_environment, new_environment
 from aiopenai.testing.content.agent_settings import check_beta, of_session, settings_of
 from aiopenai.testing.content.agent_turns import AgentTurn, Session, advance, publish, settle
 from aiopenai.testing.content.pictures import seen
@@ -78,8 +78,8 @@ def create(call: Call) -> Outcome:
     body = call.body()
     kept = new_session(call, body)
     messages = messages_of(call, body.get("input"), "input")
-    if setup_fails(section(body, "environment")):
-        kept.progress = _failure(kept)
+    if kept.environment is not None and kept.environment.info["status"] == "failed":
+        kept.progress = _failure(kept, kept.environment.info)
     elif messages:
         begin_turn(call, kept, messages)
     if body.get("stream") is not True:
@@ -142,13 +142,11 @@ def new_session(call: Call, body: Object) -> Session:
     return kept
 
 
-def _failure(kept: Session) -> Iterator[Object]:
+def _failure(kept: Session, info: Object) -> Iterator[Object]:
     """Yields the events of a session with an environment that could not be set up."""
     kept.session["status"] = "failed"
     kept.session["error"] = "A setup command of the environment has failed."
-    assert kept.environment is not None
     error = {"type": "environment_error", "code": "setup_failed", "message": kept.session["error"]}
-    info = kept.environment.info
     state = {"id": info["id"], "type": info["type"], "status": info["status"], "error": error}
     identity = kept.session["id"]
     yield {"type": "agent.session.environment.failed", "session_id": identity, "turn_id": None, "environment": state}

@@ -171,6 +171,10 @@ async def test_a_sessions_environment(client: AsyncOpenAI) -> None:
         "agent.session.environment.failed",
         "agent.session.failed",
     ]
+    # Without an environment no command runs.
+    none: Any = {"type": "none", "setup_commands": [{"command": "false"}]}
+    idle = await sessions.create(agent={"model": "gpt-4o"}, environment=none)
+    assert (await sessions.retrieve(idle.id)).status == "idle"
     with pytest.raises(ConflictError):
         await sessions.events.create(
             events[0].session.id,
