@@ -120,9 +120,8 @@ def place_file(call: Call, environment: StoredEnvironment, given: Any, where: st
 
     Raises `ApiError` 400 for a path outside of `/workspace` and for data that is not base64, 404 for an unknown file.
     """
-    file = check_file(call, given, where)
+    file, data = check_file(call, given, where)
     path: str = file["path"]
-    data = _file_data(call, file)
     environment.files[path] = data
     entry = {"id": call.state.new_id("envfile_"), "path": path, "size_bytes": len(data), "type": file["type"]}
     if file["type"] == "file_id":
@@ -141,8 +140,8 @@ def file_info(environment: StoredEnvironment, path: str) -> Object:
     }
 
 
-def check_file(call: Call, given: Any, where: str) -> Object:
-    """Returns the description of a file after a check; see `place_file`."""
+def check_file(call: Call, given: Any, where: str) -> tuple[Object, bytes]:
+    """Returns the description of a file after a check, and its bytes; see `place_file`."""
     if not is_object(given):
         raise wrong_type(where, "an object", given)
     kind = given.get("type")
@@ -156,11 +155,10 @@ def check_file(call: Call, given: Any, where: str) -> Object:
     if parts[:2] != ["", "workspace"] or len(parts) < 3 or {"", ".", ".."} & set(parts[2:]):
         message = f"Invalid '{where}.path': expected a path below '/workspace', but got '{given['path']}' instead."
         raise ApiError(400, message, param=f"{where}.path", code="invalid_value")
-    _file_data(call, given, where)
-    return given
+    return given, _file_data(call, given, where)
 
 
-def _file_data(call: Call, file: Object, where: str = "file") -> bytes:
+def _file_data(call: Call, file: Object, where: str) -> bytes:
     """Returns the bytes of a described file."""
     if file["type"] == "file_id":
         return file_of(file["file_id"], call.state, f"{where}.file_id").data

@@ -134,7 +134,7 @@ def _apply(call: Call, template: Object, body: Object) -> None:
     changed = described(body, template)
     if "files" in body:
         given: list[Any] = body["files"] or []
-        changed["given_files"] = [check_file(call, file, f"files[{number}]") for number, file in enumerate(given)]
+        changed["given_files"] = [check_file(call, file, f"files[{number}]")[0] for number, file in enumerate(given)]
     changed["files"] = [_template_file(file) for file in changed["given_files"]]
     template.update(changed, updated_at=call.now(), name=body.get("name", template.get("name")))
 
