@@ -127,7 +127,7 @@ class _Connection(Handling):
             raise APIResponseValidationError(response, None, message=message) from error
 
     def _event_of(self, raw: bytes, waiting: deque[bytes]) -> Any:
-        """Returns a message as an event, and decodes those that wait behind it: a quarter of the time one by one."""
+        """Returns a message as an event. Those that wait behind it are decoded with it, in a quarter of the time."""
         ahead = self._ahead
         if ahead:
             known, event = ahead.pop()

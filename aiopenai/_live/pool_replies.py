@@ -213,10 +213,6 @@ class SocketReply(Reply):
         return body
 
     @override
-    async def read(self) -> bytes:
-        return await super().read() if (body := self.whole()) is None else body
-
-    @override
     async def read_some(self) -> bytes:
         if (body := self.whole()) is not None:
             return body

@@ -7,16 +7,18 @@ closes the connection.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
 from aiopenai._base.sentinels import omit
 from aiopenai._calls.replies import response_of
+from aiopenai._calls.resources import AsyncAPIResource, SyncAPIResource
 from aiopenai._data.codec import Decoder
 from aiopenai._data.leaves import importing
 from aiopenai._live.connections import frame_of
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
     from aiopenai._base.aliases import Headers, Query
     from aiopenai._base.websocket_types import WebSocketConnectionOptions
-    from aiopenai._calls.resources import AsyncAPIResource, SyncAPIResource
     from aiopenai.types.realtime import (
         RealtimeTranslationClientEvent,
         RealtimeTranslationClientEventParam,
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     )
 
 __all__ = ["AsyncTranslationConnection", "AsyncTranslationSession", "TranslationConnection", "TranslationSession"]
+
+ResourceT = TypeVar("ResourceT")
 
 if not TYPE_CHECKING:
     # Hidden from type checkers, which report misspelt names.
@@ -103,10 +106,8 @@ class TranslationConnection(_Connection):
             try:
                 self._connection.send_raw(frame)
             except BaseException as error:
-                try:
+                with _yielding_to(error):
                     self.close()
-                except Exception as closing:
-                    error.__cause__ = closing
                 raise
 
     def recv(self, *, timeout: float | None = None) -> RealtimeTranslationServerEvent:
@@ -168,10 +169,8 @@ class AsyncTranslationConnection(_Connection):
             try:
                 await self._connection.send_raw(frame)
             except BaseException as error:
-                try:
+                with _yielding_to(error):
                     await self.close()
-                except Exception as closing:
-                    error.__cause__ = closing
                 raise
 
     async def recv(self) -> RealtimeTranslationServerEvent:
@@ -191,24 +190,26 @@ class AsyncTranslationConnection(_Connection):
         await self._connection.close()
 
 
-class _Session:
+class _Session(Generic[ResourceT]):
     """The part that both kinds of sessions share."""
 
     _blocking: bool
 
     def __init__(
         self,
-        resource: Any,
+        resource: ResourceT,
+        *,
         model: str,
-        extra_query: Any,
-        extra_headers: Any,
-        websocket_connection_options: Any,
+        extra_query: Query = {},  # noqa: B006  (the default of `connect`)
+        extra_headers: Headers = {},  # noqa: B006
+        websocket_connection_options: WebSocketConnectionOptions = {},  # noqa: B006
     ) -> None:
-        origin: Any = getattr(resource, "_origin", None) or cast("Any", type(resource))
-        if origin.__name__ != "Translations" or resource._blocking is not self._blocking:
+        given = cast("Any", resource)
+        origin: Any = getattr(given, "_origin", None) or type(given)
+        if origin.__name__ != "Translations" or given._blocking is not self._blocking:
             kind = "OpenAI" if self._blocking else "AsyncOpenAI"
             raise TypeError(f"{type(self).__name__} takes `client.realtime.translations` of {kind}, not {resource!r}")
-        self._resource = resource
+        self._resource = given
         self._model = model
         self._extra_query = extra_query
         self._extra_headers = extra_headers
@@ -232,7 +233,7 @@ class _Session:
         )
 
 
-class TranslationSession(_Session):
+class TranslationSession(_Session[SyncAPIResource]):
     """A translation session of the blocking client: `with TranslationSession(...) as connection`, or `enter()`.
 
     `resource` is `client.realtime.translations`. Entering raises ValueError for an empty model and for a query
@@ -241,17 +242,6 @@ class TranslationSession(_Session):
 
     _blocking = True
     _connection: TranslationConnection | None = None
-
-    def __init__(
-        self,
-        resource: SyncAPIResource,
-        *,
-        model: str,
-        extra_query: Query = {},  # noqa: B006  (the default of `connect`)
-        extra_headers: Headers = {},  # noqa: B006
-        websocket_connection_options: WebSocketConnectionOptions = {},  # noqa: B006
-    ) -> None:
-        super().__init__(resource, model, extra_query, extra_headers, websocket_connection_options)
 
     def __enter__(self) -> TranslationConnection:
         self._connection = TranslationConnection(self._manager().enter())
@@ -263,18 +253,12 @@ class TranslationSession(_Session):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._connection is None:
-            return
-        try:
-            self._connection.close()
-        except Exception as closing:
-            # The exception of the block wins over one of closing.
-            if error is None:
-                raise
-            error.__cause__ = closing
+        if self._connection is not None:
+            with _yielding_to(error):
+                self._connection.close()
 
 
-class AsyncTranslationSession(_Session):
+class AsyncTranslationSession(_Session[AsyncAPIResource]):
     """A translation session of the asynchronous client: `async with AsyncTranslationSession(...) as connection`.
 
     It has the rules of `TranslationSession`.
@@ -282,17 +266,6 @@ class AsyncTranslationSession(_Session):
 
     _blocking = False
     _connection: AsyncTranslationConnection | None = None
-
-    def __init__(
-        self,
-        resource: AsyncAPIResource,
-        *,
-        model: str,
-        extra_query: Query = {},  # noqa: B006  (the default of `connect`)
-        extra_headers: Headers = {},  # noqa: B006
-        websocket_connection_options: WebSocketConnectionOptions = {},  # noqa: B006
-    ) -> None:
-        super().__init__(resource, model, extra_query, extra_headers, websocket_connection_options)
 
     async def __aenter__(self) -> AsyncTranslationConnection:
         self._connection = AsyncTranslationConnection(await self._manager().enter())
@@ -304,15 +277,20 @@ class AsyncTranslationSession(_Session):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._connection is None:
-            return
-        try:
-            await self._connection.close()
-        except Exception as closing:
-            # The exception of the block wins over one of closing.
-            if error is None:
-                raise
-            error.__cause__ = closing
+        if self._connection is not None:
+            with _yielding_to(error):
+                await self._connection.close()
+
+
+@contextlib.contextmanager
+def _yielding_to(error: BaseException | None) -> Generator[None]:
+    """Makes an exception of closing the cause of `error`, which wins. Without `error` it is raised."""
+    try:
+        yield
+    except Exception as closing:
+        if error is None:
+            raise
+        error.__cause__ = closing
 
 
 def _require_openai(client: Any) -> None:

@@ -45,7 +45,6 @@ class _Delivery:
 
     waiters: int
     task: asyncio.Task[None] | None = None
-    over: bool = False
 
 
 class _Grouper(Registering, Generic[ReturnT]):
@@ -216,6 +215,7 @@ class AsyncTranscriptGrouper(_Grouper[Awaitable[None] | None]):
     """
 
     _loop: asyncio.AbstractEventLoop | None = None
+    # The one that runs.
     _delivery: _Delivery | None = None
 
     async def push(self, event: ServerEvent) -> None:
@@ -261,12 +261,12 @@ class AsyncTranscriptGrouper(_Grouper[Awaitable[None] | None]):
 
     def _fired(self) -> None:
         self._tick()
-        if self._updates and (self._delivery is None or self._delivery.over):
+        if self._updates and self._delivery is None:
             self._start_delivery(waiters=0)
 
     async def _deliver(self) -> None:
         delivery = self._delivery
-        if delivery is None or delivery.over:
+        if delivery is None:
             if not self._updates:
                 return
             delivery = self._start_delivery(waiters=1)
@@ -305,4 +305,4 @@ class AsyncTranscriptGrouper(_Grouper[Awaitable[None] | None]):
             # Later, because a loop's handler runs in the task's context, which cannot be entered twice.
             loop.call_soon(loop.call_exception_handler, {"message": message, "exception": error, "task": delivery.task})
         finally:
-            delivery.over = True
+            self._delivery = None

@@ -44,9 +44,6 @@ class ResponsesWebSocketAccumulator:
     """
 
     def __init__(self) -> None:
-        self._items: dict[int, ObservedItem] = {}
-        # The number of commands of each shell call, by its id.
-        self._commands: dict[str, int] = {}
         self.reset()
 
     def reset(self) -> None:
@@ -58,8 +55,9 @@ class ResponsesWebSocketAccumulator:
         self._terminal_type: str | None = None
         self._final: Response | None = None
         self._error: Exception | None = None
-        self._items = {}
-        self._commands = {}
+        self._items: dict[int, ObservedItem] = {}
+        # The number of commands of each shell call, by its id.
+        self._commands: dict[str, int] = {}
 
     def snapshot(self) -> ResponsesWebSocketSnapshot:
         """Returns the texts and the inputs of tools so far. It joins all pieces: take it at the end, or on demand."""
@@ -102,21 +100,24 @@ class ResponsesWebSocketAccumulator:
         fields of wrong types, and RuntimeError for events after the end of the response.
         """
         kind = field_of(event, "type")
+        if kind == "response.output_text.annotation.added":
+            self._add_annotation(event)
+            return
         takes = self._takes.get(kind) if isinstance(kind, str) else None
         if takes is None:
             return
         stream_id = field_of(event, "stream_id")
-        if kind == "response.output_text.annotation.added":
-            if self._bound and self._stream_id == stream_id and self._terminal_type is None and self._error is None:
-                self._add_annotation(event)
-            return
         if stream_id is not None and not isinstance(stream_id, str):
             raise ValueError(f"stream_id must be a string or null, not {type(stream_id).__name__}")
         if self._bound and self._stream_id != stream_id:
             raise ValueError("The event belongs to another lane: use one accumulator for each.")
-        if self._terminal_type is not None or self._error is not None:
+        if self._ended:
             raise RuntimeError("The response has ended: call reset() before the events of the next one.")
         takes(self, event, kind)
+
+    @property
+    def _ended(self) -> bool:
+        return self._terminal_type is not None or self._error is not None
 
     def _bind(self, event: Any) -> None:
         """Notes the lane of the response: that of its first event."""
@@ -244,10 +245,12 @@ class ResponsesWebSocketAccumulator:
             append(data, "refusal", refusal, begin="")
 
     def _add_annotation(self, event: Any) -> None:
+        """Takes an annotation. One that is malformed or out of place is ignored, as by the reference."""
+        if not self._bound or self._stream_id != field_of(event, "stream_id") or self._ended:
+            return
         try:
             index, part, number = (index_of(event, f"{name}_index") for name in ("output", "content", "annotation"))
         except ValueError:
-            # The reference keeps a malformed annotation out of the response, and raises nothing.
             return
         item = self._items.get(index)
         if item is not None and item.item_id == field_of(event, "item_id"):
@@ -257,21 +260,15 @@ class ResponsesWebSocketAccumulator:
 
     # Inputs of tools
 
-    def _take_arguments(self, event: Any, kind: str) -> None:
+    def _take_call(self, event: Any, kind: str) -> None:
+        field = "input" if kind.startswith(_FAMILIES["custom_tool_call"]) else "arguments"
         is_whole = kind.endswith(".done")
-        piece = text_of(event, "arguments" if is_whole else "delta")
+        piece = text_of(event, field if is_whole else "delta")
         if (item := self._item_of(event, kind)) is not None:
+            pieces: Pieces = getattr(item, field)
             if is_whole:
-                item.arguments.clear()
-            item.arguments.append(piece)
-
-    def _take_input(self, event: Any, kind: str) -> None:
-        is_whole = kind.endswith(".done")
-        piece = text_of(event, "input" if is_whole else "delta")
-        if (item := self._item_of(event, kind)) is not None:
-            if is_whole:
-                item.input.clear()
-            item.input.append(piece)
+                pieces.clear()
+            pieces.append(piece)
 
     # Progress of reasoning, code, searches and shells
 
@@ -295,16 +292,14 @@ class ResponsesWebSocketAccumulator:
         **dict.fromkeys(("response.content_part.added", "response.content_part.done"), _take_part),
         **dict.fromkeys(("response.output_text.delta", "response.output_text.done"), _take_text),
         **dict.fromkeys(("response.refusal.delta", "response.refusal.done"), _take_refusal),
-        "response.output_text.annotation.added": _take_error,
         **dict.fromkeys(
             tuple(
-                f"response.{kind}_arguments.{end}"
-                for kind in ("function_call", "mcp_call")
+                f"response.{kind}.{end}"
+                for kind in ("function_call_arguments", "mcp_call_arguments", "custom_tool_call_input")
                 for end in ("delta", "done")
             ),
-            _take_arguments,
+            _take_call,
         ),
-        **dict.fromkeys(("response.custom_tool_call_input.delta", "response.custom_tool_call_input.done"), _take_input),
         **dict.fromkeys(PROGRESS, _take_progress),
     }
 

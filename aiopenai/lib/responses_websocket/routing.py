@@ -228,14 +228,14 @@ class Router(Generic[SignalT]):
             lane = self.default
         return None if lane.closed else lane
 
+    def _is_lane_full(self, lane: LaneState[SignalT], size: int) -> bool:
+        limits = self._limits
+        return len(lane.waiting) >= limits.max_events_per_lane or lane.size + size > limits.max_bytes_per_lane
+
     def _is_full(self, lane: LaneState[SignalT], size: int) -> bool:
         limits = self._limits
-        return (
-            len(lane.waiting) >= limits.max_events_per_lane
-            or lane.size + size > limits.max_bytes_per_lane
-            or self._events >= limits.max_events
-            or self._bytes + size > limits.max_bytes
-        )
+        full = self._events >= limits.max_events or self._bytes + size > limits.max_bytes
+        return full or self._is_lane_full(lane, size)
 
     def _admits(self, lane: LaneState[SignalT], size: int) -> bool:
         """Returns whether a lane takes an event of this size. Raises ResponsesWebSocketBufferError."""
@@ -243,9 +243,7 @@ class Router(Generic[SignalT]):
             if self._is_full(lane, size):
                 raise ResponsesWebSocketBufferError("The session has more unread events than its limits allow.")
             return True
-        limits = self._limits
-        over = len(lane.waiting) >= limits.max_events_per_lane or lane.size + size > limits.max_bytes_per_lane
-        if over or size > limits.max_bytes:
+        if self._is_lane_full(lane, size) or size > self._limits.max_bytes:
             self._fail(lane)
             return False
         return True
