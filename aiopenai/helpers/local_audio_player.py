@@ -63,12 +63,16 @@ class LocalAudioPlayer:
         rest = arrays().empty((0, self.channels), self.dtype)
 
         async def produce() -> None:
-            async for buffer in buffer_stream:
-                if buffer is None:
-                    break
-                await room.acquire()
-                buffers.put(self._samples_of(buffer))
-            buffers.put(None)
+            try:
+                async for buffer in buffer_stream:
+                    if buffer is None:
+                        break
+                    await room.acquire()
+                    buffers.put(self._samples_of(buffer))
+                buffers.put(None)
+            except (Exception, asyncio.CancelledError) as error:
+                # The stream's own cancellation ends the sound, too.
+                ended.reach(error)
 
         def fill(block: Any, size: int, *_: Any) -> None:
             nonlocal rest
@@ -93,7 +97,6 @@ class LocalAudioPlayer:
             block[filled:] = 0
 
         producing = asyncio.create_task(produce())
-        producing.add_done_callback(lambda done: None if done.cancelled() else _note_failure(done, ended))
         try:
             await self._run(fill, self.channels, ended)
         finally:
@@ -113,11 +116,6 @@ class LocalAudioPlayer:
         elif array.dtype != numpy.float32:
             raise ValueError(f"the samples must be int16 or float32, not {array.dtype}")
         return array if array.ndim == 2 else array.reshape(-1, self.channels)
-
-
-def _note_failure(producing: asyncio.Task[None], ended: SoundEnd) -> None:
-    if (error := producing.exception()) is not None:
-        ended.reach(error)
 
 
 async def _pcm_of(reply: Any) -> Any:

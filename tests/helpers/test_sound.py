@@ -214,8 +214,15 @@ async def test_a_stream_that_fails_or_is_cancelled_ends_at_once(card: SoundCard)
         finally:
             closed.set()
 
+    async def ends() -> AsyncIterator[Any]:
+        yield numpy.ones(10, numpy.float32)
+        # As of a task that makes the audio.
+        raise asyncio.CancelledError
+
     with pytest.raises(LookupError, match="mine"):
         await LocalAudioPlayer().play_stream(fails())
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(LocalAudioPlayer().play_stream(ends()), 30)
     playing = asyncio.create_task(LocalAudioPlayer().play_stream(waits()))
     await asyncio.to_thread(card.third.wait, 30)
     playing.cancel()
