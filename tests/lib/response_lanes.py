@@ -33,12 +33,8 @@ def session_of(both: Both, connection: Any, *, isolated: bool = False, **limits:
 async def lanes(both: Both, server: Any, options: dict[str, Any] | None = None, **given: Any) -> AsyncIterator[Any]:
     """An open session of either client."""
     connection = await both(both.client(server).responses.connect(**(options or {})).enter)
-    session = session_of(both, connection, **given)
-    await both(session.__enter__ if both.blocking else session.__aenter__)
-    try:
+    async with both.inside(session_of(both, connection, **given)) as session:
         yield session
-    finally:
-        await both(session.close)
 
 
 def event(kind: str, lane: str | None = None, **fields: Any) -> str:

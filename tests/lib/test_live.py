@@ -31,7 +31,7 @@ def said(speaker: str, text: Any, start: Any, end: Any, **fields: Any) -> Any:
 
 
 class Clock:
-    """The clock of a grouper, and the one timer that it set."""
+    """The clock of a grouper, which a test sets."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -60,12 +60,11 @@ async def test_events_of_their_lanes_and_of_none(both: Both) -> None:
             await both(first.recv)
         with pytest.raises(RuntimeError, match="Enter the session before events are sent"):
             await both(first.send, CREATE)
-        await both(session.__enter__ if both.blocking else session.__aenter__)
-        assert [(await both(lane.recv)).n for lane in (second, first, session.default)] == [2, 1, 3]
-        stranger = await both(session.default.recv)
-        assert (stranger.n, stranger.stream_id) == (4, "stranger")
-        assert await both(session.default.recv) == [1]
-        await both(session.close)
+        async with both.inside(session):
+            assert [(await both(lane.recv)).n for lane in (second, first, session.default)] == [2, 1, 3]
+            stranger = await both(session.default.recv)
+            assert (stranger.n, stranger.stream_id) == (4, "stranger")
+            assert await both(session.default.recv) == [1]
         with pytest.raises(EOFError):
             await both(first.recv)
         with pytest.raises(RuntimeError, match="closed, or its session is not open"):
@@ -153,26 +152,25 @@ async def test_final_responses(both: Both) -> None:
         connection = await both(both.client(server).responses.connect().enter)
         session = session_of(both, connection)
         lane = session.lane("a")
-        await both(session.__enter__ if both.blocking else session.__aenter__)
-        found = await both(lane.get_final_response)
-        assert (found.id, found.status, found.output) == ("r1", "failed", [])
-        for name, status in (("r2", "incomplete"), ("r3", "completed")):
-            # The begin of the next response may still be on its way.
-            assert (await both(lane.recv)).response.id == name
+        async with both.inside(session):
             found = await both(lane.get_final_response)
-            assert (found.id, found.status, found.output_text) == (name, status, "firstsecond")
-        error = await both(lane.recv)
-        with pytest.raises(ResponsesWebSocketError, match="see `event`") as caught:
-            await both(lane.get_final_response)
-        assert caught.value.event is error
-        assert "secret" not in str(caught.value)
-        assert isinstance(caught.value, OpenAIError)
-        assert (await both(lane.recv)).response is None
-        with pytest.raises(ResponsesWebSocketError):
-            await both(lane.get_final_response)
-        await both(lane.recv)
-        assert (await both(lane.get_final_response)).id == "r4"
-        await both(session.close)
+            assert (found.id, found.status, found.output) == ("r1", "failed", [])
+            for name, status in (("r2", "incomplete"), ("r3", "completed")):
+                # The begin of the next response may still be on its way.
+                assert (await both(lane.recv)).response.id == name
+                found = await both(lane.get_final_response)
+                assert (found.id, found.status, found.output_text) == (name, status, "firstsecond")
+            error = await both(lane.recv)
+            with pytest.raises(ResponsesWebSocketError, match="see `event`") as caught:
+                await both(lane.get_final_response)
+            assert caught.value.event is error
+            assert "secret" not in str(caught.value)
+            assert isinstance(caught.value, OpenAIError)
+            assert (await both(lane.recv)).response is None
+            with pytest.raises(ResponsesWebSocketError):
+                await both(lane.get_final_response)
+            await both(lane.recv)
+            assert (await both(lane.get_final_response)).id == "r4"
 
 
 async def test_a_later_response_replaces_the_cached_one(both: Both) -> None:

@@ -32,11 +32,10 @@ async def test_a_response_over_its_limit(both: Both) -> None:
         connection = await both(both.client(server).responses.connect().enter)
         session = session_of(both, connection, max_response_bytes=500)
         first, second = session.lane("a"), session.lane("b")
-        await both(session.__enter__ if both.blocking else session.__aenter__)
-        with pytest.raises(ResponsesWebSocketBufferError, match="max_response_bytes=500"):
-            await both(first.get_final_response)
-        assert (await both(second.get_final_response)).output_text == "ok"
-        await both(session.close)
+        async with both.inside(session):
+            with pytest.raises(ResponsesWebSocketBufferError, match="max_response_bytes=500"):
+                await both(first.get_final_response)
+            assert (await both(second.get_final_response)).output_text == "ok"
 
 
 async def test_unread_events_over_the_limits_end_the_session(both: Both) -> None:
@@ -45,14 +44,13 @@ async def test_unread_events_over_the_limits_end_the_session(both: Both) -> None
         connection = await both(both.client(server).responses.connect().enter)
         session = session_of(both, connection, max_events_per_lane=5)
         lane = session.lane("a")
-        await both(session.__enter__ if both.blocking else session.__aenter__)
-        with pytest.raises(ResponsesWebSocketBufferError, match="limits"):
-            await both(session.default.recv)
-        # The events that were kept can be received.
-        assert [(await both(lane.recv)).n for _ in range(5)] == [0, 1, 2, 3, 4]
-        with pytest.raises(ResponsesWebSocketBufferError):
-            await both(lane.recv)
-        await both(session.close)
+        async with both.inside(session):
+            with pytest.raises(ResponsesWebSocketBufferError, match="limits"):
+                await both(session.default.recv)
+            # The events that were kept can be received.
+            assert [(await both(lane.recv)).n for _ in range(5)] == [0, 1, 2, 3, 4]
+            with pytest.raises(ResponsesWebSocketBufferError):
+                await both(lane.recv)
         assert repr(connection).endswith("closed>")
 
 
@@ -62,14 +60,13 @@ async def test_an_isolated_lane_fails_alone(both: Both) -> None:
         connection = await both(both.client(server).responses.connect().enter)
         session = session_of(both, connection, isolated=True, max_events_per_lane=5)
         slow, other = session.lane("slow"), session.lane("b")
-        await both(session.__enter__ if both.blocking else session.__aenter__)
-        assert (await both(other.recv)).n == 1
-        for _ in range(2):
-            with pytest.raises(ResponsesWebSocketBufferError, match="its events are lost"):
-                await both(slow.recv)
-        with pytest.raises(ResponsesWebSocketBufferError):
-            await both(slow.get_final_response)
-        await both(session.close)
+        async with both.inside(session):
+            assert (await both(other.recv)).n == 1
+            for _ in range(2):
+                with pytest.raises(ResponsesWebSocketBufferError, match="its events are lost"):
+                    await both(slow.recv)
+            with pytest.raises(ResponsesWebSocketBufferError):
+                await both(slow.get_final_response)
 
 
 async def test_a_burst_does_not_fail_a_lane_that_is_being_read(both: Both, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,6 +110,15 @@ class Both:
         finally:
             await self(connection.close)
 
+    @contextlib.asynccontextmanager
+    async def inside(self, manager: Any) -> AsyncIterator[Any]:
+        """The block of a context manager of either client."""
+        yielded = await self(manager.__enter__ if self.blocking else manager.__aenter__)
+        try:
+            yield yielded
+        finally:
+            await self(manager.__exit__ if self.blocking else manager.__aexit__, None, None, None)
+
     async def events(self, connection: Any) -> list[Any]:
         """All events until the end of the connection."""
         if self.blocking:

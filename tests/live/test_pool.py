@@ -33,30 +33,12 @@ ASK: dict[str, Any] = {"model": "gpt-4o", "input": "Hi"}
 @contextlib.asynccontextmanager
 async def pooled(both: Both, server: Any, size: int = 2, **options: Any) -> AsyncGenerator[Any, None]:
     """The responses of a pool, in either client."""
-    client = both.client(server, **options)
-    pool = client.responses.pool(size=size)
-    responses = await both(pool.__enter__ if both.blocking else pool.__aenter__)
-    try:
+    async with both.inside(both.client(server, **options).responses.pool(size=size)) as responses:
         yield responses
-    finally:
-        await both(pool.__exit__ if both.blocking else pool.__aexit__, None, None, None)
 
 
 async def all_of(both: Both, stream: Any) -> list[Any]:
     return await asyncio.to_thread(list, stream) if both.blocking else [event async for event in stream]
-
-
-async def streamed(both: Both, responses: Any) -> Any:
-    """The final response of the helper `stream`."""
-    if not both.blocking:
-        async with responses.stream(**ASK) as stream:
-            return await stream.get_final_response()
-
-    def final() -> Any:
-        with responses.stream(**ASK) as stream:
-            return stream.get_final_response()
-
-    return await asyncio.to_thread(final)
 
 
 def sent(server: Server) -> list[tuple[str, int]]:
@@ -103,8 +85,8 @@ async def test_each_form_of_a_call(both: Both, server: Server) -> None:
         events = await all_of(both, await both(responses.create, **ASK, stream=True))
         assert [events[0].type, events[-1].type] == ["response.created", "response.completed"]
         assert events[-1].response.output_text == "You said: Hi"
-        final = await streamed(both, responses)
-        assert final.output_text == "You said: Hi"
+        async with both.inside(responses.stream(**ASK)) as stream:
+            assert (await both(stream.get_final_response)).output_text == "You said: Hi"
         server.answer = '{"word": "yes"}'
         parsed = await both(responses.parse, **ASK, text_format=Answer)
         assert parsed.output_parsed == Answer(word="yes")
@@ -383,11 +365,9 @@ async def test_after_the_block(both: Both, server: Server) -> None:
 
 async def test_a_pool_is_entered_once(both: Both, server: Server) -> None:
     pool = both.client(cast("Any", server)).responses.pool()
-    enter, leave = (pool.__enter__, pool.__exit__) if both.blocking else (pool.__aenter__, pool.__aexit__)
-    await both(enter)
-    with pytest.raises(OpenAIError, match="entered before"):
-        await both(enter)
-    await both(leave, None, None, None)
+    async with both.inside(pool):
+        with pytest.raises(OpenAIError, match="entered before"):
+            await both(pool.__enter__ if both.blocking else pool.__aenter__)
 
 
 @pytest.mark.parametrize(("size", "error"), [(0, ValueError), (-1, ValueError), ("8", TypeError), (True, TypeError)])

@@ -34,8 +34,8 @@ def test_pairs(given: Any, expected: list[tuple[str, str]]) -> None:
 
 
 def test_the_last_place_counts() -> None:
-    values: dict[str, Any] = {"defaults": {"a": "1", "b": "1", "c": "1", "d": "1", "e": "1"}}
-    query = joined_query(values["defaults"], "b=2&c=2&d=2&e=2", {"c": 3, "d": 3, "e": 3}, {"d": 4, "e": 4}, {"e": 5})
+    defaults = dict.fromkeys("abcde", "1")
+    query = joined_query(defaults, "b=2&c=2&d=2&e=2", {"c": 3, "d": 3, "e": 3}, {"d": 4, "e": 4}, {"e": 5})
     assert query == "a=1&b=2&c=3&d=4&e=5"
 
 
