@@ -225,6 +225,32 @@ async def test_a_socket_that_was_closed_while_it_was_free_is_replaced(both: Both
         assert len(server.requests) >= 2
 
 
+async def test_a_call_that_waits_for_a_lost_socket_goes_on(both: Both) -> None:
+    heard, go_on = asyncio.Event(), asyncio.Event()
+
+    async def lost(peer: Peer) -> None:
+        await peer.hear()
+        await peer.say(*finished(1))
+        await peer.hear()
+        heard.set()
+        await go_on.wait()
+        peer.cut()
+
+    async def answering(peer: Peer) -> None:
+        await peer.hear()
+        await peer.say(*finished(2))
+        await peer.socket.receive()
+
+    async with Answering(lost, answering) as server, pooled(both, server, size=1) as responses:
+        first = await both(responses.create, **ASK)
+        running = asyncio.create_task(both(responses.create, **ASK, previous_response_id=first.id))
+        await heard.wait()
+        waiting = asyncio.create_task(both(responses.create, **ASK, previous_response_id=first.id))
+        await asyncio.sleep(0.01)
+        go_on.set()
+        assert [each.output_text for each in await asyncio.gather(running, waiting)] == ["by http", "ok"]
+
+
 async def test_the_limit_of_a_socket_leads_to_http(both: Both) -> None:
     async def script(peer: Peer) -> None:
         await peer.hear()
@@ -297,10 +323,6 @@ async def test_sockets_are_replaced_when_they_are_old(
         # Its context is stored, and is found by the new socket.
         await both(responses.create, **ASK, previous_response_id=first.id)
     assert sent(server) == [("GET", 1), ("GET", 1)]
-
-
-def test_sockets_are_young_enough_for_a_response_of_ten_minutes() -> None:
-    assert pool_sockets.MAX_AGE_SECONDS + 600 <= 3600
 
 
 async def test_a_stream_that_is_left_early_frees_its_place(both: Both, server: Server) -> None:
