@@ -204,8 +204,8 @@ class _Session(Generic[ResourceT]):
         extra_headers: Headers = {},  # noqa: B006
         websocket_connection_options: WebSocketConnectionOptions = {},  # noqa: B006
     ) -> None:
-        given = cast("Any", resource)
-        origin: Any = getattr(given, "_origin", None) or type(given)
+        given: Any = resource
+        origin: type[Any] = getattr(given, "_origin", None) or given.__class__
         if origin.__name__ != "Translations" or given._blocking is not self._blocking:
             kind = "OpenAI" if self._blocking else "AsyncOpenAI"
             raise TypeError(f"{type(self).__name__} takes `client.realtime.translations` of {kind}, not {resource!r}")

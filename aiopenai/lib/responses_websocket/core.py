@@ -87,7 +87,11 @@ class SessionCore(Generic[SignalT]):
 
     def run(self, write: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Runs the coroutine function of a command in the loop of a blocking connection."""
-        self.connection._run(lambda _: write())
+
+        def made(_: Any) -> Coroutine[Any, Any, None]:
+            return write()
+
+        self.connection._run(made)
 
     def _check_present(self, websocket: Any) -> None:
         if self.link.reconnecting or self.link.socket is not websocket:
