@@ -1,4 +1,4 @@
-"""Two SVG pictures of a report: cost per call by concurrency, and cost per streamed chunk."""
+"""SVG pictures of a report: cost per call by concurrency, per streamed chunk, and per event of websockets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Final
 
 CALLS: Final = "cost-per-call.svg"
 CHUNKS: Final = "cost-per-chunk.svg"
+EVENTS: Final = "cost-per-event.svg"
 
 # Of middle brightness, as all ink here: pictures have no background, and stand on white and on dark pages.
 _COLOURS: Final = {
@@ -26,6 +27,11 @@ _APART: Final = 1.3
 _CAPTIONED: Final = ("aiopenai", "openai", "aiohttp", "msgspec", "liter-llm")
 _CALL_ROWS: Final = ("chat-1", "chat-100", "chat-1000")
 _CHUNK_ROWS: Final = (("stream", "one stream"), ("streams-200", "200 streams at once"))
+_EVENT_ROWS: Final = (
+    ("socket-events", "text received"),
+    ("socket-appends", "audio sent"),
+    ("sockets-200", "200 websockets at once"),
+)
 
 
 def draw(document: dict[str, Any], folder: Path) -> list[Path]:
@@ -45,8 +51,14 @@ def draw(document: dict[str, Any], folder: Path) -> list[Path]:
     written: list[Path] = []
     if all(name in rows for name in _CALL_ROWS):
         written.append(_calls(rows, folder / CALLS, caption))
-    if any(name in rows for name, _ in _CHUNK_ROWS):
-        written.append(_chunks(rows, folder / CHUNKS, caption))
+    # A stream of the rows has 1,000 chunks; the rows of websockets count events.
+    for name, shown, part, parts in (
+        (CHUNKS, _CHUNK_ROWS, "streamed chunk", 1_000),
+        (EVENTS, _EVENT_ROWS, "event of a websocket", 1),
+    ):
+        if any(row in rows for row, _ in shown):
+            title = f"CPU of the client per {part}, microseconds (less is better)"
+            written.append(_points(rows, shown, parts, _figure(title, caption), folder / name))
     return written
 
 
@@ -134,14 +146,17 @@ def _apart(labels: list[tuple[float, float, str]]) -> Iterator[tuple[float, floa
         yield last, cost, height, client
 
 
-def _chunks(rows: dict[str, Any], path: Path, caption: str) -> Path:
-    figure, axes = _figure("CPU of the client per streamed chunk, microseconds (less is better)", caption)
+def _points(
+    rows: dict[str, Any], rows_shown: tuple[tuple[str, str], ...], parts: int, canvas: tuple[Any, Any], path: Path
+) -> Path:
+    """Draws a point for each client of some rows; a figure of a row covers `parts` chunks or events."""
+    figure, axes = canvas
     names: list[str] = []
     position = 0
-    for row_name, title in _CHUNK_ROWS:
+    for row_name, title in rows_shown:
         row = rows.get(row_name)
         costs = [] if row is None else [(client, _cpu(row, client)) for client in _COLOURS]
-        shown = [(client, cost / 1_000) for client, cost in costs if cost is not None]
+        shown = [(client, cost / parts) for client, cost in costs if cost is not None]
         for client, cost in sorted(shown, key=lambda item: item[1]):
             ours = client == "aiopenai"
             # Points and not bars: a logarithmic axis has no zero for a bar to stand on.

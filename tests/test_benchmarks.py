@@ -545,7 +545,8 @@ def test_pictures(tmp_path: Path) -> None:
         return RowResult(Row(name, name, tuple(costs), concurrency=concurrency), samples)
 
     chats = [row(f"chat-{count}", count, {SUBJECT: 50.0, "naive": 51.0, "openai": 1e3}) for count in (1, 100, 1000)]
-    document = _document(*chats, row("stream", 1, {SUBJECT: 2e3, "openai": 9e4}))
+    events = row("socket-events", 1, {SUBJECT: 1.25, "openai": 37.0})
+    document = _document(*chats, row("stream", 1, {SUBJECT: 2e3, "openai": 9e4}), events)
     (tmp_path / "results.json").write_text(json.dumps(document))
     code = (
         "import json, pathlib, sys; from benchmarks import pictures; folder = pathlib.Path(sys.argv[1]);"
@@ -555,7 +556,10 @@ def test_pictures(tmp_path: Path) -> None:
     for _ in range(2):
         subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=True, env=process.environment())
         drawn.append({path.name: path.read_text() for path in tmp_path.glob("*.svg")})
-    assert set(drawn[0]) == {"cost-per-call.svg", "cost-per-chunk.svg"}
+    assert set(drawn[0]) == {"cost-per-call.svg", "cost-per-chunk.svg", "cost-per-event.svg"}
+    # The rows of streams count 1,000 chunks, those of websockets each event.
+    for name, figure in (("cost-per-chunk.svg", "90"), ("cost-per-event.svg", "37")):
+        assert f">{figure}<" in drawn[0][name]
     # The same figures give the same files: a new run shows in a diff what has changed.
     assert drawn[0] == drawn[1]
     assert all("aiopenai" in text for text in drawn[0].values())

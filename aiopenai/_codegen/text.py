@@ -5,6 +5,7 @@ No formatter runs over the result.
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Iterator
 
 from aiopenai._codegen.shapes import Builtin, Choice, Generic, Name, Ref, Text, Type, Union, Value, Variable
@@ -25,6 +26,8 @@ SOURCES = {
     **dict.fromkeys(("NotGiven", "Omit", "not_given", "omit"), "aiopenai._base.sentinels"),
 }
 ALIASES = "aiopenai._base.aliases"
+# The indentation of a method's body.
+_OF_METHOD = " " * 8
 
 
 class Imports:
@@ -109,6 +112,21 @@ def filled(line: str) -> str:
     lines.append(lead + line[start:])
     # Some names alone are wider than a line; where nothing else is in it, the linter lets them be.
     return "\n".join(f"{each}  # noqa: E501" if len(each) > WIDTH and " " in each.lstrip() else each for each in lines)
+
+
+def prose(text: str, indent: str = "") -> str:
+    """Returns a text in lines; `indent` precedes the first, four more spaces the others."""
+    more = indent + "    " if indent else ""
+    return textwrap.fill(
+        text, WIDTH - 12, initial_indent=indent, subsequent_indent=more, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def docstring(paragraphs: list[str]) -> str:
+    """Returns the docstring of a method of a stub, with its lines indented."""
+    body = textwrap.indent("\n\n".join(paragraphs), _OF_METHOD).lstrip()
+    end = f"\n{_OF_METHOD}" if len(paragraphs) > 1 else ""
+    return f'{_OF_METHOD}"""{body}{end}"""\n'
 
 
 def grouped(type_: str, room: int) -> str:

@@ -1,7 +1,8 @@
 """The words of docstrings: our own sentences about methods, parameters, types and fields, kept in text files.
 
 A file holds one entry a line, `key: text`; a line that begins with two spaces continues the entry above it. Keys are
-dotted paths, or parameter names in `dictionary.txt`, which answers where `parameters.txt` has no entry.
+dotted paths, or parameter names in `dictionary.txt`, which answers where `parameters.txt` has no entry. `senders.txt`
+describes the methods of connections that send an event, by socket and event, and their parameters.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-__all__ = ["FOLDER", "Words", "WordsError", "entries", "read_words"]
+__all__ = ["FILES", "FOLDER", "Words", "WordsError", "entries", "read_words"]
+
+FILES = ("methods", "parameters", "senders", "dictionary", "types", "fields")
+"""The names of the files, without `.txt`."""
 
 FOLDER = Path(__file__).parent / "words"
 _ENTRY = re.compile(r"([\w.]+): (\S.*)")
@@ -45,6 +49,7 @@ class Words:
 
     methods: dict[str, str] = field(default_factory=dict[str, str])
     parameters: dict[str, str] = field(default_factory=dict[str, str])
+    senders: dict[str, str] = field(default_factory=dict[str, str])
     dictionary: dict[str, str] = field(default_factory=dict[str, str])
     types: dict[str, str] = field(default_factory=dict[str, str])
     fields: dict[str, str] = field(default_factory=dict[str, str])
@@ -70,6 +75,29 @@ class Words:
         usual = self._find("dictionary", name)
         return self._find("parameters", f"{method}.{name}") or usual
 
+    def sender(self, socket: tuple[str, ...], event: str) -> str:
+        """Returns the sentences about a method that sends an event; one without any is noted in `silent`."""
+        found = self._like("senders", socket, event)
+        if not found:
+            self.silent.add(".".join((*socket, event)))
+        return found
+
+    def sent(self, socket: tuple[str, ...], event: str, name: str) -> str:
+        """Returns the line about a field of a sent event, or about the parameter of the HTTP method that it stands for."""
+        method = event.rpartition(".")[2]
+        return (
+            self._like("senders", socket, f"{event}.{name}")
+            or self._like("parameters", socket, f"{method}.{name}")
+            or self._find("dictionary", name)
+        )
+
+    def _like(self, file: str, socket: tuple[str, ...], key: str) -> str:
+        """Returns the entry of a socket, or of one with the same events: `live.forks`, or `live`; `beta.x`, or `x`."""
+        for path in (socket, socket[:-1], socket[1:]):
+            if path and (found := self._find(file, ".".join((*path, key)))):
+                return found
+        return ""
+
     def option(self, name: str) -> str:
         """The line about an option of every call."""
         return self._find("dictionary", name)
@@ -86,7 +114,8 @@ class Words:
         """Returns the unused keys, as `file: key`. The shared dictionary may have names for later use."""
         return [
             f"{file}.txt: {key}"
-            for file in ("methods", "parameters", "types", "fields")
+            for file in FILES
+            if file != "dictionary"
             for key in getattr(self, file)
             if f"{file}:{key}" not in self.used and not _is_elsewhere(key)
         ]
@@ -100,7 +129,7 @@ def _is_elsewhere(key: str) -> bool:
 def read_words(folder: Path = FOLDER) -> Words:
     """The words in a folder; a file that is absent has no entries. Raises `WordsError`."""
     words = Words()
-    for file in ("methods", "parameters", "dictionary", "types", "fields"):
+    for file in FILES:
         path = folder / f"{file}.txt"
         if path.is_file():
             setattr(words, file, entries(path.read_text(encoding="utf-8"), path.name))

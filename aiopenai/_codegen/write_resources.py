@@ -39,7 +39,7 @@ class ResourcesWriter:
         for group in self.groups:
             found[f"{group.file}.py"] = _ModuleWriter(self, group).text()
             if any(node.socket for node in group.nodes):
-                found[socket_file(group) + ".py"] = sockets_text(self.groups, group, self.version)
+                found[socket_file(group) + ".py"] = sockets_text(self.groups, group, self.words, self.version)
         return found
 
     def header(self, title: str) -> str:

@@ -8,7 +8,7 @@ from aiopenai._codegen.groups import PREFIXES, Group, Groups
 from aiopenai._codegen.routes import ROUTES, WEBSOCKET_TYPES
 from aiopenai._codegen.shapes import NONE, Name, Parameter, Part, Ref, Resource, Sender, Socket, parts, rename, without
 from aiopenai._codegen.source import SourceError
-from aiopenai._codegen.text import HEADER, Annotations, Imports, filled
+from aiopenai._codegen.text import HEADER, Annotations, Imports, docstring, filled, prose
 from aiopenai._codegen.words import Words
 
 __all__ = ["socket_classes", "socket_file", "socket_module", "socket_stub", "socket_types", "sockets_text"]
@@ -53,7 +53,7 @@ def _title(group: Group) -> str:
     return f"The connections of `client.{'.'.join(group.path)}`."
 
 
-def sockets_text(groups: Groups, group: Group, version: str) -> str:
+def sockets_text(groups: Groups, group: Group, words: Words, version: str) -> str:
     """The run-time module."""
     blocks: list[str] = []
     for node, socket in _sockets(group):
@@ -76,7 +76,7 @@ def sockets_text(groups: Groups, group: Group, version: str) -> str:
             f'class {base}(ConnectionPart):\n    """The base of the namespaces of `{socket.name}Connection`."""\n'
         )
         for each in socket.parts.values():
-            senders = "".join(map(_sender, each.senders))
+            senders = "".join(_sender(sender, words.sender(node.path, sender.event)) for sender in each.senders)
             blocks.append(f"class {each.name}({base}):\n{_children(each.children)}{senders}")
     imports = (
         "from aiopenai._base.sentinels import omit\n"
@@ -92,18 +92,16 @@ def _children(children: dict[str, str]) -> str:
     return "".join(filled(f'    {attribute} = part("{name}")') + "\n" for attribute, name in children.items())
 
 
-def _sender(sender: Sender) -> str:
+def _sender(sender: Sender, doc: str) -> str:
     named = sorted(sender.parameters, key=lambda each: each.optional)
     texts = [
         "self",
         *(["*"] if named else []),
         *(f"{each.name}=omit" if each.optional else each.name for each in named),
     ]
+    body = "\n" + docstring([prose(doc)]) if doc else " ...\n"
     return (
-        filled(f'    @sends("{sender.event}")')
-        + "\n"
-        + filled(f"    def {sender.name}({', '.join(texts)}): ...")
-        + "\n"
+        filled(f'    @sends("{sender.event}")') + "\n" + filled(f"    def {sender.name}({', '.join(texts)}):") + body
     )
 
 
@@ -159,7 +157,7 @@ class _StubWriter:
         base = f"Base{prefix}{socket.name}ConnectionResource"
         yield f"class {base}:\n    _connection: {name}\n    def __init__(self, connection: {name}) -> None: ...\n"
         for each in socket.parts.values():
-            yield self._part(each, prefix, base)
+            yield self._part(node.path, each, prefix, base)
 
     def _children(self, children: dict[str, str], prefix: str) -> list[str]:
         cached = self.imports.add("functools", "cached_property") if children else ""
@@ -168,15 +166,25 @@ class _StubWriter:
             for attribute, name in children.items()
         ]
 
-    def _part(self, each: Part, prefix: str, base: str) -> str:
+    def _part(self, path: tuple[str, ...], each: Part, prefix: str, base: str) -> str:
         lines = [f"class {prefix}{each.name}({base}):", *self._children(each.children, prefix)]
         for sender in each.senders:
             named = sorted(sender.parameters, key=lambda parameter: parameter.optional)
             texts = ["self", *(["*"] if named else []), *map(self._parameter, named)]
             word = "async def" if prefix else "def"
             lines.append(filled(f"    {word} {sender.name}({', '.join(texts)}) -> None:"))
-            lines.append(f'        """Sends `{sender.event}`."""')
+            lines.append(self._doc(path, sender, [parameter.name for parameter in named]))
         return "\n".join(lines) + "\n"
+
+    def _doc(self, path: tuple[str, ...], sender: Sender, names: list[str]) -> str:
+        words = self.words
+        paragraphs = [prose(each) for each in (words.sender(path, sender.event), f"Sends `{sender.event}`.") if each]
+        lines = [
+            prose(f"{name}: {text}", "    ") for name in names if (text := words.sent(path, sender.event, name))
+        ]
+        if lines:
+            paragraphs.append("Args:\n" + "\n".join(lines))
+        return docstring(paragraphs).rstrip("\n")
 
     def _parameter(self, parameter: Parameter) -> str:
         type_ = rename(parameter.type, self.layout.merged)

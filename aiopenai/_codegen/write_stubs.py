@@ -25,7 +25,7 @@ from aiopenai._codegen.shapes import (
     without,
 )
 from aiopenai._codegen.source import Source
-from aiopenai._codegen.text import HEADER, WIDTH, Annotations, Imports, filled, import_line
+from aiopenai._codegen.text import HEADER, WIDTH, Annotations, Imports, docstring, filled, import_line, prose
 from aiopenai._codegen.words import Words
 from aiopenai._codegen.write_resources import like_create
 from aiopenai._codegen.write_sockets import socket_file, socket_module, socket_stub
@@ -95,7 +95,7 @@ class StubsWriter:
 
     def _options(self, view: str) -> str:
         """The part of a docstring about the options of all methods."""
-        lines = [_filled(f"{name}: {self.words.option(name)}", "        ") for name in sorted(OPTION_NAMES)]
+        lines = [prose(f"{name}: {self.words.option(name)}", "        ") for name in sorted(OPTION_NAMES)]
         if view or all(line.endswith(": ") for line in lines):
             return ""
         return "\n\n    Every method that makes a call takes these options:\n\n" + "\n".join(lines) + "\n    "
@@ -375,12 +375,12 @@ class _StubWriter:
         if self.view:
             text = textwrap.fill(sentence or called or path, WIDTH - 14, subsequent_indent=indent)
             return f'{indent}"""{text}"""\n'
-        paragraphs = [_filled(each, "") for each in (sentence, called) if each]
+        paragraphs = [prose(each, "") for each in (sentence, called) if each]
         helper = HELPERS.get(path)
         like = f"{path.rpartition('.')[0]}.{helper.like}" if helper is not None and helper.like else ""
         names = dict.fromkeys(each.name for signature in signatures for each in signature.parameters)
         lines = [
-            _filled(f"{name}: {text}", "    ")
+            prose(f"{name}: {text}", "    ")
             for name in names
             if name not in OPTIONS and (text := words.parameter(path, name) or (like and words.parameter(like, name)))
         ]
@@ -388,15 +388,4 @@ class _StubWriter:
             paragraphs.append("Args:\n" + "\n".join(lines))
         if method.deprecated:
             paragraphs.insert(1, f"Deprecated: {deprecation(path)}")
-        if len(paragraphs) <= 1:
-            return f'{indent}"""{(paragraphs or [path])[0]}"""\n'.replace("\n    ", f"\n{indent}")
-        body = textwrap.indent("\n\n".join(paragraphs), indent).lstrip()
-        return f'{indent}"""{body}\n{indent}"""\n'
-
-
-def _filled(text: str, indent: str) -> str:
-    """Prose in lines; `indent` precedes the first, four more spaces the others."""
-    more = indent + "    " if indent else ""
-    return textwrap.fill(
-        text, WIDTH - 12, initial_indent=indent, subsequent_indent=more, break_long_words=False, break_on_hyphens=False
-    )
+        return docstring(paragraphs or [path])

@@ -28,58 +28,80 @@ class LiveSessionResource(BaseLiveConnectionResource):
     output_audio = part("LiveSessionOutputAudioResource")
     thinking = part("LiveSessionThinkingResource")
     @sends("session.close")
-    def close(self, *, event_id=omit): ...
+    def close(self, *, event_id=omit):
+        """Ends the session; the answer `session.closed` has the reason and the final usage."""
     @sends("session.update")
-    def update(self, *, session, event_id=omit): ...
+    def update(self, *, session, event_id=omit):
+        """Changes the delegation or the transcript triggers of a running session; the answer is `session.updated`."""
     @sends("session.start")
-    def start(self, *, session, event_id=omit): ...
+    def start(self, *, session, event_id=omit):
+        """Starts the session; it is the first event of a connection. Wait for `session.started` before any other."""
 
 class LiveSessionCommentaryResource(BaseLiveConnectionResource):
     @sends("session.commentary.append")
-    def append(self, *, content, delegation_id, event_id=omit): ...
+    def append(self, *, content, delegation_id, event_id=omit):
+        """Adds a result that the model may tell the user; the answer is `session.commentary.appended`. The server
+        refuses it while a fixture plays."""
 
 class LiveSessionInputAudioResource(BaseLiveConnectionResource):
     @sends("session.input_audio.append")
-    def append(self, *, audio, event_id=omit): ...
+    def append(self, *, audio, event_id=omit):
+        """Adds sound of the user to the session, as it is recorded. Sessions over WebRTC and SIP get theirs from the
+        call."""
     @sends("session.input_audio.mute")
-    def mute(self, *, event_id=omit): ...
+    def mute(self, *, event_id=omit):
+        """Keeps the user's sound from the model while the session goes on; the answer is `session.input_audio.muted`."""
     @sends("session.input_audio.unmute")
-    def unmute(self, *, event_id=omit): ...
+    def unmute(self, *, event_id=omit):
+        """Lets the model hear the user again; the answer is `session.input_audio.unmuted`."""
 
 class LiveSessionInstructionsResource(BaseLiveConnectionResource):
     @sends("session.instructions.append")
-    def append(self, *, content, delegation_id, event_id=omit): ...
+    def append(self, *, content, delegation_id, event_id=omit):
+        """Adds instructions of the developer to the conversation for good; the answer is
+        `session.instructions.appended`. The server refuses it while a fixture plays."""
 
 class LiveSessionOutputAudioResource(BaseLiveConnectionResource):
     fixture = part("LiveSessionOutputAudioFixtureResource")
 
 class LiveSessionOutputAudioFixtureResource(BaseLiveConnectionResource):
     @sends("session.output_audio.fixture.play")
-    def play(self, *, audio, event_id=omit): ...
+    def play(self, *, audio, event_id=omit):
+        """Plays a prepared recording in place of the model's voice. The answers are
+        `session.output_audio.fixture.playing` and `session.output_audio.fixture.played`; input that arrives
+        meanwhile is dropped."""
 
 class LiveSessionThinkingResource(BaseLiveConnectionResource):
     @sends("session.thinking.append")
-    def append(self, *, content, delegation_id, event_id=omit): ...
+    def append(self, *, content, delegation_id, event_id=omit):
+        """Adds progress or reasoning that the model does not read out; the answer is `session.thinking.appended`. The
+        server refuses it while a fixture plays."""
 
 class LiveDecisionResource(BaseLiveConnectionResource):
     item = part("LiveDecisionItemResource")
     @sends("decision.create")
-    def create(self, *, event_id): ...
+    def create(self, *, event_id):
+        """Answers the session's decision questions from the conversation so far; the answer is `decision.event`."""
 
 class LiveDecisionItemResource(BaseLiveConnectionResource):
     @sends("decision.item.delete")
-    def delete(self, *, item_id, event_id=omit): ...
+    def delete(self, *, item_id, event_id=omit):
+        """Removes an item from the input of later decisions; the answer is `decision.item.deleted`."""
     @sends("decision.item.create")
-    def create(self, *, item, event_id=omit): ...
+    def create(self, *, item, event_id=omit):
+        """Adds an item that later decisions read and the voice model does not; the answer is `decision.item.created`."""
 
 class LiveResponseResource(BaseLiveConnectionResource):
     item = part("LiveResponseItemResource")
     @sends("response.create")
-    def create(self, *, event_id=omit): ...
+    def create(self, *, event_id=omit):
+        """Asks the Responses backend for a response, or lets it go on after tool outputs. The session needs delegation
+        to Responses."""
 
 class LiveResponseItemResource(BaseLiveConnectionResource):
     @sends("response.item.create")
-    def create(self, *, item, event_id=omit): ...
+    def create(self, *, item, event_id=omit):
+        """Adds an item to the Responses backend, such as a tool output; `response.create` then asks for the response."""
 
 class SidebandConnection(SyncConnection):
     """A connection of `client.live.sideband.connect`."""
@@ -105,61 +127,81 @@ class SidebandSessionResource(BaseSidebandConnectionResource):
     output_audio = part("SidebandSessionOutputAudioResource")
     thinking = part("SidebandSessionThinkingResource")
     @sends("session.close")
-    def close(self, *, event_id=omit): ...
+    def close(self, *, event_id=omit):
+        """Ends the session; the answer `session.closed` has the reason and the final usage."""
     @sends("session.update")
-    def update(self, *, session, event_id=omit): ...
+    def update(self, *, session, event_id=omit):
+        """Changes the delegation or the transcript triggers of a running session; the answer is `session.updated`."""
 
 class SidebandSessionCommentaryResource(BaseSidebandConnectionResource):
     @sends("session.commentary.append")
-    def append(self, *, content, delegation_id, event_id=omit): ...
+    def append(self, *, content, delegation_id, event_id=omit):
+        """Adds a result that the model may tell the user; the answer is `session.commentary.appended`. The server
+        refuses it while a fixture plays."""
 
 class SidebandSessionInputAudioResource(BaseSidebandConnectionResource):
     @sends("session.input_audio.mute")
-    def mute(self, *, event_id=omit): ...
+    def mute(self, *, event_id=omit):
+        """Keeps the user's sound from the model while the session goes on; the answer is `session.input_audio.muted`."""
     @sends("session.input_audio.unmute")
-    def unmute(self, *, event_id=omit): ...
+    def unmute(self, *, event_id=omit):
+        """Lets the model hear the user again; the answer is `session.input_audio.unmuted`."""
 
 class SidebandSessionInstructionsResource(BaseSidebandConnectionResource):
     @sends("session.instructions.append")
-    def append(self, *, content, delegation_id, event_id=omit): ...
+    def append(self, *, content, delegation_id, event_id=omit):
+        """Adds instructions of the developer to the conversation for good; the answer is
+        `session.instructions.appended`. The server refuses it while a fixture plays."""
 
 class SidebandSessionOutputAudioResource(BaseSidebandConnectionResource):
     fixture = part("SidebandSessionOutputAudioFixtureResource")
 
 class SidebandSessionOutputAudioFixtureResource(BaseSidebandConnectionResource):
     @sends("session.output_audio.fixture.play")
-    def play(self, *, audio, event_id=omit): ...
+    def play(self, *, audio, event_id=omit):
+        """Plays a prepared recording in place of the model's voice. The answers are
+        `session.output_audio.fixture.playing` and `session.output_audio.fixture.played`; input that arrives
+        meanwhile is dropped."""
 
 class SidebandSessionThinkingResource(BaseSidebandConnectionResource):
     @sends("session.thinking.append")
-    def append(self, *, content, delegation_id, event_id=omit): ...
+    def append(self, *, content, delegation_id, event_id=omit):
+        """Adds progress or reasoning that the model does not read out; the answer is `session.thinking.appended`. The
+        server refuses it while a fixture plays."""
 
 class SidebandTransportResource(BaseSidebandConnectionResource):
     dtmf = part("SidebandTransportDtmfResource")
 
 class SidebandTransportDtmfResource(BaseSidebandConnectionResource):
     @sends("transport.dtmf.send")
-    def send(self, *, event, event_id=omit): ...
+    def send(self, *, event, event_id=omit):
+        """Presses one key of the phone in a SIP call; the answer is `transport.dtmf.sent`. Send an event for each key."""
 
 class SidebandDecisionResource(BaseSidebandConnectionResource):
     item = part("SidebandDecisionItemResource")
     @sends("decision.create")
-    def create(self, *, event_id): ...
+    def create(self, *, event_id):
+        """Answers the session's decision questions from the conversation so far; the answer is `decision.event`."""
 
 class SidebandDecisionItemResource(BaseSidebandConnectionResource):
     @sends("decision.item.delete")
-    def delete(self, *, item_id, event_id=omit): ...
+    def delete(self, *, item_id, event_id=omit):
+        """Removes an item from the input of later decisions; the answer is `decision.item.deleted`."""
     @sends("decision.item.create")
-    def create(self, *, item, event_id=omit): ...
+    def create(self, *, item, event_id=omit):
+        """Adds an item that later decisions read and the voice model does not; the answer is `decision.item.created`."""
 
 class SidebandResponseResource(BaseSidebandConnectionResource):
     item = part("SidebandResponseItemResource")
     @sends("response.create")
-    def create(self, *, event_id=omit): ...
+    def create(self, *, event_id=omit):
+        """Asks the Responses backend for a response, or lets it go on after tool outputs. The session needs delegation
+        to Responses."""
 
 class SidebandResponseItemResource(BaseSidebandConnectionResource):
     @sends("response.item.create")
-    def create(self, *, item, event_id=omit): ...
+    def create(self, *, item, event_id=omit):
+        """Adds an item to the Responses backend, such as a tool output; `response.create` then asks for the response."""
 
 class ForksConnection(SyncConnection):
     """A connection of `client.live.forks.connect`."""
@@ -184,57 +226,80 @@ class ForksSessionResource(BaseForksConnectionResource):
     output_audio = part("ForksSessionOutputAudioResource")
     thinking = part("ForksSessionThinkingResource")
     @sends("session.start")
-    def start(self, *, session, event_id=omit): ...
+    def start(self, *, session, event_id=omit):
+        """Starts the copy of the stored session; it is the first event of a connection. Wait for `session.started`
+        before any other."""
     @sends("session.close")
-    def close(self, *, event_id=omit): ...
+    def close(self, *, event_id=omit):
+        """Ends the session; the answer `session.closed` has the reason and the final usage."""
     @sends("session.update")
-    def update(self, *, session, event_id=omit): ...
+    def update(self, *, session, event_id=omit):
+        """Changes the delegation or the transcript triggers of a running session; the answer is `session.updated`."""
 
 class ForksSessionCommentaryResource(BaseForksConnectionResource):
     @sends("session.commentary.append")
-    def append(self, *, content, delegation_id, event_id=omit): ...
+    def append(self, *, content, delegation_id, event_id=omit):
+        """Adds a result that the model may tell the user; the answer is `session.commentary.appended`. The server
+        refuses it while a fixture plays."""
 
 class ForksSessionInputAudioResource(BaseForksConnectionResource):
     @sends("session.input_audio.append")
-    def append(self, *, audio, event_id=omit): ...
+    def append(self, *, audio, event_id=omit):
+        """Adds sound of the user to the session, as it is recorded. Sessions over WebRTC and SIP get theirs from the
+        call."""
     @sends("session.input_audio.mute")
-    def mute(self, *, event_id=omit): ...
+    def mute(self, *, event_id=omit):
+        """Keeps the user's sound from the model while the session goes on; the answer is `session.input_audio.muted`."""
     @sends("session.input_audio.unmute")
-    def unmute(self, *, event_id=omit): ...
+    def unmute(self, *, event_id=omit):
+        """Lets the model hear the user again; the answer is `session.input_audio.unmuted`."""
 
 class ForksSessionInstructionsResource(BaseForksConnectionResource):
     @sends("session.instructions.append")
-    def append(self, *, content, delegation_id, event_id=omit): ...
+    def append(self, *, content, delegation_id, event_id=omit):
+        """Adds instructions of the developer to the conversation for good; the answer is
+        `session.instructions.appended`. The server refuses it while a fixture plays."""
 
 class ForksSessionOutputAudioResource(BaseForksConnectionResource):
     fixture = part("ForksSessionOutputAudioFixtureResource")
 
 class ForksSessionOutputAudioFixtureResource(BaseForksConnectionResource):
     @sends("session.output_audio.fixture.play")
-    def play(self, *, audio, event_id=omit): ...
+    def play(self, *, audio, event_id=omit):
+        """Plays a prepared recording in place of the model's voice. The answers are
+        `session.output_audio.fixture.playing` and `session.output_audio.fixture.played`; input that arrives
+        meanwhile is dropped."""
 
 class ForksSessionThinkingResource(BaseForksConnectionResource):
     @sends("session.thinking.append")
-    def append(self, *, content, delegation_id, event_id=omit): ...
+    def append(self, *, content, delegation_id, event_id=omit):
+        """Adds progress or reasoning that the model does not read out; the answer is `session.thinking.appended`. The
+        server refuses it while a fixture plays."""
 
 class ForksDecisionResource(BaseForksConnectionResource):
     item = part("ForksDecisionItemResource")
     @sends("decision.create")
-    def create(self, *, event_id): ...
+    def create(self, *, event_id):
+        """Answers the session's decision questions from the conversation so far; the answer is `decision.event`."""
 
 class ForksDecisionItemResource(BaseForksConnectionResource):
     @sends("decision.item.delete")
-    def delete(self, *, item_id, event_id=omit): ...
+    def delete(self, *, item_id, event_id=omit):
+        """Removes an item from the input of later decisions; the answer is `decision.item.deleted`."""
     @sends("decision.item.create")
-    def create(self, *, item, event_id=omit): ...
+    def create(self, *, item, event_id=omit):
+        """Adds an item that later decisions read and the voice model does not; the answer is `decision.item.created`."""
 
 class ForksResponseResource(BaseForksConnectionResource):
     item = part("ForksResponseItemResource")
     @sends("response.create")
-    def create(self, *, event_id=omit): ...
+    def create(self, *, event_id=omit):
+        """Asks the Responses backend for a response, or lets it go on after tool outputs. The session needs delegation
+        to Responses."""
 
 class ForksResponseItemResource(BaseForksConnectionResource):
     @sends("response.item.create")
-    def create(self, *, item, event_id=omit): ...
+    def create(self, *, item, event_id=omit):
+        """Adds an item to the Responses backend, such as a tool output; `response.create` then asks for the response."""
 
 __getattr__ = twins(__name__)

@@ -37,27 +37,85 @@ class LiveSessionResource(BaseLiveConnectionResource):
     @cached_property
     def thinking(self) -> LiveSessionThinkingResource: ...
     def close(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.close`."""
+        """Ends the session; the answer `session.closed` has the reason and the final usage.
+
+        Sends `session.close`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def update(self, *, session: SessionUpdateConfigParam, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.update`."""
+        """Changes the delegation or the transcript triggers of a running session; the answer is `session.updated`.
+
+        Sends `session.update`.
+
+        Args:
+            session: Settings to change; the others stay, and the kind of delegation is fixed.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def start(self, *, session: SessionConfigParam, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.start`."""
+        """Starts the session; it is the first event of a connection. Wait for `session.started` before any other.
+
+        Sends `session.start`.
+
+        Args:
+            session: Settings of the new session: model, voice, instructions, sound format and delegation.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class LiveSessionCommentaryResource(BaseLiveConnectionResource):
     def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.commentary.append`."""
+        """Adds a result that the model may tell the user; the answer is `session.commentary.appended`. The server
+        refuses it while a fixture plays.
+
+        Sends `session.commentary.append`.
+
+        Args:
+            content: Context for speech, at most 500 tokens.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class LiveSessionInputAudioResource(BaseLiveConnectionResource):
     def append(self, *, audio: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.input_audio.append`."""
+        """Adds sound of the user to the session, as it is recorded. Sessions over WebRTC and SIP get theirs from the
+        call.
+
+        Sends `session.input_audio.append`.
+
+        Args:
+            audio: Sound in the session's format as base64.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def mute(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.input_audio.mute`."""
+        """Keeps the user's sound from the model while the session goes on; the answer is `session.input_audio.muted`.
+
+        Sends `session.input_audio.mute`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def unmute(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.input_audio.unmute`."""
+        """Lets the model hear the user again; the answer is `session.input_audio.unmuted`.
+
+        Sends `session.input_audio.unmute`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class LiveSessionInstructionsResource(BaseLiveConnectionResource):
     def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.instructions.append`."""
+        """Adds instructions of the developer to the conversation for good; the answer is
+        `session.instructions.appended`. The server refuses it while a fixture plays.
+
+        Sends `session.instructions.append`.
+
+        Args:
+            content: Instructions as plain text, at most 500 tokens.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class LiveSessionOutputAudioResource(BaseLiveConnectionResource):
     @cached_property
@@ -65,33 +123,85 @@ class LiveSessionOutputAudioResource(BaseLiveConnectionResource):
 
 class LiveSessionOutputAudioFixtureResource(BaseLiveConnectionResource):
     def play(self, *, audio: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.output_audio.fixture.play`."""
+        """Plays a prepared recording in place of the model's voice. The answers are
+        `session.output_audio.fixture.playing` and `session.output_audio.fixture.played`; input that arrives
+        meanwhile is dropped.
+
+        Sends `session.output_audio.fixture.play`.
+
+        Args:
+            audio: Mono PCM16 of 24 kHz, little-endian, as base64, at most 30 seconds, in sessions of any format.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class LiveSessionThinkingResource(BaseLiveConnectionResource):
     def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.thinking.append`."""
+        """Adds progress or reasoning that the model does not read out; the answer is `session.thinking.appended`. The
+        server refuses it while a fixture plays.
+
+        Sends `session.thinking.append`.
+
+        Args:
+            content: Silent context, at most 500 tokens; it can influence later speech and is no secret.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class LiveDecisionResource(BaseLiveConnectionResource):
     @cached_property
     def item(self) -> LiveDecisionItemResource: ...
     def create(self, *, event_id: str) -> None:
-        """Sends `decision.create`."""
+        """Answers the session's decision questions from the conversation so far; the answer is `decision.event`.
+
+        Sends `decision.create`.
+
+        Args:
+            event_id: Id of the evaluation, required; the server refuses one that the session has had.
+        """
 
 class LiveDecisionItemResource(BaseLiveConnectionResource):
     def delete(self, *, item_id: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `decision.item.delete`."""
+        """Removes an item from the input of later decisions; the answer is `decision.item.deleted`.
+
+        Sends `decision.item.delete`.
+
+        Args:
+            item_id: Id of the item to remove.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def create(self, *, item: DecisionItemCreateEventParamItemUnion, event_id: str | Omit | None = omit) -> None:
-        """Sends `decision.item.create`."""
+        """Adds an item that later decisions read and the voice model does not; the answer is `decision.item.created`.
+
+        Sends `decision.item.create`.
+
+        Args:
+            item: Message, tool call or tool output that the decisions read.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class LiveResponseResource(BaseLiveConnectionResource):
     @cached_property
     def item(self) -> LiveResponseItemResource: ...
     def create(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `response.create`."""
+        """Asks the Responses backend for a response, or lets it go on after tool outputs. The session needs delegation
+        to Responses.
+
+        Sends `response.create`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class LiveResponseItemResource(BaseLiveConnectionResource):
     def create(self, *, item: ResponseInputItemParam, event_id: str | Omit | None = omit) -> None:
-        """Sends `response.item.create`."""
+        """Adds an item to the Responses backend, such as a tool output; `response.create` then asks for the response.
+
+        Sends `response.item.create`.
+
+        Args:
+            item: Item for the backend: a message of the user, or the output of a function.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncLiveConnection(AsyncTypedConnection[ServerEvent, ClientEvent | ClientEventParam]):
     """A connection of `client.live.connect`."""
@@ -121,27 +231,85 @@ class AsyncLiveSessionResource(BaseAsyncLiveConnectionResource):
     @cached_property
     def thinking(self) -> AsyncLiveSessionThinkingResource: ...
     async def close(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.close`."""
+        """Ends the session; the answer `session.closed` has the reason and the final usage.
+
+        Sends `session.close`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def update(self, *, session: SessionUpdateConfigParam, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.update`."""
+        """Changes the delegation or the transcript triggers of a running session; the answer is `session.updated`.
+
+        Sends `session.update`.
+
+        Args:
+            session: Settings to change; the others stay, and the kind of delegation is fixed.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def start(self, *, session: SessionConfigParam, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.start`."""
+        """Starts the session; it is the first event of a connection. Wait for `session.started` before any other.
+
+        Sends `session.start`.
+
+        Args:
+            session: Settings of the new session: model, voice, instructions, sound format and delegation.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncLiveSessionCommentaryResource(BaseAsyncLiveConnectionResource):
     async def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.commentary.append`."""
+        """Adds a result that the model may tell the user; the answer is `session.commentary.appended`. The server
+        refuses it while a fixture plays.
+
+        Sends `session.commentary.append`.
+
+        Args:
+            content: Context for speech, at most 500 tokens.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncLiveSessionInputAudioResource(BaseAsyncLiveConnectionResource):
     async def append(self, *, audio: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.input_audio.append`."""
+        """Adds sound of the user to the session, as it is recorded. Sessions over WebRTC and SIP get theirs from the
+        call.
+
+        Sends `session.input_audio.append`.
+
+        Args:
+            audio: Sound in the session's format as base64.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def mute(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.input_audio.mute`."""
+        """Keeps the user's sound from the model while the session goes on; the answer is `session.input_audio.muted`.
+
+        Sends `session.input_audio.mute`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def unmute(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.input_audio.unmute`."""
+        """Lets the model hear the user again; the answer is `session.input_audio.unmuted`.
+
+        Sends `session.input_audio.unmute`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncLiveSessionInstructionsResource(BaseAsyncLiveConnectionResource):
     async def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.instructions.append`."""
+        """Adds instructions of the developer to the conversation for good; the answer is
+        `session.instructions.appended`. The server refuses it while a fixture plays.
+
+        Sends `session.instructions.append`.
+
+        Args:
+            content: Instructions as plain text, at most 500 tokens.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncLiveSessionOutputAudioResource(BaseAsyncLiveConnectionResource):
     @cached_property
@@ -149,33 +317,85 @@ class AsyncLiveSessionOutputAudioResource(BaseAsyncLiveConnectionResource):
 
 class AsyncLiveSessionOutputAudioFixtureResource(BaseAsyncLiveConnectionResource):
     async def play(self, *, audio: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.output_audio.fixture.play`."""
+        """Plays a prepared recording in place of the model's voice. The answers are
+        `session.output_audio.fixture.playing` and `session.output_audio.fixture.played`; input that arrives
+        meanwhile is dropped.
+
+        Sends `session.output_audio.fixture.play`.
+
+        Args:
+            audio: Mono PCM16 of 24 kHz, little-endian, as base64, at most 30 seconds, in sessions of any format.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncLiveSessionThinkingResource(BaseAsyncLiveConnectionResource):
     async def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.thinking.append`."""
+        """Adds progress or reasoning that the model does not read out; the answer is `session.thinking.appended`. The
+        server refuses it while a fixture plays.
+
+        Sends `session.thinking.append`.
+
+        Args:
+            content: Silent context, at most 500 tokens; it can influence later speech and is no secret.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncLiveDecisionResource(BaseAsyncLiveConnectionResource):
     @cached_property
     def item(self) -> AsyncLiveDecisionItemResource: ...
     async def create(self, *, event_id: str) -> None:
-        """Sends `decision.create`."""
+        """Answers the session's decision questions from the conversation so far; the answer is `decision.event`.
+
+        Sends `decision.create`.
+
+        Args:
+            event_id: Id of the evaluation, required; the server refuses one that the session has had.
+        """
 
 class AsyncLiveDecisionItemResource(BaseAsyncLiveConnectionResource):
     async def delete(self, *, item_id: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `decision.item.delete`."""
+        """Removes an item from the input of later decisions; the answer is `decision.item.deleted`.
+
+        Sends `decision.item.delete`.
+
+        Args:
+            item_id: Id of the item to remove.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def create(self, *, item: DecisionItemCreateEventParamItemUnion, event_id: str | Omit | None = omit) -> None:
-        """Sends `decision.item.create`."""
+        """Adds an item that later decisions read and the voice model does not; the answer is `decision.item.created`.
+
+        Sends `decision.item.create`.
+
+        Args:
+            item: Message, tool call or tool output that the decisions read.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncLiveResponseResource(BaseAsyncLiveConnectionResource):
     @cached_property
     def item(self) -> AsyncLiveResponseItemResource: ...
     async def create(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `response.create`."""
+        """Asks the Responses backend for a response, or lets it go on after tool outputs. The session needs delegation
+        to Responses.
+
+        Sends `response.create`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncLiveResponseItemResource(BaseAsyncLiveConnectionResource):
     async def create(self, *, item: ResponseInputItemParam, event_id: str | Omit | None = omit) -> None:
-        """Sends `response.item.create`."""
+        """Adds an item to the Responses backend, such as a tool output; `response.create` then asks for the response.
+
+        Sends `response.item.create`.
+
+        Args:
+            item: Item for the backend: a message of the user, or the output of a function.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class SidebandConnection(SyncTypedConnection[ConnectServerEvent, ConnectClientEvent | ConnectClientEventParam]):
     """A connection of `client.live.sideband.connect`."""
@@ -207,23 +427,66 @@ class SidebandSessionResource(BaseSidebandConnectionResource):
     @cached_property
     def thinking(self) -> SidebandSessionThinkingResource: ...
     def close(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.close`."""
+        """Ends the session; the answer `session.closed` has the reason and the final usage.
+
+        Sends `session.close`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def update(self, *, session: SessionUpdateConfigParam, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.update`."""
+        """Changes the delegation or the transcript triggers of a running session; the answer is `session.updated`.
+
+        Sends `session.update`.
+
+        Args:
+            session: Settings to change; the others stay, and the kind of delegation is fixed.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class SidebandSessionCommentaryResource(BaseSidebandConnectionResource):
     def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.commentary.append`."""
+        """Adds a result that the model may tell the user; the answer is `session.commentary.appended`. The server
+        refuses it while a fixture plays.
+
+        Sends `session.commentary.append`.
+
+        Args:
+            content: Context for speech, at most 500 tokens.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class SidebandSessionInputAudioResource(BaseSidebandConnectionResource):
     def mute(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.input_audio.mute`."""
+        """Keeps the user's sound from the model while the session goes on; the answer is `session.input_audio.muted`.
+
+        Sends `session.input_audio.mute`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def unmute(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.input_audio.unmute`."""
+        """Lets the model hear the user again; the answer is `session.input_audio.unmuted`.
+
+        Sends `session.input_audio.unmute`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class SidebandSessionInstructionsResource(BaseSidebandConnectionResource):
     def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.instructions.append`."""
+        """Adds instructions of the developer to the conversation for good; the answer is
+        `session.instructions.appended`. The server refuses it while a fixture plays.
+
+        Sends `session.instructions.append`.
+
+        Args:
+            content: Instructions as plain text, at most 500 tokens.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class SidebandSessionOutputAudioResource(BaseSidebandConnectionResource):
     @cached_property
@@ -231,11 +494,29 @@ class SidebandSessionOutputAudioResource(BaseSidebandConnectionResource):
 
 class SidebandSessionOutputAudioFixtureResource(BaseSidebandConnectionResource):
     def play(self, *, audio: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.output_audio.fixture.play`."""
+        """Plays a prepared recording in place of the model's voice. The answers are
+        `session.output_audio.fixture.playing` and `session.output_audio.fixture.played`; input that arrives
+        meanwhile is dropped.
+
+        Sends `session.output_audio.fixture.play`.
+
+        Args:
+            audio: Mono PCM16 of 24 kHz, little-endian, as base64, at most 30 seconds, in sessions of any format.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class SidebandSessionThinkingResource(BaseSidebandConnectionResource):
     def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.thinking.append`."""
+        """Adds progress or reasoning that the model does not read out; the answer is `session.thinking.appended`. The
+        server refuses it while a fixture plays.
+
+        Sends `session.thinking.append`.
+
+        Args:
+            content: Silent context, at most 500 tokens; it can influence later speech and is no secret.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class SidebandTransportResource(BaseSidebandConnectionResource):
     @cached_property
@@ -243,29 +524,70 @@ class SidebandTransportResource(BaseSidebandConnectionResource):
 
 class SidebandTransportDtmfResource(BaseSidebandConnectionResource):
     def send(self, *, event: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `transport.dtmf.send`."""
+        """Presses one key of the phone in a SIP call; the answer is `transport.dtmf.sent`. Send an event for each key.
+
+        Sends `transport.dtmf.send`.
+
+        Args:
+            event: Key to press, such as `5`, `*` or `#`.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class SidebandDecisionResource(BaseSidebandConnectionResource):
     @cached_property
     def item(self) -> SidebandDecisionItemResource: ...
     def create(self, *, event_id: str) -> None:
-        """Sends `decision.create`."""
+        """Answers the session's decision questions from the conversation so far; the answer is `decision.event`.
+
+        Sends `decision.create`.
+
+        Args:
+            event_id: Id of the evaluation, required; the server refuses one that the session has had.
+        """
 
 class SidebandDecisionItemResource(BaseSidebandConnectionResource):
     def delete(self, *, item_id: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `decision.item.delete`."""
+        """Removes an item from the input of later decisions; the answer is `decision.item.deleted`.
+
+        Sends `decision.item.delete`.
+
+        Args:
+            item_id: Id of the item to remove.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def create(self, *, item: DecisionItemCreateEventParamItemUnion, event_id: str | Omit | None = omit) -> None:
-        """Sends `decision.item.create`."""
+        """Adds an item that later decisions read and the voice model does not; the answer is `decision.item.created`.
+
+        Sends `decision.item.create`.
+
+        Args:
+            item: Message, tool call or tool output that the decisions read.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class SidebandResponseResource(BaseSidebandConnectionResource):
     @cached_property
     def item(self) -> SidebandResponseItemResource: ...
     def create(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `response.create`."""
+        """Asks the Responses backend for a response, or lets it go on after tool outputs. The session needs delegation
+        to Responses.
+
+        Sends `response.create`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class SidebandResponseItemResource(BaseSidebandConnectionResource):
     def create(self, *, item: ResponseInputItemParam, event_id: str | Omit | None = omit) -> None:
-        """Sends `response.item.create`."""
+        """Adds an item to the Responses backend, such as a tool output; `response.create` then asks for the response.
+
+        Sends `response.item.create`.
+
+        Args:
+            item: Item for the backend: a message of the user, or the output of a function.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncSidebandConnection(AsyncTypedConnection[ConnectServerEvent, ConnectClientEvent | ConnectClientEventParam]):
     """A connection of `client.live.sideband.connect`."""
@@ -298,23 +620,66 @@ class AsyncSidebandSessionResource(BaseAsyncSidebandConnectionResource):
     @cached_property
     def thinking(self) -> AsyncSidebandSessionThinkingResource: ...
     async def close(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.close`."""
+        """Ends the session; the answer `session.closed` has the reason and the final usage.
+
+        Sends `session.close`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def update(self, *, session: SessionUpdateConfigParam, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.update`."""
+        """Changes the delegation or the transcript triggers of a running session; the answer is `session.updated`.
+
+        Sends `session.update`.
+
+        Args:
+            session: Settings to change; the others stay, and the kind of delegation is fixed.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncSidebandSessionCommentaryResource(BaseAsyncSidebandConnectionResource):
     async def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.commentary.append`."""
+        """Adds a result that the model may tell the user; the answer is `session.commentary.appended`. The server
+        refuses it while a fixture plays.
+
+        Sends `session.commentary.append`.
+
+        Args:
+            content: Context for speech, at most 500 tokens.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncSidebandSessionInputAudioResource(BaseAsyncSidebandConnectionResource):
     async def mute(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.input_audio.mute`."""
+        """Keeps the user's sound from the model while the session goes on; the answer is `session.input_audio.muted`.
+
+        Sends `session.input_audio.mute`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def unmute(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.input_audio.unmute`."""
+        """Lets the model hear the user again; the answer is `session.input_audio.unmuted`.
+
+        Sends `session.input_audio.unmute`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncSidebandSessionInstructionsResource(BaseAsyncSidebandConnectionResource):
     async def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.instructions.append`."""
+        """Adds instructions of the developer to the conversation for good; the answer is
+        `session.instructions.appended`. The server refuses it while a fixture plays.
+
+        Sends `session.instructions.append`.
+
+        Args:
+            content: Instructions as plain text, at most 500 tokens.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncSidebandSessionOutputAudioResource(BaseAsyncSidebandConnectionResource):
     @cached_property
@@ -322,11 +687,29 @@ class AsyncSidebandSessionOutputAudioResource(BaseAsyncSidebandConnectionResourc
 
 class AsyncSidebandSessionOutputAudioFixtureResource(BaseAsyncSidebandConnectionResource):
     async def play(self, *, audio: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.output_audio.fixture.play`."""
+        """Plays a prepared recording in place of the model's voice. The answers are
+        `session.output_audio.fixture.playing` and `session.output_audio.fixture.played`; input that arrives
+        meanwhile is dropped.
+
+        Sends `session.output_audio.fixture.play`.
+
+        Args:
+            audio: Mono PCM16 of 24 kHz, little-endian, as base64, at most 30 seconds, in sessions of any format.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncSidebandSessionThinkingResource(BaseAsyncSidebandConnectionResource):
     async def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.thinking.append`."""
+        """Adds progress or reasoning that the model does not read out; the answer is `session.thinking.appended`. The
+        server refuses it while a fixture plays.
+
+        Sends `session.thinking.append`.
+
+        Args:
+            content: Silent context, at most 500 tokens; it can influence later speech and is no secret.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncSidebandTransportResource(BaseAsyncSidebandConnectionResource):
     @cached_property
@@ -334,29 +717,70 @@ class AsyncSidebandTransportResource(BaseAsyncSidebandConnectionResource):
 
 class AsyncSidebandTransportDtmfResource(BaseAsyncSidebandConnectionResource):
     async def send(self, *, event: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `transport.dtmf.send`."""
+        """Presses one key of the phone in a SIP call; the answer is `transport.dtmf.sent`. Send an event for each key.
+
+        Sends `transport.dtmf.send`.
+
+        Args:
+            event: Key to press, such as `5`, `*` or `#`.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncSidebandDecisionResource(BaseAsyncSidebandConnectionResource):
     @cached_property
     def item(self) -> AsyncSidebandDecisionItemResource: ...
     async def create(self, *, event_id: str) -> None:
-        """Sends `decision.create`."""
+        """Answers the session's decision questions from the conversation so far; the answer is `decision.event`.
+
+        Sends `decision.create`.
+
+        Args:
+            event_id: Id of the evaluation, required; the server refuses one that the session has had.
+        """
 
 class AsyncSidebandDecisionItemResource(BaseAsyncSidebandConnectionResource):
     async def delete(self, *, item_id: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `decision.item.delete`."""
+        """Removes an item from the input of later decisions; the answer is `decision.item.deleted`.
+
+        Sends `decision.item.delete`.
+
+        Args:
+            item_id: Id of the item to remove.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def create(self, *, item: DecisionItemCreateEventParamItemUnion, event_id: str | Omit | None = omit) -> None:
-        """Sends `decision.item.create`."""
+        """Adds an item that later decisions read and the voice model does not; the answer is `decision.item.created`.
+
+        Sends `decision.item.create`.
+
+        Args:
+            item: Message, tool call or tool output that the decisions read.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncSidebandResponseResource(BaseAsyncSidebandConnectionResource):
     @cached_property
     def item(self) -> AsyncSidebandResponseItemResource: ...
     async def create(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `response.create`."""
+        """Asks the Responses backend for a response, or lets it go on after tool outputs. The session needs delegation
+        to Responses.
+
+        Sends `response.create`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncSidebandResponseItemResource(BaseAsyncSidebandConnectionResource):
     async def create(self, *, item: ResponseInputItemParam, event_id: str | Omit | None = omit) -> None:
-        """Sends `response.item.create`."""
+        """Adds an item to the Responses backend, such as a tool output; `response.create` then asks for the response.
+
+        Sends `response.item.create`.
+
+        Args:
+            item: Item for the backend: a message of the user, or the output of a function.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class ForksConnection(SyncTypedConnection[ForkServerEvent, ForkClientEvent | ForkClientEventParam]):
     """A connection of `client.live.forks.connect`."""
@@ -386,27 +810,86 @@ class ForksSessionResource(BaseForksConnectionResource):
     @cached_property
     def thinking(self) -> ForksSessionThinkingResource: ...
     def start(self, *, session: ForkSessionConfigParam, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.start`."""
+        """Starts the copy of the stored session; it is the first event of a connection. Wait for `session.started`
+        before any other.
+
+        Sends `session.start`.
+
+        Args:
+            session: Settings that replace stored ones; `{}` keeps all. The model cannot be changed.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def close(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.close`."""
+        """Ends the session; the answer `session.closed` has the reason and the final usage.
+
+        Sends `session.close`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def update(self, *, session: SessionUpdateConfigParam, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.update`."""
+        """Changes the delegation or the transcript triggers of a running session; the answer is `session.updated`.
+
+        Sends `session.update`.
+
+        Args:
+            session: Settings to change; the others stay, and the kind of delegation is fixed.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class ForksSessionCommentaryResource(BaseForksConnectionResource):
     def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.commentary.append`."""
+        """Adds a result that the model may tell the user; the answer is `session.commentary.appended`. The server
+        refuses it while a fixture plays.
+
+        Sends `session.commentary.append`.
+
+        Args:
+            content: Context for speech, at most 500 tokens.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class ForksSessionInputAudioResource(BaseForksConnectionResource):
     def append(self, *, audio: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.input_audio.append`."""
+        """Adds sound of the user to the session, as it is recorded. Sessions over WebRTC and SIP get theirs from the
+        call.
+
+        Sends `session.input_audio.append`.
+
+        Args:
+            audio: Sound in the session's format as base64.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def mute(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.input_audio.mute`."""
+        """Keeps the user's sound from the model while the session goes on; the answer is `session.input_audio.muted`.
+
+        Sends `session.input_audio.mute`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def unmute(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.input_audio.unmute`."""
+        """Lets the model hear the user again; the answer is `session.input_audio.unmuted`.
+
+        Sends `session.input_audio.unmute`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class ForksSessionInstructionsResource(BaseForksConnectionResource):
     def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.instructions.append`."""
+        """Adds instructions of the developer to the conversation for good; the answer is
+        `session.instructions.appended`. The server refuses it while a fixture plays.
+
+        Sends `session.instructions.append`.
+
+        Args:
+            content: Instructions as plain text, at most 500 tokens.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class ForksSessionOutputAudioResource(BaseForksConnectionResource):
     @cached_property
@@ -414,33 +897,85 @@ class ForksSessionOutputAudioResource(BaseForksConnectionResource):
 
 class ForksSessionOutputAudioFixtureResource(BaseForksConnectionResource):
     def play(self, *, audio: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.output_audio.fixture.play`."""
+        """Plays a prepared recording in place of the model's voice. The answers are
+        `session.output_audio.fixture.playing` and `session.output_audio.fixture.played`; input that arrives
+        meanwhile is dropped.
+
+        Sends `session.output_audio.fixture.play`.
+
+        Args:
+            audio: Mono PCM16 of 24 kHz, little-endian, as base64, at most 30 seconds, in sessions of any format.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class ForksSessionThinkingResource(BaseForksConnectionResource):
     def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.thinking.append`."""
+        """Adds progress or reasoning that the model does not read out; the answer is `session.thinking.appended`. The
+        server refuses it while a fixture plays.
+
+        Sends `session.thinking.append`.
+
+        Args:
+            content: Silent context, at most 500 tokens; it can influence later speech and is no secret.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class ForksDecisionResource(BaseForksConnectionResource):
     @cached_property
     def item(self) -> ForksDecisionItemResource: ...
     def create(self, *, event_id: str) -> None:
-        """Sends `decision.create`."""
+        """Answers the session's decision questions from the conversation so far; the answer is `decision.event`.
+
+        Sends `decision.create`.
+
+        Args:
+            event_id: Id of the evaluation, required; the server refuses one that the session has had.
+        """
 
 class ForksDecisionItemResource(BaseForksConnectionResource):
     def delete(self, *, item_id: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `decision.item.delete`."""
+        """Removes an item from the input of later decisions; the answer is `decision.item.deleted`.
+
+        Sends `decision.item.delete`.
+
+        Args:
+            item_id: Id of the item to remove.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def create(self, *, item: DecisionItemCreateEventParamItemUnion, event_id: str | Omit | None = omit) -> None:
-        """Sends `decision.item.create`."""
+        """Adds an item that later decisions read and the voice model does not; the answer is `decision.item.created`.
+
+        Sends `decision.item.create`.
+
+        Args:
+            item: Message, tool call or tool output that the decisions read.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class ForksResponseResource(BaseForksConnectionResource):
     @cached_property
     def item(self) -> ForksResponseItemResource: ...
     def create(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `response.create`."""
+        """Asks the Responses backend for a response, or lets it go on after tool outputs. The session needs delegation
+        to Responses.
+
+        Sends `response.create`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class ForksResponseItemResource(BaseForksConnectionResource):
     def create(self, *, item: ResponseInputItemParam, event_id: str | Omit | None = omit) -> None:
-        """Sends `response.item.create`."""
+        """Adds an item to the Responses backend, such as a tool output; `response.create` then asks for the response.
+
+        Sends `response.item.create`.
+
+        Args:
+            item: Item for the backend: a message of the user, or the output of a function.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncForksConnection(AsyncTypedConnection[ForkServerEvent, ForkClientEvent | ForkClientEventParam]):
     """A connection of `client.live.forks.connect`."""
@@ -470,27 +1005,86 @@ class AsyncForksSessionResource(BaseAsyncForksConnectionResource):
     @cached_property
     def thinking(self) -> AsyncForksSessionThinkingResource: ...
     async def start(self, *, session: ForkSessionConfigParam, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.start`."""
+        """Starts the copy of the stored session; it is the first event of a connection. Wait for `session.started`
+        before any other.
+
+        Sends `session.start`.
+
+        Args:
+            session: Settings that replace stored ones; `{}` keeps all. The model cannot be changed.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def close(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.close`."""
+        """Ends the session; the answer `session.closed` has the reason and the final usage.
+
+        Sends `session.close`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def update(self, *, session: SessionUpdateConfigParam, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.update`."""
+        """Changes the delegation or the transcript triggers of a running session; the answer is `session.updated`.
+
+        Sends `session.update`.
+
+        Args:
+            session: Settings to change; the others stay, and the kind of delegation is fixed.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncForksSessionCommentaryResource(BaseAsyncForksConnectionResource):
     async def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.commentary.append`."""
+        """Adds a result that the model may tell the user; the answer is `session.commentary.appended`. The server
+        refuses it while a fixture plays.
+
+        Sends `session.commentary.append`.
+
+        Args:
+            content: Context for speech, at most 500 tokens.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncForksSessionInputAudioResource(BaseAsyncForksConnectionResource):
     async def append(self, *, audio: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.input_audio.append`."""
+        """Adds sound of the user to the session, as it is recorded. Sessions over WebRTC and SIP get theirs from the
+        call.
+
+        Sends `session.input_audio.append`.
+
+        Args:
+            audio: Sound in the session's format as base64.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def mute(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.input_audio.mute`."""
+        """Keeps the user's sound from the model while the session goes on; the answer is `session.input_audio.muted`.
+
+        Sends `session.input_audio.mute`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def unmute(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.input_audio.unmute`."""
+        """Lets the model hear the user again; the answer is `session.input_audio.unmuted`.
+
+        Sends `session.input_audio.unmute`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncForksSessionInstructionsResource(BaseAsyncForksConnectionResource):
     async def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.instructions.append`."""
+        """Adds instructions of the developer to the conversation for good; the answer is
+        `session.instructions.appended`. The server refuses it while a fixture plays.
+
+        Sends `session.instructions.append`.
+
+        Args:
+            content: Instructions as plain text, at most 500 tokens.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncForksSessionOutputAudioResource(BaseAsyncForksConnectionResource):
     @cached_property
@@ -498,30 +1092,82 @@ class AsyncForksSessionOutputAudioResource(BaseAsyncForksConnectionResource):
 
 class AsyncForksSessionOutputAudioFixtureResource(BaseAsyncForksConnectionResource):
     async def play(self, *, audio: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.output_audio.fixture.play`."""
+        """Plays a prepared recording in place of the model's voice. The answers are
+        `session.output_audio.fixture.playing` and `session.output_audio.fixture.played`; input that arrives
+        meanwhile is dropped.
+
+        Sends `session.output_audio.fixture.play`.
+
+        Args:
+            audio: Mono PCM16 of 24 kHz, little-endian, as base64, at most 30 seconds, in sessions of any format.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncForksSessionThinkingResource(BaseAsyncForksConnectionResource):
     async def append(self, *, content: str, delegation_id: str | None, event_id: str | Omit | None = omit) -> None:
-        """Sends `session.thinking.append`."""
+        """Adds progress or reasoning that the model does not read out; the answer is `session.thinking.appended`. The
+        server refuses it while a fixture plays.
+
+        Sends `session.thinking.append`.
+
+        Args:
+            content: Silent context, at most 500 tokens; it can influence later speech and is no secret.
+            delegation_id: Id of a delegation of the client that it belongs to, or None for the whole session.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncForksDecisionResource(BaseAsyncForksConnectionResource):
     @cached_property
     def item(self) -> AsyncForksDecisionItemResource: ...
     async def create(self, *, event_id: str) -> None:
-        """Sends `decision.create`."""
+        """Answers the session's decision questions from the conversation so far; the answer is `decision.event`.
+
+        Sends `decision.create`.
+
+        Args:
+            event_id: Id of the evaluation, required; the server refuses one that the session has had.
+        """
 
 class AsyncForksDecisionItemResource(BaseAsyncForksConnectionResource):
     async def delete(self, *, item_id: str, event_id: str | Omit | None = omit) -> None:
-        """Sends `decision.item.delete`."""
+        """Removes an item from the input of later decisions; the answer is `decision.item.deleted`.
+
+        Sends `decision.item.delete`.
+
+        Args:
+            item_id: Id of the item to remove.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def create(self, *, item: DecisionItemCreateEventParamItemUnion, event_id: str | Omit | None = omit) -> None:
-        """Sends `decision.item.create`."""
+        """Adds an item that later decisions read and the voice model does not; the answer is `decision.item.created`.
+
+        Sends `decision.item.create`.
+
+        Args:
+            item: Message, tool call or tool output that the decisions read.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncForksResponseResource(BaseAsyncForksConnectionResource):
     @cached_property
     def item(self) -> AsyncForksResponseItemResource: ...
     async def create(self, *, event_id: str | Omit | None = omit) -> None:
-        """Sends `response.create`."""
+        """Asks the Responses backend for a response, or lets it go on after tool outputs. The session needs delegation
+        to Responses.
+
+        Sends `response.create`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncForksResponseItemResource(BaseAsyncForksConnectionResource):
     async def create(self, *, item: ResponseInputItemParam, event_id: str | Omit | None = omit) -> None:
-        """Sends `response.item.create`."""
+        """Adds an item to the Responses backend, such as a tool output; `response.create` then asks for the response.
+
+        Sends `response.item.create`.
+
+        Args:
+            item: Item for the backend: a message of the user, or the output of a function.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """

@@ -25,38 +25,57 @@ class BaseRealtimeConnectionResource(ConnectionPart):
 
 class RealtimeSessionResource(BaseRealtimeConnectionResource):
     @sends("session.update")
-    def update(self, *, session, event_id=omit): ...
+    def update(self, *, session, event_id=omit):
+        """Changes the settings that `session` names, at any time; the answer `session.updated` shows all settings."""
 
 class RealtimeResponseResource(BaseRealtimeConnectionResource):
     @sends("response.create")
-    def create(self, *, event_id=omit, response=omit): ...
+    def create(self, *, event_id=omit, response=omit):
+        """Starts a response, which voice detection also does by itself. The answer begins with `response.created` and
+        ends with `response.done`."""
     @sends("response.cancel")
-    def cancel(self, *, event_id=omit, response_id=omit): ...
+    def cancel(self, *, event_id=omit, response_id=omit):
+        """Stops a running response; the answer is `response.done` with the status `cancelled`, or an `error` event if
+        none runs."""
 
 class RealtimeInputAudioBufferResource(BaseRealtimeConnectionResource):
     @sends("input_audio_buffer.clear")
-    def clear(self, *, event_id=omit): ...
+    def clear(self, *, event_id=omit):
+        """Discards the sound in the input buffer; the answer is `input_audio_buffer.cleared`."""
     @sends("input_audio_buffer.commit")
-    def commit(self, *, event_id=omit): ...
+    def commit(self, *, event_id=omit):
+        """Turns the sound in the input buffer into a message of the user, without a response to it. The answer is
+        `input_audio_buffer.committed`, or `error` for an empty buffer."""
     @sends("input_audio_buffer.append")
-    def append(self, *, audio, event_id=omit): ...
+    def append(self, *, audio, event_id=omit):
+        """Adds sound of the user to the input buffer, as it is recorded. The server confirms it with no event."""
 
 class RealtimeConversationResource(BaseRealtimeConnectionResource):
     item = part("RealtimeConversationItemResource")
 
 class RealtimeConversationItemResource(BaseRealtimeConnectionResource):
     @sends("conversation.item.delete")
-    def delete(self, *, item_id, event_id=omit): ...
+    def delete(self, *, item_id, event_id=omit):
+        """Removes an item from the conversation; the answer is `conversation.item.deleted`, or `error` for an unknown
+        id."""
     @sends("conversation.item.create")
-    def create(self, *, item, event_id=omit, previous_item_id=omit): ...
+    def create(self, *, item, event_id=omit, previous_item_id=omit):
+        """Adds a message, a function call or its output to the conversation. The answers are `conversation.item.added`
+        and `conversation.item.done`."""
     @sends("conversation.item.truncate")
-    def truncate(self, *, audio_end_ms, content_index, item_id, event_id=omit): ...
+    def truncate(self, *, audio_end_ms, content_index, item_id, event_id=omit):
+        """Cuts a message of the assistant to the sound that was played before the user interrupted, transcript
+        included. The answer is `conversation.item.truncated`."""
     @sends("conversation.item.retrieve")
-    def retrieve(self, *, item_id, event_id=omit): ...
+    def retrieve(self, *, item_id, event_id=omit):
+        """Asks for an item as the server has it, such as sound after noise reduction. The answer is
+        `conversation.item.retrieved`."""
 
 class RealtimeOutputAudioBufferResource(BaseRealtimeConnectionResource):
     @sends("output_audio_buffer.clear")
-    def clear(self, *, event_id=omit): ...
+    def clear(self, *, event_id=omit):
+        """Cuts off the sound that is playing in calls over WebRTC or SIP, after `response.cancel`. The answer is
+        `output_audio_buffer.cleared`."""
 
 class TranslationsConnection(SyncConnection):
     """A connection of `client.realtime.translations.connect`."""
@@ -75,12 +94,17 @@ class BaseTranslationsConnectionResource(ConnectionPart):
 class TranslationsSessionResource(BaseTranslationsConnectionResource):
     input_audio_buffer = part("TranslationsSessionInputAudioBufferResource")
     @sends("session.close")
-    def close(self, *, event_id=omit): ...
+    def close(self, *, event_id=omit):
+        """Ends the translation: the rest of the speech is translated first, then `session.closed` arrives."""
     @sends("session.update")
-    def update(self, *, session, event_id=omit): ...
+    def update(self, *, session, event_id=omit):
+        """Changes the target language, the transcription or the noise reduction of a translation; the answer is
+        `session.updated`."""
 
 class TranslationsSessionInputAudioBufferResource(BaseTranslationsConnectionResource):
     @sends("session.input_audio_buffer.append")
-    def append(self, *, audio, event_id=omit): ...
+    def append(self, *, audio, event_id=omit):
+        """Adds speech to translate. Send silence in pauses too, because the server knows no other time; it confirms
+        nothing."""
 
 __getattr__ = twins(__name__)

@@ -34,23 +34,69 @@ class BaseRealtimeConnectionResource:
 
 class RealtimeSessionResource(BaseRealtimeConnectionResource):
     def update(self, *, session: ClientSecretCreateParamsSession, event_id: str | Omit = omit) -> None:
-        """Sends `session.update`."""
+        """Changes the settings that `session` names, at any time; the answer `session.updated` shows all settings.
+
+        Sends `session.update`.
+
+        Args:
+            session: Settings to change, with their `type`; the others stay. The model is fixed, the voice after the
+                first audio output too.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class RealtimeResponseResource(BaseRealtimeConnectionResource):
     def create(self, *, event_id: str | Omit = omit,
         response: RealtimeResponseCreateParamsParam | RealtimeResponseCreateParamsWithReferencesParam
         | Omit = omit) -> None:
-        """Sends `response.create`."""
+        """Starts a response, which voice detection also does by itself. The answer begins with `response.created` and
+        ends with `response.done`.
+
+        Sends `response.create`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+            response: Settings for this response alone, over those of the session. `{"conversation": "none"}` keeps
+                the output out of the conversation.
+        """
     def cancel(self, *, event_id: str | Omit = omit, response_id: str | Omit = omit) -> None:
-        """Sends `response.cancel`."""
+        """Stops a running response; the answer is `response.done` with the status `cancelled`, or an `error` event if
+        none runs.
+
+        Sends `response.cancel`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+            response_id: Id of the response to stop; without it that of the default conversation.
+        """
 
 class RealtimeInputAudioBufferResource(BaseRealtimeConnectionResource):
     def clear(self, *, event_id: str | Omit = omit) -> None:
-        """Sends `input_audio_buffer.clear`."""
+        """Discards the sound in the input buffer; the answer is `input_audio_buffer.cleared`.
+
+        Sends `input_audio_buffer.clear`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def commit(self, *, event_id: str | Omit = omit) -> None:
-        """Sends `input_audio_buffer.commit`."""
+        """Turns the sound in the input buffer into a message of the user, without a response to it. The answer is
+        `input_audio_buffer.committed`, or `error` for an empty buffer.
+
+        Sends `input_audio_buffer.commit`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def append(self, *, audio: str, event_id: str | Omit = omit) -> None:
-        """Sends `input_audio_buffer.append`."""
+        """Adds sound of the user to the input buffer, as it is recorded. The server confirms it with no event.
+
+        Sends `input_audio_buffer.append`.
+
+        Args:
+            audio: Sound in the session's input format as base64, at most 15 MiB. Short pieces let voice detection
+                react sooner.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class RealtimeConversationResource(BaseRealtimeConnectionResource):
     @cached_property
@@ -58,18 +104,62 @@ class RealtimeConversationResource(BaseRealtimeConnectionResource):
 
 class RealtimeConversationItemResource(BaseRealtimeConnectionResource):
     def delete(self, *, item_id: str, event_id: str | Omit = omit) -> None:
-        """Sends `conversation.item.delete`."""
+        """Removes an item from the conversation; the answer is `conversation.item.deleted`, or `error` for an unknown
+        id.
+
+        Sends `conversation.item.delete`.
+
+        Args:
+            item_id: Id of the item to remove.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def create(self, *, item: ConversationItemParam, event_id: str | Omit = omit,
         previous_item_id: str | Omit = omit) -> None:
-        """Sends `conversation.item.create`."""
+        """Adds a message, a function call or its output to the conversation. The answers are `conversation.item.added`
+        and `conversation.item.done`.
+
+        Sends `conversation.item.create`.
+
+        Args:
+            item: Item to add: a message, a function call or its output. Messages of the assistant cannot hold
+                sound.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+            previous_item_id: Id of the item after which this one is inserted; `root` is the beginning, without it
+                the end.
+        """
     def truncate(self, *, audio_end_ms: int, content_index: int, item_id: str, event_id: str | Omit = omit) -> None:
-        """Sends `conversation.item.truncate`."""
+        """Cuts a message of the assistant to the sound that was played before the user interrupted, transcript
+        included. The answer is `conversation.item.truncated`.
+
+        Sends `conversation.item.truncate`.
+
+        Args:
+            audio_end_ms: Milliseconds of sound that stay; more than the message has is an error.
+            content_index: Index of the content part with the sound: 0.
+            item_id: Id of the assistant's message.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def retrieve(self, *, item_id: str, event_id: str | Omit = omit) -> None:
-        """Sends `conversation.item.retrieve`."""
+        """Asks for an item as the server has it, such as sound after noise reduction. The answer is
+        `conversation.item.retrieved`.
+
+        Sends `conversation.item.retrieve`.
+
+        Args:
+            item_id: Id of the item to return.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class RealtimeOutputAudioBufferResource(BaseRealtimeConnectionResource):
     def clear(self, *, event_id: str | Omit = omit) -> None:
-        """Sends `output_audio_buffer.clear`."""
+        """Cuts off the sound that is playing in calls over WebRTC or SIP, after `response.cancel`. The answer is
+        `output_audio_buffer.cleared`.
+
+        Sends `output_audio_buffer.clear`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncRealtimeConnection(AsyncTypedConnection[RealtimeServerEvent,
     RealtimeClientEvent | RealtimeClientEventParam | ResponseCreateEventWithReferencesParam]):
@@ -95,23 +185,69 @@ class BaseAsyncRealtimeConnectionResource:
 
 class AsyncRealtimeSessionResource(BaseAsyncRealtimeConnectionResource):
     async def update(self, *, session: ClientSecretCreateParamsSession, event_id: str | Omit = omit) -> None:
-        """Sends `session.update`."""
+        """Changes the settings that `session` names, at any time; the answer `session.updated` shows all settings.
+
+        Sends `session.update`.
+
+        Args:
+            session: Settings to change, with their `type`; the others stay. The model is fixed, the voice after the
+                first audio output too.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncRealtimeResponseResource(BaseAsyncRealtimeConnectionResource):
     async def create(self, *, event_id: str | Omit = omit,
         response: RealtimeResponseCreateParamsParam | RealtimeResponseCreateParamsWithReferencesParam
         | Omit = omit) -> None:
-        """Sends `response.create`."""
+        """Starts a response, which voice detection also does by itself. The answer begins with `response.created` and
+        ends with `response.done`.
+
+        Sends `response.create`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+            response: Settings for this response alone, over those of the session. `{"conversation": "none"}` keeps
+                the output out of the conversation.
+        """
     async def cancel(self, *, event_id: str | Omit = omit, response_id: str | Omit = omit) -> None:
-        """Sends `response.cancel`."""
+        """Stops a running response; the answer is `response.done` with the status `cancelled`, or an `error` event if
+        none runs.
+
+        Sends `response.cancel`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+            response_id: Id of the response to stop; without it that of the default conversation.
+        """
 
 class AsyncRealtimeInputAudioBufferResource(BaseAsyncRealtimeConnectionResource):
     async def clear(self, *, event_id: str | Omit = omit) -> None:
-        """Sends `input_audio_buffer.clear`."""
+        """Discards the sound in the input buffer; the answer is `input_audio_buffer.cleared`.
+
+        Sends `input_audio_buffer.clear`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def commit(self, *, event_id: str | Omit = omit) -> None:
-        """Sends `input_audio_buffer.commit`."""
+        """Turns the sound in the input buffer into a message of the user, without a response to it. The answer is
+        `input_audio_buffer.committed`, or `error` for an empty buffer.
+
+        Sends `input_audio_buffer.commit`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def append(self, *, audio: str, event_id: str | Omit = omit) -> None:
-        """Sends `input_audio_buffer.append`."""
+        """Adds sound of the user to the input buffer, as it is recorded. The server confirms it with no event.
+
+        Sends `input_audio_buffer.append`.
+
+        Args:
+            audio: Sound in the session's input format as base64, at most 15 MiB. Short pieces let voice detection
+                react sooner.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncRealtimeConversationResource(BaseAsyncRealtimeConnectionResource):
     @cached_property
@@ -119,19 +255,63 @@ class AsyncRealtimeConversationResource(BaseAsyncRealtimeConnectionResource):
 
 class AsyncRealtimeConversationItemResource(BaseAsyncRealtimeConnectionResource):
     async def delete(self, *, item_id: str, event_id: str | Omit = omit) -> None:
-        """Sends `conversation.item.delete`."""
+        """Removes an item from the conversation; the answer is `conversation.item.deleted`, or `error` for an unknown
+        id.
+
+        Sends `conversation.item.delete`.
+
+        Args:
+            item_id: Id of the item to remove.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def create(self, *, item: ConversationItemParam, event_id: str | Omit = omit,
         previous_item_id: str | Omit = omit) -> None:
-        """Sends `conversation.item.create`."""
+        """Adds a message, a function call or its output to the conversation. The answers are `conversation.item.added`
+        and `conversation.item.done`.
+
+        Sends `conversation.item.create`.
+
+        Args:
+            item: Item to add: a message, a function call or its output. Messages of the assistant cannot hold
+                sound.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+            previous_item_id: Id of the item after which this one is inserted; `root` is the beginning, without it
+                the end.
+        """
     async def truncate(self, *, audio_end_ms: int, content_index: int, item_id: str,
         event_id: str | Omit = omit) -> None:
-        """Sends `conversation.item.truncate`."""
+        """Cuts a message of the assistant to the sound that was played before the user interrupted, transcript
+        included. The answer is `conversation.item.truncated`.
+
+        Sends `conversation.item.truncate`.
+
+        Args:
+            audio_end_ms: Milliseconds of sound that stay; more than the message has is an error.
+            content_index: Index of the content part with the sound: 0.
+            item_id: Id of the assistant's message.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def retrieve(self, *, item_id: str, event_id: str | Omit = omit) -> None:
-        """Sends `conversation.item.retrieve`."""
+        """Asks for an item as the server has it, such as sound after noise reduction. The answer is
+        `conversation.item.retrieved`.
+
+        Sends `conversation.item.retrieve`.
+
+        Args:
+            item_id: Id of the item to return.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncRealtimeOutputAudioBufferResource(BaseAsyncRealtimeConnectionResource):
     async def clear(self, *, event_id: str | Omit = omit) -> None:
-        """Sends `output_audio_buffer.clear`."""
+        """Cuts off the sound that is playing in calls over WebRTC or SIP, after `response.cancel`. The answer is
+        `output_audio_buffer.cleared`.
+
+        Sends `output_audio_buffer.clear`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class TranslationsConnection(SyncTypedConnection[RealtimeTranslationServerEvent,
     RealtimeTranslationClientEvent | RealtimeTranslationClientEventParam]):
@@ -151,13 +331,35 @@ class TranslationsSessionResource(BaseTranslationsConnectionResource):
     @cached_property
     def input_audio_buffer(self) -> TranslationsSessionInputAudioBufferResource: ...
     def close(self, *, event_id: str | Omit = omit) -> None:
-        """Sends `session.close`."""
+        """Ends the translation: the rest of the speech is translated first, then `session.closed` arrives.
+
+        Sends `session.close`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     def update(self, *, session: RealtimeTranslationSessionUpdateRequestParam, event_id: str | Omit = omit) -> None:
-        """Sends `session.update`."""
+        """Changes the target language, the transcription or the noise reduction of a translation; the answer is
+        `session.updated`.
+
+        Sends `session.update`.
+
+        Args:
+            session: Settings to change, such as `{"audio": {"output": {"language": "es"}}}`; the others stay.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class TranslationsSessionInputAudioBufferResource(BaseTranslationsConnectionResource):
     def append(self, *, audio: str, event_id: str | Omit = omit) -> None:
-        """Sends `session.input_audio_buffer.append`."""
+        """Adds speech to translate. Send silence in pauses too, because the server knows no other time; it confirms
+        nothing.
+
+        Sends `session.input_audio_buffer.append`.
+
+        Args:
+            audio: Mono PCM16 of 24 kHz, little-endian, as base64; pieces of 200 ms fit the server's frames.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncTranslationsConnection(AsyncTypedConnection[RealtimeTranslationServerEvent,
     RealtimeTranslationClientEvent | RealtimeTranslationClientEventParam]):
@@ -177,11 +379,33 @@ class AsyncTranslationsSessionResource(BaseAsyncTranslationsConnectionResource):
     @cached_property
     def input_audio_buffer(self) -> AsyncTranslationsSessionInputAudioBufferResource: ...
     async def close(self, *, event_id: str | Omit = omit) -> None:
-        """Sends `session.close`."""
+        """Ends the translation: the rest of the speech is translated first, then `session.closed` arrives.
+
+        Sends `session.close`.
+
+        Args:
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
     async def update(self, *, session: RealtimeTranslationSessionUpdateRequestParam,
         event_id: str | Omit = omit) -> None:
-        """Sends `session.update`."""
+        """Changes the target language, the transcription or the noise reduction of a translation; the answer is
+        `session.updated`.
+
+        Sends `session.update`.
+
+        Args:
+            session: Settings to change, such as `{"audio": {"output": {"language": "es"}}}`; the others stay.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """
 
 class AsyncTranslationsSessionInputAudioBufferResource(BaseAsyncTranslationsConnectionResource):
     async def append(self, *, audio: str, event_id: str | Omit = omit) -> None:
-        """Sends `session.input_audio_buffer.append`."""
+        """Adds speech to translate. Send silence in pauses too, because the server knows no other time; it confirms
+        nothing.
+
+        Sends `session.input_audio_buffer.append`.
+
+        Args:
+            audio: Mono PCM16 of 24 kHz, little-endian, as base64; pieces of 200 ms fit the server's frames.
+            event_id: Id of your choice for this event, with which answers and errors name it.
+        """

@@ -21,7 +21,9 @@ class BaseResponsesConnectionResource(ConnectionPart):
 
 class ResponsesResponseResource(BaseResponsesConnectionResource):
     @sends("response.steer")
-    def steer(self, *, input, previous_response_id): ...
+    def steer(self, *, input, previous_response_id):
+        """Queues input for a response that is running. The answers are `response.steer.accepted`, then
+        `response.created` of the successor, or `response.steer.failed` with the input."""
     @sends("response.create")
     def create(self, *, access_programs=omit, background=omit, background_options=omit, context_management=omit,
         conversation=omit, generate=omit, image=omit, include=omit, input=omit, instructions=omit,
@@ -29,6 +31,8 @@ class ResponsesResponseResource(BaseResponsesConnectionResource):
         parallel_tool_calls=omit, previous_response_id=omit, prompt=omit, prompt_cache_key=omit,
         prompt_cache_options=omit, prompt_cache_retention=omit, reasoning=omit, safety_identifier=omit,
         service_tier=omit, store=omit, stream=omit, stream_id=omit, stream_options=omit, temperature=omit, text=omit,
-        tool_choice=omit, tools=omit, top_logprobs=omit, top_p=omit, truncation=omit, user=omit): ...
+        tool_choice=omit, tools=omit, top_logprobs=omit, top_p=omit, truncation=omit, user=omit):
+        """Starts a response on this websocket, with the fields of `POST /responses`; its events follow, from
+        `response.created` to an ending one."""
 
 __getattr__ = twins(__name__)

@@ -29,7 +29,15 @@ class BaseResponsesConnectionResource:
 
 class ResponsesResponseResource(BaseResponsesConnectionResource):
     def steer(self, *, input: ResponseSteerInputParam, previous_response_id: str) -> None:
-        """Sends `response.steer`."""
+        """Queues input for a response that is running. The answers are `response.steer.accepted`, then
+        `response.created` of the successor, or `response.steer.failed` with the input.
+
+        Sends `response.steer`.
+
+        Args:
+            input: Text, images and files of the user, as a string or a list of items.
+            previous_response_id: Id of the response to steer; the successor goes on in its lane.
+        """
     def create(self, *, access_programs: ResponseCreateParamsAccessPrograms | Omit = omit,
         background: bool | Omit | None = omit, background_options: ResponseCreateParamsBackgroundOptions | Omit = omit,
         context_management: Iterable[ResponseCreateParamsContextManagement] | Omit | None = omit,
@@ -51,7 +59,67 @@ class ResponsesResponseResource(BaseResponsesConnectionResource):
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
         user: str | Omit = omit) -> None:
-        """Sends `response.create`."""
+        """Starts a response on this websocket, with the fields of `POST /responses`; its events follow, from
+        `response.created` to an ending one.
+
+        Sends `response.create`.
+
+        Args:
+            access_programs: Programs for special domains under which the request runs.
+            background: Not available over websockets: create a background response with `client.responses.create`.
+            background_options: Completion window of a background response (`soonest`, or `2h` and `8h` at a
+                discount), and an id for related requests.
+            context_management: Rules by which the API shortens the context, for example compaction from a number of
+                tokens on.
+            conversation: Id of a conversation; its items precede the input, and input and output are added to it
+                afterwards.
+            generate: Whether the model answers, true by default. False only prepares the context, which
+                `previous_response_id` can name afterwards.
+            image: Settings for all images of the request.
+            include: Extra data in the reply, such as `reasoning.encrypted_content`, `file_search_call.results` or
+                `message.output_text.logprobs`.
+            input: Text, or a list of messages, files, images, tool outputs and items of earlier responses.
+            instructions: System message for this response only; those of `previous_response_id` are not carried
+                over.
+            max_output_tokens: Upper bound of generated tokens, reasoning tokens included; the response is then
+                `incomplete`.
+            max_tool_calls: Upper bound of calls to built-in tools, all tools together; further calls are ignored.
+            metadata: Up to 16 pairs of strings stored with the response; keys have at most 64 characters, values
+                512.
+            model: Id of the model, such as `gpt-6-astra`.
+            moderation: Settings with which the API moderates the input and the generated output.
+            parallel_tool_calls: Whether the model may request several tool calls at once; true by default.
+            previous_response_id: Id of the response that this one continues; not together with `conversation`.
+            prompt: Stored template as `{"id": ..., "version": ..., "variables": {...}}`, instead of instructions in
+                the request.
+            prompt_cache_key: Groups requests with a common beginning, so that more of them hit the prompt cache.
+            prompt_cache_options: Breakpoints and lifetime of the prompt cache; at most 4 written per request, the
+                lifetime `ttl` defaults to `30m`.
+            prompt_cache_retention: Deprecated in favour of `prompt_cache_options.ttl`. `24h` keeps cached prefixes
+                for up to a day.
+            reasoning: Effort and summary of reasoning models, such as `{"effort": "low", "summary": "auto"}`.
+            safety_identifier: Stable id of your end user, at most 128 characters, used to detect abuse; send a hash
+                instead of a name.
+            service_tier: Processing tier: `auto` (the project's setting, the default), `default`, `flex`,
+                `priority` or another tier of the project.
+            store: Whether the response is kept for at least 30 days for retrieval and continuation; true by
+                default.
+            stream: Leave it out: responses over websockets are always streams of events.
+            stream_id: Lane of the response, which its events repeat. Responses of one lane run one after another,
+                those of different lanes side by side.
+            stream_options: `{"include_obfuscation": False}` omits the padding of delta events.
+            temperature: From 0 to 2, default 1. Lower values make the output more predictable; change it or
+                `top_p`, not both.
+            text: Format and verbosity of the text, such as `{"format": {"type": "json_schema", ...}}`; plain text
+                by default.
+            tool_choice: `none`, `auto`, `required`, a list of allowed tools, or one tool that must be called.
+            tools: Built-in tools such as `web_search` and `file_search`, MCP servers, and your own functions.
+            top_logprobs: From 0 to 20. Number of likely tokens per position with their log probability.
+            top_p: From 0 to 1, default 1. Samples only from the most likely tokens with this total probability.
+            truncation: `auto` drops the oldest items of an input that exceeds the context window; `disabled` (the
+                default) fails with status 400.
+            user: Deprecated in favour of `safety_identifier` and `prompt_cache_key`. Stable id of your end user.
+        """
 
 class AsyncResponsesConnection(AsyncTypedConnection[ResponsesServerEvent,
     ResponsesClientEvent | ResponsesClientEventParam]):
@@ -69,7 +137,15 @@ class BaseAsyncResponsesConnectionResource:
 
 class AsyncResponsesResponseResource(BaseAsyncResponsesConnectionResource):
     async def steer(self, *, input: ResponseSteerInputParam, previous_response_id: str) -> None:
-        """Sends `response.steer`."""
+        """Queues input for a response that is running. The answers are `response.steer.accepted`, then
+        `response.created` of the successor, or `response.steer.failed` with the input.
+
+        Sends `response.steer`.
+
+        Args:
+            input: Text, images and files of the user, as a string or a list of items.
+            previous_response_id: Id of the response to steer; the successor goes on in its lane.
+        """
     async def create(self, *, access_programs: ResponseCreateParamsAccessPrograms | Omit = omit,
         background: bool | Omit | None = omit, background_options: ResponseCreateParamsBackgroundOptions | Omit = omit,
         context_management: Iterable[ResponseCreateParamsContextManagement] | Omit | None = omit,
@@ -91,4 +167,64 @@ class AsyncResponsesResponseResource(BaseAsyncResponsesConnectionResource):
         tools: Iterable[ToolParam] | Omit = omit, top_logprobs: int | Omit | None = omit,
         top_p: float | Omit | None = omit, truncation: Literal["auto", "disabled"] | Omit | None = omit,
         user: str | Omit = omit) -> None:
-        """Sends `response.create`."""
+        """Starts a response on this websocket, with the fields of `POST /responses`; its events follow, from
+        `response.created` to an ending one.
+
+        Sends `response.create`.
+
+        Args:
+            access_programs: Programs for special domains under which the request runs.
+            background: Not available over websockets: create a background response with `client.responses.create`.
+            background_options: Completion window of a background response (`soonest`, or `2h` and `8h` at a
+                discount), and an id for related requests.
+            context_management: Rules by which the API shortens the context, for example compaction from a number of
+                tokens on.
+            conversation: Id of a conversation; its items precede the input, and input and output are added to it
+                afterwards.
+            generate: Whether the model answers, true by default. False only prepares the context, which
+                `previous_response_id` can name afterwards.
+            image: Settings for all images of the request.
+            include: Extra data in the reply, such as `reasoning.encrypted_content`, `file_search_call.results` or
+                `message.output_text.logprobs`.
+            input: Text, or a list of messages, files, images, tool outputs and items of earlier responses.
+            instructions: System message for this response only; those of `previous_response_id` are not carried
+                over.
+            max_output_tokens: Upper bound of generated tokens, reasoning tokens included; the response is then
+                `incomplete`.
+            max_tool_calls: Upper bound of calls to built-in tools, all tools together; further calls are ignored.
+            metadata: Up to 16 pairs of strings stored with the response; keys have at most 64 characters, values
+                512.
+            model: Id of the model, such as `gpt-6-astra`.
+            moderation: Settings with which the API moderates the input and the generated output.
+            parallel_tool_calls: Whether the model may request several tool calls at once; true by default.
+            previous_response_id: Id of the response that this one continues; not together with `conversation`.
+            prompt: Stored template as `{"id": ..., "version": ..., "variables": {...}}`, instead of instructions in
+                the request.
+            prompt_cache_key: Groups requests with a common beginning, so that more of them hit the prompt cache.
+            prompt_cache_options: Breakpoints and lifetime of the prompt cache; at most 4 written per request, the
+                lifetime `ttl` defaults to `30m`.
+            prompt_cache_retention: Deprecated in favour of `prompt_cache_options.ttl`. `24h` keeps cached prefixes
+                for up to a day.
+            reasoning: Effort and summary of reasoning models, such as `{"effort": "low", "summary": "auto"}`.
+            safety_identifier: Stable id of your end user, at most 128 characters, used to detect abuse; send a hash
+                instead of a name.
+            service_tier: Processing tier: `auto` (the project's setting, the default), `default`, `flex`,
+                `priority` or another tier of the project.
+            store: Whether the response is kept for at least 30 days for retrieval and continuation; true by
+                default.
+            stream: Leave it out: responses over websockets are always streams of events.
+            stream_id: Lane of the response, which its events repeat. Responses of one lane run one after another,
+                those of different lanes side by side.
+            stream_options: `{"include_obfuscation": False}` omits the padding of delta events.
+            temperature: From 0 to 2, default 1. Lower values make the output more predictable; change it or
+                `top_p`, not both.
+            text: Format and verbosity of the text, such as `{"format": {"type": "json_schema", ...}}`; plain text
+                by default.
+            tool_choice: `none`, `auto`, `required`, a list of allowed tools, or one tool that must be called.
+            tools: Built-in tools such as `web_search` and `file_search`, MCP servers, and your own functions.
+            top_logprobs: From 0 to 20. Number of likely tokens per position with their log probability.
+            top_p: From 0 to 1, default 1. Samples only from the most likely tokens with this total probability.
+            truncation: `auto` drops the oldest items of an input that exceeds the context window; `disabled` (the
+                default) fails with status 400.
+            user: Deprecated in favour of `safety_identifier` and `prompt_cache_key`. Stable id of your end user.
+        """

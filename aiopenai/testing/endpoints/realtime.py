@@ -1,7 +1,7 @@
 """The websocket `/realtime`: sessions that answer text and speech.
 
 The answer to speech is that to `N seconds of speech`, because the server does not understand sounds. With the header
-`OpenAI-Beta: realtime=v1` the events have the names of the older service.
+`OpenAI-Beta: realtime=v1` events and settings have the names of the older service.
 """
 
 from __future__ import annotations
@@ -13,21 +13,17 @@ from typing import Any, ClassVar
 
 from typing_extensions import override
 
-from aiopenai.testing.content.realtime_events import (
-    item_events,
-    old_event,
-    realtime_limits,
-    realtime_usage,
-    with_status,
-)
-from aiopenai.testing.content.text import count_tokens, cut, tokenize
-from aiopenai.testing.content.tools import choose_tools, named_tools
+from aiopenai.testing.content.realtime_events import RealtimeLimits, SpokenItem, realtime_usage
+from aiopenai.testing.content.realtime_old import new_settings, old_event
+from aiopenai.testing.content.text import count_tokens, tokenize
+from aiopenai.testing.content.tools import named_tools
 from aiopenai.testing.content.voice import AudioFormat, VoiceActivity, audio_format, spoken_pieces
+from aiopenai.testing.endpoints.realtime_answers import answer_items, words_of
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.params import check_model, missing
 from aiopenai.testing.engine.replies import ApiError
 from aiopenai.testing.engine.sessions import SocketReply, SocketSession
-from aiopenai.testing.engine.values import Object, is_array, is_object, section, text_of
+from aiopenai.testing.engine.values import Object, is_array, is_object, section
 from aiopenai.testing.memory.talk import Talk
 
 __all__ = ["RealtimeSession", "connect", "decoded_audio", "merged", "session_error"]
@@ -124,7 +120,11 @@ class RealtimeSession(SocketSession):
         self._activity = VoiceActivity()
         self._answering: Iterator[Object] | None = None
         self._response: Object = {}
-        self._item: Object | None = None
+        self._item: SpokenItem | None = None
+        # The items that the answer in progress reads.
+        self._read: list[Object] = []
+        self._output_form = _format(self._session, "output")
+        self._limits = RealtimeLimits()
 
     @override
     def opening(self) -> list[Object]:
@@ -170,20 +170,22 @@ class RealtimeSession(SocketSession):
         given = event.get("session")
         if not is_object(given):
             raise missing("session")
+        if self._old:
+            given = new_settings(given)
         named_tools(given.get("tools"), nested=False, hosted=True, where="session.tools")
-        session = merged(self._session, given)
+        # The model of a session is fixed.
+        session = {**merged(self._session, given), "model": self._session["model"]}
         for direction in ("input", "output"):
-            if audio_format(section(session["audio"], direction).get("format")) is None:
-                raise ApiError(
-                    400, "Unknown audio format.", param=f"session.audio.{direction}.format", code="invalid_value"
-                )
+            _format(session, direction)
+        if _voice(session) != _voice(self._session) and self._has_spoken():
+            message = "Cannot update a conversation's voice if assistant audio is present."
+            raise ApiError(400, message, param="session.audio.output.voice", code="cannot_update_voice")
         self._session = session
-        self._emit("session.updated", session=session)
+        old = event["type"] == "transcription_session.update"
+        self._emit("transcription_session.updated" if old else "session.updated", session=session)
 
-    def _format(self, direction: str) -> AudioFormat:
-        found = audio_format(section(self._session["audio"], direction).get("format"))
-        assert found is not None
-        return found
+    def _has_spoken(self) -> bool:
+        return any(item.get("role") == "assistant" and item["id"] in self._talk.audio_ms for item in self._talk.items)
 
     # ---- items
 
@@ -252,7 +254,7 @@ class RealtimeSession(SocketSession):
         detection = self._session["audio"]["input"].get("turn_detection")
         if not is_object(detection):
             return
-        for turn in self._activity.feed(audio, self._format("input"), detection):
+        for turn in self._activity.feed(audio, _format(self._session, "input"), detection):
             if turn.started:
                 self._emit("input_audio_buffer.speech_started", audio_start_ms=turn.at_ms, item_id=self._heard_item)
                 if detection.get("interrupt_response") is not False:
@@ -265,7 +267,7 @@ class RealtimeSession(SocketSession):
                 self._begin_answer({})
 
     def _commit(self, event: Object) -> None:
-        form = self._format("input")
+        form = _format(self._session, "input")
         length = form.milliseconds(bytes(self._heard))
         if length < 100:
             message = f"Error committing input audio buffer: expected at least 100ms of audio, got {length}ms."
@@ -303,7 +305,10 @@ class RealtimeSession(SocketSession):
         self._begin_answer(section(event, "response"))
 
     def _begin_answer(self, options: Object) -> None:
-        settings = {**self._session, **{name: value for name, value in options.items() if value is not None}}
+        if self._old:
+            options = new_settings(options)
+        settings = merged(self._session, {name: value for name, value in options.items() if value is not None})
+        form = _format(settings, "output", "response")
         inside = options.get("conversation") != "none"
         self._response = {
             "id": self.state.new_id("resp_"),
@@ -319,8 +324,9 @@ class RealtimeSession(SocketSession):
         }
         given = options.get("input")
         items = [self._referred(item) for item in given] if is_array(given) else [*self._talk.items]
-        output, complete = self._output(settings, items)
-        self._answering = self._answer(output, complete, items, inside)
+        output, complete = answer_items(self.state, self._talk, settings, items)
+        self._read, self._output_form = items, form
+        self._answering = self._answer(output, complete, form)
 
     def _referred(self, item: Object) -> Object:
         """Returns an input item of a response, which may be a reference to one of the conversation."""
@@ -328,54 +334,20 @@ class RealtimeSession(SocketSession):
             return item
         return self._found({"item_id": item.get("id")}, "item_not_found")
 
-    def _output(self, settings: Object, items: list[Object]) -> tuple[list[Object], bool]:
-        """Returns the output items of an answer, and whether it fits in `max_output_tokens`."""
-        prompt = next((_words(item) for item in reversed(items) if item.get("role") == "user"), "")
-        if not prompt and items and (length := self._talk.audio_ms.get(items[-1].get("id", ""))):
-            prompt = f"{length / 1000:.1f} seconds of speech"
-        uses = choose_tools(
-            named_tools(settings.get("tools"), nested=False, hosted=True),
-            settings.get("tool_choice"),
-            text=prompt,
-            after_result=bool(items) and items[-1].get("type") == "function_call_output",
-            parallel=True,
-        )
-        base: Object = {"object": "realtime.item", "status": "completed"}
-        if uses:
-            calls = [{"id": self.state.new_id("item_"), "type": "function_call", **base} for _ in uses]
-            named = zip(calls, uses, strict=True)
-            new_id = self.state.new_id
-            return [
-                {**each, "call_id": new_id("call_"), "name": use.name, "arguments": use.payload} for each, use in named
-            ], True
-        limit = settings["max_output_tokens"]
-        tokens, reason = cut(self.state.reply_text(prompt), None, limit if type(limit) is int else None)
-        text = "".join(tokens)
-        spoken = "audio" in settings["output_modalities"]
-        part: Object = {"type": "output_audio", "transcript": text} if spoken else {"type": "output_text", "text": text}
-        item: Object = {
-            "id": self.state.new_id("item_"),
-            "type": "message",
-            "role": "assistant",
-            **base,
-            "content": [part],
-        }
-        return [item], reason != "length"
-
-    def _answer(self, output: list[Object], complete: bool, items: list[Object], inside: bool) -> Iterator[Object]:
+    def _answer(self, output: list[Object], complete: bool, form: AudioFormat) -> Iterator[Object]:
         response = self._response
         yield {"type": "response.created", "response": {**response}}
-        made = 0
+        inside = response["conversation_id"] is not None
         for index, item in enumerate(output):
-            self._item = item
             part: Object = item["content"][0] if item["type"] == "message" else {}
-            audio = spoken_pieces(part["transcript"], self._format("output")) if "transcript" in part else None
+            audio = spoken_pieces(part["transcript"], form) if "transcript" in part else None
+            self._item = current = SpokenItem(response["id"], index, item, audio)
             before = self._talk.last_id
             if inside:
                 self._talk.items.append(item)
                 if audio is not None:
-                    self._talk.audio_ms[item["id"]] = self._format("output").milliseconds(b"".join(audio))
-            for event in item_events(response["id"], index, item, audio):
+                    self._talk.audio_ms[item["id"]] = form.milliseconds(b"".join(audio))
+            for event in current.events():
                 if event["type"].startswith("conversation."):
                     if not inside:
                         continue
@@ -383,15 +355,14 @@ class RealtimeSession(SocketSession):
                 yield event
             self._item = None
             response["output"].append(item)
-            made += count_tokens(_words(item) or item.get("arguments", ""))
         status = "completed" if complete else "incomplete"
-        details = None if complete else {"type": "incomplete", "reason": "max_output_tokens"}
-        yield self._ended(status, details, items, made)
-        yield {"type": "rate_limits.updated", "rate_limits": realtime_limits(response["usage"]["total_tokens"])}
+        yield self._ended(status, None if complete else {"type": "incomplete", "reason": "max_output_tokens"})
+        yield {"type": "rate_limits.updated", "rate_limits": self._limits.after(response["usage"]["total_tokens"])}
 
-    def _ended(self, status: str, details: Object | None, items: list[Object], made: int) -> Object:
-        read = sum(3 + count_tokens(_words(item)) for item in items)
+    def _ended(self, status: str, details: Object | None) -> Object:
         response = self._response
+        made = sum(count_tokens(words_of(item) or item.get("arguments", "")) for item in response["output"])
+        read = sum(3 + count_tokens(words_of(item)) for item in self._read)
         response.update(status=status, status_details=details, usage=realtime_usage(read, made))
         return {"type": "response.done", "response": {**response}}
 
@@ -406,15 +377,21 @@ class RealtimeSession(SocketSession):
         if self._answering is None:
             return
         self._answering = None
-        response, item = self._response, self._item
-        if item is not None:
+        response, current = self._response, self._item
+        if current is not None:
             self._item = None
-            unfinished = with_status(item, "incomplete")
-            item["status"] = "incomplete"
-            index = len(response["output"])
-            self._emit("response.output_item.done", response_id=response["id"], output_index=index, item=unfinished)
-            response["output"].append(unfinished)
-        self.outbox.append(self._ended("cancelled", {"type": "cancelled", "reason": reason}, self._talk.items, 0))
+            item = current.item
+            for event in current.cut():
+                if not event["type"].startswith("conversation."):
+                    self.outbox.append(event)
+                elif response["conversation_id"] is not None:
+                    before = self._talk.items.index(item) - 1
+                    event["previous_item_id"] = self._talk.items[before]["id"] if before >= 0 else None
+                    self.outbox.append(event)
+            if item["id"] in self._talk.audio_ms:
+                self._talk.audio_ms[item["id"]] = self._output_form.milliseconds(current.played)
+            response["output"].append(item)
+        self.outbox.append(self._ended("cancelled", {"type": "cancelled", "reason": reason}))
 
     _handlers: ClassVar[dict[str, Callable[[RealtimeSession, Object], None]]] = {
         "session.update": _update,
@@ -432,10 +409,13 @@ class RealtimeSession(SocketSession):
     }
 
 
-def _words(item: Object) -> str:
-    """Returns the text of an item: of its texts, and of the transcripts of its audio."""
-    content: Any = item.get("content")
-    if not is_array(content):
-        return ""
-    spoken = [part["transcript"] for part in content if is_object(part) and part.get("transcript")]
-    return "\n".join(filter(None, [text_of(content), *spoken]))
+def _format(settings: Object, direction: str, where: str = "session") -> AudioFormat:
+    """Returns the audio format of a direction. Raises `ApiError` for one that the service does not know."""
+    found = audio_format(section(settings["audio"], direction).get("format"))
+    if found is None:
+        raise ApiError(400, "Unknown audio format.", param=f"{where}.audio.{direction}.format", code="invalid_value")
+    return found
+
+
+def _voice(session: Object) -> object:
+    return section(session["audio"], "output").get("voice")

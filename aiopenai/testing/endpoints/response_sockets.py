@@ -3,18 +3,20 @@
 A lane is a `stream_id`, or none. The responses of a lane follow each other; those of several lanes run at once.
 The connection keeps the contexts of its responses: `previous_response_id` finds them without a wait, also those with
 `store: false`. A context that the connection has not got costs the latency of the server.
+
+`response.steer` ends the running response behind its next piece of text, and the server goes on by itself with the new
+input. A response that waits for results of tools keeps the input for the request that brings them.
 """
 
 from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
 from typing import Any
 
 from typing_extensions import override
 
-from aiopenai.testing.content.response_events import response_events
+from aiopenai.testing.content.steering import Steerable, required_input
 from aiopenai.testing.endpoints.responses import begin_response_on
 from aiopenai.testing.engine.exchange import Call
 from aiopenai.testing.engine.replies import ApiError
@@ -26,10 +28,9 @@ __all__ = ["connect"]
 
 _MAX_ACTIVE = 16
 _MAX_LANES = 32
-_ENDS = frozenset({"response.completed", "response.incomplete"})
 _is_lane = re.compile(r"[A-Za-z0-9_.-]{1,256}\Z").match
-# The kinds of output that wait for a result of the client.
-_CALLS = {"function_call": "function_call_output", "custom_tool_call": "custom_tool_call_output"}
+# The fields of an item of steering input.
+_STEERING_FIELDS = frozenset({"type", "role", "content"})
 
 
 def connect(call: Call) -> SocketReply:
@@ -41,8 +42,16 @@ class _Lane:
     def __init__(self, name: str | None) -> None:
         self.name = name
         self.waiting: deque[Object] = deque()
-        self.running: Iterator[Object] | None = None
-        self.response_id: str | None = None
+        self.running: Steerable | None = None
+
+    @property
+    def response_id(self) -> str | None:
+        """The id of the running response."""
+        return None if self.running is None else self.running.response["id"]
+
+    def marked(self, event: Object) -> Object:
+        """Returns an event with the name of the lane."""
+        return event if self.name is None else {**event, "stream_id": self.name}
 
 
 class ResponsesSession(SocketSession):
@@ -54,8 +63,9 @@ class ResponsesSession(SocketSession):
         self._lanes: dict[str | None, _Lane] = {}
         self._turn: deque[_Lane] = deque()
         self._contexts: dict[str, StoredResponse] = {}
-        # Input that waits for the next response of its context, by the id of the last one.
-        self._steered: dict[str, list[Any]] = {}
+        # The requests of the responses of this connection, and the input that waits for the end of one, by its id.
+        self._requests: dict[str, Object] = {}
+        self._steered: dict[str, list[Object]] = {}
 
     @override
     def error_event(self, error: ApiError, cause: Object) -> Object:
@@ -104,18 +114,19 @@ class ResponsesSession(SocketSession):
             if lane.running is None:
                 request = lane.waiting.popleft()
                 try:
-                    lane.running = self._begin(lane, request)
+                    lane.running = self._begin(request)
                 except ApiError as error:
                     return self.error_event(error, request)
-            event = next(lane.running, None)
+            running = lane.running
+            event = running.next()
+            if event is None or running.ended:
+                lane.running = None
+                self._after(lane, running.response)
             if event is not None:
-                if event["type"] in _ENDS:
-                    lane.running = lane.response_id = None
-                return event if lane.name is None else {**event, "stream_id": lane.name}
-            lane.running = lane.response_id = None
+                return lane.marked(event)
         return None
 
-    def _begin(self, lane: _Lane, event: Object) -> Iterator[Object]:
+    def _begin(self, event: Object) -> Steerable:
         body = {
             name: value for name, value in event.items() if name not in ("type", "stream_id", "event_id", "generate")
         }
@@ -123,48 +134,70 @@ class ResponsesSession(SocketSession):
         if type(previous) is str:
             self.loads_context = previous not in self._contexts
             if steered := self._steered.pop(previous, None):
-                given = body.get("input")
-                body["input"] = [*(given if is_array(given) else [_message(given)] if given else []), *steered]
+                body["input"] = [*_items_of(steered), *_as_items(body.get("input"))]
         kept = begin_response_on(self._call, body, self._contexts)
         response = kept.response
         if event.get("generate") is False:
             # The context is loaded, and no output is generated.
             response["output"] = []
-        lane.response_id = response["id"]
         self._contexts[response["id"]] = kept
-        return response_events(response)
+        self._requests[response["id"]] = event
+        return Steerable(response)
+
+    def _after(self, lane: _Lane, response: Object) -> None:
+        """Goes on with the input that waited for the end of a response, or for the results that it needs."""
+        identity = response["id"]
+        waiting = self._steered.get(identity)
+        if waiting is None:
+            return
+        if needed := required_input(response):
+            self.outbox.extend(lane.marked(_pending(steer, needed)) for steer in waiting)
+            return
+        del self._steered[identity]
+        request = {name: value for name, value in self._requests[identity].items() if name != "generate"}
+        successor = {**request, "previous_response_id": identity, "input": _items_of(waiting)}
+        # Before the requests that wait in the lane: they were sent for later.
+        lane.waiting.appendleft(successor)
 
     def _steer(self, event: Object) -> None:
-        identity = event.get("previous_response_id")
-        given = event.get("input")
-        steer: Object = {"id": self.state.new_id("steer_"), "previous_response_id": identity}
+        identity, given = event.get("previous_response_id"), event.get("input")
         kept = self._contexts.get(identity) if type(identity) is str else None
         if kept is None:
             message = f"Response with id '{identity}' not found on this connection."
-            self._fail_steering({**steer, "input": given}, "response_not_found", message)
-            return
-        if not given or not (type(given) is str or is_array(given)):
-            self._fail_steering(
-                {**steer, "input": given}, "invalid_input", "The input must be text or a list of items."
-            )
+            self._refuse_steering(event, None, "response_not_found", message)
             return
         assert type(identity) is str
-        self._steered.setdefault(identity, []).extend(given if is_array(given) else [_message(given)])
-        needed = [
-            {"type": _CALLS[item["type"]], "call_id": item["call_id"], "name": item["name"]}
-            for item in kept.response["output"]
-            if item["type"] in _CALLS
-        ]
-        if needed:
-            reason = "waiting_for_required_input"
-            details: Object = {"reason": reason, "required_input": needed}
-            self.outbox.append({"type": "response.steer.pending", "sequence_number": 0, "steer": steer, **details})
+        lane = self._lanes[self._requests[identity].get("stream_id")]
+        running = lane.running if lane.response_id == identity else None
+        needed = [] if running is not None else required_input(kept.response)
+        if not _is_steering(given):
+            message = "The input must be text, or a list of messages of the user with type, role and content."
+            self._refuse_steering(event, lane, "invalid_input", message)
+        elif kept.response.get("conversation") is not None:
+            message = "A response of a conversation takes no steering input."
+            self._refuse_steering(event, lane, "steering_not_supported", message)
+        elif running is None and (not needed or self._is_continued(identity)):
+            message = f"Response '{identity}' is complete and takes no more input."
+            self._refuse_steering(event, lane, "response_already_completed", message)
         else:
-            self.outbox.append({"type": "response.steer.accepted", "sequence_number": 0, "steer": steer})
+            steer: Object = {"id": self.state.new_id("steer_"), "previous_response_id": identity, "input": given}
+            self._steered.setdefault(identity, []).append(steer)
+            accepted = {"type": "response.steer.accepted", "sequence_number": 0, "steer": _named(steer)}
+            self.outbox.append(lane.marked(accepted))
+            if running is not None:
+                running.steered = True
+            else:
+                self.outbox.append(lane.marked(_pending(steer, needed)))
 
-    def _fail_steering(self, steer: Object, code: str, message: str) -> None:
-        failed = {"type": "response.steer.failed", "sequence_number": 0, "steer": steer}
-        self.outbox.append({**failed, "error": {"code": code, "message": message}})
+    def _is_continued(self, identity: str) -> bool:
+        """Returns whether a request goes on with a response already."""
+        return any(each.get("previous_response_id") == identity for each in self._requests.values())
+
+    def _refuse_steering(self, event: Object, lane: _Lane | None, code: str, message: str) -> None:
+        steer = {"previous_response_id": event.get("previous_response_id"), "input": event.get("input")}
+        error = {"type": "invalid_request_error", "code": code, "message": message}
+        failed = {"type": "response.steer.failed", "sequence_number": 0, "steer": steer, "error": error}
+        self.outbox.append(failed if lane is None else lane.marked(failed))
 
     def _inject(self, event: Object) -> None:
         identity = event.get("response_id")
@@ -180,5 +213,32 @@ class ResponsesSession(SocketSession):
         )
 
 
-def _message(text: object) -> Object:
-    return {"role": "user", "content": text} if not is_object(text) else text
+def _named(steer: Object) -> Object:
+    return {"id": steer["id"], "previous_response_id": steer["previous_response_id"]}
+
+
+def _pending(steer: Object, needed: list[Object]) -> Object:
+    """Returns the event for input that waits for results of the client."""
+    details: Object = {"reason": "waiting_for_required_input", "required_input": needed}
+    return {"type": "response.steer.pending", "sequence_number": 0, "steer": _named(steer), **details}
+
+
+def _is_steering(given: object) -> bool:
+    """Returns whether an input can steer: text, or messages of the user."""
+    if not is_array(given):
+        return type(given) is str and bool(given)
+    return bool(given) and all(
+        is_object(item) and item.keys() <= _STEERING_FIELDS and item.get("role") == "user" and item.get("content")
+        for item in given
+    )
+
+
+def _as_items(given: Any) -> list[Any]:
+    if is_array(given):
+        return [*given]
+    return [{"role": "user", "content": given}] if given else []
+
+
+def _items_of(steered: list[Object]) -> list[Any]:
+    """Returns the input of several submissions, in their order."""
+    return [item for steer in steered for item in _as_items(steer["input"])]

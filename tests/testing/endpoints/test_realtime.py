@@ -99,6 +99,39 @@ async def test_the_older_names(server: Server) -> None:
     assert next(e for e in events if e["type"] == "response.done")["response"]["modalities"] == ["text", "audio"]
 
 
+async def test_the_older_settings(server: Server) -> None:
+    """Flat sessions have an effect, and come back as they were sent."""
+    headers = {"OpenAI-Beta": "realtime=v1"}
+    async with talk(server, PATH, unchecked, **headers) as talker:
+        created = await begun(talker)
+        assert (created["modalities"], created["input_audio_format"]) == (["text", "audio"], "pcm16")
+        assert "audio" not in created
+        given = {
+            "modalities": ["text"],
+            "turn_detection": None,
+            "input_audio_format": "g711_ulaw",
+            "input_audio_transcription": {"model": "whisper-1"},
+            "max_response_output_tokens": 4096,
+            "voice": "ash",
+        }
+        await talker.send("session.update", session=given)
+        updated = (await talker.until("session.updated"))[-1]["session"]
+        assert {name: updated[name] for name in given} == given
+        # A second of G.711, which is committed by hand.
+        await talker.send("input_audio_buffer.append", audio=b64encode(b"\x10" * 8_000).decode())
+        await talker.send("input_audio_buffer.commit")
+        transcribed = await talker.until("conversation.item.input_audio_transcription.completed")
+        assert transcribed[-1]["transcript"] == "1.0 seconds of speech"
+        await talker.send("response.create")
+        text = (await talker.until("response.done"))[-1]["response"]
+        assert (text["modalities"], text["output"][0]["content"][0]["type"]) == (["text"], "output_text")
+        await talker.send("response.create", response={"modalities": ["audio", "text"]})
+        assert "response.audio.delta" in kinds(await talker.until("response.done"))
+        await talker.send("transcription_session.update", session={"turn_detection": {"type": "server_vad"}})
+        changed = (await talker.until("transcription_session.updated"))[-1]["session"]
+        assert changed["turn_detection"]["type"] == "server_vad"
+
+
 async def test_function_calls(server: Server) -> None:
     async with talk(server, PATH, REALTIME) as talker:
         await begun(talker, tools=[TOOL], output_modalities=["text"])
@@ -172,6 +205,20 @@ async def test_interruption_and_truncation(server: Server) -> None:
         item = response["output"][0]
         assert item["status"] == "incomplete"
         assert before[-1]["item_id"] == item["id"]
+        # The item has the words that were sent, and all parts are ended.
+        said = [e["delta"] for e in (*before, *events) if e["type"] == "response.output_audio_transcript.delta"]
+        assert item["content"][0]["transcript"] == "".join(said)
+        assert kinds(events)[-6:] == [
+            "response.output_audio.done",
+            "response.output_audio_transcript.done",
+            "response.content_part.done",
+            "conversation.item.done",
+            "response.output_item.done",
+            "response.done",
+        ]
+        assert response["usage"]["output_tokens"] > 0
+        await talker.send("conversation.item.retrieve", item_id=item["id"])
+        assert (await talker.next())["item"]["content"] == item["content"]
         await talker.send("conversation.item.truncate", item_id=item["id"], content_index=0, audio_end_ms=200)
         truncated = await talker.until("conversation.item.truncated")
         assert truncated[-1]["audio_end_ms"] == 200
@@ -180,6 +227,54 @@ async def test_interruption_and_truncation(server: Server) -> None:
         await talker.send("conversation.item.retrieve", item_id=item["id"])
         kept = (await talker.until("conversation.item.retrieved"))[-1]["item"]
         assert kept["content"][0]["transcript"] == ""
+
+
+async def test_limits_go_down_and_the_voice_stays(server: Server) -> None:
+    async with talk(server, PATH, REALTIME) as talker:
+        await begun(talker, output_modalities=["text"])
+        await talker.send("session.update", session={"type": "realtime", "audio": {"output": {"voice": "ash"}}})
+        await talker.until("session.updated")
+        first, second = (await say(talker, "Hi"), await say(talker, "Hi"))
+        left = [
+            {limit["name"]: limit["remaining"] for limit in events[-1]["rate_limits"]} for events in (first, second)
+        ]
+        used = [events[-2]["response"]["usage"]["total_tokens"] for events in (first, second)]
+        assert [each["requests"] for each in left] == [9_999, 9_998]
+        assert [each["tokens"] for each in left] == [2_000_000 - used[0], 2_000_000 - sum(used)]
+        await talker.send("response.create", response={"output_modalities": ["audio"]})
+        await talker.until("rate_limits.updated")
+        await talker.send("session.update", session={"type": "realtime", "audio": {"output": {"voice": "sage"}}})
+        assert (await talker.next())["error"]["code"] == "cannot_update_voice"
+        await talker.send("session.update", session={"type": "realtime", "model": "other", "instructions": "x"})
+        session = (await talker.next())["session"]
+        assert (session["model"], session["audio"]["output"]["voice"]) == ("gpt-realtime", "ash")
+
+
+async def test_a_cut_function_call_and_an_answer_outside(server: Server) -> None:
+    server.token_delay = 0.01
+    tool = {**TOOL, "parameters": {"type": "object", "properties": {f"p{n}": {"type": "string"} for n in range(20)}}}
+    async with talk(server, PATH, REALTIME) as talker:
+        await begun(talker, tools=[tool])
+        await talker.send("response.create", response={"tool_choice": "required", "conversation": "none"})
+        before = await talker.until("response.function_call_arguments.delta")
+        await talker.send("response.cancel")
+        events = await talker.until("response.done")
+        pieces = [e["delta"] for e in (*before, *events) if e["type"] == "response.function_call_arguments.delta"]
+        call = events[-1]["response"]["output"][0]
+        assert (call["status"], call["arguments"]) == ("incomplete", "".join(pieces))
+        assert not any(kind.startswith("conversation.") for kind in kinds(events))
+
+
+async def test_the_format_of_one_answer(server: Server) -> None:
+    async with talk(server, PATH, REALTIME) as talker:
+        await begun(talker)
+        form = {"audio": {"output": {"format": {"type": "audio/pcmu"}}}}
+        await talker.send("response.create", response=form)
+        events = await talker.until("rate_limits.updated")
+        audio_sent = b"".join(b64decode(e["delta"]) for e in events if e["type"] == "response.output_audio.delta")
+        assert set(audio_sent) == {0xFF}
+        await talker.send("response.create", response={"audio": {"output": {"format": {"type": "mp3"}}}})
+        assert (await talker.next())["error"]["param"] == "response.audio.output.format"
 
 
 async def test_cancelling(server: Server) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import aiohttp
+import pytest
+
 from aiopenai.testing import Server
-from tests.testing.sockets import RESPONSES, kinds, talk, unchecked
+from tests.testing.sockets import KEY, RESPONSES, kinds, talk, unchecked
 
 ENDS = ("response.completed", "error")
 TOOL: dict[str, Any] = {"type": "function", "name": "f", "parameters": {"type": "object", "properties": {}}}
@@ -96,25 +99,113 @@ async def test_limits_and_errors(server: Server) -> None:
         assert (await talker.until("error"))[-1]["error"]["code"] == "too_many_streams"
 
 
-async def test_steering(server: Server) -> None:
+async def input_of(server: Server, identity: str) -> list[dict[str, Any]]:
+    """The input items of a response, the oldest first."""
+    url = f"{server.base_url}/responses/{identity}/input_items?order=asc"
+    async with aiohttp.ClientSession(headers=KEY) as session, session.get(url) as reply:
+        found: list[dict[str, Any]] = (await reply.json())["data"]
+        return found
+
+
+def text_of(response: dict[str, Any]) -> str:
+    return str(response["output"][0]["content"][0]["text"])
+
+
+@pytest.mark.parametrize("lane", [None, "lane"])
+async def test_steering_ends_the_running_response_and_goes_on(server: Server, lane: str | None) -> None:
+    # Long enough that the input always finds it running.
+    server.answer = "a long answer " * 50
+    server.token_delay = 0.002
+    named = {} if lane is None else {"stream_id": lane}
     async with talk(server, "/responses", RESPONSES) as talker:
-        await talker.send("response.steer", input="x", previous_response_id="resp_none")
-        assert (await talker.next())["error"]["code"] == "response_not_found"
-        await talker.send("response.create", model="gpt-4o", input="Hi")
-        first = (await talker.until(*ENDS))[-1]["response"]["id"]
-        await talker.send("response.steer", input=[], previous_response_id=first)
-        assert (await talker.next())["error"]["code"] == "invalid_input"
-        await talker.send("response.steer", input="Rather this", previous_response_id=first)
-        assert (await talker.next())["type"] == "response.steer.accepted"
-        await talker.send("response.create", model="gpt-4o", input="Go", previous_response_id=first)
+        request = {"model": "gpt-4o", "instructions": "Be brief.", "metadata": {"k": "v"}}
+        await talker.send("response.create", input="Hi", **request, **named)
+        await talker.send("response.create", input="Later", model="gpt-4o", **named)
+        events = await talker.until("response.output_text.delta")
+        first = events[0]["response"]["id"]
+        server.answer = None
+        for given in ("Rather this", [{"type": "message", "role": "user", "content": "And that"}]):
+            await talker.send("response.steer", input=given, previous_response_id=first)
+        events += await talker.until("response.incomplete")
+        accepted = [event for event in events if event["type"] == "response.steer.accepted"]
+        assert {event["steer"]["previous_response_id"] for event in accepted} == {first}
+        ended = events[-1]["response"]
+        assert (ended["status"], ended["incomplete_details"]) == ("incomplete", {"reason": "steered"})
+        own = [event for event in events if not event["type"].startswith("response.steer")]
+        assert [event["sequence_number"] for event in own] == list(range(len(own)))
+        said = "".join(event["delta"] for event in own if event["type"] == "response.output_text.delta")
+        assert said == text_of(ended)
+        assert 0 < len(said) < len("a long answer " * 50)
+        # The successor has the settings of its parent, and goes before the request that waited.
+        successor = (await talker.until("response.completed"))[-1]["response"]
+        assert successor["previous_response_id"] == first
+        assert (successor["instructions"], successor["metadata"]) == ("Be brief.", {"k": "v"})
+        events += [{"stream_id": lane, **event} for event in await talker.until("response.completed")]
+        assert text_of(events[-1]["response"]) == "You said: Later"
+        assert {event.get("stream_id") for event in events} == {lane}
+        await talker.send("response.steer", input="Too late", previous_response_id=first)
+        failed = await talker.next()
+        assert failed["error"]["code"] == "response_already_completed"
+        assert failed["steer"] == {"previous_response_id": first, "input": "Too late"}
+
+
+async def test_steering_lets_an_item_finish(server: Server) -> None:
+    """Reasoning and calls are not cut: the response ends behind them, or waits for the results."""
+    server.token_delay = 0.002
+    async with talk(server, "/responses", RESPONSES) as talker:
+        tools = [{**TOOL, "name": name} for name in ("f", "g")]
+        await talker.send("response.create", model="gpt-4o", input="Use f and g", tools=tools, parallel_tool_calls=True)
+        events = await talker.until("response.output_item.added")
+        first = events[0]["response"]["id"]
+        await talker.send("response.steer", input="More", previous_response_id=first)
+        events += await talker.until("response.steer.pending")
+        ended = next(event["response"] for event in events if event["type"] in ("response.incomplete", *ENDS))
+        calls = [item["call_id"] for item in ended["output"]]
+        assert [stub["call_id"] for stub in events[-1]["required_input"]] == calls
+        results = [{"type": "function_call_output", "call_id": call, "output": "1"} for call in calls]
+        await talker.send("response.create", model="gpt-4o", input=results, previous_response_id=first)
         done = (await talker.until(*ENDS))[-1]["response"]
-        assert done["output"][0]["content"][0]["text"] == "You said: Rather this"
+        await talker.send("response.steer", input="Again", previous_response_id=first)
+        assert (await talker.next())["error"]["code"] == "response_already_completed"
+    assert "More" in str(await input_of(server, done["id"]))
+
+
+async def test_input_for_a_response_that_waits_for_results(server: Server) -> None:
+    async with talk(server, "/responses", RESPONSES) as talker:
         await talker.send("response.create", model="gpt-4o", input="Use f", tools=[TOOL])
         called = (await talker.until(*ENDS))[-1]["response"]
-        await talker.send("response.steer", input="More", previous_response_id=called["id"])
-        pending = await talker.next()
-        assert pending["type"] == "response.steer.pending"
-        assert pending["required_input"][0]["call_id"] == called["output"][0]["call_id"]
+        call = called["output"][0]["call_id"]
+        for text in ("one", "two"):
+            await talker.send("response.steer", input=text, previous_response_id=called["id"])
+            assert (await talker.next())["type"] == "response.steer.accepted"
+            pending = await talker.next()
+            assert pending["type"] == "response.steer.pending"
+            assert pending["required_input"] == [{"type": "function_call_output", "call_id": call, "name": "f"}]
+        result = {"type": "function_call_output", "call_id": call, "output": "1"}
+        await talker.send("response.create", model="gpt-4o", input=[result], previous_response_id=called["id"])
+        done = (await talker.until(*ENDS))[-1]["response"]
+    *_, one, two, last = await input_of(server, done["id"])
+    assert [one["content"][0]["text"], two["content"][0]["text"], last["output"]] == ["one", "two", "1"]
+
+
+async def test_steering_that_is_refused(server: Server) -> None:
+    server.answer = "a long answer " * 50
+    server.token_delay = 0.002
+    # Unchecked: the events have the refused input.
+    async with talk(server, "/responses", unchecked) as talker:
+        await talker.send("response.steer", input="x", previous_response_id="resp_none")
+        failed = await talker.next()
+        assert failed["error"]["code"] == "response_not_found"
+        assert "id" not in failed["steer"]
+        await talker.send("response.create", model="gpt-4o", input="Hi")
+        first = (await talker.next())["response"]["id"]
+        assistant = {"role": "assistant", "content": "x"}
+        result = {"type": "function_call_output", "call_id": "c", "output": "1"}
+        for given in ("", [], [assistant], [result], [{"role": "user", "content": "x", "id": "m"}]):
+            await talker.send("response.steer", input=given, previous_response_id=first)
+            assert (await talker.until("response.steer.failed"))[-1]["error"]["code"] == "invalid_input"
+        # None of them has ended the response.
+        assert (await talker.until(*ENDS, "response.incomplete"))[-1]["type"] == "response.completed"
 
 
 async def test_injection(server: Server) -> None:

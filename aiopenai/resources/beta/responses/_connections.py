@@ -27,10 +27,16 @@ class ResponsesResponseResource(BaseResponsesConnectionResource):
         parallel_tool_calls=omit, previous_response_id=omit, prompt=omit, prompt_cache_key=omit,
         prompt_cache_options=omit, prompt_cache_retention=omit, reasoning=omit, safety_identifier=omit,
         service_tier=omit, store=omit, stream=omit, stream_id=omit, stream_options=omit, temperature=omit, text=omit,
-        tool_choice=omit, tools=omit, top_logprobs=omit, top_p=omit, truncation=omit, user=omit): ...
+        tool_choice=omit, tools=omit, top_logprobs=omit, top_p=omit, truncation=omit, user=omit):
+        """Starts a response on this websocket, with the fields of `POST /responses`; its events follow, from
+        `response.created` to an ending one."""
     @sends("response.inject")
-    def inject(self, *, input, response_id): ...
+    def inject(self, *, input, response_id):
+        """Adds the tool outputs that the agent of a running response waits for. The answer is
+        `response.inject.created` or `response.inject.failed`; a bad item refuses all."""
     @sends("response.steer")
-    def steer(self, *, input, previous_response_id): ...
+    def steer(self, *, input, previous_response_id):
+        """Queues input for a response that is running. The answers are `response.steer.accepted`, then
+        `response.created` of the successor, or `response.steer.failed` with the input."""
 
 __getattr__ = twins(__name__)
