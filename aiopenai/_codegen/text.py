@@ -124,9 +124,16 @@ def prose(text: str, indent: str = "") -> str:
 
 def docstring(paragraphs: list[str]) -> str:
     """Returns the docstring of a method of a stub, with its lines indented."""
+    if len(paragraphs) == 1:
+        return brief_docstring(paragraphs[0])
     body = textwrap.indent("\n\n".join(paragraphs), _OF_METHOD).lstrip()
-    end = f"\n{_OF_METHOD}" if len(paragraphs) > 1 else ""
-    return f'{_OF_METHOD}"""{body}{end}"""\n'
+    return f'{_OF_METHOD}"""{body}\n{_OF_METHOD}"""\n'
+
+
+def brief_docstring(text: str) -> str:
+    """Returns the docstring of a method that says no more than this."""
+    quoted = textwrap.fill(f'"""{text}"""', WIDTH - len(_OF_METHOD), break_long_words=False, break_on_hyphens=False)
+    return textwrap.indent(quoted, _OF_METHOD) + "\n"
 
 
 def grouped(type_: str, room: int) -> str:

@@ -83,7 +83,7 @@ class Words:
         return found
 
     def sent(self, socket: tuple[str, ...], event: str, name: str) -> str:
-        """Returns the line about a field of a sent event, or about the parameter of the HTTP method that it stands for."""
+        """Returns the line about a field of a sent event, or about the same parameter of the method over HTTP."""
         method = event.rpartition(".")[2]
         return (
             self._like("senders", socket, f"{event}.{name}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import replace
 
 from aiopenai._codegen.deprecations import deprecation
@@ -10,7 +9,7 @@ from aiopenai._codegen.facts import OPTIONS, Facts
 from aiopenai._codegen.groups import Group, Groups
 from aiopenai._codegen.helpers import HELPERS, NAMES
 from aiopenai._codegen.shapes import NONE, ByHand, Method, Name, Parameter, Ref, Resource, Type, Value
-from aiopenai._codegen.text import ALIASES, HEADER, SOURCES, WIDTH, Annotations, Imports, filled
+from aiopenai._codegen.text import ALIASES, HEADER, SOURCES, Annotations, Imports, brief_docstring, filled
 from aiopenai._codegen.words import Words
 from aiopenai._codegen.write_sockets import socket_file, sockets_text
 
@@ -146,7 +145,7 @@ class _ModuleWriter:
             arguments = [*arguments, f'deprecated="{deprecation(path)}"']
         line = filled(f"    @api.{decorator}({', '.join(arguments)})") + "\n"
         doc = self.writer.words.method(path)
-        body = "\n" + textwrap.indent(textwrap.fill(f'"""{doc}"""', WIDTH - 8), " " * 8) if doc else " ..."
+        body = "\n" + brief_docstring(doc).rstrip("\n") if doc else " ..."
         own = path in HELPERS and HELPERS[path].kind == "connect"
         shown = [each for each in parameters if own or each.name not in OPTIONS]
         texts = ["self", *(self._parameter(each) for each in shown if each.positional)]

@@ -8,7 +8,7 @@ from aiopenai._codegen.groups import PREFIXES, Group, Groups
 from aiopenai._codegen.routes import ROUTES, WEBSOCKET_TYPES
 from aiopenai._codegen.shapes import NONE, Name, Parameter, Part, Ref, Resource, Sender, Socket, parts, rename, without
 from aiopenai._codegen.source import SourceError
-from aiopenai._codegen.text import HEADER, Annotations, Imports, docstring, filled, prose
+from aiopenai._codegen.text import HEADER, Annotations, Imports, brief_docstring, docstring, filled, prose
 from aiopenai._codegen.words import Words
 
 __all__ = ["socket_classes", "socket_file", "socket_module", "socket_stub", "socket_types", "sockets_text"]
@@ -99,10 +99,8 @@ def _sender(sender: Sender, doc: str) -> str:
         *(["*"] if named else []),
         *(f"{each.name}=omit" if each.optional else each.name for each in named),
     ]
-    body = "\n" + docstring([prose(doc)]) if doc else " ...\n"
-    return (
-        filled(f'    @sends("{sender.event}")') + "\n" + filled(f"    def {sender.name}({', '.join(texts)}):") + body
-    )
+    body = "\n" + brief_docstring(doc) if doc else " ...\n"
+    return filled(f'    @sends("{sender.event}")') + "\n" + filled(f"    def {sender.name}({', '.join(texts)}):") + body
 
 
 def socket_stub(groups: Groups, group: Group, words: Words, version: str) -> str:
@@ -179,9 +177,7 @@ class _StubWriter:
     def _doc(self, path: tuple[str, ...], sender: Sender, names: list[str]) -> str:
         words = self.words
         paragraphs = [prose(each) for each in (words.sender(path, sender.event), f"Sends `{sender.event}`.") if each]
-        lines = [
-            prose(f"{name}: {text}", "    ") for name in names if (text := words.sent(path, sender.event, name))
-        ]
+        lines = [prose(f"{name}: {text}", "    ") for name in names if (text := words.sent(path, sender.event, name))]
         if lines:
             paragraphs.append("Args:\n" + "\n".join(lines))
         return docstring(paragraphs).rstrip("\n")

@@ -50,7 +50,8 @@ class LiveSessionInputAudioResource(BaseLiveConnectionResource):
         call."""
     @sends("session.input_audio.mute")
     def mute(self, *, event_id=omit):
-        """Keeps the user's sound from the model while the session goes on; the answer is `session.input_audio.muted`."""
+        """Keeps the user's sound from the model while the session goes on; the answer is
+        `session.input_audio.muted`."""
     @sends("session.input_audio.unmute")
     def unmute(self, *, event_id=omit):
         """Lets the model hear the user again; the answer is `session.input_audio.unmuted`."""
@@ -68,8 +69,8 @@ class LiveSessionOutputAudioFixtureResource(BaseLiveConnectionResource):
     @sends("session.output_audio.fixture.play")
     def play(self, *, audio, event_id=omit):
         """Plays a prepared recording in place of the model's voice. The answers are
-        `session.output_audio.fixture.playing` and `session.output_audio.fixture.played`; input that arrives
-        meanwhile is dropped."""
+        `session.output_audio.fixture.playing` and `session.output_audio.fixture.played`; input that arrives meanwhile
+        is dropped."""
 
 class LiveSessionThinkingResource(BaseLiveConnectionResource):
     @sends("session.thinking.append")
@@ -89,7 +90,8 @@ class LiveDecisionItemResource(BaseLiveConnectionResource):
         """Removes an item from the input of later decisions; the answer is `decision.item.deleted`."""
     @sends("decision.item.create")
     def create(self, *, item, event_id=omit):
-        """Adds an item that later decisions read and the voice model does not; the answer is `decision.item.created`."""
+        """Adds an item that later decisions read and the voice model does not; the answer is
+        `decision.item.created`."""
 
 class LiveResponseResource(BaseLiveConnectionResource):
     item = part("LiveResponseItemResource")
@@ -101,7 +103,8 @@ class LiveResponseResource(BaseLiveConnectionResource):
 class LiveResponseItemResource(BaseLiveConnectionResource):
     @sends("response.item.create")
     def create(self, *, item, event_id=omit):
-        """Adds an item to the Responses backend, such as a tool output; `response.create` then asks for the response."""
+        """Adds an item to the Responses backend, such as a tool output; `response.create` then asks for the
+        response."""
 
 class SidebandConnection(SyncConnection):
     """A connection of `client.live.sideband.connect`."""
@@ -142,7 +145,8 @@ class SidebandSessionCommentaryResource(BaseSidebandConnectionResource):
 class SidebandSessionInputAudioResource(BaseSidebandConnectionResource):
     @sends("session.input_audio.mute")
     def mute(self, *, event_id=omit):
-        """Keeps the user's sound from the model while the session goes on; the answer is `session.input_audio.muted`."""
+        """Keeps the user's sound from the model while the session goes on; the answer is
+        `session.input_audio.muted`."""
     @sends("session.input_audio.unmute")
     def unmute(self, *, event_id=omit):
         """Lets the model hear the user again; the answer is `session.input_audio.unmuted`."""
@@ -160,8 +164,8 @@ class SidebandSessionOutputAudioFixtureResource(BaseSidebandConnectionResource):
     @sends("session.output_audio.fixture.play")
     def play(self, *, audio, event_id=omit):
         """Plays a prepared recording in place of the model's voice. The answers are
-        `session.output_audio.fixture.playing` and `session.output_audio.fixture.played`; input that arrives
-        meanwhile is dropped."""
+        `session.output_audio.fixture.playing` and `session.output_audio.fixture.played`; input that arrives meanwhile
+        is dropped."""
 
 class SidebandSessionThinkingResource(BaseSidebandConnectionResource):
     @sends("session.thinking.append")
@@ -175,7 +179,8 @@ class SidebandTransportResource(BaseSidebandConnectionResource):
 class SidebandTransportDtmfResource(BaseSidebandConnectionResource):
     @sends("transport.dtmf.send")
     def send(self, *, event, event_id=omit):
-        """Presses one key of the phone in a SIP call; the answer is `transport.dtmf.sent`. Send an event for each key."""
+        """Presses one key of the phone in a SIP call; the answer is `transport.dtmf.sent`. Send an event for each
+        key."""
 
 class SidebandDecisionResource(BaseSidebandConnectionResource):
     item = part("SidebandDecisionItemResource")
@@ -189,7 +194,8 @@ class SidebandDecisionItemResource(BaseSidebandConnectionResource):
         """Removes an item from the input of later decisions; the answer is `decision.item.deleted`."""
     @sends("decision.item.create")
     def create(self, *, item, event_id=omit):
-        """Adds an item that later decisions read and the voice model does not; the answer is `decision.item.created`."""
+        """Adds an item that later decisions read and the voice model does not; the answer is
+        `decision.item.created`."""
 
 class SidebandResponseResource(BaseSidebandConnectionResource):
     item = part("SidebandResponseItemResource")
@@ -201,7 +207,8 @@ class SidebandResponseResource(BaseSidebandConnectionResource):
 class SidebandResponseItemResource(BaseSidebandConnectionResource):
     @sends("response.item.create")
     def create(self, *, item, event_id=omit):
-        """Adds an item to the Responses backend, such as a tool output; `response.create` then asks for the response."""
+        """Adds an item to the Responses backend, such as a tool output; `response.create` then asks for the
+        response."""
 
 class ForksConnection(SyncConnection):
     """A connection of `client.live.forks.connect`."""
@@ -249,7 +256,8 @@ class ForksSessionInputAudioResource(BaseForksConnectionResource):
         call."""
     @sends("session.input_audio.mute")
     def mute(self, *, event_id=omit):
-        """Keeps the user's sound from the model while the session goes on; the answer is `session.input_audio.muted`."""
+        """Keeps the user's sound from the model while the session goes on; the answer is
+        `session.input_audio.muted`."""
     @sends("session.input_audio.unmute")
     def unmute(self, *, event_id=omit):
         """Lets the model hear the user again; the answer is `session.input_audio.unmuted`."""
@@ -267,8 +275,8 @@ class ForksSessionOutputAudioFixtureResource(BaseForksConnectionResource):
     @sends("session.output_audio.fixture.play")
     def play(self, *, audio, event_id=omit):
         """Plays a prepared recording in place of the model's voice. The answers are
-        `session.output_audio.fixture.playing` and `session.output_audio.fixture.played`; input that arrives
-        meanwhile is dropped."""
+        `session.output_audio.fixture.playing` and `session.output_audio.fixture.played`; input that arrives meanwhile
+        is dropped."""
 
 class ForksSessionThinkingResource(BaseForksConnectionResource):
     @sends("session.thinking.append")
@@ -288,7 +296,8 @@ class ForksDecisionItemResource(BaseForksConnectionResource):
         """Removes an item from the input of later decisions; the answer is `decision.item.deleted`."""
     @sends("decision.item.create")
     def create(self, *, item, event_id=omit):
-        """Adds an item that later decisions read and the voice model does not; the answer is `decision.item.created`."""
+        """Adds an item that later decisions read and the voice model does not; the answer is
+        `decision.item.created`."""
 
 class ForksResponseResource(BaseForksConnectionResource):
     item = part("ForksResponseItemResource")
@@ -300,6 +309,7 @@ class ForksResponseResource(BaseForksConnectionResource):
 class ForksResponseItemResource(BaseForksConnectionResource):
     @sends("response.item.create")
     def create(self, *, item, event_id=omit):
-        """Adds an item to the Responses backend, such as a tool output; `response.create` then asks for the response."""
+        """Adds an item to the Responses backend, such as a tool output; `response.create` then asks for the
+        response."""
 
 __getattr__ = twins(__name__)

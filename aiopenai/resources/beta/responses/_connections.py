@@ -32,8 +32,8 @@ class ResponsesResponseResource(BaseResponsesConnectionResource):
         `response.created` to an ending one."""
     @sends("response.inject")
     def inject(self, *, input, response_id):
-        """Adds the tool outputs that the agent of a running response waits for. The answer is
-        `response.inject.created` or `response.inject.failed`; a bad item refuses all."""
+        """Adds the tool outputs that the agent of a running response waits for. The answer is `response.inject.created`
+        or `response.inject.failed`; a bad item refuses all."""
     @sends("response.steer")
     def steer(self, *, input, previous_response_id):
         """Queues input for a response that is running. The answers are `response.steer.accepted`, then
