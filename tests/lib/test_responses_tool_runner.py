@@ -72,6 +72,10 @@ class Case(NamedTuple):
     approve: Any = None
     # The number of questions after which the run is cancelled.
     cancelled: int | None = None
+    # The answers of `before_early_call`.
+    before: tuple[Any, ...] = ()
+    independent: bool = False
+    early: Any = None
 
 
 ENDS = response(2, message())
@@ -132,7 +136,46 @@ CASES = {
     ),
     "one label twice": Case((response(1, message()),), params={"tools": [MCP, MCP]}),
     "cancelled at once": Case((response(1, call()), ENDS), cancelled=0),
+    "compacted": Case((response(1, {"type": "compaction", "id": "cmp_1", "encrypted_content": "x"}, message()),)),
 }
+THREE = response(1, call(1, arguments='{"n": 1}'), call(2, arguments='{"n": 2}'), call(3, arguments='{"n": 3}'))
+CUSTOM = {"type": "custom_tool_call", "call_id": "c", "name": "n", "input": "", "id": "ctc_1"}
+MESSAGE = message(id="msg_0", phase="commentary")
+EAGER = {
+    "all": Case((THREE, ENDS)),
+    "after a message": Case((response(1, MESSAGE, call()), ENDS)),
+    "executed": Case((THREE, ENDS), before=("execute",) * 3),
+    "second deferred": Case((THREE, ENDS), before=("execute", "defer", "execute")),
+    "another answer": Case((THREE, ENDS), before=("execute", True)),
+    "none early": Case((THREE, ENDS), early={"functions": []}),
+    "last step": Case((THREE, ENDS), options={"max_steps": 1}),
+    "incomplete call": Case((response(1, call(1, status="incomplete"), call(2)), ENDS)),
+    "unregistered": Case((response(1, call(1, name="other"), call(2)), ENDS)),
+    "another kind": Case((response(1, CUSTOM, call()), ENDS)),
+    "one id twice": Case((response(1, call(), call()), ENDS)),
+    "one call twice": Case((response(1, call()), response(2, call(2, call_id="call_1")))),
+    "no object": Case((response(1, call(arguments="[]"), call(2)), ENDS)),
+    "fails": Case((THREE, ENDS), fails),
+    "independent": Case((THREE, ENDS), independent=True),
+    "independent fail": Case((THREE, ENDS), fails, independent=True),
+    "independent after approval": Case((response(1, approval(), call()), ENDS), approve=True, independent=True),
+    "beside a server": Case((THREE, ENDS), params={"tools": [MCP]}),
+}
+
+
+def streamed(body: Any) -> str:
+    """The events of a response."""
+    items = [
+        (name, {"output_index": index, "item": item})
+        for index, item in enumerate(body["output"])
+        for name in ("output_item.added", "output_item.done")
+    ]
+    begin = ("created", {"response": {**body, "status": "in_progress", "output": []}})
+    events = [
+        {"type": f"response.{name}", "sequence_number": number, **more}
+        for number, (name, more) in enumerate([begin, *items, ("completed", {"response": body})])
+    ]
+    return "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
 
 
 class Played:
@@ -150,7 +193,9 @@ class Played:
         self.sent.append((await request.json(), key))
         reply = self.replies.pop(0)
         status, body = reply if isinstance(reply, tuple) else (200, reply)
-        return web.json_response(body, status=status)
+        if not self.sent[-1][0].get("stream"):
+            return web.json_response(body, status=status)
+        return web.Response(text=streamed(body), content_type="text/event-stream")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -167,45 +212,60 @@ async def pair(request: pytest.FixtureRequest, play: Played) -> AsyncIterator[tu
         yield clients
 
 
-async def outcome(play: Played, client: Any, case: Case) -> Any:
+async def outcome(play: Played, client: Any, case: Case, **more: Any) -> Any:
     package = type(client).__module__.partition(".")[0]
     runners: Any = importlib.import_module(f"{package}.lib.responses_tool_runner")
     play.replies, play.sent = list(case.replies), []
     blocking = type(client).__name__ == "OpenAI"
     asked: list[bool] = []
+    ran: list[Any] = []
+    before = list(case.before)
 
     def cancelled() -> bool:
         asked.append(True)
         return case.cancelled is not None and len(asked) > case.cancelled
 
-    async def execute(given: Any) -> Any:
+    def execute(given: Any) -> Any:
+        ran.append(given)
         return case.execute(given)
+
+    async def execute_async(given: Any) -> Any:
+        return execute(given)
 
     async def approve(_: Any) -> Any:
         return case.approve
 
-    options = {**case.options, "cancelled": cancelled}
+    async def answer(_: Any) -> Any:
+        return before.pop(0)
+
+    options = {**case.options, **more, "cancelled": cancelled}
+    early = {} if case.early is None else {"early_execution": case.early}
     params: Any = {"model": "m", "input": "Hi", **case.params}
     found: Any
     try:
         if blocking:
-            functions = [runners.RegisteredFunction(TOOL, case.execute)]
+            functions = [runners.RegisteredFunction(TOOL, execute, independent=case.independent)]
+            if case.before:
+                options["before_early_call"] = lambda _: before.pop(0)
             if case.approve is not None:
                 options["approve_mcp"] = lambda _: case.approve
-            runner = runners.ResponsesToolRunner(functions=functions)
+            runner = runners.ResponsesToolRunner(functions=functions, **early)
             found = await asyncio.to_thread(runner.run, client, params, **options)
         else:
-            functions = [runners.AsyncRegisteredFunction(TOOL, execute)]
+            functions = [runners.AsyncRegisteredFunction(TOOL, execute_async, independent=case.independent)]
+            if case.before:
+                options["before_early_call"] = answer
             if case.approve is not None:
                 options["approve_mcp"] = approve
-            runner = runners.AsyncResponsesToolRunner(functions=functions)
+            runner = runners.AsyncResponsesToolRunner(functions=functions, **early)
             found = await runner.run(client, params, **options)
         end: Any = (found.id, found.output_text)
     except Exception as error:
         names = ("attempted_call_ids", "completed_call_ids")
         ids = [getattr(error, name, None) for name in names]
         end = (type(error).__name__, ids, error.__cause__, "secret" in str(error))
-    return end, play.sent
+    # Threads begin in any order.
+    return end, play.sent, ran if not case.independent else sorted(map(str, ran))
 
 
 @pytest.mark.once
@@ -214,6 +274,14 @@ async def outcome(play: Played, client: Any, case: Case) -> Any:
 async def test_as_the_reference(play: Played, pair: tuple[Any, Any], name: str) -> None:
     ours, theirs = pair
     assert await outcome(play, ours, CASES[name]) == await outcome(play, theirs, CASES[name])
+
+
+@pytest.mark.once
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("name", EAGER, ids=lambda name: name.replace(" ", "-"))
+async def test_eager_as_the_reference(play: Played, pair: tuple[Any, Any], name: str) -> None:
+    ours, theirs = [await outcome(play, client, EAGER[name], stream=True, eager=True) for client in pair]
+    assert ours == theirs
 
 
 # Streams, turns and tasks, against the local server: its models call each function that the input names.
@@ -296,16 +364,7 @@ def test_a_repeated_call_is_not_made_early(blocking: OpenAI, own_server: Server)
         done.append(given)
         return ""
 
-    at = {"output_index": 0, "item": call()}
-    named = [
-        ("created", {"response": response(1, status="in_progress")}),
-        ("output_item.added", at),
-        ("output_item.done", at),
-        ("completed", {"response": response(1, call())}),
-    ]
-    events = ({"type": f"response.{name}", "sequence_number": 0, **more} for name, more in named)
-    text = "".join(f"data: {json.dumps(event)}\n\n" for event in events)
-    own_server.reply_with("/responses", text, content_type="text/event-stream")
+    own_server.reply_with("/responses", streamed(response(1, call())), content_type="text/event-stream")
     runner = ResponsesToolRunner(functions=[RegisteredFunction(TOOL, execute)])
     with pytest.raises(ToolRunnerError, match="unique") as caught:
         runner.run(blocking, PARAMS, stream=True, eager=True)

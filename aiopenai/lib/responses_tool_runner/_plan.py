@@ -15,6 +15,8 @@ from aiopenai.lib.running._records import input_item, plain
 __all__ = ["ApproveStep", "CallStep", "ResponsesRunnerTurn", "RunPlan", "SendStep", "Step"]
 
 _CALLED_TWICE = "The ids of calls must be unique in a run"
+# Items without an effect. A message that did not complete ends the run after its response.
+_PASSIVE_ITEMS = frozenset({"compaction", "message", "reasoning"})
 _SERVER_ITEMS = {
     "code_interpreter_call": "code_interpreter",
     "file_search_call": "file_search",
@@ -112,6 +114,8 @@ class RunPlan:
         self._registry = registry
         self._max_steps = max_steps
         self._cancelled = cancelled
+        # Whether the calls of the response under way wait for its end.
+        self._deferred = False
         self._ids: set[str] = set()
         known = (item.get("call_id") for item in map(plain, params.history) if is_mapping(item))
         self._call_ids = {identity for identity in known if isinstance(identity, str)}
@@ -129,6 +133,8 @@ class RunPlan:
         """Yields the steps that the runner takes. Returns the last response."""
         for step in range(1, self._max_steps + 1):
             self.check_cancelled()
+            # The run cannot go on after the last step, so no function runs in it.
+            self._deferred = step == self._max_steps
             response: Any = yield SendStep(self._params.request(step))
             self.check_cancelled()
             calls = self._calls(response)
@@ -171,6 +177,30 @@ class RunPlan:
             result = yield self.begin(item)
             self.completed.append(item.call_id)
         return {"type": "function_call_output", "call_id": item.call_id, "output": result}
+
+    def may_begin(self, item: Any) -> bool:
+        """Returns whether an output item is a call that may begin before its response is complete.
+
+        Calls begin in their order: none begins after a call that waits, or after an item that the run may refuse.
+        """
+        if item.type == "function_call":
+            self._check_call(item)
+            self._deferred = self._deferred or not self._registry.may_run_early(item.name)
+            return not self._deferred
+        self._deferred = self._deferred or item.type not in _PASSIVE_ITEMS
+        return False
+
+    def begins(self, answer: Any) -> bool:
+        """Takes an answer of `before_early_call`, and returns whether the call begins."""
+        if answer not in ("execute", "defer"):
+            raise self.error("`before_early_call` must return 'execute' or 'defer'")
+        self._deferred = answer == "defer"
+        return not self._deferred
+
+    def note_early(self, call_id: str, result: Any) -> None:
+        """Notes the result of a call that was made while its response arrived."""
+        self.early[call_id] = result
+        self.completed.append(call_id)
 
     def begin(self, item: Any) -> CallStep:
         """Returns the step of a call, which counts as attempted from then on.
@@ -215,12 +245,10 @@ class RunPlan:
             if status != "completed":
                 raise self.error("A message of the response did not complete")
             return getattr(item, "phase", None) != "commentary"
-        if kind == "reasoning":
+        if kind in _PASSIVE_ITEMS:
             return False
         if kind == "function_call":
-            if status not in (None, "completed"):
-                raise self.error("A call of the response did not complete")
-            self._function(item)
+            self._check_call(item)
             if item.call_id in self._call_ids:
                 raise self.error(_CALLED_TWICE)
             self._call_ids.add(item.call_id)
@@ -237,6 +265,11 @@ class RunPlan:
         if status not in (None, "completed") or (declared == "mcp" and item.server_label not in self._params.mcp):
             raise self.error("A tool of the server did not complete, or was not declared")
         return kind != "mcp_list_tools"
+
+    def _check_call(self, item: Any) -> None:
+        if getattr(item, "status", None) not in (None, "completed"):
+            raise self.error("A call of the response did not complete")
+        self._function(item)
 
     def _check_approval(self, item: Any) -> None:
         tool = self._params.mcp.get(item.server_label)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from contextvars import copy_context
 from typing import Any, Literal, TypedDict
 
 from typing_extensions import Unpack
@@ -113,11 +114,10 @@ class _Runner:
         options.eager = options.eager and not given.server_tools
         return RunPlan(given, self._registry, options.max_steps, options.cancelled)
 
-    def _runs_early(self, options: _RunOptions, event: Any) -> bool:
-        if not options.eager or event.type != "response.output_item.done":
-            return False
-        item = event.item
-        return getattr(item, "type", None) == "function_call" and self._registry.may_run_early(item.name)
+
+def _may_begin(plan: RunPlan, options: _RunOptions, event: Any) -> bool:
+    """Returns whether an event completes a call that may begin before its response is complete."""
+    return options.eager and event.type == "response.output_item.done" and plan.may_begin(event.item)
 
 
 def _copied(event: Any) -> Any:
@@ -186,23 +186,55 @@ class ResponsesToolRunner(_Runner):
     def _send(self, client: Any, plan: RunPlan, request: dict[str, Any], options: _RunOptions) -> Any:
         if not options.stream:
             return client.responses.create(**request)
-        with ThreadPoolExecutor(options.max_concurrent_calls) as pool, client.responses.stream(**request) as stream:
-            running: dict[str, Future[Any]] = {}
-            for event in stream:
-                if options.on_event is not None:
-                    options.on_event(_copied(event))
-                plan.check_cancelled()
-                if self._runs_early(options, event) and _is_early(options, event.item):
-                    step = plan.begin(event.item)
-                    if step.function.independent:
-                        running[step.call.call_id] = pool.submit(_call, step, options.cancelled)
-                    else:
-                        plan.early[step.call.call_id] = _call(step, options.cancelled)
-                        plan.completed.append(step.call.call_id)
-            for identity, future in running.items():
-                plan.early[identity] = future.result()
-                plan.completed.append(identity)
-            return _final(plan, stream.get_final_response())
+        running: dict[str, Future[Any]] = {}
+        try:
+            with ThreadPoolExecutor(options.max_concurrent_calls) as pool, client.responses.stream(**request) as stream:
+                for event in stream:
+                    if options.on_event is not None:
+                        options.on_event(_copied(event))
+                    plan.check_cancelled()
+                    if _may_begin(plan, options, event):
+                        _begin_early(plan, event.item, options, running, pool)
+                _settle(plan, running)
+                return _final(plan, stream.get_final_response())
+        finally:
+            # The pool has waited for calls that ran beside a failure.
+            _take_results(plan, running)
+
+
+def _begin_early(
+    plan: RunPlan, item: Any, options: _RunOptions, running: dict[str, Future[Any]], pool: ThreadPoolExecutor
+) -> None:
+    choose = options.before_early_call
+    if choose is not None and not plan.begins(choose(_copied(item))):
+        return
+    step = plan.begin(item)
+    if not step.function.independent:
+        _settle(plan, running)
+        plan.note_early(item.call_id, _call(step, options.cancelled))
+        return
+    running[item.call_id] = pool.submit(copy_context().run, _call, step, options.cancelled)
+    if len(running) == options.max_concurrent_calls:
+        _settle(plan, running)
+
+
+def _settle(plan: RunPlan, running: dict[str, Future[Any]]) -> None:
+    """Waits for the calls that run. Raises the first failure after all have ended."""
+    wait(running.values())
+    if (failure := _take_results(plan, running)) is not None:
+        raise failure
+
+
+def _take_results(plan: RunPlan, running: dict[str, Any]) -> BaseException | None:
+    """Notes the results of calls that have ended. Returns the first failure."""
+    failure = None
+    for call_id, call in running.items():
+        try:
+            plan.note_early(call_id, call.result())
+        except BaseException as error:
+            failure = error if failure is None else failure
+    running.clear()
+    return failure
 
 
 def _call(step: CallStep, cancelled: Callable[[], bool]) -> Any:
@@ -217,10 +249,6 @@ def _approve(plan: RunPlan, step: ApproveStep, options: _RunOptions) -> Any:
     if options.approve_mcp is None:
         raise plan.error("The model asks for an approval, and the run has no `approve_mcp`")
     return options.approve_mcp(step.request)
-
-
-def _is_early(options: _RunOptions, call: Any) -> bool:
-    return options.before_early_call is None or options.before_early_call(call) == "execute"
 
 
 def _final(plan: RunPlan, response: Any) -> Any:
@@ -295,7 +323,6 @@ class AsyncResponsesToolRunner(_Runner):
     async def _send(self, client: Any, plan: RunPlan, request: dict[str, Any], options: _RunOptions) -> Any:
         if not options.stream:
             return await client.responses.create(**request)
-        places = asyncio.Semaphore(options.max_concurrent_calls)
         running: dict[str, asyncio.Task[Any]] = {}
         try:
             async with client.responses.stream(**request) as stream:
@@ -303,40 +330,39 @@ class AsyncResponsesToolRunner(_Runner):
                     if options.on_event is not None:
                         await awaited(options.on_event(_copied(event)))
                     plan.check_cancelled()
-                    if self._runs_early(options, event):
-                        await self._begin_early(plan, event.item, options, running, places)
-                response = await stream.get_final_response()
-            for identity, task in running.items():
-                plan.early[identity] = await task
-                plan.completed.append(identity)
+                    if _may_begin(plan, options, event):
+                        await _begin_early_async(plan, event.item, options, running)
+                await _settle_async(plan, running)
+                return _final(plan, await stream.get_final_response())
         finally:
             for task in running.values():
                 task.cancel()
             await asyncio.gather(*running.values(), return_exceptions=True)
-        return _final(plan, response)
+            _take_results(plan, running)
 
-    async def _begin_early(
-        self,
-        plan: RunPlan,
-        item: Any,
-        options: _RunOptions,
-        running: dict[str, asyncio.Task[Any]],
-        places: asyncio.Semaphore,
-    ) -> None:
-        choose = options.before_early_call
-        if choose is not None and await awaited(choose(item)) != "execute":
-            return
-        step = plan.begin(item)
-        if not step.function.independent:
-            plan.early[item.call_id] = await _call_async(step, options.cancelled)
-            plan.completed.append(item.call_id)
-            return
 
-        async def call() -> Any:
-            async with places:
-                return await _call_async(step, options.cancelled)
+async def _begin_early_async(
+    plan: RunPlan, item: Any, options: _RunOptions, running: dict[str, asyncio.Task[Any]]
+) -> None:
+    choose = options.before_early_call
+    if choose is not None and not plan.begins(await awaited(choose(_copied(item)))):
+        return
+    step = plan.begin(item)
+    if not step.function.independent:
+        await _settle_async(plan, running)
+        plan.note_early(item.call_id, await _call_async(step, options.cancelled))
+        return
+    running[item.call_id] = asyncio.create_task(_call_async(step, options.cancelled))
+    if len(running) == options.max_concurrent_calls:
+        await _settle_async(plan, running)
 
-        running[item.call_id] = asyncio.create_task(call())
+
+async def _settle_async(plan: RunPlan, running: dict[str, asyncio.Task[Any]]) -> None:
+    """Does the same as `_settle` for tasks."""
+    if running:
+        await asyncio.wait(running.values())
+    if (failure := _take_results(plan, running)) is not None:
+        raise failure
 
 
 async def _call_async(step: CallStep, cancelled: Callable[[], bool]) -> Any:
