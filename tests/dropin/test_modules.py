@@ -26,7 +26,7 @@ ABSENT_NAMES = """
     lib._assistants_runs lib._assistants_threads lib._azure_websocket lib._bedrock_auth lib._chat_completion_resources
     lib._client_auth lib._files lib._module_runtime lib._parsing._audio lib._parsing._embeddings lib._realtime
     lib._request_context lib._response_resources lib._tool_lifecycle lib._uploads lib._vector_stores lib._webhooks
-    lib._websocket lib.browser lib.computer lib.decisions_tool_runner lib.tool_diagnostics
+    lib._websocket lib.browser lib.computer lib.decisions_tool_runner
     lib.responses_websocket._accumulator lib.responses_websocket._session
     lib.live._listeners lib.live._transcript_grouping lib.live._transcript_state
     lib.beta.agents._create lib.beta.agents._output lib.beta.agents._result lib.beta.agents._schema
@@ -36,7 +36,7 @@ ABSENT_NAMES = """
 ABSENT = frozenset(ABSENT_NAMES.split())
 # Helpers of aiopenai under a path of the reference's. They have no names that the reference's module only imports.
 OWN_NAMES = """
-    helpers.local_audio_player helpers.microphone lib.responses_tool_runner
+    helpers.local_audio_player helpers.microphone lib.responses_tool_runner lib.tool_diagnostics
     lib.beta.agents._artifacts lib.beta.agents._files lib.beta.agents._tools lib.streaming.agents._streams
 """
 OWN = frozenset(OWN_NAMES.split())
@@ -49,8 +49,6 @@ KNOWN = {
     "async_directory_files",
     "lib.beta.agents._files": "directory_files async_directory_files async_prepare async_upload",
     "lib.beta.agents._tools": "FunctionTool pydantic_function_tool function_tool",
-    "lib.responses_tool_runner": "ContextBudgetSnapshot ContextBudgetDecision ContextBudget AsyncContextBudget "
-    "ResponsesToolCheckpoint ResponsesToolLedger AsyncResponsesToolLedger",
     "lib.streaming._assistants": "accumulate_run_step accumulate_event",
     "lib.streaming.chat._completions": "ChoiceEventState",
     "_base_client": "Httpx2AiohttpClient",

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import importlib
 import json
 import pickle
 import threading
-from collections.abc import AsyncIterator, Callable
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 import pytest
-import pytest_asyncio
-from aiohttp import web
 
 from aiopenai import AsyncOpenAI, OpenAI
 from aiopenai.lib.responses_tool_runner import (
@@ -27,59 +22,24 @@ from aiopenai.lib.responses_tool_runner import (
 )
 from aiopenai.lib.tools import pydantic_responses_function_tool
 from aiopenai.testing import Server
-from tests.lib.scripted import both_packages, serving
+from tests.lib.played_runs import (
+    ENDS,
+    MCP,
+    OUTPUT,
+    PART,
+    TOOL,
+    Case,
+    Played,
+    approval,
+    call,
+    fails,
+    message,
+    outcome,
+    response,
+    seen,
+    streamed,
+)
 
-TOOL: Any = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}, "strict": False}
-MCP: Any = {"type": "mcp", "server_label": "docs", "server_url": "https://a.test"}
-PART = {"type": "input_text", "text": "t"}
-
-
-def response(number: int, *output: Any, status: str = "completed") -> Any:
-    head = {"id": f"resp_{number}", "object": "response", "created_at": 1, "status": status, "model": "m"}
-    return {**head, "output": list(output), "parallel_tool_calls": True, "tool_choice": "auto", "tools": []}
-
-
-def call(number: int = 1, name: str = "look", arguments: str = "{}", **more: Any) -> Any:
-    own = {"type": "function_call", "id": f"fc_{number}", "call_id": f"call_{number}", "name": name}
-    return {**own, "arguments": arguments, "status": "completed", **more}
-
-
-def message(text: str = "Done", **more: Any) -> Any:
-    content = [{"type": "output_text", "text": text, "annotations": []}]
-    return {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": content, **more}
-
-
-def approval(**more: Any) -> Any:
-    own = {"type": "mcp_approval_request", "id": "mcpr_1", "arguments": "{}", "name": "search"}
-    return {**own, "server_label": "docs", **more}
-
-
-def seen(_: Any) -> str:
-    return "seen"
-
-
-def fails(_: Any) -> str:
-    raise ValueError("a secret")
-
-
-class Case(NamedTuple):
-    """A run: the replies of the server, the function, the parameters, and the options."""
-
-    replies: tuple[Any, ...]
-    execute: Callable[[Any], Any] = seen
-    params: Any = MappingProxyType({})
-    options: Any = MappingProxyType({})
-    approve: Any = None
-    # The number of questions after which the run is cancelled.
-    cancelled: int | None = None
-    # The answers of `before_early_call`.
-    before: tuple[Any, ...] = ()
-    independent: bool = False
-    early: Any = None
-
-
-ENDS = response(2, message())
-OUTPUT = {"type": "function_call_output", "call_id": "call_1", "output": "seen"}
 CASES = {
     "answer": Case((response(1, message()),)),
     "call": Case((response(1, call(arguments='{"a": 1}')), ENDS), json.dumps),
@@ -161,111 +121,6 @@ EAGER = {
     "independent after approval": Case((response(1, approval(), call()), ENDS), approve=True, independent=True),
     "beside a server": Case((THREE, ENDS), params={"tools": [MCP]}),
 }
-
-
-def streamed(body: Any) -> str:
-    """The events of a response."""
-    items = [
-        (name, {"output_index": index, "item": item})
-        for index, item in enumerate(body["output"])
-        for name in ("output_item.added", "output_item.done")
-    ]
-    begin = ("created", {"response": {**body, "status": "in_progress", "output": []}})
-    events = [
-        {"type": f"response.{name}", "sequence_number": number, **more}
-        for number, (name, more) in enumerate([begin, *items, ("completed", {"response": body})])
-    ]
-    return "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
-
-
-class Played:
-    """A server that plays back responses."""
-
-    def __init__(self) -> None:
-        self.base_url = ""
-        self.replies: list[Any] = []
-        self.sent: list[Any] = []
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        key = request.headers.get("idempotency-key") or ""
-        # The keys of further requests are random.
-        key = key.rstrip("0123456789abcdef-") if key.startswith("stainless") else key
-        self.sent.append((await request.json(), key))
-        reply = self.replies.pop(0)
-        status, body = reply if isinstance(reply, tuple) else (200, reply)
-        if not self.sent[-1][0].get("stream"):
-            return web.json_response(body, status=status)
-        return web.Response(text=streamed(body), content_type="text/event-stream")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def play() -> AsyncIterator[Played]:
-    play = Played()
-    async with serving(play.handle) as play.base_url:
-        yield play
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["AsyncOpenAI", "OpenAI"])
-async def pair(request: pytest.FixtureRequest, play: Played) -> AsyncIterator[tuple[Any, Any]]:
-    pytest.importorskip("openai.lib.responses_tool_runner")
-    async with both_packages(request.param, play.base_url) as clients:
-        yield clients
-
-
-async def outcome(play: Played, client: Any, case: Case, **more: Any) -> Any:
-    package = type(client).__module__.partition(".")[0]
-    runners: Any = importlib.import_module(f"{package}.lib.responses_tool_runner")
-    play.replies, play.sent = list(case.replies), []
-    blocking = type(client).__name__ == "OpenAI"
-    asked: list[bool] = []
-    ran: list[Any] = []
-    before = list(case.before)
-
-    def cancelled() -> bool:
-        asked.append(True)
-        return case.cancelled is not None and len(asked) > case.cancelled
-
-    def execute(given: Any) -> Any:
-        ran.append(given)
-        return case.execute(given)
-
-    async def execute_async(given: Any) -> Any:
-        return execute(given)
-
-    async def approve(_: Any) -> Any:
-        return case.approve
-
-    async def answer(_: Any) -> Any:
-        return before.pop(0)
-
-    options = {**case.options, **more, "cancelled": cancelled}
-    early = {} if case.early is None else {"early_execution": case.early}
-    params: Any = {"model": "m", "input": "Hi", **case.params}
-    found: Any
-    try:
-        if blocking:
-            functions = [runners.RegisteredFunction(TOOL, execute, independent=case.independent)]
-            if case.before:
-                options["before_early_call"] = lambda _: before.pop(0)
-            if case.approve is not None:
-                options["approve_mcp"] = lambda _: case.approve
-            runner = runners.ResponsesToolRunner(functions=functions, **early)
-            found = await asyncio.to_thread(runner.run, client, params, **options)
-        else:
-            functions = [runners.AsyncRegisteredFunction(TOOL, execute_async, independent=case.independent)]
-            if case.before:
-                options["before_early_call"] = answer
-            if case.approve is not None:
-                options["approve_mcp"] = approve
-            runner = runners.AsyncResponsesToolRunner(functions=functions, **early)
-            found = await runner.run(client, params, **options)
-        end: Any = (found.id, found.output_text)
-    except Exception as error:
-        names = ("attempted_call_ids", "completed_call_ids")
-        ids = [getattr(error, name, None) for name in names]
-        end = (type(error).__name__, ids, error.__cause__, "secret" in str(error))
-    # Threads begin in any order.
-    return end, play.sent, ran if not case.independent else sorted(map(str, ran))
 
 
 @pytest.mark.once
@@ -490,8 +345,8 @@ async def test_an_asynchronous_function_of_the_blocking_runner(blocking: OpenAI)
 
 @pytest.mark.parametrize(
     "options",
-    [{"eager": True}, {"on_event": print}, {"max_steps": True}, {"max_concurrent_calls": 0}],
-    ids=["eager", "events", "steps", "calls"],
+    [{"eager": True}, {"max_steps": True}, {"max_concurrent_calls": 0}, {"ledger": 5}, {"context_budget": {}}],
+    ids=["eager", "steps", "calls", "ledger", "budget"],
 )
 def test_options_that_do_not_fit(blocking: OpenAI, own_server: Server, options: Any) -> None:
     with pytest.raises(ValueError, match="|".join(options)):
@@ -500,16 +355,13 @@ def test_options_that_do_not_fit(blocking: OpenAI, own_server: Server, options: 
 
 
 def test_options_that_do_not_exist(blocking: OpenAI, own_server: Server) -> None:
-    absent: Any = {"ledger": object()}
-    with pytest.raises(TypeError, match="'ledger' of a run is not supported"):
-        ResponsesToolRunner().run(blocking, PARAMS, **absent)
     with pytest.raises(TypeError, match="'max_turns' of a run does not exist"):
         ResponsesToolRunner().run(blocking, PARAMS, max_turns=1)  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="'browser' of a runner is not supported"):
         ResponsesToolRunner(browser=object())
     assert own_server.request_count == 0
     # Programs pass the defaults of the reference.
-    none: Any = {"ledger": None, "on_diagnostic": None}
+    none: Any = {"ledger": None, "on_diagnostic": None, "before_action": print, "on_event": print}
     runner = ResponsesToolRunner(functions=[RegisteredFunction(tool("look"), seen)], computer=None)
     assert runner.run(blocking, {"model": "gpt-4o", "input": "look"}, **none).output_text
 

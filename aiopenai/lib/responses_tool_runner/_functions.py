@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
+from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
+from time import monotonic
 from typing import Any, TypedDict
 
 from typing_extensions import Self
 
-from aiopenai._base.aliases import is_mapping
+from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._data.codec import decode_json
-from aiopenai.lib.tools import ResponsesPydanticFunctionTool, arguments_text, is_content
+from aiopenai.lib.calls import awaited
+from aiopenai.lib.responses_tool_runner._native import is_text
+from aiopenai.lib.responses_tool_runner._outputs import checked_output
+from aiopenai.lib.tool_diagnostics import ToolDiagnosticObserver, emit_tool_diagnostic
+from aiopenai.lib.tools import ResponsesPydanticFunctionTool, arguments_text
 
-__all__ = ["AsyncRegisteredFunction", "EarlyExecution", "RegisteredFunction", "Registry"]
+__all__ = ["AsyncRegisteredFunction", "EarlyExecution", "FunctionCall", "RegisteredFunction", "Registry"]
 
 
 class EarlyExecution(TypedDict, total=False):
-    """The functions, by name, that may run before their response is complete. `computer` has no effect yet."""
+    """The functions, by name, that may run before their response is complete. `computer` must be False."""
 
     functions: list[str]
     computer: bool
@@ -106,38 +113,92 @@ class AsyncRegisteredFunction(_Registered):
 
 
 class Registry:
-    """The functions of a runner by name. Raises ValueError for an entry that is none, and for a name used twice."""
+    """The functions of a runner by name. Raises ValueError for functions and names that do not fit."""
 
-    def __init__(self, functions: Any, early: Mapping[str, Any] | None) -> None:
+    def __init__(self, functions: Any, early: Any) -> None:
         self.functions: dict[str, _Registered] = {}
         for each in functions or ():
             if not isinstance(each, _Registered) or not callable(each.execute):
                 raise ValueError("Each of `functions` is a registered function with an executor")
+            if not isinstance(each.allow_output_override, bool) or not isinstance(each.independent, bool):
+                raise ValueError("`allow_output_override` and `independent` are True or False")
             if not each.name or each.name in self.functions:
                 raise ValueError(f"The names of `functions` must be unique and not empty: {each.name!r}")
             if each.tool.get("type") != "function":
                 raise ValueError(f"The tool {each.name!r} is no function tool")
             self.functions[each.name] = each
-        names: Any = None if early is None else early.get("functions", [])
-        for name in names or ():
-            if name not in self.functions:
-                raise ValueError(f"`early_execution` names the function {name!r}, which is not registered")
-        self._early = None if names is None else frozenset(names)
+        self.tools: list[Any] = [deepcopy(dict(each.tool)) for each in self.functions.values()]
+        """The definitions for the API."""
+        self.overrides = frozenset(name for name, each in self.functions.items() if each.allow_output_override)
+        """The functions that the program may answer for."""
+        self._check_early(early)
+        self.early: frozenset[str] | None = None if early is None else frozenset(early.get("functions", ()))
+        """The functions that may run early; None for all."""
+
+    def _check_early(self, early: Any) -> None:
+        if early is None:
+            return
+        if not is_mapping(early) or early.keys() - EarlyExecution.__annotations__.keys():
+            raise ValueError("`early_execution` is a dict with the keys `functions` and `computer`")
+        names: Any = early.get("functions", [])
+        if not is_list(names) or len(self.functions.keys() & set(filter(is_text, names))) != len(names):
+            raise ValueError(f"`early_execution` names functions that are not registered, or one twice: {names!r}")
+        if early.get("computer", False) is not False:
+            raise ValueError("`early_execution` allows early actions of a computer, and the runner has none")
+
+
+class FunctionCall:
+    """A call of a registered function, with the arguments as the model wrote them."""
+
+    def __init__(
+        self, item: Any, function: _Registered, arguments: Any, cancelled: Callable[[], bool], observer: Any
+    ) -> None:
+        self.item = item
+        self._function = function
+        self._arguments = arguments
+        self._cancelled = cancelled
+        self._observer: ToolDiagnosticObserver | None = observer
 
     @property
-    def tools(self) -> list[Any]:
-        """The definitions for the API."""
-        return [each.tool for each in self.functions.values()]
+    def independent(self) -> bool:
+        """Whether the call may run beside others."""
+        return self._function.independent
 
-    def may_run_early(self, name: str) -> bool:
-        """Returns whether calls of a function may begin before their response is complete."""
-        return name in self.functions and (self._early is None or name in self._early)
+    def make(self) -> Any:
+        """Calls the function, and returns its checked output. Raises TypeError for an asynchronous one."""
+        started = monotonic()
+        try:
+            result = self._function.call(self._arguments, self._cancelled)
+            if inspect.isawaitable(result):
+                if inspect.iscoroutine(result):
+                    result.close()
+                raise TypeError("An asynchronous function needs AsyncResponsesToolRunner")
+        except (Exception, asyncio.CancelledError):
+            self._emit("action", "driver_failed", started)
+            raise
+        return self._checked(result, started)
 
+    async def make_async(self) -> Any:
+        """Does the same as `make`, for functions that return awaitables too."""
+        started = monotonic()
+        try:
+            result = await awaited(self._function.call(self._arguments, self._cancelled))
+        except (Exception, asyncio.CancelledError):
+            self._emit("action", "driver_failed", started)
+            raise
+        return self._checked(result, started)
 
-def check_result(result: Any) -> str | list[Any]:
-    """Returns the result of an executor. Raises TypeError unless it is text or a list of content parts."""
-    if isinstance(result, str):
-        return result
-    if is_content(result):
-        return list(result)
-    raise TypeError("The result of a function is a str or a list of content parts")
+    def _checked(self, result: Any, started: float) -> Any:
+        returned = monotonic()
+        try:
+            output = checked_output(result)
+        except ValueError:
+            self._emit("action", "completed", started)
+            self._emit("output", "invalid_output", returned)
+            raise
+        self._emit("action", "completed", started)
+        return output
+
+    def _emit(self, stage: Any, reason: Any, started: float) -> None:
+        at = {"call_id": self.item["call_id"], "member": self.item["name"]}
+        emit_tool_diagnostic(self._observer, "responses", stage, reason, started, **at)

@@ -4,126 +4,76 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import aclosing, contextmanager
 from contextvars import copy_context
-from typing import Any, Literal, TypedDict
+from threading import Lock
+from typing import Any
 
 from typing_extensions import Unpack
 
-from aiopenai.lib.calls import awaited, check_count
-from aiopenai.lib.responses_tool_runner._errors import ToolRunnerCancelledError, ToolRunnerError
-from aiopenai.lib.responses_tool_runner._functions import EarlyExecution, Registry, check_result
+from aiopenai.lib.calls import awaited
+from aiopenai.lib.responses_tool_runner._functions import EarlyExecution, Registry
+from aiopenai.lib.responses_tool_runner._ledger import AsyncResponsesToolLedger, ResponsesToolLedger
+from aiopenai.lib.responses_tool_runner._native import copied
+from aiopenai.lib.responses_tool_runner._options import CloseStatus, RunnerOptions, RunOptions, check_names
 from aiopenai.lib.responses_tool_runner._params import RunParams
-from aiopenai.lib.responses_tool_runner._plan import ApproveStep, CallStep, ResponsesRunnerTurn, RunPlan, SendStep
+from aiopenai.lib.responses_tool_runner._plan import RunPlan
+from aiopenai.lib.responses_tool_runner._steps import (
+    ApproveStep,
+    BeginStep,
+    CallStep,
+    ChooseStep,
+    CompactStep,
+    Course,
+    SaveStep,
+    SendStep,
+    TurnStep,
+    WaitStep,
+)
+from aiopenai.lib.responses_tool_runner._turn import ResponsesRunnerTurn
 
-__all__ = ["AsyncResponsesToolRunner", "CloseStatus", "ResponsesToolRunner", "RunnerOptions"]
-
-_STOPPED = "The tool run stopped before its end"
-
-
-class CloseStatus(TypedDict):
-    """The result of `close`: `draining` while a run goes on."""
-
-    status: Literal["closed", "draining"]
-
-
-class RunnerOptions(TypedDict, total=False):
-    """The options of one run; see `run`."""
-
-    max_steps: int | None
-    stream: bool
-    eager: bool
-    max_concurrent_calls: int
-    on_event: Callable[[Any], Any] | None
-    cancelled: Callable[[], bool] | None
-    approve_mcp: Callable[[Any], Any] | None
-    before_early_call: Callable[[Any], Any] | None
-
-
-# Options of the reference that belong to its computer, browser and ledger.
-_ABSENT = ("approve_safety_checks", "before_action", "browser", "computer", "context_budget", "ledger", "on_diagnostic")
-
-
-def _check_names(given: Mapping[str, Any], known: Iterable[str], owner: str) -> None:
-    """Raises TypeError for options that do not exist. Absent options of the reference may be None."""
-    for name, value in given.items():
-        if name in known or (name in _ABSENT and value is None):
-            continue
-        reason = "is not supported here: leave it out" if name in _ABSENT else "does not exist"
-        raise TypeError(f"The option {name!r} of {owner} {reason}")
-
-
-class _RunOptions:
-    """The options of one run. Raises TypeError for unknown ones, ValueError for invalid ones."""
-
-    def __init__(self, given: RunnerOptions) -> None:
-        _check_names(given, RunnerOptions.__annotations__, "a run")
-        max_steps = given.get("max_steps")
-        self.max_steps = 20 if max_steps is None else max_steps
-        self.max_concurrent_calls = given.get("max_concurrent_calls", 2)
-        self.stream = given.get("stream", False)
-        self.eager = given.get("eager", False)
-        self.on_event = given.get("on_event")
-        self.cancelled: Callable[[], bool] = given.get("cancelled") or _never
-        self.approve_mcp = given.get("approve_mcp")
-        self.before_early_call = given.get("before_early_call")
-        check_count("max_steps", self.max_steps)
-        check_count("max_concurrent_calls", self.max_concurrent_calls)
-        if self.eager and not self.stream:
-            raise ValueError("`eager` needs `stream=True`: it starts calls while their response arrives")
-        if self.on_event is not None and not self.stream:
-            raise ValueError("`on_event` needs `stream=True`")
-
-
-def _never() -> bool:
-    return False
+__all__ = ["AsyncResponsesToolRunner", "ResponsesToolRunner"]
 
 
 class _Runner:
     """The part that both runners share."""
 
+    _ledger_type: type[Any]
+
     def __init__(self, *, functions: Any = None, early_execution: EarlyExecution | None = None, **more: Any) -> None:
-        _check_names(more, (), "a runner")
-        early: Mapping[str, Any] | None = early_execution
-        self._registry = Registry(functions, early)
+        check_names(more, (), "a runner")
+        self._registry = Registry(functions, early_execution)
+        self._lock = Lock()
         self._busy = False
         self._closed = False
 
     def close(self) -> CloseStatus:
         """Refuses further runs. A run that goes on is not stopped."""
-        self._closed = True
-        return {"status": "draining" if self._busy else "closed"}
+        with self._lock:
+            self._closed = True
+            return {"status": "draining" if self._busy else "closed"}
 
     @contextmanager
     def _admitted(self) -> Generator[None]:
-        if self._closed:
-            raise RuntimeError("The runner is closed: make another one")
-        if self._busy:
-            raise RuntimeError("The runner is busy with another run: make one runner for each")
-        self._busy = True
+        with self._lock:
+            if self._closed:
+                raise RuntimeError("The runner is closed: make another one")
+            if self._busy:
+                raise RuntimeError("The runner is busy with another run: make one runner for each")
+            self._busy = True
         try:
             yield
         finally:
-            self._busy = False
+            with self._lock:
+                self._busy = False
 
-    def _plan(self, client: Any, params: Mapping[str, Any], options: _RunOptions) -> RunPlan:
-        given = RunParams(client, params, self._registry.tools)
-        # The results of a server's tools may change the calls that follow, so nothing runs early beside them.
-        options.eager = options.eager and not given.server_tools
-        return RunPlan(given, self._registry, options.max_steps, options.cancelled)
-
-
-def _may_begin(plan: RunPlan, options: _RunOptions, event: Any) -> bool:
-    """Returns whether an event completes a call that may begin before its response is complete."""
-    return options.eager and event.type == "response.output_item.done" and plan.may_begin(event.item)
-
-
-def _copied(event: Any) -> Any:
-    """Returns a copy of an event, which the receiver may change."""
-    copy: Any = getattr(event, "model_copy", None)
-    return copy(deep=True) if callable(copy) else event
+    def _plan(self, client: Any, params: Mapping[str, Any], given: RunnerOptions) -> tuple[RunPlan, RunOptions]:
+        options = RunOptions(given, self._ledger_type)
+        saved, budgeted = options.ledger is not None, options.budget is not None
+        checked = RunParams(client, params, self._registry.tools, saved=saved, budgeted=budgeted)
+        return RunPlan(checked, self._registry, options), options
 
 
 class ResponsesToolRunner(_Runner):
@@ -135,13 +85,17 @@ class ResponsesToolRunner(_Runner):
     at a time.
     """
 
+    _ledger_type = ResponsesToolLedger
+
     def run(self, client: Any, params: Mapping[str, Any], **options: Unpack[RunnerOptions]) -> Any:
         """Runs to the end, and returns the last response. `params` are the arguments of `responses.create`.
 
         max_steps: the number of requests (20). stream: reads responses as streams, with their events to `on_event`.
         eager: calls functions as soon as their arguments are complete, `independent` ones at once, up to
         `max_concurrent_calls` (2), unless `before_early_call(call)` returns `defer`. cancelled: is asked between steps.
-        approve_mcp: gets requests for approvals, and returns a bool.
+        approve_mcp: gets requests for approvals, and returns a bool. ledger: stores checkpoints, from which another run
+        can go on. context_budget: the limits of the input of a request. on_diagnostic: gets the stages of the run with
+        their results, and no contents. approve_safety_checks, before_action: have no effect without a computer.
 
         Raises ValueError for wrong arguments, RuntimeError for a runner that is busy or closed, and ToolRunnerError for
         all failures of the run.
@@ -155,108 +109,95 @@ class ResponsesToolRunner(_Runner):
         self, client: Any, params: Mapping[str, Any], **options: Unpack[RunnerOptions]
     ) -> Generator[ResponsesRunnerTurn, None, None]:
         """Yields the responses of a run, each before its calls are made. Arguments and errors are those of `run`."""
-        chosen = _RunOptions(options)
         with self._admitted():
-            plan = self._plan(client, params, chosen)
-            try:
-                yield from self._turns(client, plan, chosen)
-            except ToolRunnerError:
-                raise
-            except Exception:
-                raise plan.error(_STOPPED) from None
+            plan, chosen = self._plan(client, params, options)
+            with _Steps(client, plan, chosen) as steps:
+                yield from steps.drive(plan.course())
 
-    def _turns(self, client: Any, plan: RunPlan, options: _RunOptions) -> Generator[ResponsesRunnerTurn, None, None]:
-        steps = plan.steps()
+
+class _Steps:
+    """Takes the steps of a run with the blocking client."""
+
+    def __init__(self, client: Any, plan: RunPlan, options: RunOptions) -> None:
+        self._client = client
+        self._plan = plan
+        self._options = options
+        self._pool: ThreadPoolExecutor | None = None
+
+    def __enter__(self) -> _Steps:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def drive(self, course: Course[Any]) -> Generator[ResponsesRunnerTurn, None, None]:
+        """Takes the steps of a course, and yields its turns."""
         result: Any = None
+        failure: BaseException | None = None
         while True:
             try:
-                step = steps.send(result)
+                step = course.send(result) if failure is None else course.throw(failure)
             except StopIteration:
                 return
-            result = None
-            if isinstance(step, ResponsesRunnerTurn):
-                yield step
-            elif isinstance(step, SendStep):
-                result = self._send(client, plan, step.request, options)
-            elif isinstance(step, CallStep):
-                result = _call(step, options.cancelled)
-            else:
-                result = _approve(plan, step, options)
+            result = failure = None
+            if isinstance(step, TurnStep):
+                yield step.turn
+                continue
+            try:
+                result = self._take(step)
+            except BaseException as error:
+                failure = error
 
-    def _send(self, client: Any, plan: RunPlan, request: dict[str, Any], options: _RunOptions) -> Any:
-        if not options.stream:
-            return client.responses.create(**request)
-        running: dict[str, Future[Any]] = {}
-        try:
-            with ThreadPoolExecutor(options.max_concurrent_calls) as pool, client.responses.stream(**request) as stream:
-                for event in stream:
-                    if options.on_event is not None:
-                        options.on_event(_copied(event))
-                    plan.check_cancelled()
-                    if _may_begin(plan, options, event):
-                        _begin_early(plan, event.item, options, running, pool)
-                _settle(plan, running)
-                return _final(plan, stream.get_final_response())
-        finally:
-            # The pool has waited for calls that ran beside a failure.
-            _take_results(plan, running)
+    def _take(self, step: Any) -> Any:
+        options: Any = self._options
+        if isinstance(step, SendStep):
+            return self._send(step.request)
+        if isinstance(step, CallStep):
+            return step.call.make()
+        if isinstance(step, BeginStep):
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(options.max_concurrent_calls)
+            return self._pool.submit(copy_context().run, step.call.make)
+        if isinstance(step, WaitStep):
+            # The call of a thread cannot be cancelled.
+            wait(step.futures)
+            return None
+        if isinstance(step, SaveStep):
+            return _at_once("save", options.ledger.save(step.checkpoint))
+        if isinstance(step, CompactStep):
+            return _at_once("compact", options.budget.compact(step.snapshot))
+        if isinstance(step, ChooseStep):
+            return options.before_early_call(step.call)
+        assert isinstance(step, ApproveStep)
+        return options.approve_mcp(step.request)
 
+    def _send(self, request: dict[str, Any]) -> Any:
+        if not self._options.stream:
+            return self._client.responses.create(**request)
+        with self._client.responses.stream(**request) as stream:
+            for event in stream:
+                self._plan.check_cancelled()
+                if self._options.on_event is not None:
+                    self._options.on_event(copied(event))
+                    self._plan.check_cancelled()
+                if event.type == "response.output_item.done":
+                    self._drive_all(self._plan.received(event.output_index, event.item))
+            self._drive_all(self._plan.received_all())
+            return stream.get_final_response()
 
-def _begin_early(
-    plan: RunPlan, item: Any, options: _RunOptions, running: dict[str, Future[Any]], pool: ThreadPoolExecutor
-) -> None:
-    choose = options.before_early_call
-    if choose is not None and not plan.begins(choose(_copied(item))):
-        return
-    step = plan.begin(item)
-    if not step.function.independent:
-        _settle(plan, running)
-        plan.note_early(item.call_id, _call(step, options.cancelled))
-        return
-    running[item.call_id] = pool.submit(copy_context().run, _call, step, options.cancelled)
-    if len(running) == options.max_concurrent_calls:
-        _settle(plan, running)
-
-
-def _settle(plan: RunPlan, running: dict[str, Future[Any]]) -> None:
-    """Waits for the calls that run. Raises the first failure after all have ended."""
-    wait(running.values())
-    if (failure := _take_results(plan, running)) is not None:
-        raise failure
-
-
-def _take_results(plan: RunPlan, running: dict[str, Any]) -> BaseException | None:
-    """Notes the results of calls that have ended. Returns the first failure."""
-    failure = None
-    for call_id, call in running.items():
-        try:
-            plan.note_early(call_id, call.result())
-        except BaseException as error:
-            failure = error if failure is None else failure
-    running.clear()
-    return failure
+    def _drive_all(self, course: Course[None]) -> None:
+        for _ in self.drive(course):
+            raise AssertionError("A response that arrives has no turn")
 
 
-def _call(step: CallStep, cancelled: Callable[[], bool]) -> Any:
-    result = step.function.call(step.arguments, cancelled)
-    if inspect.iscoroutine(result):
-        result.close()
-        raise TypeError("An asynchronous function needs AsyncResponsesToolRunner")
-    return check_result(result)
-
-
-def _approve(plan: RunPlan, step: ApproveStep, options: _RunOptions) -> Any:
-    if options.approve_mcp is None:
-        raise plan.error("The model asks for an approval, and the run has no `approve_mcp`")
-    return options.approve_mcp(step.request)
-
-
-def _final(plan: RunPlan, response: Any) -> Any:
-    """Returns a streamed response. Raises ToolRunnerError if it lacks a call that was made while it arrived."""
-    known = {item.call_id for item in response.output if getattr(item, "type", None) == "function_call"}
-    if plan.early.keys() - known:
-        raise plan.error("The complete response lacks a call that was made while it arrived")
-    return response
+def _at_once(name: str, result: Any) -> Any:
+    """Returns the result of a function of the program. Raises TypeError for an asynchronous one."""
+    if inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        raise TypeError(f"An asynchronous `{name}` needs AsyncResponsesToolRunner")
+    return result
 
 
 class AsyncResponsesToolRunner(_Runner):
@@ -268,13 +209,17 @@ class AsyncResponsesToolRunner(_Runner):
     at a time.
     """
 
+    _ledger_type = AsyncResponsesToolLedger
+
     async def run(self, client: Any, params: Mapping[str, Any], **options: Unpack[RunnerOptions]) -> Any:
         """Runs to the end, and returns the last response. `params` are the arguments of `responses.create`.
 
         max_steps: the number of requests (20). stream: reads responses as streams, with their events to `on_event`.
         eager: calls functions as soon as their arguments are complete, `independent` ones at once, up to
         `max_concurrent_calls` (2), unless `before_early_call(call)` returns `defer`. cancelled: is asked between steps.
-        approve_mcp: gets requests for approvals, and returns a bool.
+        approve_mcp: gets requests for approvals, and returns a bool. ledger: stores checkpoints, from which another run
+        can go on. context_budget: the limits of the input of a request. on_diagnostic: gets the stages of the run with
+        their results, and no contents. approve_safety_checks, before_action: have no effect without a computer.
 
         Raises ValueError for wrong arguments, RuntimeError for a runner that is busy or closed, ToolRunnerError for all
         failures of the run, and ToolRunnerCancelledError when its task is cancelled.
@@ -288,82 +233,76 @@ class AsyncResponsesToolRunner(_Runner):
         self, client: Any, params: Mapping[str, Any], **options: Unpack[RunnerOptions]
     ) -> AsyncGenerator[ResponsesRunnerTurn, None]:
         """Yields the responses of a run, each before its calls are made. Arguments and errors are those of `run`."""
-        chosen = _RunOptions(options)
         with self._admitted():
-            plan = self._plan(client, params, chosen)
+            plan, chosen = self._plan(client, params, options)
+            async with aclosing(_AsyncSteps(client, plan, chosen).drive(plan.course())) as turns:
+                async for turn in turns:
+                    yield turn
+
+
+class _AsyncSteps:
+    """Takes the steps of a run with the async client."""
+
+    def __init__(self, client: Any, plan: RunPlan, options: RunOptions) -> None:
+        self._client = client
+        self._plan = plan
+        self._options = options
+
+    async def drive(self, course: Course[Any]) -> AsyncGenerator[ResponsesRunnerTurn, None]:
+        """Takes the steps of a course, and yields its turns."""
+        result: Any = None
+        failure: BaseException | None = None
+        while True:
             try:
-                steps = plan.steps()
-                result: Any = None
-                while True:
-                    try:
-                        step = steps.send(result)
-                    except StopIteration:
-                        return
-                    result = None
-                    if isinstance(step, ResponsesRunnerTurn):
-                        yield step
-                    else:
-                        result = await self._take(client, plan, step, chosen)
-            except ToolRunnerError:
-                raise
-            except asyncio.CancelledError:
-                raise ToolRunnerCancelledError(plan.attempted, plan.completed) from None
-            except Exception:
-                raise plan.error(_STOPPED) from None
+                step = course.send(result) if failure is None else course.throw(failure)
+            except StopIteration:
+                return
+            result = failure = None
+            if isinstance(step, TurnStep):
+                yield step.turn
+                continue
+            try:
+                result = await self._take(step)
+            except BaseException as error:
+                failure = error
 
-    async def _take(
-        self, client: Any, plan: RunPlan, step: SendStep | CallStep | ApproveStep, options: _RunOptions
-    ) -> Any:
+    async def _take(self, step: Any) -> Any:
+        options: Any = self._options
         if isinstance(step, SendStep):
-            return await self._send(client, plan, step.request, options)
+            return await self._send(step.request)
         if isinstance(step, CallStep):
-            return await _call_async(step, options.cancelled)
-        return await awaited(_approve(plan, step, options))
+            return await step.call.make_async()
+        if isinstance(step, BeginStep):
+            return asyncio.create_task(step.call.make_async())
+        if isinstance(step, WaitStep):
+            if step.cancel:
+                for task in step.futures:
+                    task.cancel()
+            await asyncio.wait(step.futures)
+            return None
+        if isinstance(step, SaveStep):
+            return await awaited(options.ledger.save(step.checkpoint))
+        if isinstance(step, CompactStep):
+            return await awaited(options.budget.compact(step.snapshot))
+        if isinstance(step, ChooseStep):
+            return await awaited(options.before_early_call(step.call))
+        assert isinstance(step, ApproveStep)
+        return await awaited(options.approve_mcp(step.request))
 
-    async def _send(self, client: Any, plan: RunPlan, request: dict[str, Any], options: _RunOptions) -> Any:
-        if not options.stream:
-            return await client.responses.create(**request)
-        running: dict[str, asyncio.Task[Any]] = {}
-        try:
-            async with client.responses.stream(**request) as stream:
-                async for event in stream:
-                    if options.on_event is not None:
-                        await awaited(options.on_event(_copied(event)))
-                    plan.check_cancelled()
-                    if _may_begin(plan, options, event):
-                        await _begin_early_async(plan, event.item, options, running)
-                await _settle_async(plan, running)
-                return _final(plan, await stream.get_final_response())
-        finally:
-            for task in running.values():
-                task.cancel()
-            await asyncio.gather(*running.values(), return_exceptions=True)
-            _take_results(plan, running)
+    async def _send(self, request: dict[str, Any]) -> Any:
+        if not self._options.stream:
+            return await self._client.responses.create(**request)
+        async with self._client.responses.stream(**request) as stream:
+            async for event in stream:
+                self._plan.check_cancelled()
+                if self._options.on_event is not None:
+                    await awaited(self._options.on_event(copied(event)))
+                    self._plan.check_cancelled()
+                if event.type == "response.output_item.done":
+                    await self._drive_all(self._plan.received(event.output_index, event.item))
+            await self._drive_all(self._plan.received_all())
+            return await stream.get_final_response()
 
-
-async def _begin_early_async(
-    plan: RunPlan, item: Any, options: _RunOptions, running: dict[str, asyncio.Task[Any]]
-) -> None:
-    choose = options.before_early_call
-    if choose is not None and not plan.begins(await awaited(choose(_copied(item)))):
-        return
-    step = plan.begin(item)
-    if not step.function.independent:
-        await _settle_async(plan, running)
-        plan.note_early(item.call_id, await _call_async(step, options.cancelled))
-        return
-    running[item.call_id] = asyncio.create_task(_call_async(step, options.cancelled))
-    if len(running) == options.max_concurrent_calls:
-        await _settle_async(plan, running)
-
-
-async def _settle_async(plan: RunPlan, running: dict[str, asyncio.Task[Any]]) -> None:
-    """Does the same as `_settle` for tasks."""
-    if running:
-        await asyncio.wait(running.values())
-    if (failure := _take_results(plan, running)) is not None:
-        raise failure
-
-
-async def _call_async(step: CallStep, cancelled: Callable[[], bool]) -> Any:
-    return check_result(await awaited(step.function.call(step.arguments, cancelled)))
+    async def _drive_all(self, course: Course[None]) -> None:
+        async for _ in self.drive(course):
+            raise AssertionError("A response that arrives has no turn")

@@ -1,0 +1,353 @@
+"""Ledgers, budgets, diagnostics and turns of `ResponsesToolRunner`, beside the reference where it is installed."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from aiopenai import OpenAI
+from aiopenai.lib.responses_tool_runner import RegisteredFunction, ResponsesToolLedger, ResponsesToolRunner
+from aiopenai.lib.tool_diagnostics import emit_tool_diagnostic
+from aiopenai.testing import Server
+from tests.lib.played_runs import (
+    ENDS,
+    MCP,
+    OUTPUT,
+    PART,
+    TOOL,
+    Case,
+    Played,
+    approval,
+    call,
+    fails,
+    message,
+    outcome,
+    response,
+    seen,
+)
+
+THREE = response(1, call(1), call(2), call(3))
+IMAGE = {"type": "input_image", "image_url": "data:image/png;base64,AA==", "detail": "auto"}
+HISTORY = [{"role": "user", "content": "Hi"}, call(), OUTPUT]
+SECRET: Any = {
+    "authorization": "Bearer s",
+    "headers": {"X-Key": "s"},
+    "server_url": "https://u:p@a.test/mcp?api_key=s&page=2#end",
+}
+USAGE: Any = {
+    "input_tokens": 1,
+    "input_tokens_details": {"cached_tokens": 0},
+    "output_tokens": 2,
+    "output_tokens_details": {"reasoning_tokens": 0},
+    "total_tokens": 3,
+}
+LISTED: Any = {"type": "mcp_list_tools", "id": "mcpl_1", "server_label": "docs", "tools": []}
+MADE: Any = {
+    "type": "mcp_call",
+    "id": "mcp_1",
+    "server_label": "docs",
+    "name": "search",
+    "arguments": "{}",
+    "output": "found",
+    "approval_request_id": None,
+    "error": None,
+    "status": "completed",
+}
+APPROVED: Any = [approval(), {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}]
+FAILURE = {"type": "http_error", "code": 500, "message": "No."}
+ANSWERED: Any = {**MADE, "approval_request_id": "mcpr_1"}
+SEARCH: Any = {
+    "type": "web_search_call",
+    "id": "ws_1",
+    "status": "completed",
+    "action": {"type": "search", "query": "q"},
+}
+CODE: Any = {
+    "type": "code_interpreter",
+    "container": {
+        "type": "auto",
+        "network_policy": {
+            "type": "allowlist",
+            "allowed_domains": ["a.test"],
+            "domain_secrets": [{"domain": "a.test", "name": "KEY", "value": "s"}],
+        },
+    },
+}
+
+
+def saved(*replies: Any, **more: Any) -> Case:
+    return Case(replies, ledger=True, **more)
+
+
+def server_tools(*replies: Any, tools: Any, **more: Any) -> Case:
+    return Case(replies, params={"tools": tools, **more.pop("params", {})}, **more)
+
+
+SAVED = {
+    "answer": saved(response(1, message())),
+    "calls": saved(THREE, ENDS),
+    "fails": saved(THREE, ENDS, execute=fails),
+    "refused": saved(response(1, call()), (500, {"error": {"message": "No."}})),
+    "steps": saved(THREE, ENDS, options={"max_steps": 1}),
+    "no save at first": saved(THREE, ENDS, full=1),
+    "no save before a call": saved(THREE, ENDS, full=3),
+    "no save after a call": saved(THREE, ENDS, full=4),
+    "no save at the end": saved(response(1, message()), full=2),
+    "approved": saved(response(1, approval(), call()), ENDS, params={"tools": [{**MCP, **SECRET}]}, approve=True),
+    "a server's call": saved(
+        response(1, LISTED, MADE, message()), params={"tools": [{**MCP, "require_approval": "never"}]}
+    ),
+    "a server's failure": saved(response(1, {**MADE, "error": FAILURE}), params={"tools": [MCP]}),
+    "secrets of code": saved(response(1, message()), params={"tools": [CODE]}),
+    "history": saved(response(1, call(2)), ENDS, params={"input": HISTORY}),
+    "open history": saved(ENDS, params={"input": HISTORY[:2]}),
+    "no call for an output": saved(ENDS, params={"input": [OUTPUT]}),
+    "another function": saved(ENDS, params={"input": [call(name="other"), OUTPUT]}),
+    "no object": saved(ENDS, params={"input": [call(arguments="[]"), OUTPUT]}),
+    "unknown role": saved(ENDS, params={"input": [{"role": "robot", "content": "Hi"}]}),
+    "reference to an item": saved(ENDS, params={"input": [{"type": "item_reference", "id": "msg_0"}]}),
+    "a header": saved(ENDS, params={"extra_headers": {"a": "b"}}),
+    "a set": saved(ENDS, params={"metadata": {"a", "b"}}),
+    "texts": saved(THREE, ENDS, turn=lambda turn: turn.append_user_text("More.")),
+    "override": saved(THREE, ENDS, override=True),
+}
+BUDGET = {"max_input_bytes": 400, "max_input_images": 1}
+
+
+def budgeted(*replies: Any, compact: Any = None, execute: Any = seen, params: Any = (), **more: Any) -> Case:
+    return Case(replies, execute, dict(params), {"context_budget": {**BUDGET, **more}}, compact=compact)
+
+
+def dropped(snapshot: Any) -> Any:
+    return {"drop_call_ids": snapshot["eligible_call_ids"], "summary": f"{snapshot['input_images']} images"}
+
+
+def pictures(_: Any) -> Any:
+    return [PART, IMAGE]
+
+
+BUDGETS = {
+    "within": budgeted(response(1, call()), ENDS),
+    "over": budgeted(THREE, ENDS),
+    "compacted": budgeted(THREE, ENDS, compact=dropped, max_input_bytes=500),
+    "each step": budgeted(
+        response(1, call(1)), response(2, call(2)), ENDS, compact=dropped, execute=pictures, max_input_images=0
+    ),
+    "still over": budgeted(THREE, ENDS, compact=lambda _: {"drop_call_ids": []}),
+    "images": budgeted(response(1, call()), ENDS, execute=pictures, max_input_images=0),
+    "image of the user": budgeted(ENDS, params={"input": [{"role": "user", "content": [IMAGE, IMAGE]}]}),
+    "no decision": budgeted(THREE, ENDS, compact=lambda _: None),
+    "unknown call": budgeted(THREE, ENDS, compact=lambda _: {"drop_call_ids": ["x"]}),
+    "one call twice": budgeted(THREE, ENDS, compact=lambda _: {"drop_call_ids": ["call_1", "call_1"]}),
+    "unknown key": budgeted(THREE, ENDS, compact=lambda _: {"drop_call_ids": [], "text": ""}),
+    "number as summary": budgeted(THREE, ENDS, compact=lambda _: {"drop_call_ids": ["call_1"], "summary": 5}),
+    "fails": budgeted(THREE, ENDS, compact=lambda _: fails(0)),
+    "no limit": budgeted(ENDS, max_input_bytes=0),
+    "boolean limit": budgeted(ENDS, max_input_images=True),
+    "unknown limit": budgeted(ENDS, max_tokens=5),
+    "number as compact": Case((ENDS,), options={"context_budget": {**BUDGET, "compact": 5}}),
+    "truncation": budgeted(ENDS, params={"truncation": "auto"}),
+    "no truncation": budgeted(ENDS, params={"truncation": "disabled"}),
+    "extra truncation": budgeted(ENDS, params={"extra_body": {"truncation": "auto"}}),
+    "trigger": budgeted(response(1, call()), ENDS, params={"input": [*HISTORY[:1], {"type": "compaction_trigger"}]}),
+    "early trigger": budgeted(ENDS, params={"input": [{"type": "compaction_trigger"}, *HISTORY[:1]]}),
+    "reference": budgeted(ENDS, params={"input": [{"type": "item_reference", "id": "msg_0"}]}),
+    "open history": budgeted(ENDS, params={"input": HISTORY[:2]}),
+}
+OFFER = {**TOOL, "allowed_callers": ["programmatic"]}
+RULES = {
+    "usage": Case((response(1, call(), usage=USAGE), ENDS)),
+    "never asked": server_tools(response(1, MADE, message()), tools=[MCP]),
+    "not asked": server_tools(response(1, MADE, message()), tools=[{**MCP, "require_approval": "never"}]),
+    "asked for others": server_tools(
+        response(1, MADE, message()), tools=[{**MCP, "require_approval": {"never": {"tool_names": ["search"]}}}]
+    ),
+    "asked for all others": server_tools(
+        response(1, MADE, message()), tools=[{**MCP, "require_approval": {"never": {"tool_names": ["x"]}}}]
+    ),
+    "asked by kind": server_tools(
+        response(1, MADE, message()), tools=[{**MCP, "require_approval": {"always": {"read_only": True}}}]
+    ),
+    "approved call": server_tools(response(1, approval()), response(2, ANSWERED, message()), tools=[MCP], approve=True),
+    "other arguments": server_tools(
+        response(1, approval()), response(2, {**ANSWERED, "arguments": "[]"}), tools=[MCP], approve=True
+    ),
+    "denied call": server_tools(response(1, approval()), response(2, ANSWERED), tools=[MCP], approve=False),
+    "renewed": server_tools(response(1, ANSWERED), tools=[MCP], approve=True, params={"input": APPROVED}),
+    "not renewed": server_tools(response(1, message()), tools=[MCP], approve=False, params={"input": APPROVED}),
+    "used approval": server_tools(response(1, message()), tools=[MCP], params={"input": [*APPROVED, ANSWERED]}),
+    "open approval": server_tools(response(1, message()), tools=[MCP], params={"input": APPROVED[:1]}),
+    "names of a filter": server_tools(
+        response(1, approval()), ENDS, tools=[{**MCP, "allowed_tools": {"tool_names": ["other"]}}], approve=True
+    ),
+    "search": server_tools(response(1, SEARCH, message()), tools=[{"type": "web_search"}]),
+    "search alone": server_tools(response(1, SEARCH), tools=[{"type": "web_search"}]),
+    "search and a call": server_tools(response(1, SEARCH, call()), ENDS, tools=[{"type": "web_search"}]),
+    "search that fails": server_tools(response(1, {**SEARCH, "status": "failed"}), tools=[{"type": "web_search"}]),
+    "undeclared search": Case((response(1, SEARCH),)),
+    "excluded search": server_tools(
+        response(1, SEARCH),
+        tools=[{"type": "web_search"}],
+        params={"tool_choice": {"type": "mcp", "server_label": "d"}},
+    ),
+    "required of both": server_tools(ENDS, tools=[{"type": "web_search"}], params={"tool_choice": "required"}),
+    "excluded call": Case((response(1, call()), ENDS), params={"tool_choice": "none"}),
+    "allowed call": Case(
+        (response(1, call()), ENDS),
+        params={
+            "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "look"}]}
+        },
+    ),
+    "forced tools": Case(
+        (ENDS,),
+        params={
+            "tool_choice": {
+                "type": "allowed_tools",
+                "mode": "required",
+                "tools": [{"type": "function", "name": "look"}],
+            }
+        },
+    ),
+    "second call invalid": Case((response(1, call(1), call(2, arguments="[]")), ENDS)),
+    "namespace": Case((response(1, call(namespace="look")), ENDS)),
+    "another namespace": Case((response(1, call(namespace="other")), ENDS)),
+    "program": Case((response(1, call(caller={"type": "program", "caller_id": "c"})), ENDS)),
+    "unknown caller": Case((response(1, call(caller={"type": "robot"})), ENDS)),
+    "made by another": Case((response(1, call(created_by="u")), ENDS)),
+    "supplied": Case((THREE, ENDS), override=True, turn=lambda turn: turn.supply_outputs([OUTPUT])),
+    "supplied parts": Case(
+        (THREE, ENDS), override=True, turn=lambda turn: turn.supply_outputs([{**OUTPUT, "output": [PART]}])
+    ),
+    "supplied number": Case(
+        (THREE, ENDS), override=True, turn=lambda turn: turn.supply_outputs([{**OUTPUT, "output": 5}])
+    ),
+    "not to be supplied": Case((THREE, ENDS), turn=lambda turn: turn.supply_outputs([OUTPUT])),
+    "supplied and replaced": Case(
+        (THREE, ENDS),
+        override=True,
+        turn=lambda turn: (turn.supply_outputs([OUTPUT]), turn.supply_outputs([{**OUTPUT, "call_id": "call_2"}])),
+    ),
+    "white space": Case((THREE, ENDS), turn=lambda turn: turn.append_user_text(" ")),
+}
+STREAMED = {"stream": True, "eager": True}
+EAGER_SAVED = {
+    "calls": saved(THREE, ENDS),
+    "independent": saved(THREE, ENDS, independent=True),
+    "fails": saved(THREE, ENDS, execute=fails),
+    "beside a server": saved(response(1, SEARCH, call()), ENDS, params={"tools": [{"type": "web_search"}]}),
+    "second deferred": saved(THREE, ENDS, before=("execute", "defer")),
+    "supplied too late": Case((THREE, ENDS), override=True, turn=lambda turn: turn.supply_outputs([])),
+    "supplied in time": Case(
+        (THREE, ENDS), override=True, early={"functions": []}, turn=lambda turn: turn.supply_outputs([OUTPUT])
+    ),
+    "text": Case((THREE, ENDS), turn=lambda turn: turn.append_user_text("More.")),
+}
+
+
+def cases(named: dict[str, Case]) -> Any:
+    return pytest.mark.parametrize("name", named, ids=lambda name: name.replace(" ", "-"))
+
+
+async def compare(play: Played, pair: tuple[Any, Any], case: Case, **more: Any) -> None:
+    ours, theirs = [await outcome(play, client, case, **more) for client in pair]
+    for name in ours._fields:
+        assert (name, getattr(ours, name)) == (name, getattr(theirs, name))
+
+
+@pytest.mark.once
+@pytest.mark.asyncio(loop_scope="module")
+class TestAsTheReference:
+    @cases(SAVED)
+    async def test_ledger(self, play: Played, pair: tuple[Any, Any], name: str) -> None:
+        await compare(play, pair, SAVED[name])
+
+    @cases(EAGER_SAVED)
+    async def test_ledger_of_early_calls(self, play: Played, pair: tuple[Any, Any], name: str) -> None:
+        await compare(play, pair, EAGER_SAVED[name], **STREAMED)
+
+    @cases(BUDGETS)
+    async def test_budget(self, play: Played, pair: tuple[Any, Any], name: str) -> None:
+        await compare(play, pair, BUDGETS[name])
+
+    @cases(RULES)
+    async def test_rules(self, play: Played, pair: tuple[Any, Any], name: str) -> None:
+        await compare(play, pair, RULES[name])
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {},
+            {"run_id": "run_2"},
+            {"phase": "pending"},
+            {"max_steps": 5},
+            {"version": True},
+            {"tools": []},
+            {"output_override_names": ["look"]},
+            {"history": {}},
+            {"history": HISTORY[:2]},
+            {"returned_call_ids": []},
+            {"consumed_requests": 20},
+            {"consumed_requests": 21},
+            {"consumed_requests": "1"},
+            {"revision": 0},
+            {"final_response": {}},
+            {"more": 1},
+        ],
+        ids=lambda change: "-".join([*change, *map(str, map(type, change.values()))]) or "same",
+    )
+    async def test_resume(self, play: Played, pair: tuple[Any, Any], change: Any) -> None:
+        first = await outcome(play, pair[1], saved(response(1, call()), (400, {"error": {"message": "No."}})))
+        boundary = next(each for each in reversed(first.saved) if each["phase"] == "boundary")
+        boundary["consumed_requests"] = 1
+        more = saved(
+            response(2, call(2)), response(3, message()), params={"input": "Go on"}, resume={**boundary, **change}
+        )
+        await compare(play, pair, more)
+
+    @pytest.mark.parametrize(
+        "given", [[], " ", [{"role": "assistant", "content": "Hi"}]], ids=["none", "blank", "other"]
+    )
+    async def test_resume_without_an_observation(self, play: Played, pair: tuple[Any, Any], given: Any) -> None:
+        first = await outcome(play, pair[0], saved(response(1, call()), (400, {"error": {"message": "No."}})))
+        await compare(play, pair, saved(ENDS, params={"input": given}, resume=first.saved[-1]))
+
+
+def test_a_ledger_by_file(blocking: OpenAI, own_server: Server, tmp_path: Any) -> None:
+    path = tmp_path / "run.json"
+
+    def save(checkpoint: Any) -> None:
+        path.write_text(json.dumps(checkpoint))
+
+    def stop(_: Any) -> str:
+        raise KeyboardInterrupt
+
+    def run(execute: Any, given: str, resume: Any = None) -> Any:
+        runner = ResponsesToolRunner(functions=[RegisteredFunction(TOOL, execute)])
+        ledger = ResponsesToolLedger("night", save, resume)
+        return runner.run(blocking, {"model": "gpt-4o", "input": given}, ledger=ledger)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(stop, "look")
+    pending = json.loads(path.read_text())
+    assert (pending["phase"], len(pending["attempted_call_ids"]), pending["returned_call_ids"]) == ("pending", 1, [])
+    with pytest.raises(ValueError, match="boundary"):
+        run(seen, "look", pending)
+    assert run(seen, "look").output_text
+    assert json.loads(path.read_text())["phase"] == "final"
+    assert own_server.request_count == 3
+
+
+def test_diagnostics_of_any_observer() -> None:
+    got: list[Any] = []
+    emit_tool_diagnostic(got.append, "responses", "request", "completed", float("inf"), usage=object())
+    assert got == [{**got[0], "duration_ms": 0.0, "usage": None, "call_id": None, "member": None}]
+
+    async def asynchronous(_: Any) -> None:
+        got.append(1)
+
+    observer: Any = asynchronous
+    emit_tool_diagnostic(observer, "responses", "request", "completed", 0)
+    emit_tool_diagnostic(None, "responses", "request", "completed", 0)
+    assert len(got) == 1
