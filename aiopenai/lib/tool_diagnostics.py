@@ -96,5 +96,10 @@ def _discard(result: Any) -> None:
     """Ends a result that nothing awaits, so that Python does not warn of it."""
     if inspect.iscoroutine(result):
         result.close()
-    elif isinstance(result, asyncio.Future):
-        result.add_done_callback(lambda done: done.cancelled() or done.exception())
+    elif asyncio.isfuture(result):
+        result.add_done_callback(_read)
+
+
+def _read(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()

@@ -58,7 +58,7 @@ class Budget:
     """A checked budget. Raises ValueError for one that does not fit."""
 
     def __init__(self, given: Any) -> None:
-        if type(given) is not dict or (given.keys() - {*_LEAST, "compact"}):
+        if not is_mapping(given) or given.keys() - {*_LEAST, "compact"}:
             raise ValueError(f"`context_budget` is a dict with the keys {', '.join((*_LEAST, 'compact'))}")
         for name, least in _LEAST.items():
             number: Any = given.get(name, 1 if name == "keep_recent_screenshots" else None)

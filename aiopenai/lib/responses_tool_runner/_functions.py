@@ -120,7 +120,8 @@ class Registry:
         for each in functions or ():
             if not isinstance(each, _Registered) or not callable(each.execute):
                 raise ValueError("Each of `functions` is a registered function with an executor")
-            if not isinstance(each.allow_output_override, bool) or not isinstance(each.independent, bool):
+            flags: tuple[Any, Any] = each.allow_output_override, each.independent
+            if not all(isinstance(flag, bool) for flag in flags):
                 raise ValueError("`allow_output_override` and `independent` are True or False")
             if not each.name or each.name in self.functions:
                 raise ValueError(f"The names of `functions` must be unique and not empty: {each.name!r}")

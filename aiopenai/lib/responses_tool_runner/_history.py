@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from aiopenai._base.aliases import is_list, is_mapping
@@ -112,6 +112,15 @@ class _HistoryCheck:
         self._answered: set[str] = set()
         self._approved: dict[str, Any] = {}
         self._calls: set[str] = set()
+        self._checks: dict[Any, Callable[[Mapping[str, Any]], None]] = {
+            "compaction": self._compaction,
+            "configuration_update": self._configuration,
+            "function_call": self._call,
+            "function_call_output": self._output,
+            "mcp_approval_response": self._answer,
+            "message": self._message,
+            "reasoning": self._reasoning,
+        }
 
     def ends(self) -> set[str]:
         if self._open or self._requests.keys() != self._answered:
@@ -123,10 +132,10 @@ class _HistoryCheck:
         if kind in SERVER_ITEMS:
             self._server_item(item)
             return
-        check = _CHECKS.get(kind)
+        check = self._checks.get(kind)
         if check is None:
             raise ValueError(f"The history has an item of the type {kind!r}, which no run makes")
-        check(self, item)
+        check(item)
 
     def _call(self, item: Mapping[str, Any]) -> None:
         identity = self._new_id(item.get("call_id"))
@@ -193,14 +202,3 @@ def _is_part(part: Any) -> bool:
     kind: Any = part.get("type") if is_mapping(part) else None
     field = _PARTS.get(kind) if is_text(kind) else None
     return field is not None and (not field or is_text(part.get(field)))
-
-
-_CHECKS = {
-    "compaction": _HistoryCheck._compaction,
-    "configuration_update": _HistoryCheck._configuration,
-    "function_call": _HistoryCheck._call,
-    "function_call_output": _HistoryCheck._output,
-    "mcp_approval_response": _HistoryCheck._answer,
-    "message": _HistoryCheck._message,
-    "reasoning": _HistoryCheck._reasoning,
-}

@@ -15,7 +15,7 @@ MAX_NUMBER = 2**53 - 1
 
 def plain_json(value: Any) -> Any:
     """Returns a copy of a JSON value. Raises ValueError for others, subclasses of dict, list and str included."""
-    kind: Any = type(value)
+    kind: type[Any] = value.__class__
     if value is None or kind in (str, bool, int) or (kind is float and math.isfinite(value)):
         return value
     if kind is list:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any
+from typing import Any, cast
 
 from aiopenai._base.aliases import is_mapping
 from aiopenai._base.headers import merged
@@ -79,9 +79,9 @@ def _left_in(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _native(given: Any, saved: bool) -> dict[str, Any]:
     """Returns parameters that are plain JSON values, for runs that are saved or measured."""
-    if type(given) is not dict:
+    if not isinstance(given, dict):
         raise ValueError("With a ledger or a budget `params` is a dict of plain JSON values")
-    params = _left_in(given)
+    params = _left_in(cast("dict[str, Any]", given))
     others = params.keys() - ResponseCreateParamsNonStreaming.__annotations__.keys()
     if saved and others:
         raise ValueError(f"With a ledger `params` has fields of the body only, and no {', '.join(sorted(others))}")

@@ -265,7 +265,7 @@ class RunState:
             raise ValueError(f"`outputs` is a list of outputs, not {type(outputs).__name__}")
         supplied: dict[str, Any] = {}
         for output in outputs:
-            if not is_mapping(output) or output.keys() != _OUTPUT_KEYS or output["type"] != "function_call_output":
+            if not is_mapping(output) or set(output) != _OUTPUT_KEYS or output["type"] != "function_call_output":
                 raise ValueError("An output has the type `function_call_output`, a `call_id` and an `output`")
             call_id: Any = output["call_id"]
             if call_id not in eligible or call_id in supplied:
