@@ -31,7 +31,6 @@ _PLAIN = _SCALARS | _CONTAINERS
 _EXACT = _PLAIN - {float}
 _SIMPLE = _SCALARS - {float}
 _DICT: frozenset[type] = frozenset({dict})
-_ONLY_TEXT = {str}
 
 
 # A search of a longer document takes longer than a look at its parameters.
@@ -115,8 +114,10 @@ def encode(body: Any, replay: Sequence[str] = ()) -> bytes:
 
 def encode_event(fields: dict[str, Any], replay: Sequence[str] = ()) -> bytes:
     """Returns a message of a websocket as JSON, by the rules of `encode`. Most are pieces of audio: text alone."""
-    if {*map(type, fields.values())} != _ONLY_TEXT:
-        return encode(fields, () if fields.keys().isdisjoint(replay) else replay)
+    for value in fields.values():
+        # A loop, and no set of the types: it takes a third of the time for two fields.
+        if type(value) is not str:
+            return encode(fields, () if fields.keys().isdisjoint(replay) else replay)
     try:
         # There is nothing to look for, and a search of 20 ms of audio takes a fifth of the encode.
         return _encode(fields)

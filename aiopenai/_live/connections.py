@@ -66,7 +66,7 @@ def fields_of_event(event: Any) -> dict[str, Any]:
 
 def frame_of(event: Any) -> bytes:
     """Returns a client event as JSON. Raises TypeError and ValueError for one that cannot be sent."""
-    return encode_event(fields_of_event(event), REPLAYED)
+    return encode_event(event if type(event) is dict else fields_of_event(event), REPLAYED)
 
 
 def _bytes_of(data: Any) -> tuple[bytes, bool]:
@@ -360,13 +360,12 @@ def sends(event: str) -> Callable[[Callable[..., Any]], Any]:
 
         def method(self: Any, **given: Any) -> Any:
             names = given.keys()
-            if names != needed and not needed <= names <= known:
-                raise _wrong_arguments(name, needed - names, names - known)
-            message = {"type": event, **given}
-            for field, value in given.items():
-                if is_left_out(value):
-                    del message[field]
-            return self._connection.send(message)
+            # The shortest way for audio: fifty calls a second with the required arguments alone.
+            if names != needed:
+                if not needed <= names <= known:
+                    raise _wrong_arguments(name, needed - names, names - known)
+                given = {field: value for field, value in given.items() if not is_left_out(value)}
+            return self._connection.send({"type": event, **given})
 
         method.__name__, method.__qualname__, method.__doc__ = shown.__name__, name, shown.__doc__
         method.__module__ = shown.__module__

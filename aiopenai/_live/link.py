@@ -154,7 +154,7 @@ class Link:
         Raises WebSocketConnectionClosedError and WebSocketQueueFullError. It returns the inner coroutine, because each
         further one costs 0.2 us per message.
         """
-        if not (self.reconnecting or self.queue) or self.closing:
+        if not (self.reconnecting or self.queue.entries) or self.closing:
             return self.socket.send(frame, text=text)
         return self._send_queued(frame, text=text)
 

@@ -29,11 +29,12 @@ class SendQueue:
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
-        self._entries: deque[Waiting] = deque()
+        self.entries: deque[Waiting] = deque()
+        """The messages that wait. A send looks here: `len` of the queue is a call of Python."""
         self._bytes = 0
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self.entries)
 
     def put(self, raw: bytes, *, text: bool) -> Waiting:
         """Appends a message. Raises WebSocketQueueFullError if it is too much; the others stay."""
@@ -44,25 +45,25 @@ class SendQueue:
                 f"a message of {len(raw)} bytes was not queued."
             )
         self._bytes += len(raw)
-        self._entries.append(entry)
+        self.entries.append(entry)
         return entry
 
     @property
     def first(self) -> Waiting:
         """The message that is sent next."""
-        return self._entries[0]
+        return self.entries[0]
 
     def attempted(self, entry: Waiting, error: BaseException | None = None) -> None:
         """Removes a message that was handed to a socket: it is never sent again."""
         entry.done = True
         entry.error = error
-        if self._entries and self._entries[0] is entry:
-            self._entries.popleft()
+        if self.entries and self.entries[0] is entry:
+            self.entries.popleft()
             self._bytes -= len(entry.raw)
 
     def drain(self) -> list[str | bytes]:
         """Removes all messages and returns them, in order: text as str."""
-        frames = [entry.raw.decode() if entry.text else entry.raw for entry in self._entries]
-        self._entries.clear()
+        frames = [entry.raw.decode() if entry.text else entry.raw for entry in self.entries]
+        self.entries.clear()
         self._bytes = 0
         return frames
