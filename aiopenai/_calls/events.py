@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
 from aiopenai._base.aliases import is_mapping
 from aiopenai._base.deadlines import within
-from aiopenai._base.timeouts import Timeout
 from aiopenai._calls.endings import DONE, is_done
 from aiopenai._calls.partial import StreamRecord
+from aiopenai._calls.stream_sources import StreamSource
 from aiopenai._calls.unexpected import ERROR_WORD, error_of, json_of, unexpected_reply
 from aiopenai._data.codec import Decoder
-from aiopenai._data.sizes import MAX_EVENT_BYTES
 from aiopenai._data.sse import SSEError, SSEParser, begins_with_events, with_names
-from aiopenai._http.interface import Reply
 from aiopenai._http.messages import Headers, HTTPResponse
 from aiopenai.errors import (
     APIConnectionError,
@@ -31,6 +29,7 @@ from aiopenai.errors import (
 if TYPE_CHECKING:
     from aiopenai._calls.resuming import Resumption
     from aiopenai._calls.watching import Watch
+    from aiopenai._http.interface import Reply
 
 __all__ = ["Events"]
 
@@ -40,8 +39,6 @@ T = TypeVar("T")
 _BATCH = 64
 # The beginning of a reply without events is kept up to this size, for the error message.
 _MAX_BEGINNING = 1024 * 1024
-
-Reopen = Callable[[APIError], Awaitable[Reply]]
 
 
 class Events(Generic[T]):
@@ -54,28 +51,26 @@ class Events(Generic[T]):
     yields_structs = True
     """Whether the events are Structs of this package; drop-in mode hands out pydantic objects."""
 
+    # The maker of the decoder of a type, for a response of the program.
+    _decoder_of: ClassVar[Any] = staticmethod(Decoder.of)
+    _blocking: ClassVar[bool] = False
     # Whether nothing is left to close. True until `__init__` has run, for the finaliser of a half-made object.
     _over = True
 
-    def __init__(
-        self,
-        reply: Reply,
-        decoder: Decoder[T],
-        *,
-        timeout: Timeout,
-        reopen: Reopen | None = None,
-        max_event_bytes: int = MAX_EVENT_BYTES,
-        events: Literal["", "bare", "named"] = "",
-    ) -> None:
-        self._reply = reply
-        self._decoder = decoder
-        self._parser = SSEParser(max_event_bytes=max_event_bytes)
-        self._reopen = reopen
-        self._max_event_bytes = max_event_bytes
-        # The treatment of event names and errors, see `request.Endpoint`.
-        self._events = events
-        self._first_limit = timeout.first_event
-        self._idle_limit = timeout.idle
+    def __init__(self, *, cast_to: Any, response: Any, client: Any, options: Any = None) -> None:
+        """Reads events of the type `cast_to` from an open response, such as one of httpx."""
+        source: StreamSource = response
+        if type(response) is not StreamSource:
+            source = self._source_of(cast_to, response, options)
+        self._reply = source.reply
+        self._given = source.given
+        self._decoder: Decoder[T] = source.decoder
+        self._parser = SSEParser(max_event_bytes=source.max_event_bytes)
+        self._reopen = source.reopen
+        self._max_event_bytes = source.max_event_bytes
+        self._events = source.events
+        self._first_limit = source.timeout.first_event
+        self._idle_limit = source.timeout.idle
         # Decoded and not handed out yet; received and not decoded yet; the error to raise after both.
         self._ready: Iterator[T] = iter(())
         self._pending: list[bytes] = []
@@ -84,13 +79,19 @@ class Events(Generic[T]):
         self._stray: bytes | None = None
         # An upper bound of the length of the pending events: only the first can have begun in an earlier piece.
         self._longest = 0
-        self._record = StreamRecord(decoder.kind)
+        self._record = StreamRecord(self._decoder.kind)
         # The pieces before the first event: they tell which kind of reply came in place of a stream.
         self._beginning: list[bytes] | None = []
         # Whether no more is read, and whether the body ended without its blank line.
         self._finished = False
         self._judge_later = False
         self._over = False
+
+    def _source_of(self, cast_to: Any, response: Any, options: Any) -> StreamSource:
+        """Returns the source for a response of the program."""
+        from aiopenai._calls.given_responses import source_of
+
+        return source_of(self._decoder_of, cast_to, response, options, blocking=self._blocking)
 
     @property
     def ended(self) -> bool:
@@ -100,10 +101,14 @@ class Events(Generic[T]):
     @property
     def response(self) -> HTTPResponse:
         """The reply's head: `headers`, `status_code`, `request`. Its content is this stream."""
+        if self._given is not None:
+            return self._given  # type: ignore[no-any-return]
+        return self._reply_with(b"")
+
+    def _reply_with(self, content: bytes) -> HTTPResponse:
         reply = self._reply
-        return HTTPResponse(
-            reply.status, Headers(reply.items()), b"", reply.request, reason=reply.reason, elapsed=reply.elapsed
-        )
+        head: dict[str, Any] = {"reason": reply.reason, "elapsed": reply.elapsed, "is_closed": reply.closed}
+        return HTTPResponse(reply.status, Headers(reply.items()), content, reply.request, **head)
 
     def __del__(self) -> None:
         # A loop left with `break` drops the iterator, and the connection has to be closed soon. The garbage collector
@@ -395,11 +400,9 @@ class Events(Generic[T]):
         if self._failure is not None or self._stray is not None:
             return
         if self._beginning and (body := b"".join(self._beginning).strip()) and not begins_with_events(body):
-            reply = self._reply
-            response = HTTPResponse(reply.status, Headers(reply.items()), body, reply.request, reason=reply.reason)
-            self._fail(unexpected_reply(response, wanted="an event stream"))
+            self._fail(unexpected_reply(self._reply_with(body), wanted="an event stream"))
             return
-        if self._events == "bare" or record.end.is_complete(record.count):
+        if self._events == "bare" or self._given is not None or record.end.is_complete(record.count):
             return
         message = "Connection error: the stream broke off before its end."
         self._fail(APIConnectionError(message=message, request=self._reply.request))
@@ -421,12 +424,10 @@ class Events(Generic[T]):
         self._reply.close()
 
     def _invalid(self, message: str, data: bytes | None) -> APIResponseValidationError:
-        reply = self._reply
-        response = HTTPResponse(reply.status, Headers(reply.items()), data or b"", reply.request)
         shown = (data or b"")[:200].decode("utf-8", "replace")
         if shown:
             message += f" It begins: {shown!r}"
-        return APIResponseValidationError(response, shown or None, message=message)
+        return APIResponseValidationError(self._reply_with(data or b""), shown or None, message=message)
 
 
 def _drop_tracebacks(error: BaseException | None) -> None:

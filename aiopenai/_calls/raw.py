@@ -61,6 +61,7 @@ class BaseAPIResponse:
             reason=reply.reason,
             elapsed=reply.elapsed,
             retries_taken=self.retries_taken,
+            is_closed=reply.closed,
         )
 
     @property

@@ -83,7 +83,11 @@ def _is_other(kind: Any) -> bool:
     from aiopenai._calls.binary import HttpxBinaryResponseContent
 
     own = (str, bytes, HttpxBinaryResponseContent, HTTPResponse)
-    return kind in own or hasattr(cast("Any", kind), "model_validate")
+    if kind in own or hasattr(cast("Any", kind), "model_validate"):
+        return True
+    from aiopenai._http.httpx_responses import is_httpx_response
+
+    return is_httpx_response(kind)
 
 
 def _parse_other(reply: Reply, raw: bytes, kind: Any) -> Any:
@@ -97,6 +101,10 @@ def _parse_other(reply: Reply, raw: bytes, kind: Any) -> Any:
         return HttpxBinaryResponseContent(response_of(reply, raw))
     if kind is HTTPResponse:
         return response_of(reply, raw)
+    if not hasattr(kind, "model_validate"):
+        from aiopenai._http.httpx_responses import httpx_response
+
+        return httpx_response(kind, response_of(reply, raw))
     return kind.model_validate(decode_json(as_utf8(reply.headers, raw)))
 
 

@@ -16,7 +16,12 @@ if TYPE_CHECKING:
     from aiopenai._http.interface import Session
     from aiopenai._http.sessions import Sessions
 
-__all__ = ["SharedSessions"]
+__all__ = ["SharedSessions", "is_httpx_client"]
+
+
+def is_httpx_client(client: Any) -> bool:
+    """Returns whether an object is a client of httpx: aiohttp's session has no `build_request`."""
+    return client is not None and hasattr(client, "build_request")
 
 
 class SharedSessions:
@@ -54,7 +59,7 @@ class SharedSessions:
         why = (
             "the client is closed: create another one, or close it after its last call"
             if self.closed
-            else "the aiohttp.ClientSession given as http_client is closed"
+            else "the session or client given as http_client is closed"
         )
         return APIConnectionError(
             message=f"Connection error: {why}.", request=HTTPRequest(method, url), retryable=False
@@ -71,11 +76,21 @@ class SharedSessions:
         except (TypeError, ValueError) as error:
             raise without_frames(error)  # noqa: B904 - it is the same error
 
+    @property
+    def httpx_client(self) -> Any:
+        """The client of httpx that the program gave, or that drop-in mode made; None if there is none."""
+        given = (self.wiring.get("http_client"), self.wiring.get("plain_client"))
+        return next(filter(is_httpx_client, given), None)
+
     async def close(self) -> None:
-        """Closes all sessions of the package's own; further calls raise."""
+        """Closes all sessions of the package's own, and a client of httpx; further calls raise."""
         self.closed = True
-        if self._sessions is not None:
-            await self._sessions.close()
+        try:
+            if self._sessions is not None:
+                await self._sessions.close()
+        finally:
+            if (client := self.httpx_client) is not None:
+                await client.aclose()
 
 
 def _no_session() -> None:

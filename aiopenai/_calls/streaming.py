@@ -7,13 +7,14 @@ loop until more bytes are needed. Nothing is read ahead: a slow reader holds the
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import TypeVar
+from typing import Any, ClassVar, TypeVar
 
-from typing_extensions import Self
+from typing_extensions import Self, override
 
 from aiopenai._calls.events import Events
 from aiopenai._calls.held_loop import HeldLoop, drop
 from aiopenai._calls.partial import Partial
+from aiopenai._calls.stream_sources import StreamSource
 from aiopenai.errors import APIError
 
 __all__ = ["AsyncStream", "Events", "Partial", "Stream"]
@@ -68,6 +69,9 @@ class AsyncStream(Events[T]):
     async def close(self) -> None:
         """Drops the connection at once, unless the stream has come to its end."""
         self._drop()
+        # Replies of other libraries are closed by a coroutine.
+        if (close := getattr(self._reply, "aclose", None)) is not None:
+            await close()
 
     aclose = close
 
@@ -96,6 +100,15 @@ class Stream(Events[T]):
 
     lease: HeldLoop
     """The loop on which the reply is read, held until the stream ends."""
+
+    _blocking: ClassVar[bool] = True
+
+    @override
+    def _source_of(self, cast_to: Any, response: Any, options: Any) -> StreamSource:
+        from aiopenai._calls.given_responses import OwnThread
+
+        self.lease = OwnThread()
+        return super()._source_of(cast_to, response, options)
 
     def __iter__(self) -> Iterator[T]:
         if self._over:

@@ -24,7 +24,7 @@ from aiopenai._calls.header_blocks import HeaderBlocks
 from aiopenai._calls.preparation import checked_retries
 from aiopenai._calls.provider import Provider
 from aiopenai._calls.resources import Resource
-from aiopenai._calls.shared_sessions import SharedSessions
+from aiopenai._calls.shared_sessions import SharedSessions, is_httpx_client
 from aiopenai._client.configuration import (
     ApiKey,
     BaseURL,
@@ -78,9 +78,10 @@ class BaseClient(Sending, Resource):
     - `max_retries`: attempts after the first; 2 if not given. `retry`: a tenacity policy that replaces parts of it.
     - `deadline`: seconds for all attempts of a call together, waits included.
     - `hedge`: a `HedgePolicy`, by which late calls are sent a second time.
-    - `http_client`: an `aiohttp.ClientSession`, which is used as it is and never closed here. Without one, sessions
-      are made from `connector` (an aiohttp connector, or a function that returns one for each event loop), `proxy`,
-      `ssl` and `trust_env` (proxies from the environment; on).
+    - `http_client`: an `aiohttp.ClientSession`, which is used as it is and never closed here; or a client of httpx,
+      with its timeout, which is closed with this client. Without one, sessions are made from `connector` (an aiohttp
+      connector, or a function that returns one for each event loop), `proxy`, `ssl` and `trust_env` (proxies from the
+      environment; on).
     - `hooks`: an object of `Hooks`; `on_request(function)` and the like add single functions.
     - `max_response_bytes` (1 GiB) and `max_event_bytes` (256 MiB): the size of a reply and of one event of a stream.
 
@@ -143,6 +144,15 @@ class BaseClient(Sending, Resource):
         _strict_response_validation: bool = False,
         _enforce_credentials: bool = True,
     ) -> None:
+        adopted: dict[str, Any] = {}
+        if is_httpx_client(http_client):
+            from aiopenai._http.httpx_clients import adopt, own_timeout
+
+            adopted = adopt(http_client, blocking=self._blocking)
+            if isinstance(timeout, NotGiven):
+                timeout = own_timeout(http_client) or timeout
+        else:
+            self._check_wiring(http_client, connector)
         configuration = Configuration.of(
             provider=provider,
             workload_identity=workload_identity,
@@ -165,14 +175,6 @@ class BaseClient(Sending, Resource):
             enforce_credentials=_enforce_credentials,
             max_event_bytes=max_event_bytes,
         )
-        adopted: dict[str, Any] = {}
-        # A client of httpx: it is recognised by this method, aiohttp's session has none.
-        if http_client is not None and hasattr(http_client, "build_request"):
-            from aiopenai._http.httpx_clients import adopt
-
-            adopted = adopt(http_client, blocking=self._blocking)
-        else:
-            self._check_wiring(http_client, connector)
         wiring: dict[str, Any] = {
             "http_client": http_client,
             "connector": connector,
@@ -197,6 +199,17 @@ class BaseClient(Sending, Resource):
         ):
             name = f"{type(http_client).__module__}.{type(http_client).__name__}"
             raise TypeError(f"http_client must be an aiohttp.ClientSession, not {name}")
+
+    def _sessions_with(self, http_client: Any) -> Any:
+        """Returns new sessions with this client's options, and with those that a client of httpx brings."""
+        wiring = {**self._sessions.wiring, "http_client": http_client, "plain_client": None}
+        if is_httpx_client(http_client):
+            from aiopenai._http.httpx_clients import adopt
+
+            wiring |= adopt(http_client, blocking=self._blocking)
+        else:
+            self._check_wiring(http_client, None)
+        return self._sessions_type(wiring)
 
     # Options
 
@@ -341,20 +354,21 @@ class BaseClient(Sending, Resource):
         if http_client is None:
             twin._sessions = self._sessions
         else:
-            twin._sessions = self._sessions_type({**self._sessions.wiring, "http_client": http_client})
+            twin._sessions = self._sessions_with(http_client)
         twin._reconfigure(default_headers=headers, default_query=query)
         return twin
 
     with_options = copy
 
     def is_closed(self) -> bool:
-        """Returns whether the client was closed."""
-        return self._sessions.closed
+        """Returns whether the client was closed, or the client of httpx below it."""
+        below = self._sessions.httpx_client
+        return self._sessions.closed or (below is not None and below.is_closed)
 
     @override
     def __repr__(self) -> str:
         # A refused option leaves a client without a configuration, which tools show with the traceback.
-        url = f" base_url={shown(self.base_url)!r}" if hasattr(self, "_configuration") else ""
+        url = f" base_url={shown(self._configuration.base_url.public)!r}" if hasattr(self, "_configuration") else ""
         return f"<{type(self).__name__}{url}>"
 
     def __copy__(self) -> Self:

@@ -138,10 +138,14 @@ class OpenAI(BaseClient, Verbs, Resources):
         return sessions.runners
 
     def close(self) -> None:
-        """Closes the connections, also those that copies of this client use."""
+        """Closes the connections, also those that copies of this client use, and a client of httpx below it."""
         self._sessions.closed = True
-        # Each loop closes its own session when it ends. A loop that a stream holds ends with the stream.
-        self._runners.close()
+        try:
+            # Each loop closes its own session when it ends. A loop that a stream holds ends with the stream.
+            self._runners.close()
+        finally:
+            if (client := self._sessions.httpx_client) is not None:
+                client.close()
 
     def __enter__(self) -> Self:
         return self

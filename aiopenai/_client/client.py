@@ -25,7 +25,10 @@ class AsyncOpenAI(BaseClient, AsyncVerbs, AsyncResources, Many):
         return await self.perform(request)
 
     async def close(self) -> None:
-        """Closes the connections, also those that copies of this client use. A session given as http_client stays."""
+        """Closes the connections, also those that copies of this client use, and a client of httpx below it.
+
+        A session of aiohttp that was given as `http_client` stays open.
+        """
         await self._sessions.close()
 
     async def __aenter__(self) -> Self:

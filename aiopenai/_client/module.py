@@ -119,13 +119,17 @@ class _ModuleClient(OpenAI):
             if settings[name] is None:
                 setattr(_package, name, getattr(self, name) or None)
         self._followed: dict[str, Any] = {}
+        self._http_client: Any = settings["http_client"]
 
     def follow(self) -> None:
         """Takes the package's attributes over, if one of them has changed."""
         settings = current(_SETTINGS)
         if settings == self._followed:
             return
-        self._check_wiring(settings["http_client"], None)
+        if settings["http_client"] is not self._http_client:
+            # The former one stays open: it is the program's.
+            self._sessions = self._sessions_with(settings["http_client"])
+            self._http_client = settings["http_client"]
         self._reconfigure(
             api_key=checked_key("api_key", settings["api_key"]),
             admin_api_key=checked_secret("admin_api_key", settings["admin_api_key"]),

@@ -147,6 +147,7 @@ class Sending(Hooked):
 
         `to`, or else the endpoint's `event`, is a stream class or the type of the events.
         """
+        from aiopenai._calls.stream_sources import StreamSource
         from aiopenai._calls.streaming import AsyncStream
 
         endpoint = call.request.endpoint
@@ -169,14 +170,15 @@ class Sending(Hooked):
             chosen_class, chosen_event = split_stream(to)
             stream_class, event = chosen_class or stream_class, chosen_event or event
         stream_class = self._stream_classes.get(stream_class, stream_class)
-        stream = cast("Any", stream_class or AsyncStream)(
-            cast("Any", reply),
+        source = StreamSource(
+            reply,
             self._decoder_of(object if event is None else event),
             timeout=call.timeout,
             reopen=reopen,
             max_event_bytes=self._configuration.max_event_bytes,
             events=endpoint.events,
         )
+        stream = cast("Any", stream_class or AsyncStream)(cast_to=event, response=source, client=self)
         if call.watch is not None:
             stream.watch = call.watch
         if call.request.resumes:

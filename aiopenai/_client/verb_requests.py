@@ -80,8 +80,11 @@ def _without_login(path: str) -> tuple[str, Secret[str] | None]:
 def _check_cast(kind: Any) -> None:
     """Raises TypeError for a class to which no reply can be converted. A msgspec decoder returns a dict for it."""
     from aiopenai._calls.binary import HttpxBinaryResponseContent
+    from aiopenai._http.httpx_responses import is_httpx_response
 
     if not isinstance(kind, type) or issubclass(kind, (Node, HTTPResponse, HttpxBinaryResponseContent)):
+        return
+    if is_httpx_response(kind):
         return
     if any(hasattr(cast("Any", kind), name) for name in ("model_validate", "next_page_info")):
         return

@@ -25,7 +25,7 @@ from aiopenai._data.structs import Model
 from aiopenai._dropin.twins import BaseModel, export, is_page, struct_of, twin
 from aiopenai.types.chat import ParsedChatCompletionMessage
 
-__all__ = ["TwinDecoder", "as_twin", "builder", "converter"]
+__all__ = ["as_twin", "builder", "converter", "decoder_of"]
 
 _Build = Callable[[Any], Any]
 
@@ -259,3 +259,6 @@ class TwinDecoder:
         except msgspec.DecodeError as error:
             return values, error
         return values, None
+
+
+decoder_of = lru_cache(maxsize=256)(TwinDecoder)

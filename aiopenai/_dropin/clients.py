@@ -23,7 +23,7 @@ from aiopenai._client import azure, bedrock, blocking, client
 from aiopenai._client.base import BaseClient
 from aiopenai._client.sending import is_stream_class
 from aiopenai._data.plain import decode_json
-from aiopenai._dropin.builders import TwinDecoder, as_twin, builder
+from aiopenai._dropin.builders import as_twin, builder, decoder_of
 from aiopenai._dropin.options import FinalRequestOptions, Received, as_options, as_sent
 from aiopenai._dropin.streams import AsyncStream, Stream
 from aiopenai._dropin.twins import export, is_struct, struct_of, twin
@@ -44,8 +44,6 @@ __all__ = [
 ]
 
 T = TypeVar("T")
-
-_decoder = lru_cache(maxsize=256)(TwinDecoder)
 
 
 def parse_as_twin(client: Any, request: Request[Any], reply: Any, raw: bytes, kind: Any, *, strict: bool) -> Any:
@@ -94,10 +92,10 @@ class _HttpxClient:
         if client is None:
             return self
         wiring = client._sessions.wiring
-        own = wiring.get("http_client") or wiring.get("plain_client")
+        own = client._sessions.httpx_client or wiring.get("http_client")
         if own is None:
             name = "DefaultHttpxClient" if client._blocking else "DefaultAsyncHttpxClient"
-            own = wiring["plain_client"] = client._sessions.own_httpx_client = default_client(name)()
+            own = wiring["plain_client"] = default_client(name)()
         return own
 
 
@@ -105,7 +103,7 @@ class _Switched:
     """The part that all clients of drop-in mode share."""
 
     _parse_reply: ClassVar[Any] = staticmethod(parse_as_twin)
-    _decoder_of: ClassVar[Any] = staticmethod(_decoder)
+    _decoder_of: ClassVar[Any] = staticmethod(decoder_of)
     _stream_classes: ClassVar[Any] = {
         None: AsyncStream,
         NativeAsyncStream: AsyncStream,
@@ -143,11 +141,6 @@ class _Switched:
         vars(twin_client).update(vars(self))
         twin_client._bind(twin_client)
         return twin_client._call
-
-    @property
-    def _own_httpx_client(self) -> Any:
-        """The httpx client that was made for this client, which closes it; None if there is none."""
-        return getattr(cast("Any", self)._sessions, "own_httpx_client", None)
 
     def _is_replaced(self) -> bool:
         return type(self).request is not type(self)._own_request or "request" in vars(self)  # type: ignore[attr-defined]
@@ -220,12 +213,6 @@ class AsyncOpenAI(_Switched, client.AsyncOpenAI):
     def open_response(self, request: Request[Any]) -> Any:
         return self._through_request(request, "stream") if self._is_replaced() else super().open_response(request)
 
-    @override
-    async def close(self) -> None:
-        await super().close()
-        if (own := self._own_httpx_client) is not None:
-            await own.aclose()
-
     async def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
         """Sends a request as `FinalRequestOptions` describe it."""
         options = as_options(options)
@@ -251,12 +238,6 @@ class OpenAI(_Switched, blocking.OpenAI):
     @override
     def open_blocking(self, request: Request[Any]) -> Any:
         return self._through_request(request, "stream") if self._is_replaced() else super().open_blocking(request)
-
-    @override
-    def close(self) -> None:
-        super().close()
-        if (own := self._own_httpx_client) is not None:
-            own.close()
 
     def request(self, cast_to: Any, options: Any, *, stream: bool = False, stream_cls: Any = None) -> Any:
         """Sends a request as `FinalRequestOptions` describe it."""

@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from typing_extensions import override
 
 from aiopenai._calls.streaming import AsyncStream as NativeAsyncStream
 from aiopenai._calls.streaming import Stream as NativeStream
+from aiopenai._dropin.builders import decoder_of
+from aiopenai._reference.events import SSEDecoder, TextEvent
 
 __all__ = ["AsyncStream", "Stream"]
 
@@ -22,13 +24,22 @@ class AsyncStream(NativeAsyncStream[T], Generic[T]):
     """The async client's stream, with an iterator that tracers replace (`_iterator`) or wrap (`__stream__`)."""
 
     yields_structs = False
+    _decoder_of: ClassVar[Any] = staticmethod(decoder_of)
 
-    def __init__(self, *given: Any, **options: Any) -> None:
-        super().__init__(*given, **options)
+    def __init__(self, *, cast_to: Any, response: Any, client: Any, options: Any = None) -> None:
+        super().__init__(cast_to=cast_to, response=response, client=client, options=options)
         self._iterator: AsyncIterator[Any] = self.__stream__()
 
     def __stream__(self) -> AsyncIterator[Any]:
         return NativeAsyncStream.__aiter__(self)
+
+    def _iter_events(self) -> AsyncIterator[TextEvent]:
+        """Yields the events as they were sent, in place of the stream's own items."""
+        return SSEDecoder().aiter_bytes(self._pieces())
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        while piece := await self._reply.read_some():
+            yield piece
 
     @override
     def __aiter__(self) -> Any:
@@ -43,13 +54,22 @@ class Stream(NativeStream[T], Generic[T]):
     """The blocking client's stream, with an iterator that tracers replace (`_iterator`) or wrap (`__stream__`)."""
 
     yields_structs = False
+    _decoder_of: ClassVar[Any] = staticmethod(decoder_of)
 
-    def __init__(self, *given: Any, **options: Any) -> None:
-        super().__init__(*given, **options)
+    def __init__(self, *, cast_to: Any, response: Any, client: Any, options: Any = None) -> None:
+        super().__init__(cast_to=cast_to, response=response, client=client, options=options)
         self._iterator: Iterator[Any] = self.__stream__()
 
     def __stream__(self) -> Iterator[Any]:
         return NativeStream.__iter__(self)
+
+    def _iter_events(self) -> Iterator[TextEvent]:
+        """Yields the events as they were sent, in place of the stream's own items."""
+        return SSEDecoder().iter_bytes(self._pieces())
+
+    def _pieces(self) -> Iterator[bytes]:
+        while piece := self.lease.run(self._reply.read_some()):
+            yield piece
 
     @override
     def __iter__(self) -> Any:

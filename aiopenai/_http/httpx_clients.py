@@ -27,16 +27,24 @@ from aiopenai._http.multipart import MultipartBody
 from aiopenai._http.outgoing import pieces_of
 from aiopenai.errors import APIConnectionError, APIError, APITimeoutError
 
-__all__ = ["HttpxSession", "adopt", "is_plain"]
+__all__ = ["HttpxSession", "adopt", "is_plain", "own_timeout"]
 
 _LIBRARIES = ("httpx", "httpx2")
 _TRANSPORTS = ("HTTPTransport", "AsyncHTTPTransport")
+# The timeout of a client of httpx without options, which is none of the program's own.
+_USUAL_SECONDS = 5.0
 # The most connections, and those kept alive: of httpx and of the reference's clients.
 _USUAL_LIMITS = ((100, 20), (1000, 100))
 # Mocks and recorders that reach below the transport, also after the client was made. A program that has imported one
 # expects its requests there. `tests.respx2` is that of the reference's own tests.
 _MOCKS = ("respx", "tests.respx2", "pytest_httpx", "vcr")
 _closing: set[asyncio.Task[None]] = set()
+
+
+def own_timeout(client: Any) -> Timeout | None:
+    """Returns the timeout that a program has set in a client; None for that of a client without options."""
+    parts = {getattr(client.timeout, name) for name in ("connect", "read", "write", "pool")}
+    return None if parts == {_USUAL_SECONDS} else Timeout.of(client.timeout)
 
 
 def adopt(client: Any, *, blocking: bool) -> dict[str, Any]:
@@ -50,7 +58,12 @@ def adopt(client: Any, *, blocking: bool) -> dict[str, Any]:
     pool = client._transport._pool
     context = getattr(pool, "_ssl_context", None)
     options = getattr(pool, "_socket_options", None)
-    wiring = {"http_client": None, "plain_client": client, "socket_options": tuple(options or ())}
+    wiring = {
+        "http_client": None,
+        "plain_client": client,
+        "socket_options": tuple(options or ()),
+        "trust_env": bool(client.trust_env),
+    }
     return wiring if context is None else {**wiring, "ssl": context}
 
 
@@ -65,7 +78,7 @@ def is_plain(client: Any) -> bool:
         and not any(name in sys.modules for name in _MOCKS)
         # Other mocks replace the method of the class.
         and _origin(transport) in _LIBRARIES
-        and not (replaced or client._mounts or client.auth or len(client.cookies.jar))
+        and not (replaced or client._mounts or client.auth or client.params or len(client.cookies.jar))
         and not any(client.event_hooks.values())
         and not _own_headers(client)
         and _has_usual_connections(client)
@@ -175,6 +188,12 @@ class _HttpxReply(Reply):
             with contextlib.suppress(RuntimeError):  # the loop is closed
                 self._session.loop.call_soon_threadsafe(_close_soon, self.raw)
 
+    async def aclose(self) -> None:
+        """Closes the reply of an async client, and waits for that."""
+        if not self._session.blocking:
+            self._dropped = True
+            await self.raw.aclose()
+
     @override
     def abandon(self) -> None:
         self.close()
@@ -187,7 +206,7 @@ def _close_soon(raw: Any) -> None:
 
 
 class HttpxSession(Session):
-    """The transport that sends through an httpx client of the program; it is never closed here."""
+    """The transport that sends through an httpx client of the program, which the API client closes at its own end."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -202,10 +221,18 @@ class HttpxSession(Session):
         started = time.perf_counter()
         content, more = await _content(body)
         given = {name: value for name, value in headers.items() if name.lower() not in more}
+        # The library drops the query of a URL if its client has parameters of its own.
+        address, _, query = url.partition("?")
+        more_query = {"params": self._library.QueryParams(query)} if query and self._client.params else {}
         limits = {"connect": timeout.connect, "read": timeout.read, "write": timeout.write, "pool": timeout.pool}
         try:
             request = self._client.build_request(
-                method, url, headers={**given, **more}, content=content, timeout=self._library.Timeout(**limits)
+                method,
+                address if more_query else url,
+                headers={**given, **more},
+                content=content,
+                timeout=self._library.Timeout(**limits),
+                **more_query,
             )
             # Redirects are followed above, so that credentials stay with their host.
             options = {"stream": True, "follow_redirects": False}
@@ -234,7 +261,7 @@ class HttpxSession(Session):
 
     @override
     async def shut(self) -> None:
-        """Leaves the client open, which belongs to the program; closes the connections of websockets."""
+        """Closes the connections of websockets. The client of httpx serves other loops too."""
         if self._sockets is not None:
             await self._sockets.shut()
 

@@ -86,6 +86,7 @@ class HTTPResponse:
         reason: str = "",
         elapsed: float = 0.0,
         retries_taken: int = 0,
+        is_closed: bool = True,
     ) -> None:
         self.status_code = status_code
         self.headers = headers
@@ -94,6 +95,8 @@ class HTTPResponse:
         self.reason_phrase = reason
         self.elapsed = timedelta(seconds=elapsed)
         self.retries_taken = retries_taken
+        self.is_closed = is_closed
+        """Whether no more of the body could be read when this value was made."""
 
     @property
     def url(self) -> str:

@@ -23,6 +23,7 @@ from aiopenai import (
     AsyncStream,
     Timeout,
 )
+from aiopenai._calls.stream_sources import StreamSource
 from aiopenai._data.codec import Decoder
 from aiopenai.testing import Server
 from aiopenai.types.chat import ChatCompletionChunk
@@ -600,7 +601,11 @@ class TestAnything:
 
         async def read() -> None:
             reply: Any = _Reply([piece for piece in (raw[:cut], raw[cut:]) if piece])
-            stream = AsyncStream(reply, Decoder[Any].of(ChatCompletionChunk), timeout=Timeout())
+            stream = AsyncStream(
+                cast_to=Any,
+                response=StreamSource(reply, Decoder[Any].of(ChatCompletionChunk), timeout=Timeout()),
+                client=None,
+            )
             got: list[Any] = []
             failure: APIError | None = None
             try:
@@ -622,7 +627,11 @@ class TestAnything:
     def test_no_bytes_break_it(self, raw: bytes) -> None:
         async def read() -> None:
             reply: Any = _Reply([raw[:7], raw[7:]])
-            stream = AsyncStream(reply, Decoder[Any].of(ChatCompletionChunk), timeout=Timeout())
+            stream = AsyncStream(
+                cast_to=Any,
+                response=StreamSource(reply, Decoder[Any].of(ChatCompletionChunk), timeout=Timeout()),
+                client=None,
+            )
             with contextlib.suppress(APIError):
                 async for _ in stream:
                     pass
@@ -653,7 +662,11 @@ class TestWithoutANetwork:
     def of(self, *pieces: bytes, **options: Any) -> Any:
         reply: Any = _Reply([*pieces])
         reply.loop = asyncio.get_running_loop()
-        stream: Any = AsyncStream(reply, Decoder[Any].of(ChatCompletionChunk), timeout=Timeout(), **options)
+        stream: Any = AsyncStream(
+            cast_to=Any,
+            response=StreamSource(reply, Decoder[Any].of(ChatCompletionChunk), timeout=Timeout(), **options),
+            client=None,
+        )
         stream.watch = Watch()
         return stream
 

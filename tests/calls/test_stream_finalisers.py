@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from aiopenai import APIConnectionError, APIError, AsyncOpenAI, AsyncStream, OpenAI, Timeout
+from aiopenai._calls.stream_sources import StreamSource
 from aiopenai._data.codec import Decoder
 from aiopenai.testing import Server
 from aiopenai.types.chat import ChatCompletionChunk
@@ -61,7 +62,9 @@ class Reply:
 
 
 def of(reply: Any) -> AsyncStream[Any]:
-    return AsyncStream(reply, Decoder[Any].of(ChatCompletionChunk), timeout=Timeout())
+    return AsyncStream(
+        cast_to=Any, response=StreamSource(reply, Decoder[Any].of(ChatCompletionChunk), timeout=Timeout()), client=None
+    )
 
 
 @pytest.mark.usefixtures("no_collector")
@@ -93,7 +96,11 @@ class TestOfOneStream:
 
     def test_one_that_was_not_made(self) -> None:
         with pytest.raises(AttributeError):
-            AsyncStream(Reply(None), Decoder[Any].of(ChatCompletionChunk), timeout=None)  # type: ignore[arg-type]
+            AsyncStream(
+                cast_to=Any,
+                response=StreamSource(Reply(None), Decoder[Any].of(ChatCompletionChunk), timeout=None),
+                client=None,
+            )  # type: ignore[arg-type]
 
 
 def loops() -> list[str]:

@@ -194,7 +194,8 @@ def test_the_client_of_httpx_below_a_client() -> None:
             assert isinstance(client._client, httpx.Client)
             with openai.OpenAI(api_key="k", http_client=own) as other:
                 assert other._client is own
-            assert not own.is_closed
+                assert repr(other) == "<OpenAI base_url='https://api.openai.com/v1/'>"
+            assert own.is_closed and other.is_closed()
         assert client._client.is_closed
     """)
 
@@ -312,4 +313,38 @@ def test_verbs_return_unparsed_replies_for_the_header_in_their_options() -> None
             for raw in (client.post("/chat/completions", **given), asyncio.run(main(server))):
                 assert isinstance(raw, LegacyAPIResponse) and type(raw.parse()) is ChatCompletion
                 assert "x-stainless-raw-response" not in {each.lower() for each in server.journal[-1].headers}
+    """)
+
+
+def test_streams_that_a_program_makes() -> None:
+    script("""
+        import httpx2 as httpx
+        from openai import AsyncStream, Stream
+        from openai.types.beta import AssistantStreamEvent
+        chunk = '{"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": []}'
+        def response(body):
+            return httpx.Response(200, content=body.encode())
+        body = f": hi\\n\\nid: 7\\nevent: x\\ndata: {chunk}\\n\\ndata: [DONE]\\n\\n"
+        given = {"cast_to": ChatCompletionChunk, "client": openai.OpenAI(api_key="k")}
+        [item] = Stream(response=response(body), **given)
+        assert type(item) is ChatCompletionChunk and isinstance(item, openai.BaseModel)
+        events = [(each.event, each.id, each.data) for each in Stream(response=response(body), **given)._iter_events()]
+        assert events == [("x", "7", chunk), (None, "7", "[DONE]")], events
+        named = 'event: thread.created\\ndata: {"id": "t", "object": "thread", "created_at": 1}\\n\\n'
+        [event] = Stream(response=response(named), **{**given, "cast_to": AssistantStreamEvent})
+        assert event.event == "thread.created" and event.data.id == "t"
+        class Traced(Stream[ChatCompletionChunk]):
+            def __stream__(self):
+                for each in super().__stream__():
+                    each.seen = True
+                    yield each
+        assert [each.seen for each in Traced(response=response(body), **given)] == [True]
+        async def main():
+            given["client"] = openai.AsyncOpenAI(api_key="k")
+            stream = AsyncStream(response=response(body), **given)
+            assert [type(each) async for each in stream] == [ChatCompletionChunk]
+            assert stream.response.is_closed
+            stream = AsyncStream(response=response(body), **given)
+            assert [each.data async for each in stream._iter_events()] == [chunk, "[DONE]"]
+        asyncio.run(main())
     """)

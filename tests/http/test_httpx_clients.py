@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
 import pytest
 
-from aiopenai import APIConnectionError, APITimeoutError, AsyncOpenAI, OpenAI, RateLimitError
+import aiopenai
+from aiopenai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpenAI, OpenAI, RateLimitError
 from aiopenai._http.httpx_clients import adopt
 from aiopenai.testing import Server
 from tests.http.mocked import CHUNK, COMPLETION, EVENTS
@@ -38,7 +41,8 @@ async def test_a_mock_transport_answers_the_async_client() -> None:
         ]
         assert [each.choices[0].delta.content for each in chunks] == ["mocked"]
         await client.close()
-        assert not own.is_closed
+        assert own.is_closed
+        assert client.is_closed()
 
 
 async def test_a_reply_is_closed_at_once() -> None:
@@ -186,3 +190,125 @@ async def test_socket_options_that_the_system_refuses(server: Server) -> None:
     ):
         with pytest.raises(APIConnectionError):
             await client.chat.completions.create(model="m", messages=MESSAGES)
+
+
+KINDS = pytest.mark.parametrize("blocking", [True, False], ids=["blocking", "async"])
+
+
+def pair(blocking: bool, options: dict[str, Any], **own: Any) -> tuple[Any, Any]:
+    """Returns a client of httpx, and a client of the API with it."""
+    below = (httpx.Client if blocking else httpx.AsyncClient)(**own)
+    return below, (OpenAI if blocking else AsyncOpenAI)(api_key="k", http_client=below, **options)
+
+
+@KINDS
+@pytest.mark.parametrize(
+    ("own", "given", "seconds"),
+    [
+        ({}, {}, (5.0, 600)),
+        ({"timeout": 5}, {}, (5.0, 600)),
+        ({"timeout": 7}, {}, (7, 7)),
+        ({"timeout": None}, {}, (None, None)),
+        ({"timeout": httpx.Timeout(9, connect=1)}, {}, (1, 9)),
+        ({"timeout": 7}, {"timeout": 3}, (3, 3)),
+        ({"timeout": 7}, {"timeout": None}, (None, None)),
+    ],
+    ids=["none", "usual", "seconds", "unlimited", "parts", "ours", "ours unlimited"],
+)
+def test_its_timeout_is_that_of_a_client_without_one(
+    blocking: bool, own: dict[str, Any], given: dict[str, Any], seconds: tuple[Any, Any]
+) -> None:
+    _, client = pair(blocking, given, **own)
+    for each in (client, client.copy()):
+        assert (each.timeout.connect, each.timeout.read) == seconds
+    usual = (OpenAI if blocking else AsyncOpenAI)(api_key="k")
+    assert usual.copy(http_client=client._sessions.httpx_client).timeout == usual.timeout
+
+
+def sent_by(server: Server, blocking: bool, own: dict[str, Any], **options: Any) -> Any:
+    """Returns the request that arrives from a client with a client of httpx. The server may refuse it."""
+    below, client = pair(blocking, {"base_url": server.base_url, "max_retries": 0, **options}, **own)
+    if blocking:
+        with below, client, suppress(APIStatusError):
+            client.models.list()
+    else:
+
+        async def call() -> None:
+            async with below, client:
+                with suppress(APIStatusError):
+                    await client.models.list()
+
+        asyncio.run(call())
+    assert below.is_closed
+    return server.journal[-1]
+
+
+@KINDS
+class TestOptionsOfTheClient:
+    def test_headers(self, blocking: bool) -> None:
+        with Server() as server:
+            own = {"headers": {"X-Own": "1", "X-Both": "1", "Authorization": "Bearer other"}}
+            found = sent_by(server, blocking, own, default_headers={"X-Both": "2"})
+            assert [found.headers[name] for name in ("x-own", "x-both", "authorization")] == ["1", "2", "Bearer k"]
+
+    def test_parameters(self, blocking: bool) -> None:
+        with Server() as server:
+            assert sent_by(server, blocking, {"params": {"a": "1"}}).query == {"a": "1"}
+            both = sent_by(server, blocking, {"params": {"a": "1", "c": "4"}}, default_query={"b": "2", "a": "3"})
+            assert both.query == {"a": "3", "b": "2", "c": "4"}
+
+    def test_cookies_auth_and_base_url(self, blocking: bool) -> None:
+        with Server() as server:
+            assert sent_by(server, blocking, {"cookies": {"c": "1"}}).headers["cookie"] == "c=1"
+            assert sent_by(server, blocking, {"auth": ("u", "p")}).headers["authorization"] == "Basic dTpw"
+            assert sent_by(server, blocking, {"base_url": "http://elsewhere/x"}).path == "/v1/models"
+
+    def test_the_environment(self, blocking: bool) -> None:
+        below, client = pair(blocking, {}, trust_env=False)
+        assert client._sessions.wiring["trust_env"] is False
+        assert client._sessions.wiring["plain_client"] is below
+
+
+@KINDS
+def test_copies_with_another_client(blocking: bool) -> None:
+    plain, client = pair(blocking, {})
+    cls = type(plain)
+    mocked, other = cls(transport=httpx.MockTransport(answer)), cls()
+    for below, name in ((mocked, "http_client"), (other, "plain_client"), (mocked, "http_client")):
+        client = client.copy(http_client=below)
+        assert client._sessions.wiring[name] is client._sessions.httpx_client is below
+    assert not plain.is_closed
+
+
+def test_the_modules_own_client_follows_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    package: Any = aiopenai
+    monkeypatch.setattr(package, "api_key", "k")
+    package._reset_client()
+    given = {"model": "m", "messages": MESSAGES}
+    try:
+        for text in ("one", "two"):
+            reply = json.loads(json.dumps(COMPLETION).replace("mocked", text))
+            transport = httpx.MockTransport(lambda _, reply=reply: httpx.Response(200, json=reply))
+            monkeypatch.setattr(package, "http_client", httpx.Client(transport=transport))
+            assert package.chat.completions.create(**given).choices[0].message.content == text
+    finally:
+        package._reset_client()
+
+
+@KINDS
+@pytest.mark.parametrize("name", ["httpx", "httpx2"])
+def test_replies_as_responses_of_the_library(blocking: bool, name: str) -> None:
+    library: Any = pytest.importorskip(name)
+    given: dict[str, Any] = {"cast_to": library.Response, "body": {"model": "m", "messages": MESSAGES}}
+
+    async def call(url: str) -> Any:
+        async with AsyncOpenAI(api_key="k", base_url=url) as client:
+            return await client.post("/chat/completions", **given)
+
+    with Server() as server, OpenAI(api_key="k", base_url=server.base_url) as client:
+        found = client.post("/chat/completions", **given) if blocking else asyncio.run(call(server.base_url))
+    assert type(found) is library.Response
+    assert (found.status_code, found.json()["object"], found.is_success) == (200, "chat.completion", True)
+    assert found.request.url.path == "/v1/chat/completions"
+    assert found.headers["content-type"].startswith("application/json")
+    assert "Bearer k" not in str(found.request.headers)
