@@ -13,7 +13,7 @@ import pytest
 import aiopenai
 from aiopenai import AsyncAzureOpenAI, AsyncOpenAI, OpenAI
 from aiopenai._base.suggestions import suggesting, suggestion
-from aiopenai._client import loops
+from aiopenai._client import runner as loop_runner
 from aiopenai.testing import Server
 
 MESSAGES: Any = [{"role": "user", "content": "hi"}]
@@ -191,7 +191,7 @@ async def test_forgotten_await(server: Server) -> None:
 async def test_blocking_client_in_a_coroutine_still_answers(
     client: Blocking, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(loops, "_told_of_the_running_loop", False)
+    monkeypatch.setattr(loop_runner, "_told_of_the_running_loop", False)
     assert ask(client()).choices
     assert ask(client()).choices
     (record,) = [each for each in caplog.records if "in a coroutine" in each.getMessage()]

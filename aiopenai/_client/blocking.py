@@ -70,13 +70,20 @@ class OpenAI(BaseClient, Verbs, Resources):
         if request.stream:
             # Without a name for the stream: an error of the connection that waits in the idle loop keeps this frame.
             return _held(*self._leased(self.perform(request)))
-        return self._runners.run(self.perform(request))
+        if not self._may_share(request):
+            return self._runners.run(self.perform(request))
+        call = self._prepare(request)
+        reply, raw, _ = self._runners.share(self._attempts.run(call, read=True))
+        return cast("T", self._parse(request, reply, raw or b""))
 
     def send_raw(self, request: Request[Any]) -> LegacyAPIResponse[Any]:
         """Sends a request and returns its reply with the headers."""
         request = _blocking_form(request)
         if not request.stream:
-            return self._runners.run(self.perform_raw(request))
+            if not self._may_share(request):
+                return self._runners.run(self.perform_raw(request))
+            call = self._prepare(request)
+            return self._unparsed(call, *self._runners.share(self._attempts.run(call, read=True)))
         response, lease = self._leased(self.perform_raw(request))
         response.change_parsed(lambda value: _held(value, lease))
         return response
@@ -85,6 +92,22 @@ class OpenAI(BaseClient, Verbs, Resources):
         """Sends a request and returns its reply with the body unread."""
         response, lease = self._leased(self.open_response(_blocking_form(request)))
         return APIResponse(response, lease, lambda value: _held(value, lease))
+
+    def _may_share(self, request: Request[Any]) -> bool:
+        """Returns whether the attempts of a call run no code of the program, which may depend on its thread."""
+        wiring = self._sessions.wiring
+        return not (
+            self._hooks is not None
+            or request.content is not None
+            or request.files is not None
+            or request.endpoint.multipart
+            or "retry" in request.options
+            or self._configuration.retry is not None
+            or self._provider.authorizes
+            or wiring["connector"] is not None
+            or wiring["http_client"] is not None
+            or wiring.get("plain_client") is not None
+        )
 
     def _leased(self, coroutine: Coroutine[Any, Any, T]) -> tuple[T, Lease]:
         """Returns a coroutine's result and the loop that has run it, which the result goes on using."""

@@ -151,6 +151,8 @@ class _BridgeLoops:
                 raise OpenAIError("The pool of sockets is closed: make the call inside its block.") from None
             raise
 
+    share = run
+
     def lease(self) -> _BridgeLoops:
         """Returns the loop for a stream. Streams share it."""
         return self

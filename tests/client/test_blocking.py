@@ -18,7 +18,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+from tenacity import AsyncRetrying, stop_after_attempt, wait_none
 
 import aiopenai
 from aiopenai import (
@@ -33,6 +35,7 @@ from aiopenai import (
 )
 from aiopenai._calls.paging import SyncCursorPage, SyncPage
 from aiopenai._calls.raw import APIResponse, LegacyAPIResponse
+from aiopenai._client.loops import MAX_SHARED
 from aiopenai.testing import Server
 from aiopenai.types.chat import ChatCompletion, ChatCompletionChunk
 from tests.conftest import CHAT
@@ -357,6 +360,46 @@ class TestThreads:
             thread.start()
             thread.join()
         assert server.connections == 1
+
+    def test_threads_share_few_loops(self, client: OpenAI, server: Server) -> None:
+        with ThreadPoolExecutor(12) as pool:
+            calls: list[Any] = [pool.submit(client.models.list) for _ in range(60)]
+            calls += [pool.submit(client.models.with_raw_response.list) for _ in range(60)]
+            assert all(call.result(30) for call in calls)
+        assert 1 <= len(client._runners._shared) <= MAX_SHARED
+        assert not client._runners._idle
+        assert server.connections <= 12
+
+    @pytest.mark.parametrize("way", ["hooks", "retry", "call retry", "key", "connector"])
+    def test_code_of_the_program_runs_in_its_own_thread(self, server: Server, way: str) -> None:
+        ran: list[int] = []
+
+        def note(*_: Any) -> Any:
+            ran.append(threading.get_ident())
+            return "sk-test"
+
+        options: dict[str, Any] = {"api_key": note if way == "key" else "sk-test"}
+        policy = AsyncRetrying(stop=stop_after_attempt(9), after=note, wait=wait_none())
+        if way == "retry":
+            options["retry"] = policy
+        if way == "connector":
+            options["connector"] = lambda: [note(), aiohttp.TCPConnector()][1]
+        with OpenAI(base_url=server.base_url, **options) as client, ThreadPoolExecutor(8) as pool:
+            if way == "hooks":
+                client.on_request(note)
+            if "retry" in way:
+                server.fault(status=500, times=8)
+            together = threading.Barrier(8)
+
+            def call() -> int:
+                together.wait(timeout=10)
+                client.models.list(**({"retry": policy} if way == "call retry" else {}))
+                return threading.get_ident()
+
+            mine = {each.result(30) for each in [pool.submit(call) for _ in range(8)]}
+            assert not client._runners._shared
+        assert ran
+        assert set(ran) <= mine
 
 
 class TestJobs:

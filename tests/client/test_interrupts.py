@@ -17,7 +17,7 @@ import pytest
 
 from aiopenai import OpenAI
 from aiopenai._client.interrupts import Interrupts
-from aiopenai._client.loops import Runner
+from aiopenai._client.runner import Runner
 from aiopenai.errors import OpenAIError
 from aiopenai.testing import Server
 

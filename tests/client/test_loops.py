@@ -7,13 +7,14 @@ import gc
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
-from aiopenai._client.loops import MAX_IDLE, Lease, Runner, Runners
+from aiopenai._client.loops import MAX_IDLE, MAX_SHARED, Lease, Runners
 from aiopenai.errors import OpenAIError
 
 
@@ -209,18 +210,6 @@ def test_the_same_loop_from_two_threads_takes_turns(runners: Runners) -> None:
     runners.give(runner)
 
 
-def test_an_inherited_loop_is_not_run() -> None:
-    runner = Runner()
-    loop = runner.run(loop_of_this())
-    runner.abandon()
-    with pytest.raises(OpenAIError, match="forked"):
-        runner.run(loop_of_this())
-    runner.close()
-    # What abandoning says, taken back: this process is no child.
-    vars(loop)["_closed"] = False
-    loop.close()
-
-
 class TestElsewhere:
     """Calls that this thread cannot run itself."""
 
@@ -323,15 +312,6 @@ def test_a_run_that_cannot_begin_closes_its_coroutine(monkeypatch: pytest.Monkey
         pool.run(coroutine)
     assert coroutine.cr_frame is None
 
-    runner = Runner()
-    monkeypatch.setattr(runner._loop, "create_task", lambda _: 1 / 0)
-    coroutine = loop_of_this()
-    with pytest.raises(ZeroDivisionError):
-        runner.run(coroutine)
-    assert coroutine.cr_frame is None
-    monkeypatch.undo()
-    runner.close()
-
 
 def test_an_iteration_on_a_loop_that_was_ended(runners: Runners) -> None:
     pieces, lease = Pieces(), runners.lease()
@@ -340,3 +320,104 @@ def test_an_iteration_on_a_loop_that_was_ended(runners: Runners) -> None:
     lease.release()
     with pytest.raises(OpenAIError, match="closed"):
         next(iterator)
+
+
+class Crowd:
+    """Coroutines of several threads that wait for each other, on whatever loops they run."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._here: list[asyncio.AbstractEventLoop] = []
+
+    async def meet(self) -> asyncio.AbstractEventLoop:
+        self._here.append(asyncio.get_running_loop())
+        # An event belongs to one loop.
+        while len(self._here) < self._size:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        return asyncio.get_running_loop()
+
+
+def in_threads(count: int, function: Callable[[], Any]) -> list[Any]:
+    """Returns the results of a function in several threads at once."""
+    with ThreadPoolExecutor(count) as pool:
+        return [each.result(30) for each in [pool.submit(function) for _ in range(count)]]
+
+
+class TestShared:
+    def test_many_threads_share_few_loops(self, runners: Runners) -> None:
+        crowd = Crowd(12)
+        found = set(in_threads(12, lambda: runners.share(crowd.meet())))
+        assert len(found) == MAX_SHARED
+        assert found == {each._loop for each in runners._shared}
+        again = Crowd(12)
+        assert set(in_threads(12, lambda: runners.share(again.meet()))) == found
+
+    def test_a_thread_that_is_alone_runs_its_calls_itself(self, runners: Runners) -> None:
+        async def thread() -> tuple[int, asyncio.AbstractEventLoop]:
+            return threading.get_ident(), asyncio.get_running_loop()
+
+        with ThreadPoolExecutor(1) as pool:
+            mine = pool.submit(threading.get_ident).result()
+            first, second = [pool.submit(lambda: runners.share(thread())).result(30) for _ in range(2)]
+        assert first == second
+        assert first[0] == mine
+
+    def test_the_main_thread_shares_no_loop(self, runners: Runners) -> None:
+        """A signal handler may raise an exception there, in the middle of the loop's own code."""
+        assert runners.share(loop_of_this()) is runners.run(loop_of_this())
+        assert not runners._shared
+
+    def test_a_thread_with_a_running_loop_shares_none(self, runners: Runners) -> None:
+        """It waits for another thread, which must not wait for this one to lead."""
+
+        async def call() -> Any:
+            return runners.share(loop_of_this())
+
+        assert in_threads(1, lambda: asyncio.run(call()))
+        assert not runners._shared
+
+    def test_closing_lets_the_calls_end(self) -> None:
+        pool = Runners()
+        crowd = Crowd(5)
+        with ThreadPoolExecutor(4) as threads:
+            calls = [threads.submit(lambda: pool.share(crowd.meet())) for _ in range(4)]
+            while len(crowd._here) < 4:
+                pass
+            shared = list(pool._shared)
+            pool.close()
+            assert not any(each.closed for each in shared)
+            crowd._here.append(asyncio.new_event_loop())
+            loops = {call.result(30) for call in calls}
+            crowd._here.pop().close()
+            assert all(loop.is_closed() for loop in loops)
+            # As on any closed pool: the loop is closed when it is given back.
+            assert threads.submit(lambda: pool.share(loop_of_this())).result(30).is_closed()
+
+    def test_a_pool_that_is_dropped_closes_its_loops(self) -> None:
+        pool = Runners()
+        with ThreadPoolExecutor(1) as threads:
+            loop = threads.submit(pool.share, loop_of_this()).result(30)
+        del pool
+        gc.collect()
+        assert loop.is_closed()
+
+    def test_a_loop_that_was_lost_is_replaced(self, runners: Runners) -> None:
+        with pytest.raises(SystemExit):
+            in_threads(1, lambda: runners.share(fail(SystemExit())))
+        (lost,) = runners._shared
+        (private,) = in_threads(1, lambda: runners.share(loop_of_this()))
+        assert not runners._shared
+        (shared,) = in_threads(1, lambda: runners.share(loop_of_this()))
+        assert len({lost._loop, private, shared}) == 3
+
+    def test_a_forked_child_leaves_shared_loops_alone(self, runners: Runners) -> None:
+        (loop,) = in_threads(1, lambda: runners.share(loop_of_this()))
+        (shared,) = runners._shared
+        runners.abandon()
+        assert shared.closed
+        assert not runners._shared
+        (new,) = in_threads(1, lambda: runners.share(loop_of_this()))
+        assert new is not loop
+        # What abandoning says, taken back: this process is no child.
+        vars(loop)["_closed"] = False
+        loop.close()
