@@ -18,6 +18,7 @@ from hypothesis import settings
 
 from aiopenai import AsyncOpenAI, OpenAI
 from aiopenai.testing import Server
+from tests import cover
 
 # The same examples in every run, and nothing written beside the sources, which may lie where nobody can write.
 # `--hypothesis-profile=default` searches at random.
@@ -77,6 +78,54 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.add_marker(pytest.mark.xdist_group(group))
         places[item] = first.get(group, len(LONG))
     items.sort(key=places.__getitem__)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--branches",
+        type=Path,
+        metavar="FILE",
+        help=f"fail below {cover.BOUND} %% of branches per core module; FILE gets the figures; see tests/cover.py",
+    )
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Notes the test files of which a part runs: these are not measured."""
+    for item in items:
+        item.config.stash.setdefault(_PARTS, set()).add(item.path)
+
+
+_PARTS = pytest.StashKey[set[Path]]()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _branches(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Measures the branches that a test file takes in its module, with `--branches`."""
+    config, test = request.config, request.path
+    in_part = test in config.stash.get(_PARTS, ()) or config.getoption("lf", False)
+    in_part = in_part or any("::" in argument for argument in config.args)
+    file, module = config.getoption("branches"), cover.module_of(test)
+    with contextlib.nullcontext() if file is None or module is None or in_part else cover.measured(module, file):
+        yield
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fails if a core module is below the bound; a second try of failed tests sees the figures of the first."""
+    file = session.config.getoption("branches")
+    if file is None or hasattr(session.config, "workerinput"):
+        return
+    below = [share for share in cover.shares(file) if share.percent < cover.BOUND]
+    if below and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Names the core modules below the bound."""
+    file = config.getoption("branches")
+    for share in cover.shares(file) if file is not None else ():
+        if share.percent < cover.BOUND:
+            terminalreporter.write_line(share.line(), red=True)
 
 
 @pytest.fixture(autouse=True, scope="module")

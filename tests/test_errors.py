@@ -4,6 +4,8 @@ import copy
 import inspect
 import json
 import pickle
+import sys
+import types
 from typing import Any
 
 import pytest
@@ -23,7 +25,7 @@ from aiopenai import (
 )
 from aiopenai._calls.streaming import Partial
 from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse
-from aiopenai.errors import error_from_body, error_from_response
+from aiopenai.errors import Close, WebSocketConnectionClosedError, closed_error, error_from_body, error_from_response
 from aiopenai.testing import Server
 
 KEY = "sk-canary-4711"
@@ -318,3 +320,26 @@ async def test_words_of_an_upstream_provider(server: Any, metadata: Any, message
         with pytest.raises(APIError) as caught:
             await use()
     assert caught.value.message.endswith(message)
+
+
+def test_errors_are_those_of_websockets_too_where_it_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    class ConnectionClosed(Exception):
+        pass
+
+    class ConnectionClosedOK(ConnectionClosed):
+        pass
+
+    class ConnectionClosedError(ConnectionClosed):
+        pass
+
+    module: Any = types.ModuleType("websockets.exceptions")
+    module.ConnectionClosedOK, module.ConnectionClosedError = ConnectionClosedOK, ConnectionClosedError
+    monkeypatch.setitem(sys.modules, "websockets.exceptions", module)
+    clean = closed_error(Close(1000), Close(1000))
+    assert isinstance(clean, ConnectionClosedOK)
+    assert isinstance(clean, WebSocketConnectionClosedError)
+    lost = closed_error(None, None, unsent=["a", b"\xff"])
+    assert isinstance(lost, ConnectionClosedError)
+    again = pickle.loads(pickle.dumps(lost))
+    assert type(again) is WebSocketConnectionClosedError
+    assert (again.code, again.unsent_frames, str(again)) == (1006, ["a", b"\xff"], str(lost))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import re
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar, cast
@@ -62,15 +63,19 @@ def _is_own(error: Exception) -> bool:
     return name.partition(".")[0] == __name__.partition(".")[0]
 
 
+def _options(cls: type, method: str) -> list[str]:
+    """Returns the options of a class's method, with those of the base classes, to which `**options` go."""
+    functions = (inspect.unwrap(vars(each)[method]) for each in cls.__mro__ if method in vars(each))
+    codes = [function.__code__ for function in functions if inspect.isfunction(function)]
+    names = [name for code in codes for name in code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]]
+    return [name for name in dict.fromkeys(names) if not name.startswith("_")]
+
+
 def suggesting(function: FunctionT) -> FunctionT:
     """Adds the nearest option to the TypeError for a misspelt one, and drops frames with credentials from tracebacks.
 
     A call without a mistake costs one frame.
     """
-    import inspect
-
-    code = cast("Any", function).__code__
-    names = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
 
     @functools.wraps(function)
     def checked(self: Any, *arguments: Any, **options: Any) -> Any:
@@ -79,6 +84,7 @@ def suggesting(function: FunctionT) -> FunctionT:
         except Exception as error:
             found = _UNEXPECTED.search(str(error)) if isinstance(error, TypeError) else None
             # Only an option of this very call, not an error from deeper down.
+            names = _options(type(self), function.__name__) if found is not None else []
             if found is not None and found[1] in options and found[1] not in names:
                 words = suggestion(found[1], names) or f"; the options are {', '.join(names)}"
                 owner = type(self).__name__

@@ -87,7 +87,7 @@ class Provider(ABC):
     async def renew(self, headers: Mapping[str, str]) -> bool:
         """Drops the credentials of an attempt that was answered with 401. Returns whether there may be fresh ones.
 
-        If so, the attempt is made once more at once, outside of `max_retries`.
+        If so, the attempt is made once more at once, outside of `max_retries`. It is not called without `authorizes`.
         """
         return False
 

@@ -118,7 +118,7 @@ class BaseBedrockClient(BaseClient):
         have.
         """
         for name in ("admin_api_key", "workload_identity", "provider", "data_residency"):
-            if options.get(name) is not None:
+            if options.pop(name, None) is not None:
                 raise OpenAIError(f"A Bedrock client takes no {name}.")
         own = {name: options.pop(name) for name in (*_OPTIONS, "base_url") if options.get(name) is not None}
         kept = self._bedrock

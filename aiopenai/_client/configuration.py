@@ -231,8 +231,10 @@ def checked_secret(name: str, value: Any) -> Secret[str] | None:
 
 
 def basic_authorization(login: str) -> str:
-    """Returns the Authorization header for the percent-encoded `user:password` of a URL."""
-    return f"Basic {b64encode(unquote_to_bytes(login)).decode()}"
+    """Returns the Authorization header for the percent-encoded `user:password`, or `user`, of a URL."""
+    # RFC 7617 wants the colon also where there is no password.
+    user, _, password = login.partition(":")
+    return f"Basic {b64encode(unquote_to_bytes(user) + b':' + unquote_to_bytes(password)).decode()}"
 
 
 def _service(

@@ -161,7 +161,7 @@ class WebSocket:
         self._keepalive: asyncio.TimerHandle | None = None
         self._pinged: float | None = None
         try:
-            self._upgraded: Upgraded = upgrade(reply.raw, self, max_size=options.max_size or 0, loop=self.loop)
+            self._upgraded: Upgraded = upgrade(reply.raw, self, max_size=options.max_size, loop=self.loop)
         except UpgradeError as error:
             reply.close()
             raise handshake_error(reply, str(error)) from None

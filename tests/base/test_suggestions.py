@@ -59,6 +59,23 @@ def test_the_title_of_a_method() -> None:
         Other().copy(tymeout=3.0)
 
 
+def test_options_of_a_base_class_count() -> None:
+    class Derived(Client):
+        @suggesting
+        def __init__(self, *, region: str = "", _hidden: int = 0, **options: Any) -> None:
+            super().__init__(**options)
+
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"timout": 1}, "did you mean 'timeout'"),
+        ({"regoin": ""}, "did you mean 'region'"),
+        ({"zzz": 1}, "the options are region, key, timeout, retries$"),
+    ]
+    for options, words in wrong:
+        with pytest.raises(TypeError, match=rf"^Derived\(\) got an unexpected keyword argument '\w+'; {words}"):
+            Derived(**options)
+    assert Derived(region="r", timeout=3.0).given == ("", 3.0, 2)
+
+
 def test_errors_from_deeper_down_stay() -> None:
     class Deep:
         @suggesting

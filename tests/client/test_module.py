@@ -197,37 +197,6 @@ class TestSettings:
 
 
 class TestServices:
-    def test_azure(self, server: Server, chat: dict[str, Any]) -> None:
-        server.fault(status=200, body=b'{"choices": []}', times=None)
-        aiopenai.base_url = None
-        aiopenai.api_type = "azure"
-        aiopenai.api_version = "v-1"
-        aiopenai.azure_endpoint = server.base_url.removesuffix("/v1")
-        aiopenai.chat.completions.create(**chat)
-        assert isinstance(module_client.load(), aiopenai.AzureOpenAI)
-        assert sent(server)["api-key"] == "sk-module"
-        assert server.journal[-1].raw_path == "/openai/deployments/gpt-4o/chat/completions?api-version=v-1"
-        # Changed attributes take effect with the next call.
-        completions = aiopenai.chat.completions
-        aiopenai.api_key = None
-        aiopenai.azure_ad_token = "token"
-        aiopenai.api_version = "v-2"
-        completions.create(**chat)
-        assert sent(server)["authorization"] == "Bearer token"
-        assert server.journal[-1].raw_path.endswith("?api-version=v-2")
-        assert server.connections == 1
-
-    def test_bedrock(self, server: Server, chat: dict[str, Any]) -> None:
-        server.fault(status=200, body=b'{"choices": []}', times=None)
-        aiopenai.api_type = "amazon-bedrock"
-        aiopenai.api_key = None
-        aiopenai.bedrock_token_provider = lambda: "bearer"
-        aiopenai.chat.completions.create(**chat)
-        assert sent(server)["authorization"] == "Bearer bearer"
-        aiopenai.bedrock_token_provider = lambda: "another"
-        aiopenai.chat.completions.create(**chat)
-        assert sent(server)["authorization"] == "Bearer another"
-
     @pytest.mark.parametrize("name", [*AZURE, *VARIABLES[:3]])
     def test_signs_of_azure(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         aiopenai.api_version = "v-1"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
@@ -13,7 +13,6 @@ from aiopenai import (
     AsyncOpenAI,
     AsyncStream,
     NotFoundError,
-    OpenAI,
     omit,
 )
 from aiopenai._calls.binary import HttpxBinaryResponseContent
@@ -172,72 +171,3 @@ class TestLowLevel:
     async def test_the_servers_errors(self, client: AsyncOpenAI) -> None:
         with pytest.raises(NotFoundError):
             await client.get("/nothing/here", cast_to=object)
-
-
-class TestCasts:
-    """Types to which a reply can be converted, and others, which are refused before anything is sent."""
-
-    async def test_a_response_of_another_library(self, client: AsyncOpenAI, server: Server) -> None:
-        class Response:
-            """As httpx, httpx2 and requests have one."""
-
-        for verb in (client.get, client.post, client.put, client.patch, client.delete):
-            with pytest.raises(TypeError, match=r"Response.*pass aiopenai.response.HTTPResponse"):
-                await verb("/models", cast_to=Response)  # type: ignore[operator]
-        with pytest.raises(TypeError, match="dict, str or bytes"):
-            await client.get("/models", cast_to=Server)
-        assert server.request_count == 0
-
-    async def test_types_of_programs(self, client: AsyncOpenAI, server: Server) -> None:
-        import dataclasses
-        from typing import NamedTuple
-
-        import msgspec
-        from typing_extensions import TypedDict
-
-        @dataclasses.dataclass
-        class Data:
-            id: str
-
-        class Tuple(NamedTuple):
-            id: str
-
-        class Dict(TypedDict):
-            id: str
-
-        class Struct(msgspec.Struct):
-            id: str
-
-        server.reply_with("/x", {"id": "m"})
-        assert await client.get("/x", cast_to=Data) == Data("m")
-        assert await client.get("/x", cast_to=Dict) == {"id": "m"}
-        assert await client.get("/x", cast_to=Struct) == Struct("m")
-        server.reply_with("/y", ["m"])
-        assert await client.get("/y", cast_to=Tuple) == Tuple("m")
-        assert await client.get("/y", cast_to=list) == ["m"]
-        assert await client.get("/y", cast_to=set) == {"m"}
-
-
-class TestBytesAsBody:
-    @pytest.mark.parametrize("verb", ["post", "put", "patch", "delete"])
-    @pytest.mark.parametrize("body", [b"abc", bytearray(b"abc")], ids=["bytes", "bytearray"])
-    async def test_warning(self, client: AsyncOpenAI, server: Server, verb: str, body: Any) -> None:
-        server.fault(body={}, times=1)
-        with pytest.warns(DeprecationWarning, match="pass bytes as content") as caught:
-            await getattr(client, verb)("/x", body=body, cast_to=object)
-        assert caught[0].filename == __file__
-        assert server.journal[0].body == b"abc"
-
-    def test_in_the_blocking_client(self) -> None:
-        with Server() as server, OpenAI(api_key="k", base_url=server.base_url) as client:
-            server.fault(body={}, times=1)
-            with pytest.warns(DeprecationWarning, match="pass bytes as content") as caught:
-                client.post("/x", body=cast("Any", b"abc"), cast_to=object)
-            assert caught[0].filename == __file__
-            assert server.journal[0].body == b"abc"
-
-    async def test_beside_others(self, client: AsyncOpenAI) -> None:
-        with pytest.raises(TypeError, match="pass only one"):
-            await client.post("/x", body=cast("Any", b"abc"), content=b"d", cast_to=object)
-        with pytest.raises(TypeError, match="pass only one"):
-            await client.post("/x", body=cast("Any", b"abc"), files={"a": b"d"}, cast_to=object)

@@ -54,11 +54,6 @@ def send(session: DirectSession, server: Any, body: Any = b"{}", **limits: Any) 
 
 
 class TestStates:
-    def test_the_table_is_closed(self) -> None:
-        assert set(TRANSITIONS) == set(State)
-        assert TRANSITIONS[CLOSED] == frozenset()
-        assert all(CLOSED in following or before is CLOSED for before, following in TRANSITIONS.items())
-
     def test_names(self) -> None:
         loop: Any = None
         wire = Wire(loop, loop)

@@ -14,7 +14,6 @@ import pytest
 import tenacity
 
 from aiopenai import (
-    APIConnectionError,
     AsyncOpenAI,
     BadRequestError,
     InternalServerError,
@@ -413,16 +412,3 @@ class TestRefusals:
         assert kept.refused <= 3
         # 200 requests a second and half a second's worth at the start; tokens come to about the same.
         assert 0.9 < taken < 15
-
-
-class TestWarmUp:
-    async def test_opens_connections(self, server: Server, client: AsyncOpenAI) -> None:
-        await client.warm_up(20)
-        assert server.connections == server.open_connections == 20
-        await client.gather(requests(client, 20), concurrency=20)
-        assert server.connections == 20
-
-    async def test_no_server(self, server: Server, client: AsyncOpenAI) -> None:
-        await server.close()
-        with pytest.raises(APIConnectionError):
-            await client.warm_up(3)

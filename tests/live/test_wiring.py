@@ -1,8 +1,7 @@
-"""The connections below sockets: TLS, proxies, connectors of the program, pings, and closing during a read."""
+"""The connections below sockets: TLS, proxies, connectors of the program, and closing with unread messages."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ import aiohttp
 import pytest
 
 from aiopenai import APIConnectionError, AsyncOpenAI
-from aiopenai.errors import WebSocketConnectionClosedError
 from aiopenai.testing import Server
 from tests.conftest import RawServer
 from tests.http.test_transport import Proxy, Tls
@@ -81,67 +79,6 @@ async def test_a_session_of_the_program(server: Server) -> None:
         assert not session.closed
 
 
-async def test_pings_keep_a_connection(both: Both) -> None:
-    """A quiet connection is asked for a sign of life, and stays open while the server answers."""
-    asked = asyncio.Event()
-
-    async def script(peer: Peer) -> None:
-        # The server's own answers to pings.
-        peer.socket._autoping = False
-        for _ in range(3):
-            message = await peer.socket.receive()
-            assert message.type is aiohttp.WSMsgType.PING
-            await peer.socket.pong(message.data)
-        asked.set()
-        await peer.say(TEXT)
-        async for _ in peer.socket:
-            pass
-
-    options = {"websocket_connection_options": {"ping_interval": 0.02, "ping_timeout": 30}}
-    async with Scripted(script) as server, both.opened(both.client(server).responses.connect(**options)) as connection:
-        assert (await both(connection.recv)).type == "session.created"
-        assert asked.is_set()
-
-
-async def test_a_server_that_answers_no_ping_is_lost(both: Both) -> None:
-    ended = asyncio.Event()
-
-    async def script(peer: Peer) -> None:
-        peer.socket._autoping = False
-        await ended.wait()
-
-    options = {"websocket_connection_options": {"ping_interval": 0.02, "ping_timeout": 0.05}}
-    async with Scripted(script) as server:
-        connection = await both(both.client(server).responses.connect(**options).enter)
-        with pytest.raises(WebSocketConnectionClosedError) as caught:
-            await both(connection.recv)
-        assert caught.value.sent is not None
-        assert (caught.value.sent.code, caught.value.sent.reason) == (1011, "keepalive ping timeout")
-        ended.set()
-        await both(connection.close)
-
-
-async def test_closing_ends_the_iteration_of_another_task() -> None:
-    """The reader receives the close frame and ends quietly, long before the timeout of the close."""
-
-    async def script(peer: Peer) -> None:
-        async for message in peer.socket:
-            raise AssertionError(message)
-
-    options: Any = {"websocket_connection_options": {"close_timeout": 300}}
-    async with Scripted(script) as server, AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
-        connection = await client.responses.connect(**options).enter()
-        reading = asyncio.create_task(_all_of(connection))
-        # The reader waits.
-        await asyncio.sleep(0)
-        await asyncio.wait_for(connection.close(), 60)
-        assert await asyncio.wait_for(reading, 60) == []
-
-
-async def _all_of(connection: Any) -> list[Any]:
-    return [event async for event in connection]
-
-
 async def test_closing_with_unread_messages_waits_for_the_servers_close_frame(both: Both) -> None:
     done: list[int | None] = []
 
@@ -156,24 +93,3 @@ async def test_closing_with_unread_messages_waits_for_the_servers_close_frame(bo
         await both(connection.close, code=4001, reason="enough")
         assert connection._connection.rcvd is not None
     assert done == [4001]
-
-
-async def test_a_read_during_a_close_ends_with_it() -> None:
-    go_on = asyncio.Event()
-
-    async def script(peer: Peer) -> None:
-        await peer.say(TEXT)
-        await go_on.wait()
-        await peer.socket.receive()
-
-    async with Scripted(script) as server, AsyncOpenAI(api_key="k", base_url=server.base_url) as client:
-        connection = await client.responses.connect().enter()
-        await connection.recv()
-        closing = asyncio.create_task(connection.close())
-        await asyncio.sleep(0)
-        reading = asyncio.create_task(connection.recv())
-        await asyncio.sleep(0)
-        go_on.set()
-        await closing
-        with pytest.raises(WebSocketConnectionClosedError):
-            await reading

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from aiopenai import AsyncBedrockOpenAI, AsyncOpenAI, BedrockOpenAI, OpenAI, OpenAIError
+from aiopenai import AsyncOpenAI, OpenAI, OpenAIError
 from aiopenai.providers import bedrock
 from aiopenai.providers.hosts import BedrockHost, base_url_of, default_base_url
 from aiopenai.testing import Server
@@ -279,27 +279,3 @@ class TestClient:
         assert (back.api_key, back.base_url) == ("of the environment", "https://api.openai.com/v1/")
         with pytest.raises(OpenAIError, match="api_key"):
             client.copy(api_key="k")
-
-
-class TestOlderForm:
-    @pytest.mark.parametrize("cls", [BedrockOpenAI, AsyncBedrockOpenAI])
-    def test_options(self, cls: Any) -> None:
-        client = cls(aws_region="us-east-1", api_key="bearer")
-        assert client.base_url == "https://bedrock-mantle.us-east-1.api.aws/openai/v1/"
-        assert (client.aws_region, client.api_key) == ("us-east-1", "bearer")
-        client.aws_region = "eu-west-1"
-        assert client.base_url == "https://bedrock-mantle.eu-west-1.api.aws/openai/v1/"
-        twin = client.copy(aws_access_key_id="a", aws_secret_access_key="s")
-        assert (twin.api_key, twin.aws_region) == ("", "eu-west-1")
-        assert client.copy(aws_region="us-west-2").api_key == "bearer"
-        with pytest.raises(OpenAIError, match="bedrock_token_provider"):
-            cls(aws_region="us-east-1", api_key=lambda: "k")
-        with pytest.raises(OpenAIError, match="takes no provider"):
-            client.copy(provider=bedrock(region="us-east-1", api_key="k"))
-
-    def test_call(self, api: Server) -> None:
-        with BedrockOpenAI(base_url=api.base_url, bedrock_token_provider=lambda: "bearer") as client:
-            client.chat.completions.create(**CHAT)
-            client.api_key = "later"
-            client.chat.completions.create(**CHAT)
-        assert [r.headers["authorization"] for r in api.journal] == ["Bearer bearer", "Bearer later"]

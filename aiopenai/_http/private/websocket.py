@@ -145,7 +145,7 @@ def offer_deflate() -> str:
     return ws_ext_gen(compress=15)
 
 
-def upgrade(raw: aiohttp.ClientResponse, owner: Owner, *, max_size: int, loop: Any) -> Upgraded:
+def upgrade(raw: aiohttp.ClientResponse, owner: Owner, *, max_size: int | None, loop: Any) -> Upgraded:
     """Turns the connection of a 101 reply into a websocket. Raises UpgradeError for an extension out of place."""
     compress, notakeover = 0, False
     if extensions := raw.headers.get("Sec-WebSocket-Extensions"):
@@ -160,7 +160,9 @@ def upgrade(raw: aiohttp.ClientResponse, owner: Owner, *, max_size: int, loop: A
     # A quiet conversation is none that hangs: pings watch over it.
     protocol.read_timeout = None
     inbox = Inbox(protocol, loop, owner)
-    reader = WebSocketReader(inbox, max_size, bool(compress), decode_text=False)
+    # The limit of aiohttp is the first size that it refuses; 0 is none.
+    limit = 0 if max_size is None else max_size + 1
+    reader = WebSocketReader(inbox, limit, bool(compress), decode_text=False)
     writer = WebSocketWriter(protocol, transport, use_mask=True, compress=compress, notakeover=notakeover)
     # A conversation takes no place among the connections for calls: it may last an hour.
     cast("Any", connection)._connector._release_acquired(cast("Any", connection)._key, protocol)
