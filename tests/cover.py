@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "aiopenai"
@@ -92,10 +92,21 @@ def measured(module: Path, file: Path) -> Iterator[None]:
 
 
 def lines_of_functions(module: Path) -> set[int]:
-    """The lines of a module that are inside of functions."""
+    """The lines of a module that are inside of functions, without those for another version of Python."""
     functions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
-    found = (node for node in ast.walk(ast.parse(module.read_text())) if isinstance(node, functions))
-    return {line for node in found for line in range(node.lineno, (node.end_lineno or 0) + 1)}
+    nodes = list(ast.walk(ast.parse(module.read_text())))
+    inside = {line for node in nodes if isinstance(node, functions) for line in lines(node)}
+    for node in nodes:
+        if isinstance(node, ast.If) and ast.unparse(node.test).startswith("sys.version_info >= "):
+            bound = ast.literal_eval(ast.unparse(node.test).partition(">= ")[2])
+            other = node.orelse if sys.version_info >= bound else node.body
+            inside -= {line for each in other for line in lines(each)}
+    return inside
+
+
+def lines(node: Any) -> range:
+    """The lines of a node."""
+    return range(node.lineno, node.end_lineno + 1)
 
 
 def shares(file: Path) -> list[Share]:

@@ -63,9 +63,9 @@ def _is_own(error: Exception) -> bool:
     return name.partition(".")[0] == __name__.partition(".")[0]
 
 
-def _options(cls: type, method: str) -> list[str]:
-    """Returns the options of a class's method, with those of the base classes, to which `**options` go."""
-    functions = (inspect.unwrap(vars(each)[method]) for each in cls.__mro__ if method in vars(each))
+def _options(owner: Any, method: str) -> list[str]:
+    """Returns the options of an object's method, with those of the base classes, to which `**options` go."""
+    functions = (inspect.unwrap(vars(each)[method]) for each in type(owner).__mro__ if method in vars(each))
     codes = [function.__code__ for function in functions if inspect.isfunction(function)]
     names = [name for code in codes for name in code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]]
     return [name for name in dict.fromkeys(names) if not name.startswith("_")]
@@ -84,7 +84,7 @@ def suggesting(function: FunctionT) -> FunctionT:
         except Exception as error:
             found = _UNEXPECTED.search(str(error)) if isinstance(error, TypeError) else None
             # Only an option of this very call, not an error from deeper down.
-            names = _options(type(self), function.__name__) if found is not None else []
+            names: list[str] = [] if found is None else _options(self, function.__name__)
             if found is not None and found[1] in options and found[1] not in names:
                 words = suggestion(found[1], names) or f"; the options are {', '.join(names)}"
                 owner = type(self).__name__
