@@ -34,7 +34,15 @@ if threading.current_thread() is threading.main_thread() and signal.getsignal(si
 # programs. No interpreter makes a difference.
 ONCE = {"benchmarks", "codegen", "conformance", "examples", "layers", "parity", "readme", "style", "typing", "wire"}
 # Files that measure times run one after another in one process.
-TIMED = {"test_blocking", "test_concurrency", "test_hedging", "test_limiter", "test_loops", "test_benchmarks"}
+TIMED = {
+    "test_blocking",
+    "test_bridge",
+    "test_concurrency",
+    "test_hedging",
+    "test_limiter",
+    "test_loops",
+    "test_benchmarks",
+}
 # The files that take longest, which begin first: the last ones to run are then short, and no process waits for another.
 LONG = (
     "typing/test_stubs.py",

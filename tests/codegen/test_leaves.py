@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import sys
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -13,7 +12,6 @@ from typing import Any
 import pytest
 
 import aiopenai
-from aiopenai._data.leaves import offered, read_line
 
 PACKAGE = Path(aiopenai.__file__).parent
 ROOT = PACKAGE.parent
@@ -66,43 +64,3 @@ def test_classes_without_views(leaf_files: dict[str, str]) -> None:
     stub = leaf_files["aiopenai/resources/live/forks.pyi"]
     assert "ForksWithRawResponse" not in stub
     assert "Forks as Forks, AsyncForks as AsyncForks" in stub
-
-
-def test_lines() -> None:
-    assert read_line("chat A B=C D=audio:E F=audio.x:F") == {
-        "A": ("chat", "A"),
-        "B": ("chat", "C"),
-        "D": ("audio", "E"),
-        "F": ("audio.x", "F"),
-    }
-
-
-@pytest.mark.parametrize(
-    ("module", "name", "is_"),
-    [
-        ("resources.chat.completions.completions", "AsyncCompletions", "resources.chat:AsyncCompletions"),
-        ("resources.chat.completions", "MessagesWithRawResponse", "resources.chat:MessagesWithRawResponse"),
-        ("resources", "AsyncChatWithStreamingResponse", "resources.chat:AsyncChatWithStreamingResponse"),
-        ("resources.beta", "AsyncThreads", "resources.beta.threads:AsyncThreads"),
-        ("resources.vector_stores.files", "Files", "resources.vector_stores:Files"),
-        ("resources.containers.files.content", "AsyncContent", "resources.containers:AsyncContent"),
-        ("types.chat.chat_completion", "Choice", "types.chat:ChatCompletionChoice"),
-    ],
-)
-def test_names(module: str, name: str, is_: str) -> None:
-    home, _, own = is_.partition(":")
-    assert getattr(import_module(f"aiopenai.{module}"), name) is getattr(import_module(f"aiopenai.{home}"), own)
-    assert name in dir(import_module(f"aiopenai.{module}")) or module.count(".") < 2
-
-
-@pytest.mark.parametrize("module", ["resources.chat.completions.nothing", "resources.nothing", "types.chat.nothing"])
-def test_modules_that_there_are_not(module: str) -> None:
-    with pytest.raises(ModuleNotFoundError):
-        import_module(f"aiopenai.{module}")
-    assert f"aiopenai.{module}" not in sys.modules
-
-
-def test_modules_elsewhere_have_no_line() -> None:
-    assert offered("aiopenai.errors") is None
-    assert offered("aiopenai_other.types.chat.chat_completion") is None
-    assert offered("aiopenai.types.chat.chat_completion") is not None

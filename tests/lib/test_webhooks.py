@@ -125,6 +125,11 @@ def test_payloads(payload: str | bytes, both: Callable[..., Any], resource: Any)
         (301, 300, "old"),
         (-300, 300, None),
         (-301, 300, "new"),
+        # The default.
+        (300, None, None),
+        (301, None, "old"),
+        (-300, None, None),
+        (-301, None, "new"),
         (500, 1_000, None),
         (0, 0, None),
         (1, 0, "old"),
@@ -132,12 +137,13 @@ def test_payloads(payload: str | bytes, both: Callable[..., Any], resource: Any)
     ],
 )
 def test_the_timestamp_is_tolerated_both_ways(
-    age: int, tolerance: int, message: str | None, both: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+    age: int, tolerance: int | None, message: str | None, both: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = int(time.time())
     with monkeypatch.context() as patch:
         patch.setattr(time, "time", lambda: now + 0.9)
-        outcomes = both(PAYLOAD, sign(PAYLOAD, at=now - age), tolerance=tolerance)
+        options = {} if tolerance is None else {"tolerance": tolerance}
+        outcomes = both(PAYLOAD, sign(PAYLOAD, at=now - age), **options)
     for outcome in outcomes:
         if message is None:
             assert outcome is None

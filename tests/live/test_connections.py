@@ -136,43 +136,6 @@ async def test_closing(both: Both) -> None:
             await both(connection.send_raw, "late")
 
 
-async def test_the_error_of_a_block_wins(both: Both) -> None:
-    async with Scripted(echo) as server:
-        manager = both.client(server).realtime.connect(model="m")
-
-        async def work() -> None:
-            async with manager:
-                raise KeyError("mine")
-
-        def blocking() -> None:
-            with manager:
-                raise KeyError("mine")
-
-        with pytest.raises(KeyError, match="mine"):
-            await both(blocking if both.blocking else work)
-
-
-async def test_wrong_arguments_are_refused_where_they_are_written(both: Both) -> None:
-    async with Scripted(echo) as server:
-        client = both.client(server)
-        with pytest.raises(ValueError, match="max_size"):
-            client.realtime.connect(model="m", websocket_connection_options={"max_size": -1})
-        with pytest.raises(TypeError, match="has no option 'sll'"):
-            client.realtime.connect(model="m", websocket_connection_options={"sll": True})
-        with pytest.raises(ValueError, match="session_id"):
-            client.live.forks.connect(session_id="")
-        with pytest.raises(TypeError, match="model"):
-            client.realtime.translations.connect()
-        async with both.opened(client.realtime.connect(model="m")) as connection:
-            with pytest.raises(TypeError, match="'audio'"):
-                await both(connection.input_audio_buffer.append)
-            with pytest.raises(TypeError, match="unexpected keyword argument 'x'"):
-                await both(connection.session.update, session={}, x=1)
-            with pytest.raises(TypeError, match="must be a dict"):
-                await both(connection.send, 5)
-    assert len(server.requests) == 1
-
-
 async def test_a_second_reader_is_refused() -> None:
     both = Both(blocking=False)
     async with Scripted(echo) as server, both.opened(both.client(server).realtime.connect(model="m")) as connection:
@@ -249,3 +212,50 @@ async def test_iteration_over_a_burst(both: Both) -> None:
         assert [(event.delta, event.output_index) for event in events] == [(str(n), n) for n in range(1_000)]
         # Each knows its own document.
         assert {event.to_dict()["output_index"] for event in events} == {*range(1_000)}
+
+
+async def test_handlers(both: Both) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.say(CREATED, '{"type":"x"}', '{"type":"x"}', "[1]")
+        await peer.end()
+
+    seen: list[Any] = []
+    async with Scripted(script) as server:
+        manager = both.client(server).realtime.connect(model="m")
+        manager.on("session.created", lambda event: seen.append(("first", event.type)))
+
+        @manager.once("x")
+        def once(event: Any) -> None:
+            seen.append(("once", event.type))
+
+        async with both.opened(manager) as connection:
+
+            @connection.on("event")
+            def every(event: Any) -> None:
+                seen.append(("all", getattr(event, "type", event)))
+
+            if not both.blocking:
+
+                async def later(event: Any) -> None:
+                    await asyncio.sleep(0)
+                    seen.append(("async", event.type))
+
+                connection.on("session.created", later)
+            removed = seen.append
+            connection.on("x", removed).off("x", removed)
+            await both(connection.dispatch_events)
+    wanted: list[Any] = [("first", "session.created"), ("all", "session.created"), ("once", "x")]
+    if not both.blocking:
+        wanted.insert(1, ("async", "session.created"))
+    assert seen == [*wanted, ("all", "x"), ("all", "x"), ("all", [1])]
+
+
+async def test_an_error_event_without_a_handler_raises_and_the_socket_stays_open(both: Both) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.say('{"type":"error","error":{"message":"m","type":"t"}}', CREATED)
+        await peer.socket.receive()
+
+    async with Scripted(script) as server, both.opened(both.client(server).realtime.connect(model="m")) as connection:
+        with pytest.raises(OpenAIError, match="WebSocket error"):
+            await both(connection.dispatch_events)
+        assert (await both(connection.recv)).type == "session.created"

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 from unittest import mock
 
 import pytest
 
 from aiopenai import AsyncOpenAI, OpenAI
+from aiopenai.lib.streaming.foreign import AsyncForeignStream, ForeignStream
+from aiopenai.lib.streaming.wrappers import AsyncEventIterator, AsyncStreamManager, EventIterator, StreamManager
 from aiopenai.resources.beta.threads import AsyncRuns, AsyncThreads, Runs, Threads
 from aiopenai.resources.chat import AsyncCompletions, Completions
 from aiopenai.resources.responses import AsyncResponses, Responses
 from aiopenai.testing import Server
-from aiopenai.types.chat import ChatCompletionChunk
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
@@ -163,103 +164,6 @@ def test_headers_of_the_caller_win(blocking: OpenAI) -> None:
             assert create.call_args.kwargs["extra_headers"] == [1]
 
 
-CHUNK = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m"}
-CHUNKS = [
-    ChatCompletionChunk.model_validate({**CHUNK, "choices": [{"index": 0, "delta": delta, "finish_reason": finish}]})
-    for delta, finish in (({"role": "assistant", "content": "Hello"}, None), ({}, "stop"))
-]
-
-
-class Traced:
-    """A stream as instrumentations return it: with a `close` that is no coroutine function, and no `response`."""
-
-    def __init__(self) -> None:
-        self.items = iter(CHUNKS)
-        self.closed = 0
-
-    def __iter__(self) -> Traced:
-        return self
-
-    def __next__(self) -> Any:
-        return next(self.items)
-
-    def __aiter__(self) -> Traced:
-        return self
-
-    async def __anext__(self) -> Any:
-        for item in self.items:
-            return item
-        raise StopAsyncIteration
-
-    def close(self) -> None:
-        self.closed += 1
-
-
-async def generated() -> AsyncIterator[Any]:
-    for chunk in CHUNKS:
-        yield chunk
-
-
-STREAMS: dict[str, Callable[[], Any]] = {"generator": generated, "object": Traced}
-
-
-@pytest.mark.parametrize("kind", STREAMS)
-@pytest.mark.parametrize("mocked", [mock.AsyncMock, mock.MagicMock])
-async def test_a_mock_of_the_async_class(client: AsyncOpenAI, server: Server, kind: str, mocked: Any) -> None:
-    returned = STREAMS[kind]()
-    with mock.patch.object(AsyncCompletions, "create", mocked(return_value=returned)) as create:
-        async with client.chat.completions.stream(**CHAT) as events:
-            assert (await events.get_final_completion()).choices[0].message.content == "Hello"
-            with pytest.raises(AttributeError, match="response"):
-                _ = events.response
-        create.assert_called_once()
-    assert server.journal == []
-    if isinstance(returned, Traced):
-        assert returned.closed == 1
-
-
-async def test_an_async_generator_is_closed(client: AsyncOpenAI) -> None:
-    closed = []
-
-    async def endless() -> AsyncIterator[Any]:
-        try:
-            while True:
-                yield CHUNKS[0]
-        finally:
-            closed.append(True)
-
-    with mock.patch.object(AsyncCompletions, "create", autospec=True, return_value=endless()):
-        async with client.chat.completions.stream(**CHAT) as events:
-            assert (await events.__anext__()).type == "chunk"
-            assert closed == []
-    assert closed == [True]
-
-
-@pytest.mark.parametrize(
-    "kind", [lambda: CHUNKS, lambda: (each for each in CHUNKS), Traced], ids=["list", "gen", "object"]
-)
-def test_a_mock_of_the_blocking_class(blocking: OpenAI, own_server: Server, kind: Callable[[], Any]) -> None:
-    returned = kind()
-    with mock.patch.object(Completions, "create", autospec=True, return_value=returned) as create:
-        with blocking.chat.completions.stream(**CHAT) as events:
-            assert events.get_final_completion().choices[0].message.content == "Hello"
-        create.assert_called_once()
-    assert own_server.journal == []
-    if isinstance(returned, Traced):
-        assert returned.closed == 1
-
-
-@pytest.mark.parametrize("returned", [None, 3], ids=str)
-async def test_no_stream_at_all(client: AsyncOpenAI, blocking: OpenAI, returned: Any) -> None:
-    message = f"received {type(returned).__name__} instead of a stream"
-    refused = functools.partial(pytest.raises, TypeError)
-    replaced = mock.patch.object(AsyncCompletions, "create", mock.AsyncMock(return_value=returned))
-    with replaced, refused(match=f"{message}.*an async iterable"):
-        await client.chat.completions.stream(**CHAT).__aenter__()
-    with mock.patch.object(Completions, "create", return_value=returned), refused(match=f"{message}.*an iterable"):
-        blocking.chat.completions.stream(**CHAT).__enter__()
-
-
 async def test_another_generated_method_is_a_replacement(client: AsyncOpenAI, server: Server) -> None:
     """Such an assignment is rare; the helper calls the method that it finds under the name."""
     completions: Any = client.chat.completions
@@ -267,3 +171,160 @@ async def test_another_generated_method_is_a_replacement(client: AsyncOpenAI, se
     with pytest.raises(TypeError, match="messages"):
         client.chat.completions.stream(**CHAT)
     assert server.journal == []
+
+
+# The iterators alone
+
+
+class Raw:
+    """A stream of numbers in either form, which notes how far it was read."""
+
+    response = "head"
+
+    def __init__(self, *items: int, ended: bool = False) -> None:
+        self.items = [*items]
+        self.ended = ended
+        self.closed = 0
+
+    def __iter__(self) -> Raw:
+        return self
+
+    def __next__(self) -> int:
+        if not self.items:
+            raise StopIteration
+        return self.items.pop(0)
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class AsyncRaw(Raw):
+    def __aiter__(self) -> AsyncRaw:
+        return self
+
+    async def __anext__(self) -> int:
+        if not self.items:
+            raise StopAsyncIteration
+        return self.items.pop(0)
+
+    async def close(self) -> None:  # type: ignore[override]
+        self.closed += 1
+
+
+def repeated(seen: list[int]) -> Callable[[int], list[str]]:
+    """Causes as many events as the item's number."""
+
+    def handle(item: int) -> list[str]:
+        seen.append(item)
+        return [f"{item}.{number}" for number in range(item)]
+
+    return handle
+
+
+ALL = ["2.0", "2.1", "1.0", "3.0", "3.1", "3.2"]
+
+
+def test_each_item_causes_any_number_of_events() -> None:
+    seen: list[int] = []
+    raw = Raw(2, 0, 1, 0, 0, 3)
+    events = EventIterator(raw, repeated(seen))
+    assert events.response == "head"
+    # A step and an iteration share their place.
+    assert [next(events), seen] == ["2.0", [2]]
+    assert [*events] == ALL[1:]
+    assert seen == [2, 0, 1, 0, 0, 3]
+    with pytest.raises(StopIteration):
+        next(events)
+    assert raw.closed == 0
+
+
+async def test_each_item_causes_any_number_of_events_in_the_async_form() -> None:
+    seen: list[int] = []
+    raw = AsyncRaw(2, 0, 1, 0, 0, 3)
+    events = AsyncEventIterator(raw, repeated(seen))
+    assert events.response == "head"
+    assert [await events.__anext__(), seen] == ["2.0", [2]]
+    assert [event async for event in events] == ALL[1:]
+    with pytest.raises(StopAsyncIteration):
+        await events.__anext__()
+    assert (seen, raw.closed) == ([2, 0, 1, 0, 0, 3], 0)
+
+
+@pytest.mark.parametrize("block", [False, True], ids=["close", "block"])
+async def test_closing_drops_the_events_that_wait(block: bool) -> None:
+    raw, async_raw = Raw(3, 1), AsyncRaw(3, 1)
+    events, async_events = EventIterator(raw, repeated([])), AsyncEventIterator(async_raw, repeated([]))
+    if block:
+        with events as same:
+            assert same is events
+            assert next(events) == "3.0"
+        async with async_events as other:
+            assert other is async_events
+            assert await async_events.__anext__() == "3.0"
+    else:
+        assert next(events) == "3.0"
+        events.close()
+        assert await async_events.__anext__() == "3.0"
+        await async_events.aclose()
+    assert (raw.closed, async_raw.closed) == (1, 1)
+    assert next(events) == "1.0"
+    assert await async_events.__anext__() == "1.0"
+
+
+@pytest.mark.parametrize("ended", [False, True], ids=["open", "ended"])
+async def test_reading_to_the_end_handles_the_rest(ended: bool) -> None:
+    seen: list[int] = []
+    events = EventIterator(Raw(3, 1, 2, ended=ended), repeated(seen))
+    assert next(events) == "3.0"
+    assert events.until_done() is events
+    assert seen == ([3] if ended else [3, 1, 2])
+    assert [*events] == (["1.0", "2.0", "2.1"] if ended else [])
+    async_seen: list[int] = []
+    async_events = AsyncEventIterator(AsyncRaw(3, 1, 2, ended=ended), repeated(async_seen))
+    assert await async_events.__anext__() == "3.0"
+    assert await async_events.until_done() is async_events
+    assert async_seen == ([3] if ended else [3, 1, 2])
+    assert [event async for event in async_events] == (["1.0", "2.0", "2.1"] if ended else [])
+
+
+async def test_managers_send_when_they_are_entered_and_close_once() -> None:
+    sent: list[str] = []
+
+    def send() -> Raw:
+        sent.append("blocking")
+        return raw
+
+    async def send_async() -> AsyncRaw:
+        sent.append("async")
+        return async_raw
+
+    raw, async_raw = Raw(1), AsyncRaw(1)
+    manager = StreamManager(send, lambda stream: stream)
+    async_manager = AsyncStreamManager(send_async(), lambda stream: stream)
+    assert sent == []
+    # Streams of another maker are converted.
+    with manager as stream:
+        assert (type(stream), [*stream]) == (ForeignStream, [1])
+    async with async_manager as async_stream:
+        assert (type(async_stream), [item async for item in async_stream]) == (AsyncForeignStream, [1])
+    assert (sent, raw.closed, async_raw.closed) == (["blocking", "async"], 1, 1)
+
+
+async def test_managers_that_were_not_entered_close_nothing() -> None:
+    def fail() -> Any:
+        raise KeyError("mine")
+
+    manager = StreamManager(fail, str)
+    manager.__exit__(None, None, None)
+    with pytest.raises(KeyError), manager:
+        pass
+    manager.__exit__(None, None, None)
+
+    async def fail_async() -> Any:
+        raise KeyError("mine")
+
+    async_manager = AsyncStreamManager(fail_async(), str)
+    await async_manager.__aexit__(None, None, None)
+    with pytest.raises(KeyError):
+        await async_manager.__aenter__()
+    await async_manager.__aexit__(None, None, None)
