@@ -6,6 +6,7 @@ import copy
 import gc
 import json
 import pickle
+import re
 import sys
 import tracemalloc
 from typing import Any
@@ -14,8 +15,10 @@ import msgspec
 import pytest
 
 from aiopenai import AsyncOpenAI
+from aiopenai._data.codec import Decoder
 from aiopenai._data.structs import let_go, recast
 from aiopenai.testing import Server
+from aiopenai.types import CreateEmbeddingResponse
 from aiopenai.types.chat import ChatCompletion, ChatCompletionMessage, ParsedChatCompletionMessage
 from aiopenai.types.responses import (
     ResponseFormatTextJSONSchemaConfig,
@@ -260,3 +263,63 @@ def test_recast_and_let_go(lenient: bool) -> None:
     assert type(parsed) is ParsedChatCompletionMessage
     assert (parsed.parsed, parsed.more) == (None, 2) or parsed.parsed == {"a": 1}
     assert parsed.to_dict() == message.to_dict() | {"parsed": parsed.parsed}
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "cure"),
+    [
+        (ChatCompletion, "choices", "write `.choices`"),
+        (ChatCompletion, 0, "its fields are attributes"),
+        (CreateEmbeddingResponse, 0, "write `.data[0]`"),
+        (CreateEmbeddingResponse, "data", "write `.data`"),
+    ],
+    ids=["field", "number", "item", "data"],
+)
+def test_a_reply_is_no_dict(kind: Any, key: Any, cure: str) -> None:
+    reply: Any = Decoder.of(kind)(b"{}")
+    with pytest.raises(TypeError, match=f"'{kind.__name__}' object is not subscriptable: {re.escape(cure)}; `to_dict"):
+        reply[key]
+
+
+def test_private_attributes_are_no_fields(chat: Any) -> None:
+    chat._request_id = "req_1"
+    assert chat._request_id == "req_1"
+    assert "_request_id" not in chat.model_fields_set
+    assert "_request_id" not in chat.to_dict()
+    assert dict(chat).keys() >= {"id", "choices"}
+
+
+@pytest.mark.parametrize("lenient", [False, True], ids=["strict", "lenient"])
+def test_the_document_of_a_reply_can_be_dropped(lenient: bool) -> None:
+    document = {"id": 7 if lenient else "c", "choices": [], "new": 1, "created": None}
+    reply: Any = Decoder.of(ChatCompletion)(json.dumps(document).encode())
+    let_go(reply)
+    assert (type(reply._source) is dict) is False
+    assert reply.to_dict() == document
+    assert (reply.new, reply.model_fields_set) == (1, {"id", "choices", "created", "new"})
+    # A second time there is nothing to drop.
+    let_go(reply)
+    assert reply.to_dict() == document
+
+
+def test_replies_of_different_classes_or_unknown_fields_are_not_equal() -> None:
+    decode = Decoder.of(ChatCompletion)
+    one: Any = decode(b'{"id": "c", "new": 1}')
+    assert one == decode(b'{"new": 1, "id": "c"}')
+    assert one != decode(b'{"id": "c", "new": 2}')
+    assert one != decode(b'{"id": "d", "new": 1}')
+    assert one != {"id": "c", "new": 1}
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(one)
+
+
+def test_a_copy_with_changes(chat: Any) -> None:
+    twin = chat.model_copy(update={"model": "other", "new": [1]})
+    assert (twin.model, twin.new, twin.model_extra["new"]) == ("other", [1], [1])
+    assert chat.model != "other"
+    assert not hasattr(chat, "new")
+    assert twin.choices is chat.choices
+    deep = chat.model_copy(deep=True)
+    assert deep == chat
+    assert deep.choices is not chat.choices
+    assert chat.__replace__(model="third").model == "third"

@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 
 from aiopenai import AsyncOpenAI
+from aiopenai._base.headers import REDACTED
 from aiopenai._data.decoder import Decoder
+from aiopenai._data.notebook import page_html
+from aiopenai._data.structs import Model, OpenObject
 from aiopenai.testing import Server
 from aiopenai.types import CreateEmbeddingResponse
 from aiopenai.types.chat import ChatCompletion
@@ -110,3 +113,93 @@ def test_nothing_of_it_is_imported_before() -> None:
     program = "import sys, aiopenai; aiopenai.OpenAI(api_key='x').chat; print('aiopenai._data.notebook' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
     assert done.stdout.strip() == "False"
+
+
+class Part(Model):
+    name: str | None = None
+    inner: Any = None
+
+
+def nested(depth: int) -> Any:
+    value: Any = Part(name="deep")
+    for _ in range(depth):
+        value = Part(inner=value)
+    return value
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (nested(1), "Part(inner=Part(name='deep'))"),
+        (nested(2), "Part(inner=Part(inner=Part(name='deep')))"),
+        (nested(3), "Part(inner=Part(inner=Part(inner=Part(...))))"),
+        (Part(inner=[[[1]]]), "Part(inner=[[[...]]])"),
+        (Part(inner={"a": {"b": {"c": 1}}}), "Part(inner={'a': {'b': {...}}})"),
+        (
+            Part(inner={"a": None, "api_key": "x", 3: 0.5, "b": 1}),
+            f"Part(inner={{'a': , 'api_key': {REDACTED!r}, 3: 0.5, ...}})",
+        ),
+        ([1, 2, 3], "[1, 2, 3]"),
+        ([1, 2, 3, 4], "[1, 2, 3, ... 4 items]"),
+        ([], "[]"),
+        ({"a": 1, "b": 2, "c": 3}, "{'a': 1, 'b': 2, 'c': 3}"),
+        ({}, "{}"),
+        (["x" * 301], f"['{'x' * 298}..."),
+        (True, "True"),
+    ],
+    ids=["one", "two", "deep", "lists", "dicts", "secret", "three", "four", "empty", "dict", "none", "long", "bool"],
+)
+def test_values_are_shown_short(value: Any, shown: str) -> None:
+    (row,) = html(Part(inner=value)).iter("tr")
+    assert "".join(row.itertext()) == f"inner{shown}"
+
+
+@pytest.mark.parametrize("length", [300, 301])
+def test_texts_are_cut(length: int) -> None:
+    (row,) = html(Part(name="x" * length)).iter("tr")
+    assert "".join(row.itertext()) == f"name{'x' * 300}{'...' if length > 300 else ''}"
+
+
+@pytest.mark.parametrize("length", [4_000, 4_001])
+def test_answers_are_cut(length: int) -> None:
+    shown = html(completion("x" * length)).find("div")
+    assert shown is not None
+    assert shown.text == "x" * 4_000 + ("..." if length > 4_000 else "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"output_text": "a", "text": "b"}, "a"),
+        ({"output_text": None, "text": "b"}, "b"),
+        ({"output_text": 5}, None),
+        ({"choices": [{"text": "completion"}]}, "completion"),
+        ({"choices": []}, None),
+        ({"choices": "none"}, None),
+        ({"choices": [{"message": {"content": ["parts"]}}]}, None),
+    ],
+    ids=["output", "text", "number", "legacy", "empty", "word", "parts"],
+)
+def test_the_text_of_an_answer(fields: dict[str, Any], text: str | None) -> None:
+    reply: Any = OpenObject.__opened__(fields)
+    found = html(reply).find("div")
+    assert (None if found is None else found.text) == text
+
+
+@pytest.mark.parametrize("number", [0, 20, 21])
+@pytest.mark.parametrize("more", [False, True])
+def test_pages_show_their_first_items(number: int, more: bool) -> None:
+    items = [Part(name=f"item {at}") for at in range(number)]
+    page = ElementTree.fromstring(page_html(Part(), items, more))
+    text = "".join(page.itertext())
+    count = f"the first 20 of {number} items" if number > 20 else f"{number} items"
+    assert text.startswith(f"Part: {count}{'; another page follows' if more else ''}")
+    assert len([*page.iter("tr")]) == 1 + min(number, 20)
+
+
+def test_pages_have_columns_of_plain_values() -> None:
+    rows = [{chr(97 + at): at for at in range(8)} | {"z": [1]}, {"a": None, "b": "x", "z": None}]
+    page = ElementTree.fromstring(page_html(Part(), [*map(OpenObject.__opened__, rows), 5], False))
+    head, first, second, third = ["".join(cell.text or "" for cell in row) for row in page.iter("tr")]
+    assert head == "abcdef"
+    assert (first, second, third) == ("012345", "x", "")

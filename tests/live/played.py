@@ -20,6 +20,7 @@ class PlayedSocket:
         self.sent: list[tuple[bytes, bool]] = []
         self.closed = False
         self.aborted = False
+        self.abandoned = False
         self.said: tuple[int, str] | None = None
         self.on_send: Callable[[], Awaitable[None]] | None = None
         self.response = SimpleNamespace(headers={})
@@ -57,6 +58,9 @@ class PlayedSocket:
 
     def abort(self) -> None:
         self.closed = self.aborted = True
+
+    def abandon(self) -> None:
+        self.abandoned = True
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         self.closed = True

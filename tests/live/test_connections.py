@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
-from typing import Any
+from collections import deque
+from collections.abc import Awaitable, Callable
+from types import MappingProxyType
+from typing import Any, cast
 
 import pytest
 from aiohttp import web
 from aiopenai.resources.realtime.realtime import AsyncRealtimeConnection, RealtimeConnection
 
-from aiopenai import APIResponseValidationError, OpenAIError
-from aiopenai._live.connections import twins
+from aiopenai import APIResponseValidationError, OpenAIError, omit
+from aiopenai._live.bridge import Bridge
+from aiopenai._live.connections import fields_of_event, frame_of, twins
+from aiopenai._live.handlers import EventHandlerRegistry
+from aiopenai._live.link import Link, Reconnects
+from aiopenai._live.queue import SendQueue
 from aiopenai.errors import WebSocketConnectionClosedError
 from aiopenai.types.realtime import SessionCreatedEvent
 
 from .conftest import Both, Peer, Scripted
+from .played import PlayedSocket
 
 CREATED = '{"type":"session.created","event_id":"e1","session":{"type":"realtime"}}'
 
@@ -259,3 +268,169 @@ async def test_an_error_event_without_a_handler_raises_and_the_socket_stays_open
         with pytest.raises(OpenAIError, match="WebSocket error"):
             await both(connection.dispatch_events)
         assert (await both(connection.recv)).type == "session.created"
+
+
+async def test_wrong_arguments_of_events_are_refused(both: Both) -> None:
+    async with Scripted(echo) as server, both.opened(both.client(server).realtime.connect(model="m")) as connection:
+        with pytest.raises(TypeError, match=r"append\(\) missing required keyword-only arguments: 'audio'"):
+            await both(connection.input_audio_buffer.append)
+        with pytest.raises(TypeError, match=r"update\(\) got an unexpected keyword argument 'x'"):
+            await both(connection.session.update, session={}, x=1)
+        with pytest.raises(TypeError, match="unexpected keyword argument 'x'"):
+            await both(connection.input_audio_buffer.append, x=1)
+        with pytest.raises(TypeError, match="must be a dict or an event object, not int"):
+            await both(connection.send, 5)
+        # Nothing of these was sent, and arguments that are left out are not.
+        await both(connection.recv)
+        await both(connection.input_audio_buffer.append, audio="QQ==", event_id=omit)
+        assert (await both(connection.recv)).of == {"type": "input_audio_buffer.append", "audio": "QQ=="}
+        await both(connection.input_audio_buffer.append, audio="QQ==", event_id="e")
+        assert (await both(connection.recv)).of["event_id"] == "e"
+
+
+class Dumped:
+    """An event as a class of pydantic."""
+
+    def model_dump(self, **options: Any) -> Any:
+        return {"type": "x", "options": options}
+
+
+@pytest.mark.parametrize(
+    ("event", "fields"),
+    [
+        ({"type": "x"}, {"type": "x"}),
+        (MappingProxyType({"type": "x"}), {"type": "x"}),
+        (SessionCreatedEvent.model_validate_json(CREATED), json.loads(CREATED)),
+        (Dumped(), {"type": "x", "options": {"mode": "json", "by_alias": True, "exclude_unset": True}}),
+    ],
+    ids=["dict", "mapping", "event", "pydantic"],
+)
+def test_fields_of_events(event: Any, fields: dict[str, Any]) -> None:
+    assert fields_of_event(event) == fields
+    assert type(fields_of_event(event)) is dict
+    assert json.loads(frame_of(event)) == fields
+
+
+@pytest.mark.parametrize("event", [None, "text", [("type", "x")]], ids=["none", "text", "pairs"])
+def test_other_objects_are_no_events(event: Any) -> None:
+    with pytest.raises(TypeError, match=f"not {type(event).__name__}"):
+        fields_of_event(event)
+
+
+def played(both: Both, *frames: bytes, code: int | None = None) -> tuple[Any, PlayedSocket, Bridge]:
+    """A connection of either kind over a websocket without a network."""
+    socket, bridge = PlayedSocket(*frames, code=code), Bridge()
+    link = Link(cast("Any", None), Reconnects(), SendQueue(100), {}, {})
+    link.socket = cast("Any", socket)
+    if both.blocking:
+        return RealtimeConnection(link, EventHandlerRegistry(), bridge), socket, bridge
+    return AsyncRealtimeConnection(link, EventHandlerRegistry()), socket, bridge
+
+
+async def test_the_parts_that_programs_look_at(both: Both) -> None:
+    connection, socket, _ = played(both)
+    assert (connection._connection, connection._send_queue, connection._is_reconnecting) == (
+        *(socket, connection._link.queue),
+        False,
+    )
+    assert repr(connection) == f"<{type(connection).__name__} open>"
+    socket.closed = True
+    assert repr(connection) == f"<{type(connection).__name__} closed>"
+
+
+async def test_a_connection_that_is_dropped_lets_its_websocket_go(both: Both) -> None:
+    connection, socket, bridge = played(both)
+    kind = type(connection)
+    if both.blocking:
+        bridge.hold(connection)
+    del connection
+    gc.collect()
+    assert (socket.abandoned, bridge._loop) == (True, None)
+    # A class whose construction failed has nothing to let go.
+    kind.__new__(kind).__del__()
+
+
+async def test_coroutines_of_handlers_are_awaited(both: Both) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.say('{"type":"x"}', '{"type":"error"}', '{"no":"type"}', '{"type":"event"}')
+        await peer.end()
+
+    seen: list[Any] = []
+
+    async def later(event: Any) -> None:
+        await asyncio.sleep(0)
+        seen.append(("later", event.type))
+
+    async with Scripted(script) as server, both.opened(both.client(server).realtime.connect(model="m")) as connection:
+        connection.on("x", lambda event: seen.append(("now", event.type)))
+        connection.on("error", lambda event: seen.append(("error", event.type)))
+        connection.on("event", lambda event: seen.append(("all", getattr(event, "type", None))))
+        if not both.blocking:
+            connection.on("x", later)
+        await both(connection.dispatch_events)
+    own = [("now", "x"), *([] if both.blocking else [("later", "x")]), ("all", "x")]
+    # An event of the type "event" is no reason to call the handlers of all events twice.
+    assert seen == [*own, ("error", "error"), ("all", "error"), ("all", None), ("all", "event")]
+
+
+def test_a_blocking_connection_after_its_close() -> None:
+    both = Both(blocking=True)
+    for code, kind in ((1000, StopIteration), (1011, WebSocketConnectionClosedError)):
+        connection, socket, bridge = played(both, b'{"type":"late"}', code=code)
+        bridge.hold(connection)
+        connection._keep([b'{"type":"kept"}', b'{"type":"also"}'])
+        connection._keep(None)
+        connection.close(code=3000, reason="bye")
+        connection.close(code=3001)
+        assert (socket.said, bridge._loop) == ((3000, "bye"), None)
+        # Messages that were received before are still there.
+        assert (next(connection).type, connection.recv().type) == ("kept", "also")
+        with pytest.raises(kind):
+            next(connection)
+        for call in (connection.recv, connection.recv_bytes, lambda each=connection: each.send({"type": "x"})):
+            with pytest.raises(WebSocketConnectionClosedError):
+                call()
+
+
+async def test_a_thread_that_receives_while_another_one_closes(until: Callable[..., Awaitable[None]]) -> None:
+    both = Both(blocking=True)
+    connection, socket, bridge = played(both)
+    bridge.hold(connection)
+    receiving = asyncio.ensure_future(asyncio.to_thread(connection.recv))
+    await until(lambda: socket._news is not None)
+    await asyncio.to_thread(connection.close)
+    with pytest.raises(WebSocketConnectionClosedError):
+        await receiving
+
+
+@pytest.mark.parametrize("number", [31, 32, 33, 70], ids=str)
+def test_events_are_decoded_some_at_a_time(number: int) -> None:
+    both = Both(blocking=True)
+    connection, _, _ = played(both)
+    waiting = deque(b'{"type":"x","n":%d}' % at for at in range(1, number))
+    assert connection._event_of(b'{"type":"x","n":0}', waiting).n == 0
+    assert len(connection._ahead) == min(number, 32) - 1
+    # The next messages come as events, and others are decoded anew.
+    assert connection._event_of(waiting[0], deque()).n == 1
+    assert connection._event_of(b'{"type":"x","n":99}', deque()).n == 99
+    assert connection._ahead == []
+
+
+def test_long_events_are_decoded_alone() -> None:
+    both = Both(blocking=True)
+    connection, _, _ = played(both)
+    long = b'{"type":"x","text":"%b"}' % (b"x" * 2**15)
+    connection._event_of(b'{"type":"x"}', deque([long, long, long]))
+    assert len(connection._ahead) == 1
+    connection._ahead.clear()
+    connection._event_of(b'{"type":"x"}', deque([b"", b"{}"]))
+    assert connection._ahead == []
+
+
+def test_twins_have_the_names_of_their_module() -> None:
+    from aiopenai.resources.realtime import _connections as generated
+
+    find = twins(generated.__name__)
+    for wrong in ("AsyncNothing", "BaseAsyncRealtimeConnection", "AsyncSyncConnection", "Any"):
+        with pytest.raises(AttributeError, match=f"has no attribute '{wrong}'"):
+            find(wrong)

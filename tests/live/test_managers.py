@@ -43,14 +43,7 @@ async def test_wrong_arguments_are_refused_where_they_are_written(both: Both) ->
             client.live.forks.connect(session_id="")
         with pytest.raises(TypeError, match="model"):
             client.realtime.translations.connect()
-        async with both.opened(client.realtime.connect(model="m")) as connection:
-            with pytest.raises(TypeError, match="'audio'"):
-                await both(connection.input_audio_buffer.append)
-            with pytest.raises(TypeError, match="unexpected keyword argument 'x'"):
-                await both(connection.session.update, session={}, x=1)
-            with pytest.raises(TypeError, match="must be a dict"):
-                await both(connection.send, 5)
-    assert len(server.requests) == 1
+    assert server.requests == []
 
 
 async def test_the_queue_before_entry_is_sent_and_bounded(both: Both) -> None:
