@@ -289,6 +289,8 @@ if not TYPE_CHECKING:
             value = getattr(import_module("aiopenai._base.timeouts"), _DEFAULTS[name])
         elif home := _WHERE.get(name) or _UNLISTED.get(name):
             value = getattr(import_module(f"aiopenai.{home}"), name)
+        elif name.startswith("_") and (module := import_module("aiopenai._data.leaves").internal(name)) is not None:
+            return module
         elif name in _OLD:
             value = import_module("aiopenai.lib._old_api").APIRemovedInV1Proxy(symbol=name)
         else:

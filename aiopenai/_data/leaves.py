@@ -23,10 +23,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "RESOURCE_FORMS",
+    "AbsentModuleError",
     "defines",
     "fill",
     "find_imported",
     "importing",
+    "internal",
     "named",
     "offered",
     "read_line",
@@ -40,12 +42,23 @@ _ROOTS = {
     "aiopenai.resources": "aiopenai.resources",
     "aiopenai": "aiopenai._reference",
 }
+# Public modules of the reference that have no counterpart, and their contents.
+_ABSENT = {
+    "aiopenai.lib.browser": "the browser toolset",
+    "aiopenai.lib.computer": "the computer toolset",
+    "aiopenai.lib.decisions_tool_runner": "the tool runner of decisions",
+    "aiopenai.lib.tool_diagnostics": "the diagnostics of tool runners",
+}
 # The prefix and the suffix of the blocking class's name in the names of a resource's other classes.
 RESOURCE_FORMS = [
     (prefix, suffix)
     for suffix in ("WithStreamingResponse", "WithRawResponse", "AsRequest", "")
     for prefix in ("Async", "")
 ]
+
+
+class AbsentModuleError(ModuleNotFoundError):
+    """The import of a public module of the reference that aiopenai does not have."""
 
 
 def read_line(line: str) -> dict[str, tuple[str, str]]:
@@ -152,8 +165,22 @@ def importing(module: str) -> Callable[[str], Any]:
     return find
 
 
+def internal(name: str) -> ModuleType | None:
+    """Returns an internal module of the reference, such as `_types`, as an attribute of the root; None for others."""
+    path = f"aiopenai.{name}"
+    return import_module(path) if not name.startswith("__") and spec_of(path) is not None else None
+
+
 def spec_of(name: str) -> ModuleSpec | None:
-    """Returns the specification of a module that a table has; None for all others."""
+    """Returns the specification of a module that a table has; None for all others.
+
+    Raises AbsentModuleError for a public module of the reference without a counterpart.
+    """
+    if (contents := _ABSENT.get(name)) is not None:
+        raise AbsentModuleError(
+            f"No module named {name!r}: aiopenai does not have {contents} of openai. Use the reference for it.",
+            name=name,
+        )
     root, below = _split(name) or ("", "")
     if not root or below not in _lines(root):
         return None

@@ -31,6 +31,7 @@ _Build = Callable[[Any], Any]
 
 _builders: dict[Any, _Build] = {}
 _set = object.__setattr__
+_UNSET: Any = pydantic.PrivateAttr().get_default()
 # Fields that tell the variants of unions apart, the API's usual one first.
 _TAGS = ("type", "role", "object", "event", "status")
 
@@ -165,11 +166,11 @@ def _make_builder(cls: Any) -> _Build:
         for name, field in fields.items()
     }
     steps = [(name, found) for name, field in fields.items() if (found := converter(field.annotation)) is not None]
+    has_private = bool(cls.__private_attributes__)
     count, known = len(defaults), frozenset(defaults)
     new = cls.__new__
-    # Made for each object only where a subclass has factories of defaults.
-    factories = {name: each for name, each in cls.__private_attributes__.items() if each.default_factory is not None}
-    private = {name: each.get_default() for name, each in cls.__private_attributes__.items()}
+    # Subclasses of programs, and pages, have private attributes. Those without a default raise AttributeError.
+    private = {name: each for name, each in cls.__private_attributes__.items() if each.get_default() is not _UNSET}
 
     def build(given: Any) -> Any:
         if aliases:
@@ -189,8 +190,8 @@ def _make_builder(cls: Any) -> _Build:
         _set(made, "__dict__", values)
         _set(made, "__pydantic_fields_set__", given_names)
         _set(made, "__pydantic_extra__", extra)
-        own = {name: each.get_default() for name, each in factories.items()} if factories else {}
-        _set(made, "__pydantic_private__", {**private, **own})
+        own = {name: each.get_default() for name, each in private.items()} if has_private else None
+        _set(made, "__pydantic_private__", own)
         return made
 
     return build
@@ -220,10 +221,10 @@ def _twin_object(node: Any, kind: Any) -> Any:
         given.add("tool_calls")
     _set(made, "__pydantic_fields_set__", given)
     _set(made, "__pydantic_extra__", {name: _plain(each) for name, each in state.extra.items()})
-    private = {"_request_id": getattr(node, "_request_id", None)}
-    if paged:
-        private |= {name: getattr(node, name, None) for name in LINKS}
-    _set(made, "__pydantic_private__", private)
+    # As in the reference, no field and no private attribute: objects are equal without it, and their parts have none.
+    if (request_id := getattr(node, "_request_id", None)) is not None:
+        values["_request_id"] = request_id
+    _set(made, "__pydantic_private__", {name: getattr(node, name, None) for name in LINKS} if paged else None)
     return made
 
 

@@ -26,7 +26,7 @@ from aiopenai._data.plain import decode_json
 from aiopenai._dropin.builders import as_twin, builder, decoder_of
 from aiopenai._dropin.options import FinalRequestOptions, Received, as_options, as_sent
 from aiopenai._dropin.streams import AsyncStream, Stream
-from aiopenai._dropin.twins import export, is_struct, struct_of, twin
+from aiopenai._dropin.twins import BaseModel, export, is_struct, struct_of, twin
 from aiopenai._reference.http_libraries import default_client, library
 from aiopenai._reference.platforms import platform_headers
 from aiopenai.version import REFERENCE_VERSION
@@ -69,11 +69,14 @@ def _parse_as_twin(client: Any, request: Request[Any], reply: Any, raw: bytes, k
             value = None
         if type(value) is dict and (len(raw) > MAX_ERROR_BYTES or raw.rfind(ERROR_WORD) < 0):
             made = builder(twin(struct))(value)
-            object.__setattr__(made, "__pydantic_private__", {"_request_id": reply.headers.get("x-request-id")})
+            made.__dict__["_request_id"] = reply.headers.get("x-request-id")
             return made
     if struct is not kind and kind is request.endpoint.reply:
         request = structs.replace(request, endpoint=_with_reply(request.endpoint, struct))
-    return as_twin(parse(client, request, reply, raw, struct, strict=strict), struct)
+    value = as_twin(parse(client, request, reply, raw, struct, strict=strict), struct)
+    if isinstance(value, BaseModel):
+        value.__dict__.setdefault("_request_id", reply.headers.get("x-request-id"))
+    return value
 
 
 @lru_cache(maxsize=1024)

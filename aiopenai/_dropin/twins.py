@@ -65,7 +65,6 @@ class BaseModel(pydantic.BaseModel, metaclass=_TwinMeta):
         extra="allow", defer_build=True, protected_namespaces=(), arbitrary_types_allowed=True
     )
     __struct__: ClassVar[Any] = None
-    _request_id: Any = pydantic.PrivateAttr(default=None)
 
     def __str__(self) -> str:
         shown: Any = self

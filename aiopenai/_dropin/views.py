@@ -11,6 +11,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from aiopenai._data.leaves import AbsentModuleError
 from aiopenai.version import REFERENCE_VERSION
 
 __all__ = ["STRUCTS", "View", "home_of", "make_view"]
@@ -36,11 +37,17 @@ _OF_BASE_CLIENT = {"SyncAPIClient": "OpenAI", "AsyncAPIClient": "AsyncOpenAI", "
 
 
 def home_of(name: str) -> tuple[ModuleType, ...] | None:
-    """Returns the modules here that have the names of a module of `openai`; None if there are none."""
+    """Returns the modules here that have the names of a module of `openai`; None if there are none.
+
+    Raises AbsentModuleError for a public module of the reference without a counterpart.
+    """
     below = name.partition(".")[2]
     found: list[ModuleType] = []
     try:
         found.append(import_module(f"aiopenai.{below}" if below else "aiopenai"))
+    except AbsentModuleError:
+        # It says more than that there is no such module.
+        raise
     except ModuleNotFoundError as error:
         if error.name is None or not f"aiopenai.{below}".startswith(error.name):
             raise

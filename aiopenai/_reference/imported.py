@@ -76,6 +76,7 @@ _EXACT = {
     "types.chat.parsed_chat_completion Choice": "types.chat.chat_completion",
     "types.chat.parsed_function_tool_call Function": "types.chat.chat_completion_message_function_tool_call",
     "lib._parsing._completions Function": "types.chat.chat_completion_message_function_tool_call",
+    "resources.uploads.uploads DEFAULT_PART_SIZE": "lib.uploads",
     "resources.responses.input_tokens Reasoning": "types.shared_params",
     "resources.responses.responses Reasoning": "types.shared_params",
     "types.responses.response_configuration_update_item_param ResponseFormatText": "types.shared",

@@ -16,6 +16,7 @@ import pytest
 import typing_extensions
 
 import aiopenai
+from tests.dropin.programs import run
 
 pytestmark = pytest.mark.once
 openai = pytest.importorskip("openai")
@@ -44,7 +45,6 @@ OWN = frozenset(OWN_NAMES.split())
 KNOWN = {
     "types.websocket_connection_options": "TYPE_CHECKING Sequence",
     "types.websocket_reconnection": "Query Headers",
-    "resources.uploads.uploads": "DEFAULT_PART_SIZE",
     "resources.beta.agents.environments.files": "upload prepare async_upload async_prepare directory_files "
     "async_directory_files",
     "lib.beta.agents._files": "directory_files async_directory_files async_prepare async_upload",
@@ -128,6 +128,28 @@ def test_absent_modules(path: str) -> None:
     importlib.import_module(f"openai.{path}")
     with pytest.raises(ModuleNotFoundError):
         importlib.import_module(f"aiopenai.{path}")
+
+
+@pytest.mark.parametrize("path", ["lib.browser", "lib.decisions_tool_runner"])
+def test_public_modules_that_are_absent_say_so(path: str) -> None:
+    with pytest.raises(ImportError, match=r"aiopenai does not have the .* of openai") as raised:
+        importlib.import_module(f"aiopenai.{path}")
+    assert raised.value.name == f"aiopenai.{path}"
+    run(
+        "-c",
+        f"""
+import aiopenai.dropin, pytest
+with pytest.raises(ImportError, match=r"aiopenai does not have the .* of openai"):
+    import openai.{path}
+with pytest.raises(ModuleNotFoundError, match="No module named 'openai.lib.no_such'"):
+    import openai.lib.no_such
+""",
+    )
+
+
+@pytest.mark.parametrize("name", ["_types", "_base_client", "_legacy_response", "_models", "_qs", "_constants"])
+def test_internal_modules_are_attributes_of_the_root(name: str) -> None:
+    run("-c", f"import aiopenai, importlib; assert aiopenai.{name} is importlib.import_module('aiopenai.{name}')")
 
 
 @pytest.mark.parametrize(("path", "name"), [(path, name) for path in KNOWN for name in KNOWN[path].split()])

@@ -348,3 +348,30 @@ def test_streams_that_a_program_makes() -> None:
             assert [each.data async for each in stream._iter_events()] == [chunk, "[DONE]"]
         asyncio.run(main())
     """)
+
+
+def test_the_id_of_a_request_is_no_field_and_only_the_replys() -> None:
+    script("""
+        import copy, pickle
+        with Server() as server, openai.OpenAI(base_url=server.base_url, api_key="k") as client:
+            reply = client.chat.completions.create(model="m", messages=MESSAGES)
+            other = client.chat.completions.create(model="m", messages=MESSAGES)
+            page = client.models.list()
+            [chunk, *_] = client.chat.completions.create(model="m", messages=MESSAGES, stream=True)
+            assert reply._request_id.startswith("req_") and page._request_id != other._request_id
+            for part in (reply.usage, reply.choices[0], page.data[0], chunk):
+                assert not hasattr(part, "_request_id")
+            assert reply == ChatCompletion.model_validate(reply.model_dump())
+            assert "_request_id" not in {*reply.model_dump(), *dict(reply), *reply.model_extra}
+            assert "_request_id" not in repr(reply) + reply.model_dump_json() + page.to_json()
+            for same in (copy.deepcopy(reply), pickle.loads(pickle.dumps(reply)), reply.model_copy()):
+                assert same == reply and same._request_id == reply._request_id
+            class Mine(ChatCompletion):
+                _count: int = pydantic.PrivateAttr(default=3)
+                _list: list = pydantic.PrivateAttr(default_factory=list)
+                _unset: int = pydantic.PrivateAttr()
+            made = [client.post("/chat/completions", cast_to=Mine, body={"model": "m", "messages": MESSAGES})
+                    for _ in range(2)]
+            assert made[0]._count == 3 and made[0]._list is not made[1]._list and not hasattr(made[0], "_unset")
+            assert made[0]._request_id != made[1]._request_id
+    """)
