@@ -134,6 +134,10 @@ if TYPE_CHECKING:
     from aiopenai.errors import (
         WebSocketQueueFullError as WebSocketQueueFullError,
     )
+    from aiopenai.lib.computer import AsyncComputerDriver as AsyncComputerDriver
+    from aiopenai.lib.computer import AsyncComputerToolset as AsyncComputerToolset
+    from aiopenai.lib.computer import ComputerDriver as ComputerDriver
+    from aiopenai.lib.computer import ComputerToolset as ComputerToolset
     from aiopenai.lib.files import file_from_path as file_from_path
     from aiopenai.lib.streaming.assistants import AssistantEventHandler as AssistantEventHandler
     from aiopenai.lib.streaming.assistants import AsyncAssistantEventHandler as AsyncAssistantEventHandler
@@ -222,6 +226,7 @@ _NAMES = {
     "_jobs.limiter": "Limiter",
     "_data.structs": "BaseModel",
     "_calls.request": "Request",
+    "lib.computer": "AsyncComputerDriver AsyncComputerToolset ComputerDriver ComputerToolset",
     "_calls.request_options": "RequestOptions",
     "_calls.binary": "HttpxBinaryResponseContent",
     "_calls.raw": "APIResponse AsyncAPIResponse",
@@ -230,19 +235,16 @@ _NAMES = {
     "_base.timeouts": "DEFAULT_MAX_RETRIES DEFAULT_TIMEOUT Timeout",
 }
 _WHERE = {name: module for module, names in _NAMES.items() for name in names.split()}
+# A star import brings these only where the package httpx2 or httpx is installed, which each needs.
+_OF_HTTP_LIBRARIES = (
+    *("DEFAULT_CONNECTION_LIMITS", "DefaultAioHttpClient", "DefaultAsyncHttpx2Client", "DefaultAsyncHttpxClient"),
+    *("DefaultHttpx2Client", "DefaultHttpxClient", "ProxiesTypes", "Transport"),
+)
 # Names that a star import does not bring, as in the reference.
 _UNLISTED = {
     "AsyncAzureOpenAI": "_client.azure",
     "AzureOpenAI": "_client.azure",
-    # Each needs the package httpx2 or httpx.
-    "DEFAULT_CONNECTION_LIMITS": "_reference.http_libraries",
-    "DefaultAioHttpClient": "_reference.http_libraries",
-    "DefaultAsyncHttpx2Client": "_reference.http_libraries",
-    "DefaultAsyncHttpxClient": "_reference.http_libraries",
-    "DefaultHttpx2Client": "_reference.http_libraries",
-    "DefaultHttpxClient": "_reference.http_libraries",
-    "ProxiesTypes": "_reference.http_libraries",
-    "Transport": "_reference.http_libraries",
+    **dict.fromkeys(_OF_HTTP_LIBRARIES, "_reference.http_libraries"),
     **dict.fromkeys(
         (
             *("_AmbiguousModuleClientUsageError", "_AzureModuleClient", "_BedrockModuleClient", "_ModuleClient"),
@@ -278,7 +280,11 @@ if not TYPE_CHECKING:
         if name in _PACKAGES:
             return import_module(f"aiopenai.{name}")
         if name == "__all__":
-            return ["VERSION", "NoneType", "__title__", "__version__", "types", *_WHERE]
+            from importlib.util import find_spec
+
+            has_library = any(map(find_spec, ("httpx2", "httpx")))
+            listed = _OF_HTTP_LIBRARIES if has_library else ()
+            return ["VERSION", "NoneType", "__title__", "__version__", "types", *_WHERE, *listed]
         value: object
         if name in ("_load_client", "_reset_client"):
             module = import_module("aiopenai._client.module")

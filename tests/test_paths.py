@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -81,7 +84,12 @@ ROOT_NAMES = (
     "ReconnectingEvent ReconnectingOverrides "
     "Request ResponsesFunctionTool Result Stream SubjectTokenProviderError Timeout UnprocessableEntityError VERSION "
     "WebSocketConnectionClosedError WebSocketQueueFullError __version__ function_tool not_given omit "
-    "pydantic_function_tool pydantic_responses_function_tool responses_function_tool types"
+    "pydantic_function_tool pydantic_responses_function_tool responses_function_tool types "
+    "AsyncComputerDriver AsyncComputerToolset ComputerDriver ComputerToolset"
+)
+NAMES_OF_HTTP_LIBRARIES = (
+    "DEFAULT_CONNECTION_LIMITS DefaultAioHttpClient DefaultAsyncHttpx2Client DefaultAsyncHttpxClient "
+    "DefaultHttpx2Client DefaultHttpxClient ProxiesTypes Transport"
 )
 
 
@@ -92,8 +100,26 @@ def test_published_modules(path: str) -> None:
 
 
 def test_names_of_the_package() -> None:
-    assert sorted(aiopenai.__all__) == sorted(ROOT_NAMES.split())
-    assert [name for name in ROOT_NAMES.split() if not hasattr(aiopenai, name)] == []
+    has_library = any(map(importlib.util.find_spec, ("httpx2", "httpx")))
+    names = f"{ROOT_NAMES} {NAMES_OF_HTTP_LIBRARIES if has_library else ''}".split()
+    assert sorted(aiopenai.__all__) == sorted(names)
+    assert [name for name in names if not hasattr(aiopenai, name)] == []
+
+
+def test_a_star_import_needs_no_http_library() -> None:
+    missing = "import sys; sys.modules |= {'httpx': None, 'httpx2': None}"
+    script = f"{missing}; from aiopenai import *; print(OpenAI.__name__)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=100)
+    assert (done.stdout, done.stderr) == ("OpenAI\n", "")
+
+
+def test_names_of_the_reference() -> None:
+    openai = pytest.importorskip("openai", reason="the reference SDK is not installed")
+    assert set(openai.__all__) - set(aiopenai.__all__) == set()
+    types = importlib.import_module("openai.types")
+    names = {name for name in dir(types) if not name.startswith("_")} - {"annotations"}
+    assert [name for name in sorted(names) if not hasattr(aiopenai.types, name)] == []
+    assert aiopenai.RequestOptions.__annotations__.keys() == openai.RequestOptions.__annotations__.keys()
 
 
 @pytest.mark.parametrize("name", ["auth", "lib", "providers", "resources", "types"])

@@ -28,7 +28,7 @@ class Timeout:
     Raises ValueError for negative, infinite or non-numeric limits.
     """
 
-    __slots__ = ("_hash", "connect", "first_event", "idle", "pool", "read", "total", "write")
+    __slots__ = ("_hash", "_rest", "connect", "first_event", "idle", "pool", "read", "total", "write")
 
     connect: float | None
     read: float | None
@@ -46,7 +46,7 @@ class Timeout:
         connect: float | None | NotGiven = not_given,
         read: float | None | NotGiven = not_given,
         write: float | None | NotGiven = not_given,
-        pool: float | None = None,
+        pool: float | None | NotGiven = not_given,
         first_event: float | None = None,
         idle: float | None = None,
     ) -> None:
@@ -54,7 +54,8 @@ class Timeout:
         self.connect = _seconds("connect", rest if isinstance(connect, NotGiven) else connect)
         self.read = _seconds("read", rest if isinstance(read, NotGiven) else read)
         self.write = _seconds("write", rest if isinstance(write, NotGiven) else write)
-        self.pool = _seconds("pool", pool)
+        self.pool = _seconds("pool", None if isinstance(pool, NotGiven) else pool)
+        self._rest = _seconds("timeout", rest if isinstance(pool, NotGiven) else pool)
         self.total = _seconds("total", total)
         self.first_event = _seconds("first_event", first_event)
         self.idle = _seconds("idle", idle)
@@ -73,11 +74,14 @@ class Timeout:
         raise TypeError(f"timeout must be seconds, None or a Timeout, not {type(value).__name__}")
 
     def as_dict(self) -> dict[str, float | None]:
-        """Returns the connect, read, write and pool timeouts by name, as the official package's `Timeout` does."""
-        return {"connect": self.connect, "read": self.read, "write": self.write, "pool": self.pool}
+        """Returns the connect, read, write and pool timeouts by name, as the reference does.
+
+        Its pool timeout is the general one unless given by name, although here a queue has no limit then.
+        """
+        return {"connect": self.connect, "read": self.read, "write": self.write, "pool": self._rest}
 
     def _values(self) -> tuple[float | None, ...]:
-        return tuple(getattr(self, name) for name in self.__slots__[1:])
+        return tuple(getattr(self, name) for name in self.__slots__[2:])
 
     @override
     def __eq__(self, other: object) -> bool:
@@ -90,7 +94,7 @@ class Timeout:
     @override
     def __repr__(self) -> str:
         given = ", ".join(
-            f"{name}={value}" for name in self.__slots__[1:] if (value := getattr(self, name)) is not None
+            f"{name}={value}" for name in self.__slots__[2:] if (value := getattr(self, name)) is not None
         )
         return f"Timeout({given})"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
@@ -30,3 +30,9 @@ class RequestOptions(TypedDict, total=False):
     """The key by which the server tells a repeated request."""
     follow_redirects: bool
     """Accepted for compatibility: redirects are followed, without credentials to other origins."""
+    security: Mapping[str, bool]
+    """Accepted for compatibility: the path tells whether a request needs the admin key."""
+    synthesize_event_and_data: bool
+    """Accepted for compatibility: the type of a stream's events tells."""
+    stream_mode: Literal["legacy", "events"]
+    """Accepted for compatibility: the type of a stream's events tells."""

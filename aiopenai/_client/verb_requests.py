@@ -14,6 +14,7 @@ from aiopenai._base.headers import has
 from aiopenai._base.secret import Secret
 from aiopenai._calls.arguments import OPTIONS, add_options
 from aiopenai._calls.request import Endpoint, Request
+from aiopenai._calls.request_options import RequestOptions
 from aiopenai._client.configuration import basic_authorization
 from aiopenai._data.codec import Node
 from aiopenai._http.messages import HTTPResponse
@@ -104,7 +105,7 @@ def apply_options(request: Request[Any], options: Mapping[str, Any] | None, more
             settled[names[name]] = value
         elif name in known or name in OPTIONS:
             settled[name] = value
-        elif name not in ("follow_redirects", "security"):
+        elif name not in RequestOptions.__annotations__:
             raise TypeError(f"unknown request option {name!r}")
     for name in more:
         if name not in OPTIONS:

@@ -76,6 +76,14 @@ def test_the_defaults_of_the_reference() -> None:
 
 def test_by_name() -> None:
     assert Timeout(7, connect=1, pool=3, total=4).as_dict() == {"connect": 1, "read": 7, "write": 7, "pool": 3}
+    assert Timeout(7) == Timeout(7, pool=None)
+
+
+@pytest.mark.parametrize("general", [5, 0.5, None])
+@pytest.mark.parametrize("more", [{}, {"pool": 3}, {"pool": None}, {"connect": 1}, {"read": None, "write": 2}], ids=str)
+def test_by_name_as_the_reference(general: float | None, more: dict[str, float | None]) -> None:
+    openai = pytest.importorskip("openai")
+    assert Timeout(general, **more).as_dict() == openai.Timeout(general, **more).as_dict()
 
 
 def test_of_an_object_without_a_write_limit() -> None:

@@ -6,13 +6,15 @@ import asyncio
 import importlib
 import json
 from collections.abc import Callable
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
 from aiohttp import web
 
 TOOL: Any = {"type": "function", "name": "look", "parameters": {"type": "object", "properties": {}}, "strict": False}
 MCP: Any = {"type": "mcp", "server_label": "docs", "server_url": "https://a.test"}
+SCREEN = {"type": "computer_screenshot", "image_url": "data:image/png;base64,AA=="}
+CLICK = {"type": "click", "x": 1, "y": 2, "button": "left"}
 PART = {"type": "input_text", "text": "t"}
 
 
@@ -29,6 +31,11 @@ def call(number: int = 1, name: str = "look", arguments: str = "{}", **more: Any
 def message(text: str = "Done", **more: Any) -> Any:
     content = [{"type": "output_text", "text": text, "annotations": []}]
     return {"type": "message", "id": "msg_1", "role": "assistant", "status": "completed", "content": content, **more}
+
+
+def use(*actions: Any, number: int = 1, **more: Any) -> Any:
+    own = {"type": "computer_call", "id": f"cu_{number}", "call_id": f"use_{number}", "status": "completed"}
+    return {**own, "actions": list(actions) or [CLICK], "pending_safety_checks": [], **more}
 
 
 def approval(**more: Any) -> Any:
@@ -69,6 +76,7 @@ class Case(NamedTuple):
     # The `compact` of a budget.
     compact: Any = None
     override: bool = False
+    computer: bool = False
     # Is called with each turn. Its result, or its ValueError, is compared.
     turn: Callable[[Any], Any] | None = None
 
@@ -127,6 +135,7 @@ class _Program:
         self.asynchronous = type(client).__name__ == "AsyncOpenAI"
         package = type(client).__module__.partition(".")[0]
         self.runners: Any = importlib.import_module(f"{package}.lib.responses_tool_runner")
+        self.computers: Any = importlib.import_module(f"{package}.lib.computer")
         self.asked: list[bool] = []
         self.ran: list[Any] = []
         self.saved: list[Any] = []
@@ -179,8 +188,20 @@ class _Program:
         case, kind = self.case, "Async" if self.asynchronous else ""
         registered = getattr(self.runners, f"{kind}RegisteredFunction")
         function = registered(TOOL, self.fitting(self.execute), case.override, case.independent)
-        early = {} if case.early is None else {"early_execution": case.early}
+        early: dict[str, Any] = {} if case.early is None else {"early_execution": case.early}
+        if case.computer:
+            toolset = getattr(self.computers, f"{kind}ComputerToolset")
+            early["computer"] = toolset(self.driver())
         return getattr(self.runners, f"{kind}ResponsesToolRunner")(functions=[function], **early)
+
+    def driver(self) -> Any:
+        """Returns a computer that notes its actions."""
+
+        def method(name: str) -> Any:
+            return self.fitting(lambda action: self.ran.append((name, action.to_dict())))
+
+        names = ("click", "double_click", "drag", "keypress", "move", "scroll", "type", "wait")
+        return SimpleNamespace(**{name: method(name) for name in names}, screenshot=self.fitting(lambda: dict(SCREEN)))
 
     def see(self, turn: Any) -> None:
         self.last = turn.response

@@ -16,6 +16,7 @@ from tests.lib.played_runs import (
     MCP,
     OUTPUT,
     PART,
+    SCREEN,
     TOOL,
     Case,
     Played,
@@ -26,6 +27,7 @@ from tests.lib.played_runs import (
     outcome,
     response,
     seen,
+    use,
 )
 
 THREE = response(1, call(1), call(2), call(3))
@@ -246,6 +248,47 @@ EAGER_SAVED = {
 }
 
 
+BOTH = response(1, use(), call(), use(number=2))
+UNSURE = use(pending_safety_checks=[{"id": "sc_1", "code": None, "message": None}])
+SEEN = {"type": "computer_call_output", "call_id": "use_1", "output": SCREEN}
+PREVIEW = {"type": "computer_use_preview", "environment": "browser", "display_width": 1, "display_height": 1}
+
+
+def computing(*replies: Any, **more: Any) -> Case:
+    return Case(replies, computer=True, **more)
+
+
+COMPUTERS = {
+    "no computer": Case((response(1, use()), ENDS)),
+    "in order": computing(BOTH, ENDS),
+    "saved": computing(BOTH, ENDS, ledger=True),
+    "preview": computing(BOTH, ENDS, params={"tools": [PREVIEW]}),
+    "declared without one": Case((ENDS,), params={"tools": [PREVIEW]}),
+    "declared twice": computing(ENDS, params={"tools": [PREVIEW, PREVIEW]}),
+    "unknown action": computing(response(1, call(), use({"type": "dance"})), ENDS),
+    "checks": computing(response(1, UNSURE), ENDS),
+    "forced": computing(ENDS, params={"tool_choice": {"type": "computer"}}),
+    "excluded": computing(response(1, use()), ENDS, params={"tool_choice": "none"}),
+    "one call twice": computing(response(1, use(), use(id="cu_2")), ENDS),
+    "history": computing(BOTH, ENDS, params={"input": [use(number=3), {**SEEN, "call_id": "use_3"}]}, ledger=True),
+    "another output": computing(ENDS, params={"input": [use(), {**OUTPUT, "call_id": "use_1"}]}, ledger=True),
+    "no screenshot": computing(ENDS, params={"input": [use(), {**SEEN, "output": {"type": "x"}}]}, ledger=True),
+    "budget": computing(BOTH, ENDS, compact=dropped, options={"context_budget": {**BUDGET, "max_input_bytes": 900}}),
+    "two screens": computing(
+        BOTH, ENDS, compact=dropped, options={"context_budget": {**BUDGET, "keep_recent_screenshots": 2}}
+    ),
+}
+EARLY_COMPUTERS = {
+    "all": computing(BOTH, ENDS),
+    "functions": computing(BOTH, ENDS, early={"functions": ["look"]}),
+    "computer": computing(BOTH, ENDS, early={"computer": True}),
+    "no boolean": computing(BOTH, ENDS, early={"computer": 1}),
+    "no computer": Case((BOTH, ENDS), early={"computer": True}),
+    "chosen": computing(BOTH, ENDS, before=("execute", "execute", "defer")),
+    "independent": computing(BOTH, ENDS, independent=True),
+}
+
+
 def cases(named: dict[str, Case]) -> Any:
     return pytest.mark.parametrize("name", named, ids=lambda name: name.replace(" ", "-"))
 
@@ -270,6 +313,14 @@ class TestAsTheReference:
     @cases(BUDGETS)
     async def test_budget(self, play: Played, pair: tuple[Any, Any], name: str) -> None:
         await compare(play, pair, BUDGETS[name])
+
+    @cases(COMPUTERS)
+    async def test_computer(self, play: Played, pair: tuple[Any, Any], name: str) -> None:
+        await compare(play, pair, COMPUTERS[name])
+
+    @cases(EARLY_COMPUTERS)
+    async def test_early_computer(self, play: Played, pair: tuple[Any, Any], name: str) -> None:
+        await compare(play, pair, EARLY_COMPUTERS[name], **STREAMED)
 
     @cases(RULES)
     async def test_rules(self, play: Played, pair: tuple[Any, Any], name: str) -> None:

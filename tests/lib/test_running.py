@@ -464,6 +464,34 @@ async def test_chat_without_ids() -> None:
     assert run.usage is None
 
 
+@pytest.mark.parametrize("call_id", ["", "call_1"])
+async def test_calls_with_one_id_are_all_made(call_id: str) -> None:
+    calls = [call("get_weather", call_id, city=city) for city in ("Rome", "Oslo")]
+    run = await run_response_tools(
+        Scripted(response(*calls), response(message("done"))), model="m", input="go", tools=[get_weather]
+    )
+    assert [execution.output for execution in run.executions] == ["sunny in Rome", "sunny in Oslo"]
+
+
+async def test_a_cancellation_carries_the_run() -> None:
+    async def get_weather() -> str:
+        task.cancel()
+        await asyncio.Event().wait()
+        return ""
+
+    async def work() -> Any:
+        try:
+            await run_response_tools(script, model="m", input="go", tools=[get_weather])
+        except asyncio.CancelledError as error:
+            return error
+
+    script = Scripted(response(call("get_weather", "call_1")))
+    task = asyncio.create_task(work())
+    error = await task
+    assert [(execution.name, execution.status) for execution in error.run.executions] == [("get_weather", "cancelled")]
+    assert error.run.reply.id == "resp_1"
+
+
 async def test_a_cut_off_reply_ends_the_run() -> None:
     script = Scripted(response(call("get_weather", "c1", city="R"), status="incomplete"))
     run = await run_response_tools(script, model="m", input="go", tools=[get_weather])
@@ -493,6 +521,7 @@ async def test_a_plain_function_that_hangs_is_left_behind() -> None:
         ({"max_parallel": True}, ValueError, "max_parallel"),
         ({"tool_timeout": -1}, ValueError, "tool_timeout"),
         ({"tool_timeout": {"f": "x"}}, ValueError, "tool_timeout"),
+        ({"tools": [get_weather], "tool_timeout": {"weather": 5}}, ValueError, "weather, .* They are: get_weather"),
         ({"approve_mcp": 3}, TypeError, "approve_mcp"),
         ({"background": True}, ValueError, "background"),
         ({"tools": get_weather}, TypeError, "tools"),

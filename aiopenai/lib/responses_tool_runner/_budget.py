@@ -13,6 +13,7 @@ from aiopenai.lib.responses_tool_runner._native import MAX_NUMBER, is_text, plai
 
 __all__ = ["AsyncContextBudget", "Budget", "ContextBudget", "ContextBudgetDecision", "ContextBudgetSnapshot"]
 
+_CALLS = ("function_call", "computer_call")
 _LEAST = {"max_input_bytes": 1, "max_input_images": 0, "keep_recent_screenshots": 1}
 
 
@@ -69,15 +70,25 @@ class Budget:
             raise ValueError("`compact` of `context_budget` is a function")
         self._max_bytes: int = given["max_input_bytes"]
         self._max_images: int = given["max_input_images"]
+        self._kept_screenshots: int = given.get("keep_recent_screenshots", 1)
 
     def snapshot(self, history: list[Any]) -> ContextBudgetSnapshot | None:
         """Returns the snapshot of a history for `compact`; None for one within the limits."""
         size, images = _measure(history)
         if self._fits(size, images):
             return None
-        calls: list[str] = [item["call_id"] for item in history if item.get("type") == "function_call"]
         copy: Any = plain_json(history)
-        return {"history": copy, "eligible_call_ids": calls, "input_bytes": size, "input_images": images}
+        eligible = self._eligible(history)
+        return {"history": copy, "eligible_call_ids": eligible, "input_bytes": size, "input_images": images}
+
+    def _eligible(self, history: list[Any]) -> list[str]:
+        """Returns the calls that `compact` may drop: none with safety checks, and not the last ones of the computer."""
+        items = [item for item in history if item.get("type") in (*_CALLS, "computer_call_output")]
+        checked = ("pending_safety_checks", "acknowledged_safety_checks")
+        kept = {item["call_id"] for item in items if any(map(item.get, checked))}
+        screens = [item["call_id"] for item in items if item["type"] == "computer_call_output"]
+        kept.update(screens[-self._kept_screenshots :])
+        return [item["call_id"] for item in items if item["type"] in _CALLS and item["call_id"] not in kept]
 
     def compacted(self, history: list[Any], decision: Any, eligible: Iterable[str]) -> list[Any]:
         """Returns the input for a decision of `compact`. Raises ValueError for a decision that does not fit.
@@ -110,8 +121,9 @@ def _without(history: list[Any], drop: list[str], summary: str | None) -> list[A
     for item in history:
         if item.get("call_id") not in drop:
             kept.append(item)
-        elif item["type"] == "function_call":
-            receipts.append({"call_id": item["call_id"], "kind": "function_call", "name": item["name"]})
+        elif item["type"] in _CALLS:
+            name = {"name": item["name"]} if item["type"] == "function_call" else {}
+            receipts.append({"call_id": item["call_id"], "kind": item["type"], **name})
     texts: list[str] = []
     if summary is not None:
         texts.append(f"Caller summary of omitted completed tool results: {summary}")
@@ -132,6 +144,7 @@ def _measure(history: list[Any]) -> tuple[int, int]:
     """Returns the size of a history as JSON in bytes, and the number of its images."""
     images = 0
     for item in history:
+        images += item.get("type") == "computer_call_output"
         parts: Any = item.get("output" if item.get("type") == "function_call_output" else "content")
         if is_list(parts):
             images += sum(is_mapping(part) and part.get("type") == "input_image" for part in parts)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
-from functools import cached_property
 from time import monotonic
 from typing import Any, TypedDict
 
@@ -18,6 +16,7 @@ from aiopenai._data.codec import decode_json
 from aiopenai.lib.calls import awaited
 from aiopenai.lib.responses_tool_runner._native import is_text
 from aiopenai.lib.responses_tool_runner._outputs import checked_output
+from aiopenai.lib.tool_callbacks import invoke, not_awaitable
 from aiopenai.lib.tool_diagnostics import ToolDiagnosticObserver, emit_tool_diagnostic
 from aiopenai.lib.tools import ResponsesPydanticFunctionTool, arguments_text
 
@@ -25,7 +24,7 @@ __all__ = ["AsyncRegisteredFunction", "EarlyExecution", "FunctionCall", "Registe
 
 
 class EarlyExecution(TypedDict, total=False):
-    """The functions, by name, that may run before their response is complete. `computer` must be False."""
+    """The functions, by name, that may run before their response is complete, and whether the computer may."""
 
     functions: list[str]
     computer: bool
@@ -64,20 +63,7 @@ class _Registered:
 
     def call(self, arguments: Any, cancelled: Callable[[], bool]) -> Any:
         """Calls the executor. The result may be an awaitable."""
-        if self._takes_cancelled:
-            return self.execute(arguments, cancelled=cancelled)
-        return self.execute(arguments)
-
-    @cached_property
-    def _takes_cancelled(self) -> bool:
-        try:
-            parameters = list(inspect.signature(self.execute).parameters.values())
-        except (TypeError, ValueError):
-            # Some functions of C have no signature.
-            return False
-        # The first parameter takes the arguments of a call, under any name.
-        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        return any(each.name == "cancelled" and each.kind in kinds for each in parameters[1:])
+        return invoke(self.execute, arguments, cancelled=cancelled)
 
     @classmethod
     def from_tool(
@@ -113,9 +99,10 @@ class AsyncRegisteredFunction(_Registered):
 
 
 class Registry:
-    """The functions of a runner by name. Raises ValueError for functions and names that do not fit."""
+    """The functions of a runner by name, and its computer. Raises ValueError for objects and names that do not fit."""
 
-    def __init__(self, functions: Any, early: Any) -> None:
+    def __init__(self, functions: Any, early: Any, computer: Any = None) -> None:
+        self.computer = computer
         self.functions: dict[str, _Registered] = {}
         for each in functions or ():
             if not isinstance(each, _Registered) or not callable(each.execute):
@@ -129,12 +116,14 @@ class Registry:
                 raise ValueError(f"The tool {each.name!r} is no function tool")
             self.functions[each.name] = each
         self.tools: list[Any] = [deepcopy(dict(each.tool)) for each in self.functions.values()]
-        """The definitions for the API."""
+        if computer is not None:
+            self.tools.append({"type": "computer"})
         self.overrides = frozenset(name for name, each in self.functions.items() if each.allow_output_override)
         """The functions that the program may answer for."""
         self._check_early(early)
         self.early: frozenset[str] | None = None if early is None else frozenset(early.get("functions", ()))
         """The functions that may run early; None for all."""
+        self.early_computer = early is None or early.get("computer", False)
 
     def _check_early(self, early: Any) -> None:
         if early is None:
@@ -144,8 +133,9 @@ class Registry:
         names: Any = early.get("functions", [])
         if not is_list(names) or len(self.functions.keys() & set(filter(is_text, names))) != len(names):
             raise ValueError(f"`early_execution` names functions that are not registered, or one twice: {names!r}")
-        if early.get("computer", False) is not False:
-            raise ValueError("`early_execution` allows early actions of a computer, and the runner has none")
+        computer: Any = early.get("computer", False)
+        if not isinstance(computer, bool) or (computer and self.computer is None):
+            raise ValueError("`computer` of `early_execution` is True or False, and needs the computer of the runner")
 
 
 class FunctionCall:
@@ -170,10 +160,7 @@ class FunctionCall:
         started = monotonic()
         try:
             result = self._function.call(self._arguments, self._cancelled)
-            if inspect.isawaitable(result):
-                if inspect.iscoroutine(result):
-                    result.close()
-                raise TypeError("An asynchronous function needs AsyncResponsesToolRunner")
+            not_awaitable(result, "AsyncResponsesToolRunner")
         except (Exception, asyncio.CancelledError):
             self._emit("action", "driver_failed", started)
             raise

@@ -7,7 +7,13 @@ from typing import Any
 
 from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._data.codec import decode_json
-from aiopenai.lib.responses_tool_runner._items import SERVER_ITEMS, ItemRules, consume_approval, has_call_fields
+from aiopenai.lib.responses_tool_runner._items import (
+    SERVER_ITEMS,
+    ItemRules,
+    check_computer_call,
+    consume_approval,
+    has_call_fields,
+)
 from aiopenai.lib.responses_tool_runner._native import is_text, is_text_or_none
 from aiopenai.lib.responses_tool_runner._outputs import checked_output
 
@@ -107,13 +113,16 @@ class _HistoryCheck:
     def __init__(self, rules: ItemRules, functions: frozenset[str]) -> None:
         self._rules = rules
         self._functions = functions
-        self._open: set[str] = set()
+        # The open calls, and the types of their outputs.
+        self._open: dict[str, str] = {}
         self._requests: dict[str, Any] = {}
         self._answered: set[str] = set()
         self._approved: dict[str, Any] = {}
         self._calls: set[str] = set()
         self._checks: dict[Any, Callable[[Mapping[str, Any]], None]] = {
             "compaction": self._compaction,
+            "computer_call": self._computer_call,
+            "computer_call_output": self._output,
             "configuration_update": self._configuration,
             "function_call": self._call,
             "function_call_output": self._output,
@@ -146,16 +155,27 @@ class _HistoryCheck:
         if not is_text(item.get("arguments")) or not is_mapping(decode_json(item["arguments"])):
             raise ValueError("The arguments of a call of the history are no JSON object")
         self._calls.add(identity)
-        self._open.add(identity)
+        self._open[identity] = "function_call_output"
+
+    def _computer_call(self, item: Mapping[str, Any]) -> None:
+        identity = self._new_id(item.get("call_id"))
+        if not self._rules.has_computer:
+            raise ValueError("The history calls a computer, and the run has none")
+        check_computer_call(item)
+        self._calls.add(identity)
+        self._open[identity] = "computer_call_output"
 
     def _output(self, item: Mapping[str, Any]) -> None:
         identity: Any = item.get("call_id")
-        if not is_text(identity) or identity not in self._open:
+        if not is_text(identity) or self._open.get(identity) != item["type"]:
             raise ValueError(f"The history has an output without a call, or two for it: {identity!r}")
         if item.get("status") not in (None, "in_progress", "completed", "incomplete"):
             raise ValueError(f"The output of the call {identity!r} has an unknown status")
-        checked_output(item.get("output"))
-        self._open.remove(identity)
+        if item["type"] == "function_call_output":
+            checked_output(item.get("output"))
+        elif not _is_screenshot(item.get("output")):
+            raise ValueError(f"The output of the call {identity!r} of a computer is no screenshot")
+        del self._open[identity]
 
     def _server_item(self, item: Mapping[str, Any]) -> None:
         self._rules.check_server_item(item)
@@ -196,6 +216,13 @@ class _HistoryCheck:
 
     def _configuration(self, item: Mapping[str, Any]) -> None:
         """Accepts an update of the configuration: it belongs to no call."""
+
+
+def _is_screenshot(output: Any) -> bool:
+    if not is_mapping(output) or output.get("type") != "computer_screenshot":
+        return False
+    sources: tuple[Any, Any] = output.get("image_url"), output.get("file_id")
+    return all(map(is_text_or_none, sources)) and any(source and source.strip() for source in sources)
 
 
 def _is_part(part: Any) -> bool:

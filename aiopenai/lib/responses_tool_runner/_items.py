@@ -9,9 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from aiopenai._base.aliases import is_list, is_mapping
+from aiopenai.lib.computer import ComputerUseError
+from aiopenai.lib.computer._actions import check_call
+from aiopenai.lib.computer._requests import COMPUTER_TOOLS
 from aiopenai.lib.responses_tool_runner._native import is_text, is_text_or_none, plain_json, tool_names
 
-__all__ = ["SERVER_ITEMS", "SERVER_TOOLS", "ItemRules", "consume_approval", "has_call_fields"]
+__all__ = ["SERVER_ITEMS", "SERVER_TOOLS", "ItemRules", "check_computer_call", "consume_approval", "has_call_fields"]
 
 # The types of items that tools of the server make, with the types of these tools.
 SERVER_ITEMS: Mapping[str, frozenset[str]] = {
@@ -26,6 +29,7 @@ SERVER_ITEMS: Mapping[str, frozenset[str]] = {
     "mcp_approval_request": frozenset({"mcp"}),
 }
 SERVER_TOOLS = frozenset(kind for kinds in SERVER_ITEMS.values() for kind in kinds)
+_COMPUTER_CHOICES = COMPUTER_TOOLS | {"computer_use"}
 _MESSAGE_PHASES = (None, "commentary", "final_answer")
 _MESSAGE_PARTS = {"output_text": "text", "refusal": "refusal"}
 
@@ -175,8 +179,13 @@ class ItemRules:
         """Whether the run has tools of the server."""
         return any(tool["type"] in SERVER_TOOLS for tool in self._tools)
 
+    @property
+    def has_computer(self) -> bool:
+        """Whether the run has a computer."""
+        return any(tool["type"] in COMPUTER_TOOLS for tool in self._tools)
+
     def check(self, item: dict[str, Any]) -> bool:
-        """Checks an output item. Returns whether it is a call of a function, or a request for an approval."""
+        """Checks an output item. Returns whether it is a call, or a request for an approval."""
         plain_json(item)
         kind: Any = item.get("type")
         if kind in SERVER_ITEMS:
@@ -188,6 +197,11 @@ class ItemRules:
             return bool(kind == "mcp_approval_request")
         if kind == "function_call":
             self._check_call(item)
+            return True
+        if kind == "computer_call" and self.has_computer:
+            check_computer_call(item)
+            if not self._allows(lambda tool: tool.get("type") in _COMPUTER_CHOICES):
+                raise ValueError("The model has called the computer, which `tool_choice` excludes")
             return True
         if kind not in _PASSIVE_ITEMS:
             raise ValueError(f"The response has an item of the type {kind!r}, for which the run has no tool")
@@ -248,6 +262,14 @@ class ItemRules:
 
     def _allows(self, matches: Callable[[Mapping[str, Any]], bool]) -> bool:
         return self._chosen is None or any(map(matches, self._chosen))
+
+
+def check_computer_call(item: Mapping[str, Any]) -> None:
+    """Raises ValueError for a call of the computer that cannot be done or sent back."""
+    try:
+        check_call(item)
+    except ComputerUseError as fault:
+        raise ValueError(str(fault)) from None
 
 
 def _chosen_tools(choice: Any) -> list[Mapping[str, Any]] | None:

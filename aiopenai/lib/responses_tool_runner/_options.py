@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, TypedDict
+from typing import Any, TypedDict
 
 from aiopenai.lib.calls import check_count
+from aiopenai.lib.computer._toolsets import ComputerCallbacks
 from aiopenai.lib.responses_tool_runner._budget import AsyncContextBudget, Budget, ContextBudget
 from aiopenai.lib.responses_tool_runner._ledger import (
     AsyncResponsesToolLedger,
@@ -15,13 +16,7 @@ from aiopenai.lib.responses_tool_runner._ledger import (
 )
 from aiopenai.lib.tool_diagnostics import ToolDiagnosticObserver
 
-__all__ = ["CloseStatus", "RunOptions", "RunnerOptions", "check_names"]
-
-
-class CloseStatus(TypedDict):
-    """The result of `close`: `draining` while a run goes on."""
-
-    status: Literal["closed", "draining"]
+__all__ = ["RunOptions", "RunnerOptions", "check_names"]
 
 
 class RunnerOptions(TypedDict, total=False):
@@ -42,8 +37,8 @@ class RunnerOptions(TypedDict, total=False):
     before_early_call: Callable[[Any], Any] | None
 
 
-# Options of the reference's runners that register its toolsets.
-_ABSENT = ("browser", "computer")
+# Options of the reference's runners that register toolsets which do not exist here.
+_ABSENT = ("browser",)
 
 
 def check_names(given: Mapping[str, Any], known: Iterable[str], owner: str) -> None:
@@ -67,6 +62,14 @@ class RunOptions:
         self.approve_mcp = given.get("approve_mcp")
         self.before_early_call = given.get("before_early_call")
         self.on_diagnostic = given.get("on_diagnostic")
+        self.computer = ComputerCallbacks(
+            {
+                "approve_safety_checks": given.get("approve_safety_checks"),
+                "before_action": given.get("before_action"),
+                "cancelled": self.cancelled,
+                "on_diagnostic": self.on_diagnostic,
+            }
+        )
         self.max_concurrent_calls = given.get("max_concurrent_calls", 2)
         check_count("max_concurrent_calls", self.max_concurrent_calls)
         self.ledger = given.get("ledger")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -16,17 +17,14 @@ from aiopenai.lib.responses_tool_runner._options import RunOptions
 from aiopenai.lib.responses_tool_runner._params import RunParams
 from aiopenai.lib.responses_tool_runner._state import RunState, replayed
 from aiopenai.lib.responses_tool_runner._steps import (
-    ApproveStep,
     BeginStep,
     CallStep,
-    ChooseStep,
-    CompactStep,
     Course,
-    SaveStep,
     SendStep,
     TurnStep,
     WaitStep,
 )
+from aiopenai.lib.tool_callbacks import Effect
 from aiopenai.lib.tool_diagnostics import emit_tool_diagnostic
 from aiopenai.types.responses.replies import ResponseInputItemMcpApprovalRequest
 
@@ -50,6 +48,7 @@ class RunPlan:
         self._early = registry.early
         if options.before_early_call is not None and self._early is None:
             self._early = frozenset(registry.functions)
+        self._computer: Any = registry.computer
         self._running: list[tuple[FunctionCall, Any]] = []
 
     def check_cancelled(self) -> None:
@@ -85,8 +84,9 @@ class RunPlan:
             state.check_cancelled()
         if not self._eager:
             return
-        begins = state.receive(index, given, self._early)
-        if begins and self._options.before_early_call is not None and given["type"] == "function_call":
+        begins = state.receive(index, given, self._may_begin)
+        is_call = given["type"] in ("function_call", "computer_call")
+        if begins and is_call and self._options.before_early_call is not None:
             begins = yield from self._choose(item)
         if not begins:
             yield from self._settle()
@@ -101,6 +101,11 @@ class RunPlan:
                 return
         yield from self._settle()
         yield from self._take(given, item)
+
+    def _may_begin(self, call: dict[str, Any]) -> bool:
+        if call["type"] == "computer_call":
+            return self._registry.early_computer
+        return self._early is None or call.get("name") in self._early
 
     def received_all(self) -> Course[None]:
         """Yields the steps at the end of a stream."""
@@ -173,7 +178,7 @@ class RunPlan:
         eligible = tuple(snapshot["eligible_call_ids"])
         decision: Any = None
         if budget.compact is not None:
-            decision = yield CompactStep(snapshot)
+            decision = yield Effect(partial(budget.compact, snapshot))
             state.check_cancelled()
         try:
             return budget.compacted(state.history, decision, eligible)
@@ -181,7 +186,8 @@ class RunPlan:
             raise state.error(str(fault)) from None
 
     def _save(self, phase: Phase, final: Any = None) -> Course[None]:
-        yield SaveStep(self._state.checkpoint(phase, final))
+        ledger: Any = self._options.ledger
+        yield Effect(partial(ledger.save, self._state.checkpoint(phase, final)))
         self._state.check_cancelled()
 
     # Calls.
@@ -193,9 +199,12 @@ class RunPlan:
             return
         if self._saves:
             yield from self._save("pending")
+        output: dict[str, Any]
         if item["type"] == "mcp_approval_request":
             approved = yield from self._approve(received)
             output = {"type": "mcp_approval_response", "approval_request_id": item["id"], "approve": approved}
+        elif item["type"] == "computer_call":
+            output = yield from self._computer.admitted(received, self._options.computer)
         elif item["call_id"] in state.supplied:
             output = state.supplied[item["call_id"]]
         else:
@@ -206,7 +215,8 @@ class RunPlan:
         state.check_cancelled()
 
     def _choose(self, item: Any) -> Course[bool]:
-        answer: Any = yield ChooseStep(copied(item))
+        choose: Any = self._options.before_early_call
+        answer: Any = yield Effect(partial(choose, copied(item)))
         self._state.check_cancelled()
         if answer not in ("execute", "defer"):
             raise self._state.error("`before_early_call` must return 'execute' or 'defer'")
@@ -270,7 +280,7 @@ class RunPlan:
         if options.approve_mcp is None:
             raise state.error("The model asks for an approval, and the run has no `approve_mcp`")
         started = monotonic()
-        approved: Any = yield ApproveStep(copied(request))
+        approved: Any = yield Effect(partial(options.approve_mcp, copied(request)))
         if not isinstance(approved, bool):
             raise state.error("`approve_mcp` must return True or False")
         state.check_cancelled()

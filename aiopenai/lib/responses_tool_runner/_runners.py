@@ -3,36 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 from collections.abc import AsyncGenerator, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing
 from contextvars import copy_context
-from threading import Lock
 from typing import Any
 
 from typing_extensions import Unpack
 
 from aiopenai.lib.calls import awaited
+from aiopenai.lib.computer import AsyncComputerToolset, ComputerToolset
 from aiopenai.lib.responses_tool_runner._functions import EarlyExecution, Registry
 from aiopenai.lib.responses_tool_runner._ledger import AsyncResponsesToolLedger, ResponsesToolLedger
 from aiopenai.lib.responses_tool_runner._native import copied
-from aiopenai.lib.responses_tool_runner._options import CloseStatus, RunnerOptions, RunOptions, check_names
+from aiopenai.lib.responses_tool_runner._options import RunnerOptions, RunOptions, check_names
 from aiopenai.lib.responses_tool_runner._params import RunParams
 from aiopenai.lib.responses_tool_runner._plan import RunPlan
 from aiopenai.lib.responses_tool_runner._steps import (
-    ApproveStep,
     BeginStep,
     CallStep,
-    ChooseStep,
-    CompactStep,
     Course,
-    SaveStep,
     SendStep,
     TurnStep,
     WaitStep,
 )
 from aiopenai.lib.responses_tool_runner._turn import ResponsesRunnerTurn
+from aiopenai.lib.tool_callbacks import Admission, CloseStatus, Effect, not_awaitable
 
 __all__ = ["AsyncResponsesToolRunner", "ResponsesToolRunner"]
 
@@ -41,33 +37,26 @@ class _Runner:
     """The part that both runners share."""
 
     _ledger_type: type[Any]
+    _computer_type: type[Any]
 
-    def __init__(self, *, functions: Any = None, early_execution: EarlyExecution | None = None, **more: Any) -> None:
+    def __init__(
+        self,
+        *,
+        computer: Any = None,
+        functions: Any = None,
+        early_execution: EarlyExecution | None = None,
+        **more: Any,
+    ) -> None:
         check_names(more, (), "a runner")
-        self._registry = Registry(functions, early_execution)
-        self._lock = Lock()
-        self._busy = False
-        self._closed = False
+        if computer is not None and not isinstance(computer, self._computer_type):
+            raise ValueError(f"`computer` is a {self._computer_type.__name__}, not {type(computer).__name__}")
+        self.computer = computer
+        self._registry = Registry(functions, early_execution, computer)
+        self._admission = Admission("runner")
 
     def close(self) -> CloseStatus:
         """Refuses further runs. A run that goes on is not stopped."""
-        with self._lock:
-            self._closed = True
-            return {"status": "draining" if self._busy else "closed"}
-
-    @contextmanager
-    def _admitted(self) -> Generator[None]:
-        with self._lock:
-            if self._closed:
-                raise RuntimeError("The runner is closed: make another one")
-            if self._busy:
-                raise RuntimeError("The runner is busy with another run: make one runner for each")
-            self._busy = True
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._busy = False
+        return self._admission.close()
 
     def _plan(self, client: Any, params: Mapping[str, Any], given: RunnerOptions) -> tuple[RunPlan, RunOptions]:
         options = RunOptions(given, self._ledger_type)
@@ -79,13 +68,15 @@ class _Runner:
 class ResponsesToolRunner(_Runner):
     """A tool loop with the blocking client: functions are called one after the other, and their results sent back.
 
-    functions: the registered functions. early_execution: those that may run early, with `eager=True`; by default all.
+    functions: the registered functions. computer: the toolset for calls of the computer. early_execution: those of them
+    that may run early, with `eager=True`; by default all.
 
     Unlike in `responses.run_tools` a failing function stops the run, and the model is not told. A runner makes one run
     at a time.
     """
 
     _ledger_type = ResponsesToolLedger
+    _computer_type = ComputerToolset
 
     def run(self, client: Any, params: Mapping[str, Any], **options: Unpack[RunnerOptions]) -> Any:
         """Runs to the end, and returns the last response. `params` are the arguments of `responses.create`.
@@ -95,7 +86,7 @@ class ResponsesToolRunner(_Runner):
         `max_concurrent_calls` (2), unless `before_early_call(call)` returns `defer`. cancelled: is asked between steps.
         approve_mcp: gets requests for approvals, and returns a bool. ledger: stores checkpoints, from which another run
         can go on. context_budget: the limits of the input of a request. on_diagnostic: gets the stages of the run with
-        their results, and no contents. approve_safety_checks, before_action: have no effect without a computer.
+        their results, and no contents. approve_safety_checks, before_action: as in `ComputerToolset.run`.
 
         Raises ValueError for wrong arguments, RuntimeError for a runner that is busy or closed, and ToolRunnerError for
         all failures of the run.
@@ -109,7 +100,7 @@ class ResponsesToolRunner(_Runner):
         self, client: Any, params: Mapping[str, Any], **options: Unpack[RunnerOptions]
     ) -> Generator[ResponsesRunnerTurn, None, None]:
         """Yields the responses of a run, each before its calls are made. Arguments and errors are those of `run`."""
-        with self._admitted():
+        with self._admission.run():
             plan, chosen = self._plan(client, params, options)
             with _Steps(client, plan, chosen) as steps:
                 yield from steps.drive(plan.course())
@@ -150,27 +141,20 @@ class _Steps:
                 failure = error
 
     def _take(self, step: Any) -> Any:
-        options: Any = self._options
         if isinstance(step, SendStep):
             return self._send(step.request)
         if isinstance(step, CallStep):
             return step.call.make()
         if isinstance(step, BeginStep):
             if self._pool is None:
-                self._pool = ThreadPoolExecutor(options.max_concurrent_calls)
+                self._pool = ThreadPoolExecutor(self._options.max_concurrent_calls)
             return self._pool.submit(copy_context().run, step.call.make)
         if isinstance(step, WaitStep):
             # The call of a thread cannot be cancelled.
             wait(step.futures)
             return None
-        if isinstance(step, SaveStep):
-            return _at_once("save", options.ledger.save(step.checkpoint))
-        if isinstance(step, CompactStep):
-            return _at_once("compact", options.budget.compact(step.snapshot))
-        if isinstance(step, ChooseStep):
-            return options.before_early_call(step.call)
-        assert isinstance(step, ApproveStep)
-        return options.approve_mcp(step.request)
+        assert isinstance(step, Effect)
+        return not_awaitable(step.call(), "AsyncResponsesToolRunner")
 
     def _send(self, request: dict[str, Any]) -> Any:
         if not self._options.stream:
@@ -191,25 +175,18 @@ class _Steps:
             raise AssertionError("A response that arrives has no turn")
 
 
-def _at_once(name: str, result: Any) -> Any:
-    """Returns the result of a function of the program. Raises TypeError for an asynchronous one."""
-    if inspect.isawaitable(result):
-        if inspect.iscoroutine(result):
-            result.close()
-        raise TypeError(f"An asynchronous `{name}` needs AsyncResponsesToolRunner")
-    return result
-
-
 class AsyncResponsesToolRunner(_Runner):
     """A tool loop with the async client: functions are called one after the other, and their results sent back.
 
-    functions: the registered functions. early_execution: those that may run early, with `eager=True`; by default all.
+    functions: the registered functions. computer: the toolset for calls of the computer. early_execution: those of them
+    that may run early, with `eager=True`; by default all.
 
     Unlike in `responses.run_tools` a failing function stops the run, and the model is not told. A runner makes one run
     at a time.
     """
 
     _ledger_type = AsyncResponsesToolLedger
+    _computer_type = AsyncComputerToolset
 
     async def run(self, client: Any, params: Mapping[str, Any], **options: Unpack[RunnerOptions]) -> Any:
         """Runs to the end, and returns the last response. `params` are the arguments of `responses.create`.
@@ -219,7 +196,7 @@ class AsyncResponsesToolRunner(_Runner):
         `max_concurrent_calls` (2), unless `before_early_call(call)` returns `defer`. cancelled: is asked between steps.
         approve_mcp: gets requests for approvals, and returns a bool. ledger: stores checkpoints, from which another run
         can go on. context_budget: the limits of the input of a request. on_diagnostic: gets the stages of the run with
-        their results, and no contents. approve_safety_checks, before_action: have no effect without a computer.
+        their results, and no contents. approve_safety_checks, before_action: as in `ComputerToolset.run`.
 
         Raises ValueError for wrong arguments, RuntimeError for a runner that is busy or closed, ToolRunnerError for all
         failures of the run, and ToolRunnerCancelledError when its task is cancelled.
@@ -233,7 +210,7 @@ class AsyncResponsesToolRunner(_Runner):
         self, client: Any, params: Mapping[str, Any], **options: Unpack[RunnerOptions]
     ) -> AsyncGenerator[ResponsesRunnerTurn, None]:
         """Yields the responses of a run, each before its calls are made. Arguments and errors are those of `run`."""
-        with self._admitted():
+        with self._admission.run():
             plan, chosen = self._plan(client, params, options)
             async with aclosing(_AsyncSteps(client, plan, chosen).drive(plan.course())) as turns:
                 async for turn in turns:
@@ -267,7 +244,6 @@ class _AsyncSteps:
                 failure = error
 
     async def _take(self, step: Any) -> Any:
-        options: Any = self._options
         if isinstance(step, SendStep):
             return await self._send(step.request)
         if isinstance(step, CallStep):
@@ -280,14 +256,8 @@ class _AsyncSteps:
                     task.cancel()
             await asyncio.wait(step.futures)
             return None
-        if isinstance(step, SaveStep):
-            return await awaited(options.ledger.save(step.checkpoint))
-        if isinstance(step, CompactStep):
-            return await awaited(options.budget.compact(step.snapshot))
-        if isinstance(step, ChooseStep):
-            return await awaited(options.before_early_call(step.call))
-        assert isinstance(step, ApproveStep)
-        return await awaited(options.approve_mcp(step.request))
+        assert isinstance(step, Effect)
+        return await awaited(step.call())
 
     async def _send(self, request: dict[str, Any]) -> Any:
         if not self._options.stream:

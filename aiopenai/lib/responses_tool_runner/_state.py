@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from time import monotonic
 from typing import Any
@@ -105,7 +105,7 @@ class RunState:
 
     # The response.
 
-    def receive(self, index: Any, item: dict[str, Any], early: frozenset[str] | None) -> bool:
+    def receive(self, index: Any, item: dict[str, Any], may_begin: Callable[[dict[str, Any]], bool]) -> bool:
         """Checks an item of a response that arrives. Returns whether it may be accepted before the end.
 
         Items are accepted in their order: none after a call that waits, or after a gap.
@@ -116,8 +116,7 @@ class RunState:
         is_call = self._check(item, self._stream_seen)
         self.deferred = self.deferred or index != len(self._stream_items)
         self._stream_items[index] = item
-        if early is not None and is_call and item.get("name") not in early:
-            self.deferred = True
+        self.deferred = self.deferred or (is_call and not may_begin(item))
         return not self.deferred
 
     def accept(self, item: dict[str, Any]) -> bool:

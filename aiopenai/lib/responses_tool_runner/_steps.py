@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
+from aiopenai.lib.tool_callbacks import Effect
+
 __all__ = [
-    "ApproveStep",
     "BeginStep",
     "CallStep",
-    "ChooseStep",
-    "CompactStep",
     "Course",
-    "SaveStep",
     "SendStep",
     "TurnStep",
     "WaitStep",
@@ -47,37 +45,11 @@ class WaitStep(NamedTuple):
     """Whether the tasks of calls are cancelled first."""
 
 
-class ApproveStep(NamedTuple):
-    """A request for the approval of a call of an MCP server. Its result is the answer of `approve_mcp`."""
-
-    request: Any
-
-
-class ChooseStep(NamedTuple):
-    """A question whether a call begins early. Its result is the answer of `before_early_call`."""
-
-    call: Any
-
-
-class CompactStep(NamedTuple):
-    """A history over its budget. Its result is the decision of `compact`."""
-
-    snapshot: Any
-
-
-class SaveStep(NamedTuple):
-    """A checkpoint for the ledger."""
-
-    checkpoint: Any
-
-
 class TurnStep(NamedTuple):
     """A complete response, for the program that iterates over the run."""
 
     turn: Any
 
 
-Step: TypeAlias = (
-    SendStep | CallStep | BeginStep | WaitStep | ApproveStep | ChooseStep | CompactStep | SaveStep | TurnStep
-)
+Step: TypeAlias = SendStep | CallStep | BeginStep | WaitStep | TurnStep | Effect
 Course: TypeAlias = Generator[Step, Any, T]

@@ -88,13 +88,19 @@ class Executions:
     async def _run(self, execution: ToolExecution, call: ToolCoroutine, timeout: float | None) -> None:
         # A call that waits for a place can be cancelled too.
         _set_stop(execution, partial(_cancelled, execution))
-        async with self._places:
+        try:
+            async with self._places:
+                if not execution.is_finished:
+                    execution.status = "running"
+                    if self._report is not None:
+                        await self._report(ToolStartedEvent(execution))
+                if not execution.is_finished:
+                    await self._limited(execution, call, timeout)
+        except asyncio.CancelledError:
+            # The whole run ends: its record tells so for each call.
             if not execution.is_finished:
-                execution.status = "running"
-                if self._report is not None:
-                    await self._report(ToolStartedEvent(execution))
-            if not execution.is_finished:
-                await self._limited(execution, call, timeout)
+                _cancelled(execution)
+            raise
         if self._report is not None:
             await self._report(ToolFinishedEvent(execution))
 

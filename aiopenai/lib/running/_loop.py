@@ -97,7 +97,7 @@ class ToolLoop:
             for _ in range(self._options.max_turns):
                 if await self._take_turn(ask, report):
                     return self.run
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             # Classes with slots take no further attributes.
             with contextlib.suppress(AttributeError):
                 cast("Any", error).run = self.run
@@ -118,7 +118,9 @@ class ToolLoop:
             self.run.usage = total_usage(self.run.usage, getattr(reply, "usage", None))
             for execution in self._dialogue.calls(reply):
                 # By id: a stream begins functions early, and an approval before them shifts their positions.
-                known = next((each for each in turn.begun if each.call_id == execution.call_id), None)
+                # Some servers send one id for several calls.
+                begun = (each for each in turn.begun if not any(each is other for other in record.executions))
+                known = next((each for each in begun if each.call_id == execution.call_id), None)
                 if known is None:
                     known = execution
                     await self._begin(turn, execution, report)

@@ -38,8 +38,9 @@ def run_chat_tools(completions: Any, /, **arguments: Any) -> Any:
 def _started(resource: Any, form: ToolForm, kind: type[Dialogue], arguments: dict[str, Any]) -> Any:
     given = {name: value for name, value in arguments.items() if not is_left_out(value)}
     stream = bool(given.pop("stream", False))
-    options = _options(given)
-    dialogue = kind(Toolbox(given.pop("tools", ()), form), given)
+    toolbox = Toolbox(given.pop("tools", ()), form)
+    options = _options(given, toolbox)
+    dialogue = kind(toolbox, given)
     if getattr(resource, "_blocking", False):
         client: Any = resource._client
         loop = ToolLoop(resource._asynchronous().create, dialogue, options)
@@ -52,7 +53,7 @@ async def _ready_stream(loop: ToolLoop) -> AsyncToolRunStream[Any, Any, Any]:
     return AsyncToolRunStream(loop)
 
 
-def _options(given: dict[str, Any]) -> LoopOptions:
+def _options(given: dict[str, Any], toolbox: Toolbox) -> LoopOptions:
     """Takes the options of the loop from the arguments. Raises TypeError and ValueError for wrong ones."""
     numbers = {name: given.pop(name, default) for name, default in (("max_turns", 10), ("max_parallel", 8))}
     for name, number in numbers.items():
@@ -61,6 +62,11 @@ def _options(given: dict[str, Any]) -> LoopOptions:
     for seconds in timeout.values() if is_mapping(timeout) else () if timeout is None else (timeout,):
         if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or not seconds > 0:
             raise ValueError(f"tool_timeout is a number of seconds above 0, or one by tool name, not {seconds!r}")
+    if is_mapping(timeout) and (unknown := sorted(map(str, timeout.keys() - set(toolbox.names)))):
+        known = ", ".join(toolbox.names) or "none"
+        raise ValueError(
+            f"tool_timeout names {', '.join(unknown)}, which is no function of this run. They are: {known}"
+        )
     approve: Any = given.pop("approve_mcp", None)
     function: Any = approve
     if approve is not None and not callable(approve):

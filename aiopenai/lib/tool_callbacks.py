@@ -1,0 +1,83 @@
+"""The functions of a program that tool runners call, and the limit of one run at a time."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from threading import Lock
+from typing import Any, Literal, NamedTuple
+
+from typing_extensions import TypedDict
+
+__all__ = ["Admission", "CloseStatus", "Effect", "invoke", "not_awaitable", "takes_cancelled"]
+
+
+class Effect(NamedTuple):
+    """A step of a run: a function without arguments. Its result may be awaitable in runs of the async client."""
+
+    call: Callable[[], Any]
+
+
+class CloseStatus(TypedDict):
+    """The result of `close`: `draining` while a run goes on."""
+
+    status: Literal["closed", "draining"]
+
+
+class Admission:
+    """The door of a runner, which makes one run at a time. `owner` is its name in errors."""
+
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
+        self._lock = Lock()
+        self._busy = False
+        self._closed = False
+
+    def close(self) -> CloseStatus:
+        """Refuses further runs. A run that goes on is not stopped."""
+        with self._lock:
+            self._closed = True
+            return {"status": "draining" if self._busy else "closed"}
+
+    @contextmanager
+    def run(self) -> Generator[None]:
+        """Admits a run. Raises RuntimeError for a runner that is busy or closed."""
+        with self._lock:
+            if self._closed:
+                raise RuntimeError(f"The {self._owner} is closed: make another one")
+            if self._busy:
+                raise RuntimeError(f"The {self._owner} is busy with another run: make one for each")
+            self._busy = True
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._busy = False
+
+
+def takes_cancelled(function: Callable[..., Any], given: int) -> bool:
+    """Returns whether a function has a parameter `cancelled` beside its first `given` parameters."""
+    try:
+        parameters = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        # Some functions of C have no signature.
+        return False
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return any(each.name == "cancelled" and each.kind in kinds for each in parameters[given:])
+
+
+def invoke(function: Callable[..., Any], *args: Any, cancelled: Callable[[], bool]) -> Any:
+    """Calls a function of the program, with the function that tells of cancellation for its parameter `cancelled`."""
+    if takes_cancelled(function, len(args)):
+        return function(*args, cancelled=cancelled)
+    return function(*args)
+
+
+def not_awaitable(result: Any, advice: str) -> Any:
+    """Returns a result for the blocking client. Raises TypeError for an awaitable one."""
+    if inspect.isawaitable(result):
+        if inspect.iscoroutine(result):
+            result.close()
+        raise TypeError(f"An asynchronous function needs {advice}")
+    return result
