@@ -7,6 +7,7 @@ from functools import partial
 from time import monotonic
 from typing import Any
 
+from aiopenai.lib.computer import AsyncComputerToolset, ComputerToolset
 from aiopenai.lib.responses_tool_runner._errors import ToolRunnerCancelledError
 from aiopenai.lib.responses_tool_runner._functions import FunctionCall, Registry
 from aiopenai.lib.responses_tool_runner._history import approved_requests, check_history
@@ -48,7 +49,7 @@ class RunPlan:
         self._early = registry.early
         if options.before_early_call is not None and self._early is None:
             self._early = frozenset(registry.functions)
-        self._computer: Any = registry.computer
+        self._computer: AsyncComputerToolset | ComputerToolset = registry.computer
         self._running: list[tuple[FunctionCall, Any]] = []
 
     def check_cancelled(self) -> None:
@@ -204,7 +205,7 @@ class RunPlan:
             approved = yield from self._approve(received)
             output = {"type": "mcp_approval_response", "approval_request_id": item["id"], "approve": approved}
         elif item["type"] == "computer_call":
-            output = yield from self._computer.admitted(received, self._options.computer)
+            output = yield from self._use_computer(received)
         elif item["call_id"] in state.supplied:
             output = state.supplied[item["call_id"]]
         else:
@@ -213,6 +214,10 @@ class RunPlan:
         if self._saves:
             yield from self._save("pending")
         state.check_cancelled()
+
+    def _use_computer(self, call: Any) -> Course[dict[str, Any]]:
+        output: dict[str, Any] = yield from self._computer.admitted(call, self._options.computer)
+        return output
 
     def _choose(self, item: Any) -> Course[bool]:
         choose: Any = self._options.before_early_call
