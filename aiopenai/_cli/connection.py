@@ -78,7 +78,7 @@ def _run_command(name: str, command: Callable[[], Coroutine[Any, Any, int | None
     except (CommandError, TargetError, ValueError) as error:
         text = str(error)
     except OpenAIError as error:
-        text = f"{type(error).__name__}: {error}{_cure(error)}"
+        text = f"{type(error).__name__}: {error}{_cure(name, error)}"
     sys.stdout.flush()
     notify(f"aiopenai {name}: {' '.join(text.split())}")
     return 1
@@ -91,10 +91,12 @@ def as_command(
     return lambda arguments: _run_command(name, lambda: work(arguments))
 
 
-def _cure(error: Exception) -> str:
-    """Returns the next step after an error, in brackets."""
+def _cure(name: str, error: Exception) -> str:
+    """Returns the next step after an error of a command, in brackets."""
     from aiopenai.errors import APIConnectionError, AuthenticationError, NotFoundError
 
+    if isinstance(error, NotFoundError) and name.startswith(("batches", "files")):
+        return f" (`aiopenai {name.partition(' ')[0]} list` shows the ids)"
     if isinstance(error, NotFoundError):
         return " (`aiopenai models` lists the models of the server)"
     if isinstance(error, (APIConnectionError, AuthenticationError)):

@@ -58,6 +58,13 @@ def test_files(local: Server, command: Command, tmp_path: Path) -> None:
     assert (code, "choose another output file" in err) == (1, True)
     assert command("files", "cancel", file_id)[0] == 0
     assert command("files", "get", file_id)[0] == 1
+
+
+@pytest.mark.parametrize("kind", ["files", "batches"])
+def test_unknown_ids_name_the_list(local: Server, command: Command, kind: str) -> None:
+    code, _, err = command(kind, "get", "unknown_1")
+    assert (code, "models" in err) == (1, False)
+    assert err.rstrip().endswith(f"(`aiopenai {kind} list` shows the ids)")
     assert "is not a file" in command("files", "upload", "nowhere")[2]
 
 

@@ -107,6 +107,8 @@ SAVED = {
     "open history": saved(ENDS, params={"input": HISTORY[:2]}),
     "no call for an output": saved(ENDS, params={"input": [OUTPUT]}),
     "another function": saved(ENDS, params={"input": [call(name="other"), OUTPUT]}),
+    "no name": saved(ENDS, params={"input": [call(name=[]), OUTPUT]}),
+    "no text as type": saved(ENDS, params={"input": [{**OUTPUT, "type": {}}]}),
     "no object": saved(ENDS, params={"input": [call(arguments="[]"), OUTPUT]}),
     "unknown role": saved(ENDS, params={"input": [{"role": "robot", "content": "Hi"}]}),
     "reference to an item": saved(ENDS, params={"input": [{"type": "item_reference", "id": "msg_0"}]}),

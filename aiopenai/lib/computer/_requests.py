@@ -36,8 +36,8 @@ class ComputerRun:
         params["include"] = with_encrypted_reasoning(params.get("include"))
         self._history = history_items(params.pop("input", []))
         self._request = ReplayedRequest(client, params)
-        self._ids = {item["id"] for item in self._history if is_mapping(item) and isinstance(item.get("id"), str)}
-        self._call_ids = {item["call_id"] for item in self._history if is_mapping(item) and item.get("call_id")}
+        self._ids = {item["id"] for item in self._history if isinstance(item.get("id"), str)}
+        self._call_ids = {item["call_id"] for item in self._history if isinstance(item.get("call_id"), str)}
 
     def request(self, step: int) -> dict[str, Any]:
         """Returns the arguments of the request of a step, from 1 on."""

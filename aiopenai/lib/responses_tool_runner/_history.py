@@ -30,7 +30,7 @@ def approved_requests(history: Iterable[Any]) -> dict[str, Any]:
     """
     requests: dict[Any, Any] = {}
     approved: dict[str, Any] = {}
-    for item in filter(is_mapping, history):
+    for item in history:
         kind = item.get("type")
         if kind == "mcp_approval_request" and is_text(item.get("id")):
             requests.setdefault(item["id"], item)
@@ -49,7 +49,7 @@ def native_ids(history: Iterable[Any]) -> set[str]:
     """Returns the ids of the items of a history. Raises ValueError if two items have the same one."""
     found: set[str] = set()
     referred: set[str] = set()
-    for item in filter(is_mapping, history):
+    for item in history:
         identity: Any = item.get("id")
         if not is_text(identity) or not identity:
             continue
@@ -64,7 +64,7 @@ def native_ids(history: Iterable[Any]) -> set[str]:
 
 def has_observation(history: Iterable[Any]) -> bool:
     """Returns whether a message of the user has content."""
-    for item in filter(is_mapping, history):
+    for item in history:
         content: Any = item.get("content")
         if item.get("type", "message") != "message" or item.get("role") != "user":
             continue
@@ -138,21 +138,22 @@ class _HistoryCheck:
 
     def take(self, item: Mapping[str, Any]) -> None:
         kind: Any = item.get("type", "message")
-        if kind in SERVER_ITEMS:
+        if is_text(kind) and kind in SERVER_ITEMS:
             self._server_item(item)
             return
-        check = self._checks.get(kind)
+        check = self._checks.get(kind) if is_text(kind) else None
         if check is None:
             raise ValueError(f"The history has an item of the type {kind!r}, which no run makes")
         check(item)
 
     def _call(self, item: Mapping[str, Any]) -> None:
         identity = self._new_id(item.get("call_id"))
-        if item.get("name") not in self._functions or not has_call_fields(item):
+        name: Any = item.get("name")
+        if not is_text(name) or name not in self._functions or not has_call_fields(item):
             raise ValueError(f"The history calls the function {item.get('name')!r}, which is not registered")
         if item.get("status") not in (None, "completed"):
             raise ValueError("A call of the history did not complete")
-        if not is_text(item.get("arguments")) or not is_mapping(decode_json(item["arguments"])):
+        if not _is_object(item.get("arguments")):
             raise ValueError("The arguments of a call of the history are no JSON object")
         self._calls.add(identity)
         self._open[identity] = "function_call_output"
@@ -216,6 +217,13 @@ class _HistoryCheck:
 
     def _configuration(self, item: Mapping[str, Any]) -> None:
         """Accepts an update of the configuration: it belongs to no call."""
+
+
+def _is_object(text: Any) -> bool:
+    try:
+        return is_text(text) and is_mapping(decode_json(text))
+    except ValueError:
+        return False
 
 
 def _is_screenshot(output: Any) -> bool:

@@ -69,8 +69,9 @@ class RunState:
         self._revision = 0
         self._active_step: int | None = None
         self._texts: list[str] = []
-        self._seen = {item["call_id"] for item in map(_mapping, self.history) if is_text(item.get("call_id"))}
-        self._seen |= {item["id"] for item in map(_mapping, self.history) if item.get("type") == "mcp_approval_request"}
+        self._seen = {item["call_id"] for item in self.history if is_text(item.get("call_id"))}
+        requests = (item for item in self.history if item.get("type") == "mcp_approval_request")
+        self._seen |= {item["id"] for item in requests if is_text(item.get("id"))}
         self.items: list[dict[str, Any]] = []
         self.outputs: list[dict[str, Any]] = []
         if options.ledger is not None:
@@ -337,10 +338,6 @@ class RunState:
             raise ValueError("The checkpoint has an invalid number of requests")
         self.check_boundary()
         self.history += fresh
-
-
-def _mapping(item: Any) -> Any:
-    return item if is_mapping(item) else {}
 
 
 def _is_answer(item: dict[str, Any]) -> bool:

@@ -41,12 +41,16 @@ def with_encrypted_reasoning(include: Any) -> list[Any]:
 
 
 def history_items(given: Any) -> list[Any]:
-    """Returns an `input` as a list of plain items."""
+    """Returns an `input` as a list of plain items. Raises TypeError for one that has others."""
     if isinstance(given, str):
         return [{"role": "user", "content": given}]
     if is_mapping(given) or not hasattr(given, "__iter__"):
         raise TypeError(f"`input` is a str or a list of items, not {type(given).__name__}")
-    return list(map(plain, given))
+    items = list(map(plain, given))
+    for item in items:
+        if not is_mapping(item):
+            raise TypeError(f"The items of `input` are dicts or objects of replies, not {type(item).__name__}")
+    return items
 
 
 class ReplayedRequest:
