@@ -50,7 +50,9 @@ from aiopenai.errors import APIError
 
 __all__ = ["GeneralReply", "GeneralSession"]
 
-_NO_CONTENT_TYPE = (hdrs.CONTENT_TYPE,)
+# A client that omits its User-Agent does not name aiohttp.
+_NOT_ADDED = (hdrs.USER_AGENT,)
+_NO_CONTENT_TYPE = (*_NOT_ADDED, hdrs.CONTENT_TYPE)
 
 
 class GeneralReply(Reply):
@@ -354,7 +356,7 @@ class GeneralSession(Session):
             # aiohttp sends these with CONNECT only.
             "proxy_headers": proxied and proxied.headers,
             # aiohttp would call a missing body application/octet-stream.
-            "skip_auto_headers": None if body or method == "GET" else _NO_CONTENT_TYPE,
+            "skip_auto_headers": _NOT_ADDED if body or method == "GET" else _NO_CONTENT_TYPE,
             "max_line_size": MAX_HEADER_BYTES,
             "max_field_size": MAX_HEADER_BYTES,
             "max_headers": MAX_HEADERS,

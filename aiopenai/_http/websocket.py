@@ -18,15 +18,20 @@ import aiohttp
 from aiopenai._base.deadlines import within
 from aiopenai._base.foreign import also_foreign
 from aiopenai._base.timeouts import Timeout
+from aiopenai._base.urls import redirected, same_origin, shown
 from aiopenai._http.general import GeneralReply
 from aiopenai._http.interface import Reply, Session, later
 from aiopenai._http.messages import Headers, HTTPResponse
 from aiopenai._http.options import WebSocketOptions
 from aiopenai._http.private.websocket import Upgraded, UpgradeError, offer_deflate, upgrade
-from aiopenai.errors import APIResponseValidationError, Close, OpenAIError, closed_error
+from aiopenai.errors import APIConnectionError, APIResponseValidationError, Close, OpenAIError, closed_error
 
 __all__ = ["Handshakes", "WebSocket"]
 
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_REDIRECTS = 10
+# A handshake is a request of HTTP.
+_SCHEMES = {"ws": "http", "wss": "https"}
 # RFC 6455, section 1.3.
 _ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 _TEXT, _BINARY = aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY
@@ -42,6 +47,18 @@ class _Handshake(Session):
         self._options = options
 
     async def send(self, method: str, url: str, headers: Mapping[str, str], body: Any, timeout: Timeout) -> Reply:
+        for _ in range(_MAX_REDIRECTS):
+            reply = await self._shake(url, headers, timeout)
+            target = _redirected(url, reply)
+            if target is None:
+                return reply
+            await reply.read()
+            url = target
+        message = f"The websocket handshake was redirected {_MAX_REDIRECTS} times: check websocket_base_url."
+        raise APIConnectionError(message=message, request=reply.request, retryable=False)
+
+    async def _shake(self, url: str, headers: Mapping[str, str], timeout: Timeout) -> GeneralReply:
+        """Returns the reply to one handshake."""
         options = self._options
         # A key of its own for each handshake: RFC 6455, section 4.1.
         key = base64.b64encode(os.urandom(16)).decode()
@@ -60,7 +77,7 @@ class _Handshake(Session):
             sent["Sec-WebSocket-Protocol"] = ", ".join(options.subprotocols)
         if options.origin:
             sent["Origin"] = options.origin
-        reply = await self._session.general().send(method, url, sent, None, _handshake_limits(timeout, options))
+        reply = await self._session.general().send("GET", url, sent, None, _handshake_limits(timeout, options))
         assert isinstance(reply, GeneralReply)
         if reply.status == 101:
             _check_accepted(reply, key, options)
@@ -78,6 +95,28 @@ class _Handshake(Session):
 
     def forget(self) -> None:
         self._session.forget()
+
+
+def _redirected(url: str, reply: GeneralReply) -> str | None:
+    """Returns the URL to which a handshake is redirected, or None.
+
+    Raises APIConnectionError for another origin: all messages of the connection would go there.
+    """
+    location = reply.headers.get("location")
+    if reply.status not in _REDIRECTS or not location:
+        return None
+    scheme, separator, rest = location.partition("://")
+    target = redirected(url, f"{_SCHEMES.get(scheme.lower(), scheme)}{separator}{rest}")
+    if target is not None and same_origin(url, target):
+        return target
+    reply.close()
+    message = (
+        f"The websocket handshake was redirected to another origin, {shown(location)!r}. Messages of the connection "
+        "are not sent there: pass its URL as websocket_base_url if you trust it."
+    )
+    error = APIConnectionError(message=message, request=reply.request, retryable=False)
+    also_foreign(error, "SecurityError")
+    raise error
 
 
 def _handshake_limits(timeout: Timeout, options: WebSocketOptions) -> Timeout:

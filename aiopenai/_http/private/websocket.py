@@ -160,7 +160,7 @@ def upgrade(raw: aiohttp.ClientResponse, owner: Owner, *, max_size: int | None, 
     # A quiet conversation is none that hangs: pings watch over it.
     protocol.read_timeout = None
     inbox = Inbox(protocol, loop, owner)
-    # The limit of aiohttp is the first size that it refuses; 0 is none.
+    # aiohttp refuses a message of exactly its limit, and takes 0 for none. It takes one more byte of a compressed one.
     limit = 0 if max_size is None else max_size + 1
     reader = WebSocketReader(inbox, limit, bool(compress), decode_text=False)
     writer = WebSocketWriter(protocol, transport, use_mask=True, compress=compress, notakeover=notakeover)

@@ -8,6 +8,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiopenai.lib.responses_websocket.fields import (
+    as_received,
     field_of,
     index_of,
     list_of,
@@ -99,6 +100,7 @@ class ResponsesWebSocketAccumulator:
         Raises ResponsesWebSocketError for an error event, ValueError for an event of another lane or response and for
         fields of wrong types, and RuntimeError for events after the end of the response.
         """
+        event = as_received(event)
         kind = field_of(event, "type")
         if kind == "response.output_text.annotation.added":
             self._add_annotation(event)

@@ -6,9 +6,20 @@ from copy import deepcopy
 from typing import Any
 
 from aiopenai._base.aliases import is_list, is_mapping
+from aiopenai._data.codec import Decoder, encode
 from aiopenai._data.structs import Model
 
-__all__ = ["field_of", "index_of", "list_of", "observed", "optional_text_of", "text_of"]
+__all__ = ["as_received", "field_of", "index_of", "list_of", "observed", "optional_text_of", "text_of"]
+
+
+def as_received(event: Any) -> Any:
+    """Returns an event that a program made with pydantic, such as a class of the reference, as a received one."""
+    dump = None if isinstance(event, Model) else getattr(event, "model_dump", None)
+    if dump is None:
+        return event
+    from aiopenai.types.responses import ResponsesServerEvent
+
+    return Decoder.of(ResponsesServerEvent)(encode(dump(mode="json", by_alias=True, exclude_unset=True)))
 
 
 def field_of(source: Any, name: str) -> Any:
