@@ -315,7 +315,8 @@ class GeneralSession(Session):
         except BaseException as error:
             for clock in clocks:
                 clock.cancel()
-            if isinstance(error, FOREIGN):
+            # aiohttp sends a GET again after its connection was closed, and asserts the connector that `close` took.
+            if isinstance(error, FOREIGN) or (isinstance(error, AssertionError) and self.closed):
                 failure = from_below(error, *sent, str(proxy or ""))
                 # Error reporters print the local variables of frames.
                 del headers, sent

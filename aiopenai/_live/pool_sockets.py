@@ -124,7 +124,7 @@ class SocketPool:
             self._open.add(made)
         except OpenAIError as error:
             if self.closed:
-                raise
+                raise self.closed_error() from error
             log.info("A socket of the pool could not be opened, and calls go over HTTP: %r", error)
             self._paused_until = time.monotonic() + _PAUSE_SECONDS
         finally:

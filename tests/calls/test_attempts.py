@@ -107,6 +107,18 @@ class TestClosed:
         assert not waits
         assert server.request_count == 1
 
+    async def test_a_call_on_a_kept_connection_ends_with_the_client(self, server: Server, until: Any) -> None:
+        """aiohttp would send it again, on a connector that is gone."""
+        client = AsyncOpenAI(api_key="k", base_url=server.base_url, max_retries=2)
+        await client.models.list()
+        server.fault(delay=3, times=None)
+        call = asyncio.ensure_future(client.models.list())
+        await until(lambda: server.request_count == 2)
+        await client.close()
+        with pytest.raises(APIConnectionError, match="the client is closed"):
+            await call
+        server.clear_faults()
+
     async def test_a_session_of_the_program(self, server: Server) -> None:
         async with aiohttp.ClientSession() as session:
             client = AsyncOpenAI(api_key="k", base_url=server.base_url, http_client=session, max_retries=5)

@@ -233,6 +233,21 @@ async def test_an_accumulator_on_a_lane(both: Both, server: Server) -> None:
             accumulator.add_event(session.connection.parse_event(created("b")))
 
 
+def test_events_of_pydantic_are_taken_as_received_ones() -> None:
+    """Those of the reference's classes, which programs make for their own tests."""
+    pydantic = pytest.importorskip("pydantic")
+    kind = pydantic.create_model("Event", __config__=pydantic.ConfigDict(extra="allow"), type=(str, ...))
+    accumulator = ResponsesWebSocketAccumulator()
+    add: Any = accumulator.add_event
+    response = {"id": "r", "object": "response", "model": "m", "output": [], "status": "in_progress"}
+    add(kind(type="response.created", sequence_number=0, response=response))
+    add(kind(type="response.output_item.added", output_index=0, item=message("a")))
+    add(kind(type="response.unknown", item=[]))
+    assert accumulator.snapshot().output_text == "a"
+    add(kind(type="response.completed", sequence_number=1, response={**response, "status": "completed"}))
+    assert accumulator.get_final_response().status == "completed"
+
+
 def test_a_snapshot_is_a_copy() -> None:
     accumulator = ResponsesWebSocketAccumulator()
     add: Any = accumulator.add_event

@@ -161,6 +161,26 @@ async def test_after_the_block(both: Both, server: Server) -> None:
         await both(responses.create, **ASK)
 
 
+async def test_the_end_during_handshakes_and_calls(both: Both, server: Server, until: Any) -> None:
+    """Calls of other tasks and threads end with the pool, whatever they wait for."""
+    for delays in (True, False):
+        server.clear()
+        server.token_delay = 0.02
+        if delays:
+            server.fault(delay=3, times=None)
+        pool = both.client(cast("Any", server)).responses.pool(size=2)
+        responses = await both(pool.__enter__ if both.blocking else pool.__aenter__)
+        calls = [asyncio.ensure_future(both(responses.create, **ASK)) for _ in range(4)]
+        await until(lambda: server.request_count == 2)
+        if not delays:
+            await until(lambda: all(request.messages for request in server.journal))
+        await both(pool.__exit__ if both.blocking else pool.__aexit__, None, None, None)
+        for result in await asyncio.gather(*calls, return_exceptions=True):
+            assert isinstance(result, OpenAIError), repr(result)
+            assert "pool of sockets" in str(result)
+        server.clear_faults()
+
+
 async def test_a_pool_is_entered_once(both: Both, server: Server) -> None:
     pool = both.client(cast("Any", server)).responses.pool()
     async with both.inside(pool):
