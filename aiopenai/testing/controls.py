@@ -129,7 +129,31 @@ class Controls:
 
         Call it in the loop of the server. Returns the number of sockets.
         """
-        return self._service.push(dict(event), match)
+        found = self._service.sockets(match)
+        for each in found:
+            each.push(dict(event))
+        return len(found)
+
+    def break_sockets(
+        self,
+        *,
+        close_code: int | None = None,
+        reason: str = "",
+        cut: bool = False,
+        stall: bool = False,
+        message: str | bytes | None = None,
+        match: Match = None,
+    ) -> int:
+        """Applies a fault to the open websockets, or to those that match, before their next event.
+
+        The faults are those of `socket_fault`. Call it in the loop of the server. Returns the number of sockets. Raises
+        `ValueError` for invalid values.
+        """
+        fault = SocketFault(close_code, reason, 0, cut, stall, message, None, match)
+        found = self._service.sockets(match)
+        for each in found:
+            each.break_off(fault)
+        return len(found)
 
     def clear_faults(self) -> None:
         """Drops all faults that are not used up."""

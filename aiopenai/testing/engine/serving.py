@@ -19,7 +19,6 @@ from aiopenai.testing.engine.replies import ApiError, EventReply, Outcome, Whole
 from aiopenai.testing.engine.rules import Rules
 from aiopenai.testing.engine.sessions import SocketReply, SocketSession
 from aiopenai.testing.engine.sockets import Conversation
-from aiopenai.testing.engine.values import Object
 from aiopenai.testing.engine.wire import (
     CLOSE,
     KEEP,
@@ -121,12 +120,9 @@ class Service:
         """Descriptions of the requests that the sources refused."""
         return [each for source in self._sources for each in source.unknown_requests]
 
-    def push(self, event: Object, match: Match) -> int:
-        """Sends an event to the open sockets that match, and returns their number."""
-        found = [each for each in self._open if matches(match, each.received)]
-        for each in found:
-            each.push(event)
-        return len(found)
+    def sockets(self, match: Match) -> list[Conversation]:
+        """Returns the open sockets that match."""
+        return [each for each in self._open if matches(match, each.received)]
 
     async def _serve(self, request: web.BaseRequest, connection: Connection) -> web.StreamResponse:
         """Serves one request. The result tells aiohttp whether the connection stays open."""

@@ -42,6 +42,8 @@ class Conversation:
         self.received = received
         self._connection = connection
         self._fault = fault
+        # A fault that was ordered for the open socket.
+        self._now: SocketFault | None = None
         self._latency = latency
         self._token_delay = token_delay
         self._sent = 0
@@ -65,6 +67,12 @@ class Conversation:
             speaker.cancel()
             await asyncio.wait([speaker])
         return socket
+
+    def break_off(self, fault: SocketFault) -> None:
+        """Applies a fault now, before the next event."""
+        fault.applied += 1
+        self._now = fault
+        self._wake.set()
 
     def push(self, event: Object) -> None:
         """Sends an event that no answer of the session causes."""
@@ -115,10 +123,14 @@ class Conversation:
         await (self._connection.sleep(delay) if delay else asyncio.sleep(0))
 
     async def _apply_fault(self) -> None:
-        fault = self._fault
-        if fault is None or fault.cut or self._sent < fault.after:
+        if (fault := self._now) is not None:
+            self._now = None
+            if fault.cut:
+                self._cut(encode({"type": "error"}))
+        elif (fault := self._fault) is not None and not fault.cut and self._sent >= fault.after:
+            self._fault = None
+        else:
             return
-        self._fault = None
         if fault.close_code is not None:
             await self._socket.close(code=fault.close_code, message=fault.reason.encode())
             raise GoneError("the socket was closed")

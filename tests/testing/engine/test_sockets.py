@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from aiopenai import AsyncOpenAI
 from aiopenai.testing import Server
 from tests.testing.sockets import KEY, talk
 
@@ -45,6 +46,50 @@ async def test_odd_messages(server: Server, message: str | bytes) -> None:
         assert (await talker.socket.receive()).data == message
         await talker.send("response.cancel")
         assert (await talker.next())["type"] == "error"
+
+
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "answering"])
+async def test_open_sockets_break_on_demand(server: Server, busy: bool) -> None:
+    server.answer = "a long answer " * 200
+    server.token_delay = 0.002
+    async with talk(server, PATH) as talker, talk(server, "/live/sessions") as other:
+        await talker.next()
+        if busy:
+            await talker.send("response.create")
+            await talker.until("response.output_audio_transcript.delta")
+        assert server.break_sockets(message="no json", match="/realtime") == 1
+        while (message := await talker.socket.receive()).data != "no json":
+            assert message.type is aiohttp.WSMsgType.TEXT
+        assert server.break_sockets(cut=True, match="/realtime") == 1
+        assert (await talker.end()).type in (aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
+        assert talker.socket.close_code == 1006
+        assert server.break_sockets(close_code=1012, reason="restart") == 1
+        end = await other.end()
+        assert (end.data, end.extra) == (1012, "restart")
+    assert server.break_sockets(stall=True, match="/none") == 0
+    with pytest.raises(ValueError, match="exactly one"):
+        server.break_sockets()
+    # The next socket has no fault.
+    async with talk(server, PATH) as talker:
+        assert (await talker.next())["type"] == "session.created"
+
+
+async def test_a_socket_that_breaks_twice_is_replaced_twice(server: Server) -> None:
+    """A program that reconnects, seen from a test of it."""
+    seen: list[int] = []
+    options: dict[str, Any] = {"on_reconnecting": lambda event: seen.append(event.close_code), "initial_delay": 0.001}
+    async with (
+        AsyncOpenAI(api_key="sk-test", base_url=server.base_url) as client,
+        client.realtime.connect(model="gpt-realtime", **options) as connection,
+    ):
+        kinds = []
+        async for event in connection:
+            kinds.append(event.type)
+            if len(kinds) == 3:
+                break
+            assert server.break_sockets(**({"cut": True} if len(kinds) == 1 else {"close_code": 1012})) == 1
+    assert kinds == ["session.created"] * 3
+    assert seen == [1006, 1012]
 
 
 async def test_a_stall_ends_with_the_server() -> None:
