@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from aiopenai._calls.hedging import HedgePolicy
     from aiopenai._calls.hooking import Hooks
     from aiopenai._calls.provider import Service
-    from aiopenai.auth import WorkloadIdentity
+    from aiopenai.auth import WorkloadIdentity, X509WorkloadIdentity
 
 __all__ = ["BaseClient"]
 
@@ -118,7 +118,7 @@ class BaseClient(Sending, Resource):
         *,
         api_key: ApiKey | None = None,
         admin_api_key: str | None = None,
-        workload_identity: WorkloadIdentity | None = None,
+        workload_identity: WorkloadIdentity | X509WorkloadIdentity | None = None,
         provider: Service | None = None,
         organization: str | None = None,
         project: str | None = None,
@@ -292,7 +292,7 @@ class BaseClient(Sending, Resource):
         *,
         api_key: ApiKey | None = None,
         admin_api_key: str | None = None,
-        workload_identity: WorkloadIdentity | None = None,
+        workload_identity: WorkloadIdentity | X509WorkloadIdentity | None = None,
         provider: Service | None | NotGiven = not_given,
         organization: str | None = None,
         project: str | None = None,

@@ -25,7 +25,7 @@ class SubjectTokenProvider(TypedDict):
     """Returns a fresh token. It may block, and runs in a thread of its own."""
 
 
-class SubjectTokenWorkloadIdentity(TypedDict, total=False):
+class WorkloadIdentity(TypedDict, total=False):
     """A workload identity that is proved by a subject token."""
 
     type: Literal["subject_token"]
@@ -41,6 +41,9 @@ class SubjectTokenWorkloadIdentity(TypedDict, total=False):
     """The address of the exchange, if it is not OpenAI's: that of a gateway, or of the local server in tests."""
 
 
+SubjectTokenWorkloadIdentity: TypeAlias = WorkloadIdentity
+
+
 class X509WorkloadIdentity(TypedDict):
     """A workload identity that is proved by the client certificate of the TLS connection."""
 
@@ -49,9 +52,6 @@ class X509WorkloadIdentity(TypedDict):
     service_account_id: str
     refresh_buffer_seconds: NotRequired[float]
     token_exchange_url: NotRequired[str]
-
-
-WorkloadIdentity: TypeAlias = SubjectTokenWorkloadIdentity | X509WorkloadIdentity
 
 
 def x509_workload_identity(
