@@ -71,8 +71,10 @@ class Link:
         queue: SendQueue,
         query: Any,
         headers: Mapping[str, Any],
+        is_client_closed: Callable[[], bool] = lambda: False,
     ) -> None:
         self._connect = connect
+        self._is_client_closed = is_client_closed
         self._rules = rules
         self.queue = queue
         self._query = query
@@ -189,12 +191,12 @@ class Link:
     async def _recover(self, lost: WebSocketConnectionClosedError, ask: Ask) -> None:
         """Replaces a lost websocket. Raises the end of the connection if that is not to be, or fails."""
         rules = self._rules
-        if rules.on_reconnecting is None or self.closing or not is_recoverable_close(lost.code):
+        if rules.on_reconnecting is None or self._is_over() or not is_recoverable_close(lost.code):
             raise self._end(lost)
         self.reconnecting = True
         self._stopped = asyncio.Event()
         try:
-            while self.used < rules.max_retries and not self.closing:
+            while self.used < rules.max_retries and not self._is_over():
                 self.used += 1
                 event = ReconnectingEvent(
                     self.used, rules.max_retries, rules.delay(self.used), lost.code, self._query, self._headers
@@ -217,6 +219,10 @@ class Link:
         finally:
             self.reconnecting = False
         raise self._end(lost)
+
+    def _is_over(self) -> bool:
+        """Returns whether no handshake can help: the program has closed the connection, or the client."""
+        return self.closing or self._is_client_closed()
 
     async def _is_wanted(self, event: ReconnectingEvent, ask: Ask) -> bool:
         """Asks the program whether and how to reconnect. Its exception is a no."""

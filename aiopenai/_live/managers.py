@@ -84,7 +84,8 @@ class _Manager(Handling):
         async def handshake(query: Any, headers: Mapping[str, Any]) -> Any:
             return await shake_hands(client, route, own, query, headers, options)
 
-        return Link(handshake, self._rules, self._queue, self._query, self._headers)
+        sessions = client._sessions
+        return Link(handshake, self._rules, self._queue, self._query, self._headers, lambda: sessions.closed)
 
     def _class(self, prefix: str) -> Any:
         return getattr(sys.modules[type(self).__module__], f"{prefix}{self._opens}")

@@ -198,6 +198,30 @@ async def test_unsent_messages_are_reported(both: Both) -> None:
     assert "xff" not in str(caught.value)
 
 
+async def test_a_closed_client_does_not_reconnect(both: Both) -> None:
+    """Each attempt would fail, after a wait of up to eight seconds."""
+    asked: list[Any] = []
+
+    async def script(peer: Peer) -> None:
+        await peer.say(CREATED)
+        if (await peer.socket.receive(timeout=10)).type is web.WSMsgType.TEXT:
+            peer.cut()
+
+    async with Scripted(script) as server:
+        client = both.client(server)
+        manager = client.realtime.connect(model="m", on_reconnecting=asked.append)
+        async with both.opened(manager) as connection:
+            events = asyncio.ensure_future(both.events(connection))
+            await both(client.close)
+            if both.blocking:
+                # The connection outlives the blocking client, until the server cuts it.
+                await both(connection.send, {"type": "x"})
+            with pytest.raises(WebSocketConnectionClosedError):
+                await asyncio.wait_for(events, 30)
+    assert asked == []
+    assert len(server.requests) == 1
+
+
 async def test_closing_ends_a_wait_for_a_reconnect(both: Both) -> None:
     waiting = asyncio.Event()
     loop = asyncio.get_running_loop()
