@@ -198,6 +198,7 @@ class WebSocket:
         self._drained: asyncio.Future[None] | None = None
         self._failure: BaseException | None = None
         self._keepalive: asyncio.TimerHandle | None = None
+        self._grace: asyncio.TimerHandle | None = None
         self._pinged: float | None = None
         try:
             self._upgraded: Upgraded = upgrade(reply.raw, self, max_size=options.max_size, loop=self.loop)
@@ -276,7 +277,7 @@ class WebSocket:
             try:
                 await within(self._options.close_timeout, self._until_end())
             except asyncio.TimeoutError:
-                pass
+                self.kill()
             finally:
                 self.abort()
 
@@ -311,13 +312,22 @@ class WebSocket:
             self.abort()
 
     def abort(self) -> None:
-        """Closes the connection at once."""
+        """Closes the connection, with the data that was written before. `close_timeout` limits the wait for it."""
         self._session.upgraded.discard(self)
         if self._keepalive is not None:
             self._keepalive.cancel()
             self._keepalive = None
-        self._upgraded.transport.close()
+        transport = self._upgraded.transport
+        limit = self._options.close_timeout
+        if self._grace is None and limit is not None and not self._ended.done() and transport.get_write_buffer_size():
+            # A server that reads no more would keep the connection, and the sends that wait, for ever.
+            self._grace = self.loop.call_later(limit, transport.abort)
+        transport.close()
         self._reply.close()
+
+    def kill(self) -> None:
+        """Closes the connection at once. Data that was not sent yet is lost, and sends that wait fail."""
+        self._upgraded.transport.abort()
 
     def abandon(self) -> None:
         """Closes the connection in its loop, later. Safe in any thread."""
@@ -350,12 +360,17 @@ class WebSocket:
         self.rcvd = Close(code or 1005, reason)
         if self.sent is None:
             self._send_close(code or 1005, reason)
+        # Now, and not with the end of the connection: that waits for data that the server may not read.
+        self.inbox.end()
         self.abort()
 
     def on_end(self) -> None:
         """Notes the end of the connection."""
         if not self._ended.done():
             self._ended.set_result(None)
+        if self._grace is not None:
+            self._grace.cancel()
+            self._grace = None
         self.abort()
 
     def _ping(self) -> None:

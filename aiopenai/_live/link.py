@@ -193,6 +193,8 @@ class Link:
         rules = self._rules
         if rules.on_reconnecting is None or self._is_over() or not is_recoverable_close(lost.code):
             raise self._end(lost)
+        # A send that waits for this server to read would hold up those that wait for the next one.
+        self.socket.kill()
         self.reconnecting = True
         self._stopped = asyncio.Event()
         try:

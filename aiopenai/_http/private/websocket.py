@@ -101,18 +101,21 @@ class Inbox(WebSocketDataQueue):
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
+    def end(self) -> None:
+        """Notes that no more messages arrive."""
+        self.ended = True
+        self.wake()
+
     @override
     def feed_eof(self) -> None:
         super().feed_eof()
-        self.ended = True
-        self.wake()
+        self.end()
         self.owner.on_end()
 
     @override
     def set_exception(self, exc: Any, exc_cause: Any = None) -> None:
         super().set_exception(exc)
-        self.ended = True
-        self.wake()
+        self.end()
         self.owner.on_failure(exc)
 
 
