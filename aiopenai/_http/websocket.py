@@ -21,7 +21,7 @@ from aiopenai._base.timeouts import Timeout
 from aiopenai._base.urls import redirected, same_origin, shown
 from aiopenai._http.general import GeneralReply
 from aiopenai._http.interface import Reply, Session, later
-from aiopenai._http.messages import Headers, HTTPResponse
+from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse
 from aiopenai._http.options import WebSocketOptions
 from aiopenai._http.private.websocket import Upgraded, UpgradeError, offer_deflate, upgrade
 from aiopenai.errors import APIConnectionError, APIResponseValidationError, Close, OpenAIError, closed_error
@@ -55,7 +55,7 @@ class _Handshake(Session):
             await reply.read()
             url = target
         message = f"The websocket handshake was redirected {_MAX_REDIRECTS} times: check websocket_base_url."
-        raise APIConnectionError(message=message, request=reply.request, retryable=False)
+        raise APIConnectionError(message=message, request=HTTPRequest("GET", url), retryable=False)
 
     async def _shake(self, url: str, headers: Mapping[str, str], timeout: Timeout) -> GeneralReply:
         """Returns the reply to one handshake."""
@@ -319,10 +319,11 @@ class WebSocket:
             self._keepalive = None
         transport = self._upgraded.transport
         limit = self._options.close_timeout
-        if self._grace is None and limit is not None and not self._ended.done() and transport.get_write_buffer_size():
-            # A server that reads no more would keep the connection, and the sends that wait, for ever.
-            self._grace = self.loop.call_later(limit, transport.abort)
-        transport.close()
+        if not transport.is_closing():
+            if limit is not None and transport.get_write_buffer_size():
+                # A server that reads no more would keep the connection, and the sends that wait, for ever.
+                self._grace = self.loop.call_later(limit, transport.abort)
+            transport.close()
         self._reply.close()
 
     def kill(self) -> None:

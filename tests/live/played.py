@@ -59,6 +59,9 @@ class PlayedSocket:
     def abort(self) -> None:
         self.closed = self.aborted = True
 
+    def kill(self) -> None:
+        """Does nothing beyond the loss that was received."""
+
     def abandon(self) -> None:
         self.abandoned = True
 

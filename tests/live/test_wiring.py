@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import aiohttp
 import pytest
 
 from aiopenai import APIConnectionError, AsyncOpenAI
+from aiopenai.errors import WebSocketConnectionClosedError
 from aiopenai.testing import Server
 from tests.conftest import RawServer
 from tests.http.test_transport import Proxy, Tls
+from tests.http.test_websocket import KEY, accept
 
 from .conftest import Both, Peer, Scripted
 
@@ -93,3 +96,45 @@ async def test_closing_with_unread_messages_waits_for_the_servers_close_frame(bo
         await both(connection.close, code=4001, reason="enough")
         assert connection._connection.rcvd is not None
     assert done == [4001]
+
+
+@pytest.mark.parametrize("queued", [False, True], ids=["sending", "flushing"])
+async def test_a_server_that_closes_and_reads_no_more_holds_nothing_up(
+    both: Both, raw_server: Callable[..., Awaitable[RawServer]], until: Any, queued: bool
+) -> None:
+    """The end comes with the close frame, and a send that waits fails as the connection is replaced."""
+    served = 0
+
+    async def serve(server: RawServer, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal served
+        served += 1
+        _, headers, _ = await server.request(reader)
+        lines = ("Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Accept: {accept(headers[KEY])}")
+        writer.write("\r\n".join(["HTTP/1.1 101 x", *lines, "", ""]).encode())
+        if served == 1:
+            writer.transport.pause_reading()  # type: ignore[attr-defined]
+            await stuck.wait()
+            writer.write(b"\x88\x02" + (1012).to_bytes(2, "big"))
+            # The connection stays open, and nothing is read.
+            await held.wait()
+        else:
+            writer.write(b'\x81\x0e{"type":"now"}')
+            await server.watch(reader)
+
+    stuck, held = asyncio.Event(), asyncio.Event()
+    server = await raw_server(serve)
+    options: dict[str, Any] = {"on_reconnecting": lambda _: None, "initial_delay": 0.001, "max_queue_size": 10**9}
+    # The second connection answers no close frame.
+    options["websocket_connection_options"] = {"close_timeout": 0.1}
+    connection = await both(both.client(server).realtime.connect(model="m", **options).enter)
+    if queued:
+        connection._send_queue.put(b"y" * 10_000_000, text=True)
+    sending = asyncio.ensure_future(both(connection.send_raw, "x" * 30_000_000))
+    await until(connection._connection._upgraded.transport.get_write_buffer_size)
+    stuck.set()
+    event = await asyncio.wait_for(both(lambda: next(iter(connection))) if both.blocking else anext(connection), 30)
+    assert event.type == "now"
+    with pytest.raises(WebSocketConnectionClosedError):
+        await asyncio.wait_for(sending, 30)
+    held.set()
+    await both(connection.close)
