@@ -34,3 +34,9 @@ def command(capfd: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, 
         return code, out, err
 
     return run
+
+
+@pytest.fixture
+def command_line(command: Callable[..., tuple[int, str, str]]) -> Callable[..., tuple[int, str, str]]:
+    """`command`, for modules with a helper of that name."""
+    return command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import random
@@ -10,18 +11,25 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
+from aiopenai import OpenAIError, not_given
 from aiopenai.__main__ import main
+from aiopenai._cli.target import TargetError
 from aiopenai._jobs import reporting, syncing
+from aiopenai._jobs.failures import FilesError, JobError, UsageError
 from aiopenai._jobs.inputs import opened_source
+from aiopenai._jobs.journal import BatchJournal
+from aiopenai._jobs.outputs import beside
 from aiopenai._jobs.state import JobFiles
 from aiopenai.testing import RateLimits, Server
 
+Command = Callable[..., tuple[int, str, str]]
 ROOT = Path(__file__).parents[2]
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
@@ -362,3 +370,288 @@ class TestProgress:
         stream.close()
         assert "0 failed" in shown
         assert ("5/5" in shown) is rich
+
+
+# Tables
+
+
+@pytest.fixture
+def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A CSV file in the working directory."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in.csv").write_text("custom_id,text\na,one\nb,two\n", encoding="utf-8")
+    return "in.csv"
+
+
+def test_a_table_of_results_and_failures(local: Server, command_line: Command, table: str) -> None:
+    arrow = pytest.importorskip("pyarrow.parquet")
+    local.fault(status=400, times=None, match=lambda request: b"two" in request.body)
+    ask = ("run", table, "--template", "Say {text}", "--model", "m", "-o", "out.parquet", "--max-retries", "0")
+    code, out, err = command_line(*ask)
+    assert code == 1, err
+    assert "1 x BadRequestError 400" in out
+    assert "out.parquet is a table of 2 results and failures; the lines are in out.jsonl" in out
+    rows = {row["custom_id"]: row for row in arrow.read_table("out.parquet").to_pylist()}
+    assert (rows["a"]["ok"], rows["a"]["text"]) == (True, "All flows.")
+    assert (rows["b"]["ok"], rows["b"]["status_code"]) == (False, 400)
+    local.clear_faults()
+    code, out, err = command_line(*ask, "--retry-failed")
+    assert code == 0, err
+    assert all(row["ok"] for row in arrow.read_table("out.parquet").to_pylist())
+    assert local.request_count == 3
+
+
+def test_a_job_that_stops_makes_no_table(local: Server, command_line: Command, table: str) -> None:
+    pytest.importorskip("pyarrow.parquet")
+    local.fault(status=401, times=None)
+    code, _, err = command_line("run", table, "--template", "{text}", "--model", "m", "-o", "out.parquet")
+    assert code == 1
+    assert "check the API key" in err
+    assert not Path("out.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["-o", "-", "--out-format", "parquet"], "needs an output file, not a stream"),
+        (["-o", "out.jsonl", "--out-format", "parquet"], "use .parquet"),
+        (["-o", ".", "--out-format", "parquet"], "is a folder"),
+        (["-o", "in.csv", "--out-format", "parquet"], "would be the input itself"),
+        (["-o", "notes.parquet"], "notes.parquet is no Parquet file; choose another output file"),
+        (["-o", "out.parquet"], "pip install 'aiopenai[parquet]'"),
+    ],
+    ids=["stream", "lines", "folder", "input", "other-file", "no-pyarrow"],
+)
+def test_usage_of_tables(
+    arguments: list[str],
+    words: str,
+    local: Server,
+    command_line: Command,
+    table: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    Path("notes.parquet").write_text("{}\n", encoding="utf-8")
+    code, _, err = command_line("run", table, "--template", "{text}", "--model", "m", *arguments)
+    assert code == 2
+    assert words in err
+    assert local.request_count == 0
+
+
+def test_lines_in_a_file_of_any_name(local: Server, command_line: Command, table: str) -> None:
+    path = Path("out.parquet")
+    ask = ("run", table, "--template", "{text}", "--model", "m", "-o", str(path), "--out-format", "jsonl")
+    assert command_line(*ask)[0] == 0
+    assert [json.loads(line)["custom_id"] for line in path.read_text().splitlines()] == ["a", "b"]
+
+
+@pytest.mark.parametrize("outcome", ["written", "disk", "stopped"])
+def test_the_table_is_written_at_the_end(
+    local: Server, command_line: Command, table: str, monkeypatch: pytest.MonkeyPatch, outcome: str
+) -> None:
+    written: list[Any] = []
+
+    def write_table(path: Path, logs: tuple[Path, ...]) -> int:
+        written.append((str(path), [str(log) for log in logs]))
+        if outcome == "disk":
+            raise FilesError("the disk is full")
+        return 2_345
+
+    monkeypatch.setattr("aiopenai._jobs.parquet.loaded_arrow", lambda: None)
+    monkeypatch.setattr("aiopenai._jobs.parquet.write_table", write_table)
+    if outcome == "stopped":
+        local.fault(status=401, times=None)
+    code, out, err = command_line("run", table, "--template", "{text}", "--model", "m", "-o", "out.PARQUET")
+    assert written == ([] if outcome == "stopped" else [("out.PARQUET", ["out.jsonl", "out.errors.jsonl"])])
+    if outcome == "written":
+        assert code == 0
+        assert "out.PARQUET is a table of 2,345 results and failures; the lines are in out.jsonl" in out
+    else:
+        assert code == 1
+        assert "is a table of" not in out
+        assert ("the disk is full; 2 of 2 done, the same command goes on from there" in err) == (outcome == "disk")
+
+
+def test_lines_without_a_table_say_nothing_of_one(local: Server, command_line: Command, table: str) -> None:
+    code, out, _ = command_line("run", table, "--template", "{text}", "--model", "m", "-o", "out.jsonl")
+    assert (code, "is a table" in out) == (0, False)
+    assert {path.name for path in Path().iterdir()} == {"in.csv", "out.jsonl"}
+
+
+# Options
+
+
+@pytest.fixture
+def inside(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Notes the arguments of the parts that the command puts together."""
+    noted: dict[str, Any] = {"says": []}
+
+    def noting(place: str, name: str) -> None:
+        home = importlib.import_module(place)
+        real = getattr(home, name)
+
+        def wrapped(*args: Any, **given: Any) -> Any:
+            noted[name] = (args, given)
+            return real(*args, **given)
+
+        monkeypatch.setattr(home, name, wrapped)
+
+    for place, name in (
+        ("aiopenai._cli.run", "client_of"),
+        ("aiopenai._cli.run", "cancel_on"),
+        ("aiopenai._jobs.limiter", "Limiter"),
+        ("aiopenai._jobs.batches", "BatchEngine"),
+        ("aiopenai._jobs.state", "JobFiles"),
+        ("aiopenai._jobs.progress", "Prices"),
+        ("aiopenai._jobs.progress", "JobProgress"),
+    ):
+        noting(place, name)
+    return noted
+
+
+def prompts(path: Path) -> str:
+    path.write_text('"one"\n')
+    return str(path)
+
+
+def test_defaults(local: Server, command_line: Command, tmp_path: Path, inside: dict[str, Any]) -> None:
+    source = prompts(tmp_path / "in.jsonl")
+    assert command_line("run", source, "-o", str(tmp_path / "o"), "--model", "m")[0] == 0
+    assert inside["Limiter"] == ((1_000,), {"rpm": None, "tpm": None})
+    assert inside["client_of"] == ((None, None), {"max_retries": 5, "timeout": not_given})
+    assert inside["cancel_on"][0] == (signal.SIGTERM,)
+    ((_, output), options), say = inside["JobFiles"], inside["JobFiles"][1].pop("say")
+    assert output == tmp_path / "o"
+    assert options == {
+        "model": "m",
+        "template": None,
+        "retry_failed": False,
+        "skip_bad": False,
+        "ask_changed": False,
+    }
+    assert inside["Prices"] == ((None, None), {})
+    assert inside["BatchEngine"][1]["ask_changed"] is False
+    say("a message")
+    assert command_line("--version")[2] == "aiopenai run: a message\n"
+
+
+def test_options_reach_their_part(local: Server, command_line: Command, tmp_path: Path, inside: dict[str, Any]) -> None:
+    source = prompts(tmp_path / "in.jsonl")
+    options = "--concurrency 7 --rpm 6000 --tpm 90000 --max-retries 2 --timeout 9 --skip-bad --ask-changed"
+    more = f"--price-in 1 --price-out 2 --base-url {local.base_url} --model m"
+    assert command_line("run", source, "-o", str(tmp_path / "o"), *options.split(), *more.split())[0] == 0
+    assert inside["Limiter"] == ((7,), {"rpm": 6_000, "tpm": 90_000})
+    assert inside["client_of"] == ((None, local.base_url), {"max_retries": 2, "timeout": 9})
+    given = inside["JobFiles"][1]
+    assert [given[name] for name in ("retry_failed", "skip_bad", "ask_changed")] == [False, True, True]
+    assert inside["Prices"] == ((1.0, 2.0), {})
+    assert inside["BatchEngine"][1]["ask_changed"] is True
+    assert command_line("run", source, "-o", str(tmp_path / "o"), "--retry-failed", "--model", "m")[0] == 0
+    assert inside["JobFiles"][1]["retry_failed"] is True
+
+
+def test_a_run_goes_on_with_its_counts(
+    local: Server, command_line: Command, tmp_path: Path, inside: dict[str, Any]
+) -> None:
+    source, output = tmp_path / "in.jsonl", str(tmp_path / "o")
+    write(source, line(1), line(2), line(3))
+    local.fault(status=400, times=None, match=lambda request: b"number 2;" in request.body)
+    assert command_line("run", str(source), "-o", output, "--price-in", "1")[0] == 1
+    (total, prices), counts = inside["JobProgress"]
+    assert (total, counts, prices.of(1_000_000, 1_000_000)) == (3, {"done": 0, "failed": 0}, 1.0)
+    code, out, _ = command_line("run", str(source), "-o", output)
+    assert inside["JobProgress"][0][0] == 3
+    assert inside["JobProgress"][1] == {"done": 2, "failed": 1}
+    # A failure of an earlier run is one of this job.
+    assert code == 1
+    assert f"failures are in {output}.errors.jsonl; --retry-failed tries them again" in out
+
+
+def test_a_stream_keeps_no_state(local: Server, command_line: Command, tmp_path: Path, inside: dict[str, Any]) -> None:
+    source = str(write(tmp_path / "in.jsonl", line(1), line(2)))
+    local.fault(status=400, times=None, match=lambda request: b"number 2;" in request.body)
+    code, out, err = command_line("run", source, "-o", "-", "--rpm", "600", "--tpm", "1000")
+    assert code == 1
+    assert {each["custom_id"] for each in map(json.loads, out.splitlines())} == {"r-1", "r-2"}
+    assert "BatchEngine" not in inside
+    assert inside["Limiter"] == ((1_000,), {"rpm": 600, "tpm": 1_000})
+    # The summary goes beside the results, and names no file of failures.
+    assert "1 failed" in err
+    assert "BadRequestError" in err
+    assert "--retry-failed" not in err
+    local.fault(status=401, times=None)
+    code, _, err = command_line("run", source, "-o", "-")
+    assert code == 1
+    assert "; 0 of 2 done" in err
+    assert "goes on from there" not in err
+
+
+def test_batches_need_a_file(local: Server, command_line: Command, tmp_path: Path) -> None:
+    source = str(write(tmp_path / "in.jsonl", line(1)))
+    code, _, err = command_line("run", source, "-o", "-", "--batch")
+    assert (code, local.request_count) == (2, 0)
+    assert "--batch needs an output file, not a stream" in err
+
+
+def test_batches_and_calls_do_not_mix(local: Server, command_line: Command, tmp_path: Path) -> None:
+    source, output = str(write(tmp_path / "in.jsonl", line(1))), tmp_path / "out.jsonl"
+    with mock.patch("aiopenai._jobs.batches.BatchEngine.ask", side_effect=JobError("the batch goes on")) as ask:
+        assert command_line("run", source, "-o", str(output), "--batch")[0] == 1
+        assert ask.call_count == 1
+    assert local.request_count == 0
+    journal = BatchJournal(beside(output, "batches"))
+    journal.begin("part", [(1, 1)], ["0" * 16])
+    journal.close()
+    code, _, err = command_line("run", source, "-o", str(output))
+    assert (code, local.request_count) == (2, 0)
+    assert "batches are under way for these files: --batch collects them" in err
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["file", "stream"])
+def test_an_interrupt_says_what_is_done(local: Server, command_line: Command, tmp_path: Path, stream: bool) -> None:
+    source, output = str(write(tmp_path / "in.jsonl", *map(line, range(3)))), str(tmp_path / "out.jsonl")
+    asked: list[Any] = []
+
+    async def interrupted(client: Any, job: Any, limiter: Any, progress: Any) -> None:
+        asked.append(client.is_closed())
+        progress.done += 1
+        raise KeyboardInterrupt
+
+    with mock.patch("aiopenai._jobs.by_call.ask_lines", interrupted):
+        code, _, err = command_line("run", source, "-o", "-" if stream else output)
+    assert (code, asked) == (130, [False])
+    assert "stopped with 1 of 3 done" in err
+    assert (f", all of them in {output}; the same command goes on from there" in err) == (not stream)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "goes_on"),
+    [
+        (UsageError("wrong\n  usage"), 2, False),
+        (ValueError("wrong value"), 2, False),
+        (JobError("no use"), 1, True),
+        (FilesError("no disk"), 1, True),
+        (OpenAIError("no call"), 1, True),
+        (TargetError("no server"), 1, True),
+    ],
+    ids=lambda each: type(each).__name__ if isinstance(each, Exception) else None,
+)
+def test_errors_of_the_work(
+    local: Server, command_line: Command, tmp_path: Path, error: Exception, code: int, goes_on: bool
+) -> None:
+    source, output = str(write(tmp_path / "in.jsonl", line(1))), tmp_path / "out.jsonl"
+    with mock.patch("aiopenai._jobs.by_call.ask_lines", side_effect=error):
+        found, out, err = command_line("run", source, "-o", str(output))
+    assert (found, out) == (code, "")
+    assert f"aiopenai run: {' '.join(str(error).split())}" in err
+    assert ("; 0 of 1 done, the same command goes on from there" in err) == goes_on
+    # The files are closed, and another job may write them.
+    _opened(tmp_path / "in.jsonl", output).close()
+
+
+def test_nothing_left_needs_no_server(command_line: Command, tmp_path: Path) -> None:
+    source, output = write(tmp_path / "in.jsonl", line(1)), tmp_path / "out.jsonl"
+    write(output, {"custom_id": "r-1"})
+    with mock.patch("aiopenai._cli.run.run_async", side_effect=AssertionError("nothing is left")):
+        code, out, _ = command_line("run", str(source), "-o", str(output))
+    assert (code, bool(out)) == (0, True)

@@ -243,6 +243,17 @@ def test_images_are_not_kept_twice(unknown: dict[str, Any]) -> None:
     assert reply.to_dict()["output"][0]["result"] == image
 
 
+def test_image_replies_without_null_are_not_kept_twice() -> None:
+    image = base64.b64encode(random.Random(0).randbytes(2**20)).decode()
+
+    def make() -> bytes:
+        return json.dumps({"created": 1, "data": [{"b64_json": image}]}).encode()
+
+    size, reply = kept(make, KINDS["ImagesResponse"], lambda reply: reply.model_fields_set)
+    assert reply.to_dict() == {"created": 1, "data": [{"b64_json": image}]}
+    assert size < len(image) * 1.02
+
+
 def test_big_stream_events_are_not_kept_twice() -> None:
     image = base64.b64encode(random.Random(0).randbytes(3 * 2**18)).decode()
     event = {"type": "response.image_generation_call.partial_image", "partial_image_b64": image, "output_index": 0}

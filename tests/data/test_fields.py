@@ -34,6 +34,19 @@ def test_fields_in_the_order_of_writing() -> None:
     assert fields_of(Whole).by_wire == {"parts": "parts", "by-name": "by_name", "note": "note"}
 
 
+class Counted(Model):
+    name: str
+    count: int = 5
+
+
+def test_defaults() -> None:
+    assert [field.default for field in fields_of(Counted).all] == [None, 5]
+    # An object of which no document is known has the fields that differ from their defaults.
+    made = msgspec.convert({"name": "a", "count": 5}, Counted)
+    assert state_of(made).given == {"name"}
+    assert state_of(msgspec.convert({"name": "a", "count": 6}, Counted)).given == {"name", "count"}
+
+
 @pytest.mark.parametrize(
     ("raw", "given", "extra"),
     [

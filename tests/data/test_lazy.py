@@ -19,7 +19,12 @@ def package(monkeypatch: pytest.MonkeyPatch) -> Any:
     made = ModuleType("aiopenai.types.made_up")
     made.__path__ = []
     for module, names in {
-        "replies": {"Reply": 1, "Both": 2, "T": type("T", (), {})},
+        "replies": {
+            "Reply": 1,
+            "Both": 2,
+            "T": type("T", (), {}),
+            "Own": type("Own", (), {"__module__": f"{made.__name__}.replies"}),
+        },
         "params": {"ReplyParam": 3, "Both": 4},
     }.items():
         leaf = ModuleType(f"{made.__name__}.{module}")
@@ -46,7 +51,7 @@ def test_names_from_elsewhere(package: Any) -> None:
     assert package.ChatCompletion is ChatCompletion
     assert package.Renamed is ChatCompletionMessage
     # A class of another module is not listed, but the names that were asked for are.
-    assert {"Reply", "ReplyParam", "Both", "ChatCompletion", "Renamed"} <= set(dir(package))
+    assert {"Own", "Reply", "ReplyParam", "Both", "ChatCompletion", "Renamed"} <= set(dir(package))
     assert "T" not in dir(package)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import pytest
 
+from aiopenai._data.structs import BaseModel
 from aiopenai.types import Model
 from aiopenai.types.chat import ChatCompletion
 from aiopenai.types.responses import ResponseFormatTextJSONSchemaConfig
@@ -67,6 +68,16 @@ def test_fields() -> None:
     assert tagged["type"].annotation == Literal["json_schema"]
     assert ChatCompletion.model_config["extra"] == "allow"
     assert ChatCompletion.model_rebuild() is None  # type: ignore[func-returns-value]
+
+
+def test_defaults_of_fields() -> None:
+    class Counted(BaseModel):
+        name: str
+        count: int = 5
+
+    fields = Counted.model_fields
+    assert (fields["count"].is_required(), fields["count"].get_default()) == (False, 5)
+    assert (fields["name"].is_required(), fields["name"].get_default()) == (True, None)
 
 
 def test_against_the_reference() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any
 
 import msgspec
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiopenai._data.plain import decode_json, portable_json
+from aiopenai._data.plain import TooDeepError, decode_json, portable_json, with_whole_stack
 
 
 @pytest.mark.parametrize(
@@ -46,12 +47,15 @@ def test_other_input_has_one_error(raw: bytes) -> None:
         ('{"a": "caf\xe9", "b": true}'.encode("latin-1"), {"a": "caf\ufffd", "b": True}),
         (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
         (b'{\n "a": 1\r\n}', {"a": 1}),
+        (b'{\n "a": 1}', {"a": 1}),
+        (b'{\r "a": 1}', {"a": 1}),
     ],
-    ids=["nan", "surrogates", "latin-1", "byte order mark", "several lines"],
+    ids=["nan", "surrogates", "latin-1", "byte order mark", "several lines", "lf", "cr"],
 )
 def test_portable_documents(raw: bytes, value: Any) -> None:
     line = portable_json(raw)
     assert b"\n" not in line
+    assert b"\r" not in line
     assert msgspec.json.decode(line) == json.loads(line) == _with_replacement(value)
 
 
@@ -69,3 +73,26 @@ def test_documents_that_are_portable_already_stay_as_they_are() -> None:
 )
 def test_any_document_becomes_portable(value: Any) -> None:
     msgspec.json.decode(portable_json(json.dumps(value).encode()))
+
+
+def test_a_function_gets_the_whole_stack_if_it_needs_it() -> None:
+    threads: list[threading.Thread] = []
+
+    def work(failures: list[BaseException], result: str) -> str:
+        threads.append(threading.current_thread())
+        if failures:
+            raise failures.pop()
+        return result
+
+    here = threading.current_thread()
+    assert with_whole_stack(work, [], "at once") == "at once"
+    assert threads == [here]
+    for failure in (RecursionError(), TooDeepError()):
+        threads.clear()
+        assert with_whole_stack(work, [failure], "in a thread") == "in a thread"
+        assert threads[0] is here
+        assert threads[1] is not here
+    with pytest.raises(TooDeepError):
+        with_whole_stack(work, [TooDeepError(), RecursionError()], "never")
+    with pytest.raises(KeyError):
+        with_whole_stack(work, [TooDeepError(), KeyError()], "never")

@@ -69,3 +69,17 @@ def test_validation_of_objects_of_the_user() -> None:
         ChatCompletionMessage.model_validate({"role": 1j})
     with pytest.raises(ValueError, match="not a ChatCompletionMessage"):
         ChatCompletionMessage.model_validate({(1, 2): 3})
+
+
+class Other:
+    """An object of another library with pydantic's method."""
+
+    def model_dump(self, *, mode: str, **_: Any) -> dict[str, Any]:
+        return {"mode": mode}
+
+
+def test_objects_inside_are_asked_for_the_same_mode() -> None:
+    made: Any = ChatCompletion.model_construct(id=Other())
+    assert made.model_dump()["id"] == {"mode": "python"}
+    assert made.model_dump(mode="json")["id"] == {"mode": "json"}
+    assert json.loads(made.model_dump_json())["id"] == {"mode": "json"}
