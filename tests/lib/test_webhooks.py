@@ -8,10 +8,10 @@ import hmac
 import json
 import pickle
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from email.message import Message
 from types import SimpleNamespace
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 import pytest
 from hypothesis import example, given
@@ -218,6 +218,30 @@ def message(headers: dict[str, str]) -> Message:
 def test_headers_in_any_form(kind: Callable[[dict[str, str]], Any], resource: Any) -> None:
     headers = {"Content-Type": "application/json", **{name.title(): value for name, value in sign(PAYLOAD).items()}}
     verify_signature(resource, PAYLOAD, kind(headers))
+
+
+class Pairs:
+    """Headers as pairs, with a `get` that knows names in one case only."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self.get = headers.get
+        self._headers = headers
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._headers.items())
+
+
+def test_pairs_come_before_a_get(resource: Any) -> None:
+    verify_signature(resource, PAYLOAD, Pairs({name.upper(): value for name, value in sign(PAYLOAD).items()}))
+    with pytest.raises(TypeError, match="not iterable"):
+        verify_signature(resource, PAYLOAD, cast("Any", object()))
+
+
+@pytest.mark.parametrize("name", ["webhook-signature", "webhook-timestamp", "webhook-id"])
+def test_a_header_that_get_does_not_know_is_missing(name: str, resource: Any) -> None:
+    headers = {key: value for key, value in sign(PAYLOAD).items() if key != name}
+    with pytest.raises(InvalidWebhookSignatureError, match=f"no {name} header"):
+        verify_signature(resource, PAYLOAD, SimpleNamespace(get=headers.get))
 
 
 @pytest.mark.parametrize("payload", [EVENT, None, 7])
