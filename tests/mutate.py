@@ -108,7 +108,7 @@ def is_killed(tree: Path, module: Path, mutant: Mutant, timeout: float) -> bool:
     # Bytecode is told from stale bytecode by the second in which the source was written, and by its size.
     for compiled in target.parent.glob(f"__pycache__/{target.stem}.*"):
         compiled.unlink()
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "--timeout", "20", str(mirrored(module).relative_to(ROOT))]
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "--timeout", "60", str(mirrored(module).relative_to(ROOT))]
     # With bytecode a mutant takes half the time.
     environment = {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": ""}
     environment.pop("PYTHONPYCACHEPREFIX", None)

@@ -248,3 +248,40 @@ class TestContent:
         bucket = Bucket()
         bucket.observe(0.5, 0.5, None, 0.0, 0.0)
         assert bucket.capacity == 1.0
+
+    def test_forgetting_begins_anew(self) -> None:
+        bucket = Bucket()
+        bucket.observe(6_000, 6_000, None, 0.0, 0.0)
+        bucket.not_enough(100.0)
+        bucket.take(40.0)
+        bucket.forget()
+        assert (bucket.rate, bucket.floor, bucket.capacity, bucket.level) == (0.0, 0.0, 1.0, 1.0)
+        # The amount that was taken says what was sent between two replies, and stays.
+        assert bucket.spent == 40.0
+
+    def test_a_refusal_despite_a_rest_keeps_more_in_reserve(self) -> None:
+        bucket = Bucket()
+        bucket.observe(6_000, 6_000, None, 0.0, 0.0)
+        bucket.take(1_000)
+        assert bucket.wait(4_700, 0.0) == 0.0
+        assert bucket.wait(4_701, 0.0) > 0.0
+        bucket.not_enough(1_000.0)
+        assert bucket.floor == 1_250.0
+        assert bucket.wait(3_750, 0.0) == 0.0
+        assert bucket.wait(3_751, 0.0) == pytest.approx(1 / (100 * 0.99))
+        # It is the largest of all, and at most half of the bucket.
+        bucket.not_enough(10.0)
+        assert bucket.floor == 1_250.0
+        bucket.not_enough(5_000.0)
+        assert bucket.floor == 3_000.0
+
+    def test_a_cost_above_the_capacity_needs_a_full_bucket(self) -> None:
+        bucket = Bucket()
+        bucket.observe(60, 60, None, 0.0, 0.0)
+        assert bucket.wait(1_000, 0.0) == 0.0
+        bucket.take(10)
+        assert bucket.wait(1_000, 0.0) == pytest.approx(10 / 0.99)
+        bucket.correct(10, 4)
+        assert bucket.level == 56
+        bucket.correct(10, 0)
+        assert bucket.level == 60

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -81,6 +84,124 @@ def test_pyarrow_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     with pytest.raises(UsageError, match=r"pip install 'aiopenai\[parquet\]'"):
         parquet.loaded_arrow()
+
+
+@pytest.mark.parametrize(
+    ("content", "taken"),
+    [(None, True), (b"", True), (b"PAR1...", True), (b"PAR", False), (b"{}", False)],
+    ids=["none", "empty", "table", "short", "lines"],
+)
+def test_a_table_replaces_a_table_only(content: bytes | None, taken: bool, tmp_path: Path) -> None:
+    path = tmp_path / "out.parquet"
+    if content is not None:
+        path.write_bytes(content)
+    assert parquet.takes_table(path) is taken
+    with pytest.raises(FilesError, match="directory"):
+        parquet.takes_table(tmp_path)
+
+
+class PlayedArrow:
+    """The part of pyarrow that writes tables, for environments without it: the file has a line for each group."""
+
+    def __init__(self) -> None:
+        self.parquet = self
+        self.Table = self
+
+    def __getattr__(self, kind: str) -> Any:
+        return lambda: kind
+
+    def schema(self, fields: list[tuple[str, str]]) -> dict[str, str]:
+        return dict(fields)
+
+    def from_pylist(self, rows: list[dict[str, Any]], schema: dict[str, str]) -> list[dict[str, Any]]:
+        assert all([*row] == [*schema] for row in rows)
+        return rows
+
+    @contextmanager
+    def ParquetWriter(self, path: Path, schema: dict[str, str]) -> Iterator[Any]:
+        assert (schema["ok"], schema["text"], schema["status_code"]) == ("bool_", "string", "int64")
+        with path.open("w") as file:
+            yield SimpleNamespace(write_table=lambda rows: file.write(json.dumps(rows) + "\n"))
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> None:
+    arrow = PlayedArrow()
+    monkeypatch.setitem(sys.modules, "pyarrow", arrow)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", arrow)  # type: ignore[arg-type]
+
+
+LINES = [finished_line(f"r-{each}", 200, None, json.dumps(CHAT).encode()) for each in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("bound", "value", "groups"),
+    [
+        ("_ROWS", 2, [2, 2, 1]),
+        ("_ROWS", 5, [5]),
+        ("_BYTES", 1, [1] * 5),
+        ("_BYTES", len(LINES[0]) - 1, [1] * 5),
+        ("_BYTES", len(LINES[0]), [2, 2, 1]),
+    ],
+)
+def test_groups_of_rows(
+    bound: str, value: int, groups: list[int], played: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parquet, bound, value)
+    log, path = tmp_path / "out.jsonl", tmp_path / "out.parquet"
+    log.write_bytes(b"\n \n".join([b"", *(line.rstrip() for line in LINES), b""]))
+    path.write_bytes(b"old")
+    assert parquet.write_table(path, [tmp_path / "none.jsonl", log]) == 5
+    written = [json.loads(each) for each in path.read_text().splitlines()]
+    assert [len(rows) for rows in written] == groups
+    assert [row["custom_id"] for rows in written for row in rows] == [f"r-{each}" for each in range(5)]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["out.jsonl", "out.parquet"]
+
+
+@pytest.mark.parametrize("line", [b"{}", b"no json", b'{"custom_id": "\xff"}'], ids=["empty", "text", "bytes"])
+def test_a_line_that_is_no_result_leaves_the_old_table(line: bytes, played: None, tmp_path: Path) -> None:
+    log, path = tmp_path / "out.jsonl", tmp_path / "out.parquet"
+    log.write_bytes(LINES[0] + line)
+    path.write_bytes(b"old")
+    with pytest.raises(FilesError, match=r"out.jsonl: a line is not a result"):
+        parquet.write_table(path, [log])
+    assert path.read_bytes() == b"old"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["out.jsonl", "out.parquet"]
+
+
+def outcome(status: int, body: Any, error: Any = None) -> dict[str, Any]:
+    reply = {"status_code": status, "request_id": "req_1", "body": body}
+    return parquet._row(json.dumps({"custom_id": "r", "response": reply, "error": error}).encode())
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "ok"),
+    [(200, None, True), (299, None, True), (300, None, False), (199, None, False), (200, {"code": "c"}, False)],
+)
+def test_results_have_a_good_status_and_no_error(status: int, error: Any, ok: bool) -> None:
+    row = outcome(status, CHAT, error)
+    assert (row["ok"], row["text"]) == (ok, "In the sea." if ok else None)
+    assert (row["input_tokens"], row["output_tokens"]) == (5, 3)
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "message"),
+    [
+        ({"error": {"code": "c", "type": "t", "message": "m"}}, "c", "m"),
+        ({"error": {"code": None, "type": "t", "message": None}}, "t", None),
+        ({"error": {"code": 7, "message": 8}}, "7", "8"),
+        ({"error": {}}, None, None),
+        ({"error": "no"}, None, "no"),
+        ({"message": "other"}, None, None),
+        ("proxy down", None, "proxy down"),
+        ([1], None, "[1]"),
+        (None, None, None),
+    ],
+    ids=["code", "type", "numbers", "empty", "word", "none", "text", "list", "null"],
+)
+def test_errors_of_replies(body: Any, code: str | None, message: str | None) -> None:
+    row = outcome(500, body)
+    assert (row["error_code"], row["error"]) == (code, message)
 
 
 class TestFiles:
