@@ -168,7 +168,7 @@ class _BridgeLoops:
                 yield piece
         finally:
             with contextlib.suppress(OpenAIError):
-                self.run(cast("Any", pieces).aclose())
+                self.run(_close(pieces))
 
     def release(self) -> None:
         """Does nothing: the loop ends with the pool."""
@@ -179,3 +179,8 @@ class _BridgeLoops:
 
 async def _next_of(pieces: AsyncIterator[T]) -> T:
     return await pieces.__anext__()
+
+
+async def _close(pieces: Any) -> None:
+    # A coroutine, as `run` needs it: the result of `aclose` is another kind of awaitable.
+    await pieces.aclose()

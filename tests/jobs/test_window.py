@@ -87,3 +87,18 @@ class TestWindow:
         self.rounds(window, 10, 1.0)
         self.rounds(window, 10, 5.0)
         assert window.size == 200
+
+
+def test_a_round_with_room_to_spare_is_no_reason_to_grow() -> None:
+    window = Window(1_000)
+    window.refused(0, known=False)
+    assert (window.size, window.round) == (16.0, 1)
+    for _ in range(16):
+        window.succeeded(1, running=16, latency=1.0)
+    grown = window.size
+    assert grown > 16
+    # The next round is not busy: the size of the last one says nothing about it.
+    for _ in range(30):
+        window.succeeded(1, running=1, latency=1.0)
+    assert window.size == grown
+    assert window.round == 1

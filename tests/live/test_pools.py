@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from inspect import CORO_CLOSED, getcoroutinestate
 from typing import Any, cast
 from unittest import mock
 
@@ -14,6 +15,8 @@ import pytest
 
 from aiopenai import AsyncOpenAI, OpenAI, OpenAIError
 from aiopenai._live import pool_sockets
+from aiopenai._live.bridge import Bridge
+from aiopenai._live.pools import _BridgeLoops
 from aiopenai.testing import Server
 from aiopenai.types.responses import Response
 
@@ -298,3 +301,45 @@ async def test_the_handshake_of_a_pool_is_not_retried_and_has_the_clients_limit(
         assert (await both(responses.create, **ASK)).output_text == "You said: Hi"
     assert [each.method for each in server.journal] == ["GET", "POST"]
     await both.close()
+
+
+def test_an_iteration_that_is_left_early_closes_its_generator() -> None:
+    bridge, ended = Bridge(), []
+    loops = _BridgeLoops(bridge)
+
+    async def numbers() -> AsyncIterator[int]:
+        try:
+            for number in range(3):
+                yield number
+        finally:
+            ended.append("closed")
+
+    bridge.hold(loops)
+    assert [*loops.iterate(numbers())] == [0, 1, 2]
+    assert ended == ["closed"]
+    pieces = loops.iterate(numbers())
+    assert (next(pieces), ended) == (0, ["closed"])
+    pieces.close()
+    assert ended == ["closed"] * 2
+    late = loops.iterate(numbers())
+    assert next(late) == 0
+    bridge.release(loops)
+    # The loop has closed the generator at its end, and there is nothing left to close.
+    late.close()
+    for thread in threading.enumerate():
+        if thread.name == "aiopenai-websockets":
+            thread.join(30)
+    assert ended == ["closed"] * 3
+
+
+def test_a_call_after_the_pool_leaves_no_coroutine() -> None:
+    async def work() -> None:
+        pytest.fail("the pool is closed")
+
+    loops, coroutine = _BridgeLoops(Bridge()), work()
+    with pytest.raises(OpenAIError, match="The pool of sockets is closed"):
+        loops.run(coroutine)
+    assert getcoroutinestate(coroutine) == CORO_CLOSED
+    assert loops.lease() is loops
+    loops.release()
+    loops.close()
