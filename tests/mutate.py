@@ -135,7 +135,12 @@ def main() -> int:
         tree = Path(folder, "tree")
         shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(".git", "__pycache__", ".*_cache"))
         for module in (path.resolve() for path in options.modules):
-            all_of_it = mutants(module.read_text())
+            source = module.read_text()
+            all_of_it = mutants(source)
+            # Tests that fail on the module as it is would kill each mutant.
+            if all_of_it and is_killed(tree, module, Mutant(0, "nothing", source), options.timeout):
+                print(f"{mirrored(module).relative_to(ROOT)} fails without a change", flush=True)
+                return 1
             drawn = random.Random(options.seed).sample(all_of_it, min(options.most, len(all_of_it)))
             for mutant in sorted(drawn):
                 tried += 1

@@ -403,3 +403,362 @@ async def test_a_call_that_waits_keeps_neither_a_parser_nor_its_request(raw_serv
     assert waiting.cr_frame.f_locals["wire"]._parser is None
     answer.set()
     assert await (await call).read() == BODY
+
+
+class Transport:
+    """The writing half of a socket in memory; bytes arrive by `data_received`."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+        self.calls: list[str] = []
+        self.unsent = 0
+
+    def write(self, data: bytes) -> None:
+        self.written.append(data)
+
+    def get_write_buffer_size(self) -> int:
+        return self.unsent
+
+    def is_closing(self) -> bool:
+        return bool({"close", "abort"} & {*self.calls})
+
+    def get_extra_info(self, name: str) -> Any:
+        return None if name == "sslcontext" else self
+
+    def fileno(self) -> int:
+        return -1
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("close", "abort", "pause_reading", "resume_reading"):
+            raise AttributeError(name)
+        return lambda: self.calls.append(name)
+
+
+class Pool:
+    """The owner of one connection."""
+
+    def __init__(self) -> None:
+        self.kept: list[Wire] = []
+        self.dropped: list[Wire] = []
+
+    def keep(self, wire: Wire) -> None:
+        self.kept.append(wire)
+
+    def drop(self, wire: Wire) -> None:
+        self.dropped.append(wire)
+
+
+class Bare:
+    """A wire without a socket."""
+
+    def __init__(self) -> None:
+        self.pool = Pool()
+        self.transport: Any = Transport()
+        self.wire = Wire(self.pool, asyncio.get_running_loop())
+        self.wire.connection_made(self.transport)
+        self.wire.held = True
+
+    def begin(self, read: float | None = None) -> asyncio.Future[Any]:
+        return self.wire.begin(b"GET / HTTP/1.1\r\n\r\n", read, asyncio.get_running_loop().time())
+
+    def feed(self, *pieces: bytes) -> None:
+        for piece in pieces:
+            self.wire.data_received(piece)
+
+    @property
+    def end(self) -> str:
+        """The state, and whether the pool has kept or dropped the connection."""
+        return f"{self.wire.state.value}, {len(self.pool.kept)} kept, {len(self.pool.dropped)} dropped"
+
+
+def told(token: asyncio.Future[Any]) -> tuple[int, bytes]:
+    """The status and the bytes of a reply that are here."""
+    message, body, _ = token.result()
+    return message.code, body.read_nowait()
+
+
+OK = b"HTTP/1.1 200 OK\r\n"
+COUNTED = OK + b"content-length: 3\r\n\r\n"
+
+
+@pytest.fixture
+async def bare() -> Bare:
+    return Bare()
+
+
+class TestBytes:
+    """Each row of the table, by the bytes that arrive."""
+
+    async def test_a_reply_in_one_piece(self, bare: Bare) -> None:
+        token = bare.begin()
+        assert bare.transport.written == [b"GET / HTTP/1.1\r\n\r\n"]
+        bare.feed(COUNTED + b"abc")
+        assert told(token) == (200, b"abc")
+        assert (bare.end, bare.wire.token, bare.wire.should_close) == ("idle, 1 kept, 0 dropped", None, False)
+
+    @pytest.mark.parametrize("body", [COUNTED + b"abc", CHUNKED + b"3\r\nabc\r\n0\r\n\r\n"], ids=["counted", "chunked"])
+    async def test_in_two_pieces_and_again(self, bare: Bare, body: bytes) -> None:
+        for cut in range(1, len(body)):
+            token = bare.begin()
+            bare.feed(body[:cut], body[cut:])
+            assert told(token) == (200, b"abc")
+            assert bare.wire.state is IDLE
+        assert bare.pool.dropped == []
+
+    @pytest.mark.parametrize("size", [2**14 - 100, 2**14 + 1, 2**16])
+    async def test_long_pieces(self, bare: Bare, size: int) -> None:
+        token = bare.begin()
+        bare.feed(OK + f"content-length: {size}\r\n\r\n".encode() + b"x" * size)
+        assert told(token) == (200, b"x" * size)
+        assert bare.end == "idle, 1 kept, 0 dropped"
+
+    async def test_a_head_longer_than_a_piece(self, bare: Bare) -> None:
+        token = bare.begin()
+        head = OK + b"x-a: %s\r\ncontent-length: 3\r\n\r\n" % (b"v" * 20_000)
+        bare.feed(head[:17_000], head[17_000:] + b"abc")
+        assert told(token) == (200, b"abc")
+        # The same head at once: its end is the end of the piece.
+        token = bare.begin()
+        bare.feed(head, b"abc")
+        assert told(token) == (200, b"abc")
+        assert bare.end == "idle, 2 kept, 0 dropped"
+
+    @pytest.mark.parametrize("more", [b"\n", COUNTED])
+    @pytest.mark.parametrize(
+        "reply", [COUNTED + b"abc", CHUNKED + b"3\r\nabc\r\n0\r\n\r\n"], ids=["counted", "chunked"]
+    )
+    async def test_bytes_after_the_reply(self, bare: Bare, reply: bytes, more: bytes) -> None:
+        token = bare.begin()
+        bare.feed(reply + more)
+        assert told(token) == (200, b"abc")
+        assert bare.end == "closed, 0 kept, 1 dropped"
+
+    async def test_another_reply_with_the_end_of_a_body(self, bare: Bare) -> None:
+        token = bare.begin()
+        bare.feed(COUNTED + b"ab", b"c" + COUNTED + b"abc")
+        assert told(token) == (200, b"abc")
+        assert (bare.end, bare.wire.should_close) == ("closed, 0 kept, 1 dropped", True)
+
+    async def test_bytes_on_an_idle_connection(self, bare: Bare) -> None:
+        bare.feed(b"")
+        assert bare.wire.state is IDLE
+        bare.feed(b"x")
+        assert (bare.end, bare.wire.should_close) == ("closed, 0 kept, 1 dropped", True)
+        bare.feed(b"y")
+        assert bare.end == "closed, 0 kept, 1 dropped"
+
+    async def test_interim_replies(self, bare: Bare) -> None:
+        interim = b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"
+        for pieces in (
+            [*interim, COUNTED + b"abc"],
+            [b"".join(interim) + COUNTED + b"abc"],
+            [interim[0] + OK, COUNTED[17:], b"abc"],
+        ):
+            token = bare.begin()
+            for piece in pieces:
+                assert not token.done() or piece == b"abc"
+                bare.feed(piece)
+            assert told(token) == (200, b"abc")
+            assert bare.wire.state is IDLE
+
+    async def test_a_reply_without_a_body(self, bare: Bare) -> None:
+        token = bare.begin()
+        bare.feed(b"HTTP/1.1 204 No Content\r\n\r\n")
+        assert told(token) == (204, b"")
+        assert bare.end == "idle, 1 kept, 0 dropped"
+
+    @pytest.mark.parametrize("head", [b"HTTP/1.0 200 OK\r\n", OK + b"connection: close\r\n"])
+    async def test_a_server_that_closes(self, bare: Bare, head: bytes) -> None:
+        token = bare.begin()
+        bare.feed(head + b"content-length: 3\r\n\r\nabc")
+        assert told(token) == (200, b"abc")
+        assert bare.end == "closed, 0 kept, 1 dropped"
+
+    async def test_bytes_that_are_no_reply(self, bare: Bare) -> None:
+        token = bare.begin()
+        bare.feed(b"SSH-2.0-x\r\n")
+        assert isinstance(token.exception(), Exception)
+        assert (bare.end, bare.transport.calls) == ("closed, 0 kept, 1 dropped", ["abort"])
+
+    async def test_a_body_that_breaks_its_framing(self, bare: Bare) -> None:
+        token = bare.begin()
+        bare.feed(CHUNKED + b"3\r\nabc\r\n", b"no size\r\n")
+        _, body, _ = token.result()
+        assert isinstance(body.exception(), Exception)
+        assert bare.end == "closed, 0 kept, 1 dropped"
+
+    async def test_a_body_that_cannot_be_unpacked(self, bare: Bare) -> None:
+        token = bare.begin()
+        bare.feed(OK + b"content-encoding: gzip\r\ncontent-length: 40\r\n\r\n", b"not packed at all")
+        _, body, _ = token.result()
+        assert isinstance(body.exception(), Exception)
+        assert bare.end == "closed, 0 kept, 1 dropped"
+
+    async def test_two_lengths(self, bare: Bare) -> None:
+        """The chunks count (RFC 9112, section 6.3), and the connection is not used again."""
+        both = OK + b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\n"
+        for cut in (len(both), 30, 60):
+            other = Bare()
+            token = other.begin()
+            other.feed(both[:cut], both[cut:] + b"3\r\nabc\r\n0\r\n\r\n")
+            assert told(token) == (200, b"abc")
+            assert other.end == "closed, 0 kept, 1 dropped"
+
+    async def test_two_lengths_of_which_neither_counts(self, bare: Bare) -> None:
+        token = bare.begin()
+        bare.feed(OK + b"content-length: 3\r\ncontent-length: 4\r\n\r\nabc")
+        assert isinstance(token.exception(), Exception)
+        assert bare.end == "closed, 0 kept, 1 dropped"
+
+    async def test_a_mended_head_that_is_still_wrong(self, bare: Bare) -> None:
+        token = bare.begin()
+        bare.feed(OK + b"content-length: 3\r\ntransfer-encoding: chunked\r\n\r\nno size\r\n")
+        assert isinstance(token.exception() or token.result()[1].exception(), Exception)
+        assert bare.end == "closed, 0 kept, 1 dropped"
+
+    async def test_a_reply_to_a_call_that_was_cancelled(self, bare: Bare) -> None:
+        token = bare.begin()
+        token.cancel()
+        bare.feed(COUNTED + b"abc")
+        assert bare.end == "idle, 1 kept, 0 dropped"
+
+
+class TestTokens:
+    """The holder of an older token has no power over the connection any more."""
+
+    async def test_of_an_exchange_that_is_over(self, bare: Bare) -> None:
+        old = bare.begin()
+        bare.feed(COUNTED + b"abc")
+        new = bare.begin()
+        bare.wire.drop(old)
+        bare.wire.fail(old, OSError())
+        bare.wire.expect_reply(old, 0.001)
+        assert bare.wire._deadline is None
+        with pytest.raises(RuntimeError, match="being read already"):
+            bare.wire.more(old)
+        bare.feed(COUNTED + b"abc")
+        assert told(new) == (200, b"abc")
+        assert bare.end == "idle, 2 kept, 0 dropped"
+
+    async def test_one_reader(self, bare: Bare) -> None:
+        token = bare.begin()
+        bare.feed(COUNTED + b"a")
+        reader = bare.wire.more(token)
+        with pytest.raises(RuntimeError, match="being read already"):
+            bare.wire.more(token)
+        bare.feed(b"b")
+        assert reader.done()
+        bare.wire.more(token).cancel()
+        bare.feed(b"c")
+        assert told(token) == (200, b"abc")
+
+    async def test_dropped_before_and_in_the_body(self, bare: Bare) -> None:
+        for pieces in ([], [COUNTED + b"a"]):
+            other = Bare()
+            token = other.begin()
+            other.feed(*pieces)
+            other.wire.drop(token)
+            assert (other.end, other.transport.calls) == ("closed, 0 kept, 1 dropped", ["abort"])
+            other.wire.drop(token)
+            assert len(other.pool.dropped) == 1
+
+    async def test_a_connection_that_the_pool_does_not_hold_closes_by_itself(self, bare: Bare) -> None:
+        bare.wire.held = False
+        bare.feed(b"x")
+        assert (bare.end, bare.transport.calls) == ("closed, 0 kept, 0 dropped", ["close"])
+
+    def test_dropped_after_the_loop(self) -> None:
+        loop = asyncio.new_event_loop()
+
+        async def make() -> tuple[Bare, Any]:
+            found = Bare()
+            return found, found.begin()
+
+        bare, token = loop.run_until_complete(make())
+        loop.close()
+        bare.wire.drop(token)
+        assert (bare.wire.token, bare.transport.calls, bare.pool.dropped) == (None, [], [])
+
+
+class TestReadLimit:
+    async def test_it_runs_from_the_last_bytes(self, bare: Bare) -> None:
+        token = bare.begin(60)
+        deadlines = [bare.wire._deadline]
+        for piece in (b"HTTP/1.1 100 Continue\r\n\r\n", COUNTED[:9], COUNTED[9:] + b"a", b"b"):
+            await asyncio.sleep(0.002)
+            bare.feed(piece)
+            deadlines.append(bare.wire._deadline)
+        assert None not in deadlines
+        assert deadlines == sorted({*deadlines})  # type: ignore[type-var]
+        bare.feed(b"c")
+        assert bare.wire._deadline is None
+        assert told(token) == (200, b"abc")
+
+    async def test_it_fails_the_exchange(self, bare: Bare) -> None:
+        token = bare.begin(60)
+        bare.wire._late()
+        assert "no data within the read limit" in str(token.exception())
+        assert bare.transport.calls == ["abort"]
+        # A timer that comes too late finds nothing to fail.
+        bare.wire._late()
+        assert bare.end == "closed, 0 kept, 1 dropped"
+
+    async def test_it_stands_still_while_the_reader_is_slow(self, bare: Bare) -> None:
+        token = bare.begin(60)
+        bare.feed(OK + b"content-length: 6\r\n\r\nab")
+        bare.wire.pause_reading()
+        assert bare.wire._deadline is None
+        bare.wire.expect_reply(token, 60)
+        assert bare.wire._deadline is None
+        bare.wire.resume_reading()
+        assert bare.wire._deadline is not None
+        # Twice, as the loop and the parser may both go on.
+        bare.wire.resume_reading()
+        assert bare.transport.calls == ["pause_reading", "resume_reading"]
+
+    async def test_a_parser_that_goes_on_by_itself(self, bare: Bare) -> None:
+        bare.begin(60)
+        bare.feed(OK + b"content-length: 6\r\n\r\nab")
+        bare.wire.pause_reading()
+        bare.wire.resume_reading(resume_parser=False)
+        # No bytes have arrived: the limit does not begin anew.
+        assert bare.wire._deadline is None
+        assert bare.transport.calls == ["pause_reading", "resume_reading"]
+
+
+class TestLostConnections:
+    @pytest.mark.parametrize(
+        "error", [None, ConnectionResetError(104, "reset"), ValueError("tls")], ids=["end", "os", "other"]
+    )
+    async def test_before_the_head(self, bare: Bare, error: BaseException | None) -> None:
+        token = bare.begin()
+        bare.wire.connection_lost(error)
+        found = token.exception()
+        if isinstance(error, OSError):
+            assert (type(found).__name__, getattr(found, "errno", None)) == ("ClientOSError", 104)
+        else:
+            assert found is error or type(found).__name__ == "ServerDisconnectedError"
+        assert bare.end == "closed, 0 kept, 1 dropped"
+
+    @pytest.mark.parametrize("error", [None, ConnectionResetError(104, "reset")], ids=["end", "reset"])
+    @pytest.mark.parametrize("head", [COUNTED, CHUNKED + b"3\r\n"], ids=["counted", "chunked"])
+    async def test_in_the_body(self, bare: Bare, head: bytes, error: BaseException | None) -> None:
+        token = bare.begin()
+        bare.feed(head + b"ab")
+        bare.wire.connection_lost(error)
+        failure = token.result()[1].exception()
+        assert type(failure).__name__ == "ClientPayloadError"
+        assert failure.__cause__ is not None
+        assert bare.end == "closed, 0 kept, 1 dropped"
+
+    async def test_at_the_end_of_a_body_without_a_length(self, bare: Bare) -> None:
+        token = bare.begin()
+        bare.feed(OK + b"\r\nab", b"c")
+        bare.wire.connection_lost(None)
+        assert told(token) == (200, b"abc")
+        assert bare.end == "closed, 0 kept, 1 dropped"
+
+    async def test_idle(self, bare: Bare) -> None:
+        bare.wire.connection_lost(None)
+        assert bare.end == "closed, 0 kept, 1 dropped"
+        assert not bare.wire.is_connected()
