@@ -10,8 +10,10 @@ import pytest
 
 from aiopenai import APITimeoutError, AsyncOpenAI, Timeout
 from aiopenai._http import connector as connector_module
-from aiopenai._http.connector import AttemptClock, ClockedTimeout, connection_limit
+from aiopenai._http.connector import AttemptClock, ClockedTimeout, ExpectLimit, connection_limit
 from aiopenai._http.framing import readable, salvaged
+from aiopenai._http.general import GeneralSession
+from aiopenai._http.interface import Settings
 from aiopenai._http.private.connector import UnfitError, speak, stale_connections
 from aiopenai.testing import Server
 
@@ -77,8 +79,111 @@ class TestSockets:
         with pytest.raises(OSError, match="Errno"):
             connector_module._keepalive_socket([(socket.SOL_SOCKET, 9999, 0)], info)
 
+    @pytest.mark.parametrize("name", ["TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT"])
+    def test_systems_without_these_options(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delattr(socket, name, raising=False)
+        with connector_module._keepalive_socket((), (socket.AF_INET, socket.SOCK_STREAM, 0, "", None)) as sock:
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+
+    def test_the_name_on_macos(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        if not hasattr(socket, "TCP_KEEPIDLE"):
+            pytest.skip("this is a system without TCP_KEEPIDLE")
+        option = socket.TCP_KEEPIDLE
+        monkeypatch.delattr(socket, "TCP_KEEPIDLE")
+        monkeypatch.setattr(socket, "TCP_KEEPALIVE", option, raising=False)
+        with connector_module._keepalive_socket((), (socket.AF_INET, socket.SOCK_STREAM, 0, "", None)) as sock:
+            assert sock.getsockopt(socket.IPPROTO_TCP, option) == connector_module.KEEPALIVE_SECONDS
+
+
+class TestExpectLimit:
+    async def test_a_request_in_time(self) -> None:
+        limit = ExpectLimit(60)
+        assert await limit.within(asyncio.sleep(0, 5)) == 5  # type: ignore[arg-type]
+        # The limit is over with the request: taking it back must not start it again.
+        limit.cancel()
+
+    async def test_no_answer(self) -> None:
+        with pytest.raises(aiohttp.SocketTimeoutError, match="no answer to Expect") as caught:
+            await ExpectLimit(0.01).within(asyncio.Event().wait())  # type: ignore[arg-type]
+        assert isinstance(caught.value.__cause__, asyncio.TimeoutError)
+
+    async def test_the_body_was_asked_for(self) -> None:
+        limit = ExpectLimit(0.01)
+        asked = asyncio.get_running_loop().create_future()
+
+        async def request() -> Any:
+            limit.cancel()
+            await asyncio.sleep(0.05)
+            asked.set_result(True)
+            return "reply"
+
+        assert await limit.within(request()) == "reply"
+        assert asked.done()
+
+    async def test_limits_of_aiohttp_stay(self) -> None:
+        own = aiohttp.SocketTimeoutError("of aiohttp")
+
+        async def request() -> Any:
+            raise own
+
+        with pytest.raises(aiohttp.SocketTimeoutError) as caught:
+            await ExpectLimit(60).within(request())
+        assert caught.value is own
+
 
 class TestClocks:
+    @pytest.mark.parametrize("streams", [False, True])
+    async def test_the_end_of_its_time_fails_the_attempt(self, streams: bool) -> None:
+        class Sink:
+            def __init__(self) -> None:
+                self.error: Any = None
+                self.content = self
+
+            def set_exception(self, error: Any) -> None:
+                self.error = error
+
+        error = aiohttp.ServerTimeoutError("total")
+        clock = AttemptClock(0.001, error)
+        protocol, reply = Sink(), Sink()
+        if streams:
+            clock.reply = reply  # type: ignore[assignment]
+        clock.start(protocol)
+        await asyncio.sleep(0.05)
+        assert (protocol.error, reply.error) == (error, error if streams else None)
+
+    async def test_a_clock_that_is_stopped(self) -> None:
+        clock = AttemptClock(0.001, aiohttp.ServerTimeoutError("x"))
+        clock.start(None)
+        clock.cancel()
+        await asyncio.sleep(0.01)
+
+    async def test_a_connection_that_ended_while_the_loop_stood_still(
+        self, raw_server: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The next request takes the connection before the loop has seen its end."""
+
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            while True:
+                await server.request(reader)
+                writer.write(server.reply(b"{}"))
+
+        server = await raw_server(serve)
+        session = GeneralSession(Settings())
+        asked: list[int] = []
+
+        def ended(fileno: int) -> bool:
+            asked.append(fileno)
+            return len(asked) == 1
+
+        monkeypatch.setattr(connector_module, "readable", ended)
+        for connections in (1, 2, 2):
+            reply = await session.send("GET", server.base_url, {}, None, Timeout(5))
+            assert await reply.read() == b"{}"
+            assert server.connections == connections
+        # A connection without a request yet has no bytes that could be left.
+        assert len(asked) == 2
+        await session.shut()
+
     async def test_a_clock_that_never_started(self) -> None:
         AttemptClock(1.0, aiohttp.ServerTimeoutError("x")).cancel()
 

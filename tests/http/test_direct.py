@@ -21,7 +21,7 @@ import aiohttp
 import pytest
 from aiohttp import http_parser
 
-from aiopenai import APIConnectionError, APIError, AsyncOpenAI, Timeout
+from aiopenai import APIConnectionError, APIError, APIResponseValidationError, APITimeoutError, AsyncOpenAI, Timeout
 from aiopenai._http import pool as pool_module
 from aiopenai._http.connector import Connector
 from aiopenai._http.direct import DirectReply, DirectSession, UnfitError, examine
@@ -652,3 +652,94 @@ parent.close()
             assert len(used) == 8
             assert len(of_the_child) == 1
             assert not of_the_parent & of_the_child
+
+
+class TestReplies:
+    """The session itself, without a client above it."""
+
+    async def test_the_limit_of_a_whole_body(self, raw_server: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            while True:
+                await server.request(reader)
+                writer.write(server.reply(b"12345"))
+
+        server = await raw_server(serve)
+        for limit in (5, 4):
+            session = DirectSession(Settings(max_response_bytes=limit))
+            reply = await session.send("GET", server.base_url, {}, None, Timeout(5))
+            if limit == 5:
+                assert await reply.read() == b"12345"
+            else:
+                with pytest.raises(APIResponseValidationError, match="max_response_bytes=4"):
+                    await reply.read()
+            assert reply.closed
+            await session.shut()
+
+    async def test_the_request_is_made_once(self, raw_server: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(server.reply(b"{}", status="200 Fine"))
+
+        server = await raw_server(serve)
+        session = DirectSession(Settings())
+        reply = await session.send("GET", server.base_url, {"authorization": "Bearer k"}, None, Timeout(5))
+        assert reply.request is reply.request
+        assert (reply.request.method, reply.request.url) == ("GET", server.base_url)
+        assert "Bearer k" not in repr(reply.request.headers)
+        assert (reply.reason, reply.loop, reply.status) == ("Fine", asyncio.get_running_loop(), 200)
+        await session.shut()
+
+    async def test_pieces_up_to_the_end(self, raw_server: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(server.head() + server.chunk(b"ab"))
+            await go.wait()
+            writer.write(server.chunk(b"c") + server.chunk(b""))
+
+        go = asyncio.Event()
+        server = await raw_server(serve)
+        session = DirectSession(Settings())
+        reply = await session.send("GET", server.base_url, {}, None, Timeout(5))
+        assert reply.whole() is None
+        assert await reply.read_some() == b"ab"
+        assert not reply.at_end()
+        go.set()
+        assert [await reply.read_some(), await reply.read_some()] == [b"c", b""]
+        assert reply.closed
+        # Nothing is left to close.
+        reply.close()
+        reply.abandon()
+        await session.shut()
+
+    async def test_a_total_limit(self, raw_server: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            await server.watch(reader)
+
+        server = await raw_server(serve)
+        session = DirectSession(Settings())
+        with pytest.raises(APITimeoutError, match="total limit of"):
+            await session.send("GET", server.base_url, {}, None, Timeout(60, total=0.05))
+        await asyncio.wait_for(server.gone.wait(), 60)
+        await session.shut()
+
+    async def test_a_method_that_cannot_be(self) -> None:
+        session = DirectSession(Settings())
+        with pytest.raises(APIConnectionError, match="the method 'GE T' has a character"):
+            await session.send("GE T", "http://127.0.0.1:1/x", {}, None, Timeout(5))
+        await session.shut()
+
+    async def test_forgetting(self) -> None:
+        session = DirectSession(Settings())
+        general = session.general()
+        assert session.general() is general
+        session.forget()
+        assert session.closed
+        assert general.closed
+        # Again, as a forked child does; and without a general session.
+        session.forget()
+        other = DirectSession(Settings())
+        other.forget()
+        assert other.closed
+        for each in (session, other):
+            await each.shut()

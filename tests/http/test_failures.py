@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import socket
 import ssl
 from typing import Any
 
@@ -94,6 +95,51 @@ class TestKinds:
         assert (error.request.method, error.request.url) == ("POST", "http://a.test")
 
 
+class TestCures:
+    """The message names the option or the place to mend."""
+
+    @pytest.mark.parametrize(
+        ("below", "cure"),
+        [
+            (ssl.SSLCertVerificationError("self-signed"), "the option `ssl` or SSL_CERT_FILE"),
+            (socket.gaierror(-2, "Name or service not known"), "check the host in the base URL"),
+            (ConnectionRefusedError(111, "refused"), "nothing listens there"),
+        ],
+        ids=["certificate", "name", "refused"],
+    )
+    def test_of_connections(self, below: OSError, cure: str) -> None:
+        translated = translate(connector_error(aiohttp.ClientConnectorError, below), REQUEST)
+        assert cure in str(translated)
+        assert worth_retrying(translated)
+
+    def test_of_a_certificate_that_aiohttp_reports(self) -> None:
+        error = connector_error(aiohttp.ClientConnectorCertificateError, ValueError("expired"))  # type: ignore[arg-type]
+        assert "SSL_CERT_FILE" in str(translate(error, REQUEST))
+
+    @pytest.mark.parametrize(("reason", "told"), [("WRONG_VERSION_NUMBER", True), ("OTHER", False)])
+    def test_of_a_port_without_tls(self, reason: str, told: bool) -> None:
+        below = ssl.SSLError(1, "wrong version number")
+        below.reason = reason
+        translated = translate(connector_error(aiohttp.ClientConnectorError, below), REQUEST)
+        assert ("this port does not speak TLS" in str(translated)) == told
+
+    def test_reasons_with_several_cures(self) -> None:
+        translated = translate(connector_error(aiohttp.ClientConnectorError, OSError(113, "No route to host")), REQUEST)
+        assert ";" not in str(translated)
+
+    @pytest.mark.parametrize(
+        ("status", "retried", "cure"), [(407, False, "set the user and password"), (503, True, ""), (403, False, "")]
+    )
+    def test_of_refusing_proxies(self, status: int, retried: bool, cure: str) -> None:
+        url = URL("http://proxy.test")
+        info = aiohttp.RequestInfo(url, "CONNECT", CIMultiDictProxy(CIMultiDict()), url)
+        error = aiohttp.ClientHttpProxyError(info, (), status=status, message="No")
+        translated = translate(error, REQUEST, "http://proxy.test:3128")
+        assert f"the proxy http://proxy.test:3128 refused the connection with status {status} No" in str(translated)
+        assert ("user and password" in str(translated)) == bool(cure)
+        assert worth_retrying(translated) == retried
+
+
 class TestSecrets:
     """Neither the translated error nor its causes show credentials."""
 
@@ -106,8 +152,6 @@ class TestSecrets:
         assert ("proxy.test" in str(translated)) == (kind is aiohttp.ClientProxyConnectionError)
 
     def test_a_name_that_does_not_resolve(self) -> None:
-        import socket
-
         error = connector_error(aiohttp.ClientProxyConnectionError, socket.gaierror(-2, "Name or service not known"))
         assert "Name or service not known" in str(translate(error, REQUEST, "x"))
 

@@ -123,10 +123,15 @@ def test_connections_are_closed(fetched: Any, web: Server) -> None:
 
 
 async def test_an_interrupt_in_the_other_thread_is_raised_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+
     def interrupted(coroutine: Any) -> None:
+        threads.append(threading.current_thread())
         coroutine.close()
         raise KeyboardInterrupt
 
     monkeypatch.setattr(fetch_module.asyncio, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fetch("GET", "http://127.0.0.1:1/", headers={}, timeout=60)
+    # A second Ctrl-C ends the program although the request still runs.
+    assert [(thread.name, thread.daemon) for thread in threads] == [("aiopenai-fetch", True)]

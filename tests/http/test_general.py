@@ -11,9 +11,19 @@ from unittest import mock
 import aiohttp
 import pytest
 
-from aiopenai import APIConnectionError, APIError, APITimeoutError, AsyncOpenAI, OpenAI, Timeout
+from aiopenai import (
+    APIConnectionError,
+    APIError,
+    APIResponseValidationError,
+    APITimeoutError,
+    AsyncOpenAI,
+    OpenAI,
+    Timeout,
+)
 from aiopenai._http.direct import DirectReply
-from aiopenai._http.general import GeneralReply
+from aiopenai._http.general import BodyPieces, GeneralReply, GeneralSession
+from aiopenai._http.interface import Settings
+from aiopenai._http.multipart import MultipartBody
 from aiopenai._http.outgoing import header_block
 from aiopenai._http.private.session import Maker, pristine
 from aiopenai._http.states import IDLE
@@ -313,3 +323,250 @@ class TestFinalisers:
                 await asyncio.to_thread(reply.close)
                 await until(lambda reply=reply: reply.closed)
             await until(lambda: server.open_connections == 0)
+
+
+@pytest.fixture
+async def session() -> Any:
+    session = GeneralSession(Settings())
+    yield session
+    await session.shut()
+
+
+def replies(*bodies: bytes, hold: Any = None) -> Any:
+    """A connection that answers its requests with these bodies in chunks, the last one again and again."""
+
+    async def serve(server: Any, reader: Any, writer: Any) -> None:
+        while True:
+            await server.request(reader)
+            writer.write(server.head())
+            for body in bodies:
+                writer.write(server.chunk(body))
+                if hold is not None:
+                    await writer.drain()
+                    await hold.wait()
+            writer.write(server.chunk(b""))
+
+    return serve
+
+
+class TestBodies:
+    @pytest.mark.parametrize("limit", [4, 5, 3, 1])
+    async def test_the_limit(self, raw_server: Any, limit: int) -> None:
+        """Whether the body comes at once or in pieces, which the limit can end early."""
+        go = asyncio.Event()
+        session = GeneralSession(Settings(max_response_bytes=limit))
+        for hold in (None, go):
+            server = await raw_server(replies(b"12", b"34", hold=hold))
+            reply = await session.send("GET", server.base_url, {}, None, Timeout(60))
+            reading = asyncio.ensure_future(reply.read())
+            await asyncio.sleep(0.01)
+            go.set()
+            if limit >= 4:
+                assert await reading == b"1234"
+            else:
+                with pytest.raises(APIResponseValidationError, match=f"max_response_bytes={limit}"):
+                    await reading
+            assert not session.unread
+            go.clear()
+        await session.shut()
+
+    async def test_pieces(self, raw_server: Any, session: Any) -> None:
+        go = asyncio.Event()
+        server = await raw_server(replies(b"ab", b"c", hold=go))
+        reply = await session.send("GET", server.base_url, {"authorization": "Bearer k"}, None, Timeout(60, total=50))
+        assert reply.request is reply.request
+        assert (reply.reason, reply.request.url, reply.session) == ("OK", server.base_url, session)
+        assert "Bearer k" not in repr(reply.request.headers)
+        assert await reply.read_some() == b"ab"
+        assert (reply.at_end(), reply.closed, len(session.unread)) == (False, False, 1)
+        go.set()
+        assert b"".join([await reply.read_some() for _ in range(2)]) == b"c"
+        assert (reply.at_end(), len(session.unread)) == (True, 0)
+        # The connection is free, and used again.
+        assert await (await session.send("GET", server.base_url, {}, None, Timeout(60))).read() == b"abc"
+        assert server.connections == 1
+
+    @pytest.mark.parametrize("way", ["read", "read_some"])
+    async def test_a_body_that_breaks_off(self, raw_server: Any, session: Any, way: str) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(server.head(length=9) + b"abc")
+
+        server = await raw_server(serve)
+        reply = await session.send("GET", server.base_url, {}, None, Timeout(60))
+        received: list[bytes] = []
+        with pytest.raises(APIConnectionError, match="not completed"):
+            while piece := await getattr(reply, way)():
+                received.append(piece)
+        assert received in ([b"abc"], [])
+        assert reply.closed
+        assert not session.unread
+
+    @pytest.mark.parametrize("way", ["read", "read_some"])
+    async def test_a_reset_is_no_end_of_a_body_without_a_length(self, raw_server: Any, session: Any, way: str) -> None:
+        go = asyncio.Event()
+
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(b"HTTP/1.1 200 OK\r\n\r\nabc")
+            await go.wait()
+
+        server = await raw_server(serve)
+        reply: Any = await session.send("GET", server.base_url, {}, None, Timeout(60))
+        while not reply.raw.content.total_bytes:
+            await asyncio.sleep(0.001)
+        reply.raw.connection.protocol.connection_lost(ConnectionResetError(104, "reset"))
+
+        async def drain() -> None:
+            while await getattr(reply, way)():
+                pass
+
+        with pytest.raises(APIConnectionError, match="not completed"):
+            await drain()
+        go.set()
+
+    async def test_a_cancelled_read_closes_the_connection(self, raw_server: Any, session: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(server.head(length=9) + b"abc")
+            await server.watch(reader)
+
+        server = await raw_server(serve)
+        reply = await session.send("GET", server.base_url, {}, None, Timeout(60))
+        reading = asyncio.ensure_future(reply.read())
+        await asyncio.sleep(0.01)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        await asyncio.wait_for(server.gone.wait(), 60)
+
+
+class TestRequestBodies:
+    @pytest.mark.parametrize("size", [3, 2_000_000])
+    @pytest.mark.parametrize("expect", [False, True])
+    async def test_forms_and_bytes(self, server: Server, session: Any, size: int, expect: bool) -> None:
+        server.reply_with("/x", {})
+        headers = {
+            "Authorization": "Bearer k",
+            "Content-Type": "text/plain",
+            **({"Expect": "100-continue"} if expect else {}),
+        }
+        form = MultipartBody({"purpose": "batch"}, {"file": ("a.txt", b"x" * size)})
+        for body in (b"x" * size, form):
+            reply = await session.send("POST", f"{server.base_url}/x", headers, body, Timeout(60))
+            assert (reply.status, await reply.read()) == (200, b"{}")
+        plain, parts = server.journal
+        assert (plain.body, plain.headers["content-type"]) == (b"x" * size, "text/plain")
+        assert plain.headers["content-length"] == str(size)
+        assert parts.headers["content-type"] == form.content_type
+        assert [part.data for part in parts.multipart()] == [b"batch", b"x" * size]
+
+    async def test_sources_and_nothing(self, server: Server, session: Any) -> None:
+        async def source() -> Any:
+            yield b"ab"
+            yield b"c"
+
+        server.reply_with("/x", {})
+        for body in (source(), None, b""):
+            reply = await session.send("POST", f"{server.base_url}/x", {"Authorization": "Bearer k"}, body, Timeout(60))
+            await reply.read()
+        assert [request.body for request in server.journal] == [b"abc", b"", b""]
+        # A missing body has no type.
+        assert "content-type" not in server.journal[1].headers
+
+    async def test_a_body_in_pieces_is_no_text(self) -> None:
+        with pytest.raises(TypeError, match="not text"):
+            BodyPieces(b"x", None, None).decode()
+
+
+class TestProxies:
+    async def test_headers_of_a_proxy_go_with_plain_requests(self, raw_server: Any) -> None:
+        server = await raw_server(replies(b"{}"))
+        session = GeneralSession(Settings(proxy=f"http://us:pw@127.0.0.1:{server.port}"))
+        reply = await session.send("GET", "http://api.test/x", {"X-Mine": "1"}, None, Timeout(60))
+        assert await reply.read() == b"{}"
+        ((line, headers, _),) = server.requests
+        assert line == "GET http://api.test/x HTTP/1.1"
+        assert (headers["proxy-authorization"], headers["x-mine"]) == ("Basic dXM6cHc=", "1")
+        await session.shut()
+
+    async def test_one_session_for_each_socks_proxy(self) -> None:
+        pytest.importorskip("aiohttp_socks")
+        session: Any = GeneralSession(Settings(proxy="socks5://127.0.0.1:1"))
+        for _ in range(2):
+            with pytest.raises(APIConnectionError):
+                await session.send("GET", "http://api.test/x", {}, None, Timeout(5))
+        assert len(session._socks) == 1
+        await session.shut()
+        assert all(each.closed for each in session._socks.values())
+
+
+class TestEnds:
+    async def test_forgetting(self, session: Any) -> None:
+        assert session.general() is session
+        session.forget()
+        assert session.closed
+        # Again, as a forked child does.
+        session.forget()
+        await session.shut()
+
+    async def test_a_session_of_the_program_stays(self, raw_server: Any) -> None:
+        server = await raw_server(replies(b"{}"))
+        async with aiohttp.ClientSession() as own:
+            session = GeneralSession(Settings(http_client=own))
+            reply = await session.send("GET", server.base_url, {}, None, Timeout(60, pool=50, total=40))
+            assert await reply.read() == b"{}"
+            session.forget()
+            await session.shut()
+            assert not own.closed
+            assert not session.closed
+
+    async def test_a_connector_of_the_program_stays(self, raw_server: Any) -> None:
+        server = await raw_server(replies(b"{}"))
+        async with aiohttp.TCPConnector() as own:
+            session = GeneralSession(Settings(connector=own))
+            assert await (await session.send("GET", server.base_url, {}, None, Timeout(60))).read() == b"{}"
+            await session.shut()
+            assert session.closed
+            assert not own.closed
+
+    async def test_open_websockets_end_with_the_session(self, session: Any) -> None:
+        class WebSocket:
+            aborted = False
+
+            def abort(self) -> None:
+                self.aborted = True
+                session.upgraded.discard(self)
+
+        websockets = {WebSocket(), WebSocket()}
+        session.upgraded |= websockets
+        await session.shut()
+        assert all(each.aborted for each in websockets)
+        assert session.closed
+
+    async def test_a_total_limit_before_the_head(self, raw_server: Any, session: Any) -> None:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            await server.watch(reader)
+
+        server = await raw_server(serve)
+        with pytest.raises(APITimeoutError, match="total limit"):
+            await session.send("GET", server.base_url, {}, None, Timeout(60, total=0.05))
+        await asyncio.wait_for(server.gone.wait(), 60)
+
+    async def test_errors_of_the_program_pass(self, raw_server: Any, session: Any) -> None:
+        server = await raw_server(replies(b"{}"))
+
+        class Broken(Exception):
+            pass
+
+        async def source() -> Any:
+            yield b"a"
+            raise Broken
+
+        with pytest.raises((Broken, APIConnectionError)) as caught:
+            await session.send("POST", server.base_url, {}, source(), Timeout(60))
+        found: BaseException | None = caught.value
+        while found is not None and not isinstance(found, Broken):
+            found = found.__cause__
+        assert isinstance(found, Broken)

@@ -14,8 +14,11 @@ from typing import Any
 import pytest
 
 import aiopenai
-from aiopenai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpenAI, OpenAI, RateLimitError
-from aiopenai._http.httpx_clients import adopt
+from aiopenai import APIConnectionError, APIStatusError, APITimeoutError, AsyncOpenAI, OpenAI, RateLimitError, Timeout
+from aiopenai._http.general import GeneralSession
+from aiopenai._http.httpx_clients import HttpxSession, _base_of, adopt, is_plain
+from aiopenai._http.interface import Settings
+from aiopenai._http.messages import HTTPRequest
 from aiopenai.testing import Server
 from tests.http.mocked import CHUNK, COMPLETION, EVENTS
 
@@ -312,3 +315,140 @@ def test_replies_as_responses_of_the_library(blocking: bool, name: str) -> None:
     assert found.request.url.path == "/v1/chat/completions"
     assert found.headers["content-type"].startswith("application/json")
     assert "Bearer k" not in str(found.request.headers)
+
+
+def transport_of(answer: Any) -> Any:
+    return httpx.MockTransport(answer)
+
+
+class TestSession:
+    """The session itself, without a client above it."""
+
+    async def test_parameters_of_the_client_and_of_the_url(self) -> None:
+        urls: list[str] = []
+
+        def note(request: Any) -> Any:
+            urls.append(str(request.url))
+            return httpx.Response(200, content=b"{}")
+
+        for params in ({}, {"own": "1"}):
+            async with httpx.AsyncClient(transport=transport_of(note), params=params) as own:
+                session = HttpxSession(Settings(http_client=own))
+                for url in ("http://h/x?q=2", "http://h/x"):
+                    reply = await session.send("GET", url, {}, None, Timeout(5))
+                    assert await reply.read() == b"{}"
+        assert urls == ["http://h/x?q=2", "http://h/x", "http://h/x?own=1&q=2", "http://h/x?own=1"]
+
+    @pytest.mark.parametrize("blocking", [False, True])
+    async def test_a_reply(self, blocking: bool) -> None:
+        headers = [("x-a", "1"), ("x-a", "2")]
+        transport = transport_of(lambda _: httpx.Response(201, headers=headers, content=b"abc"))
+        own = httpx.Client(transport=transport) if blocking else httpx.AsyncClient(transport=transport)
+        session = HttpxSession(Settings(http_client=own))
+        assert (session.blocking, session.closed) == (blocking, False)
+        reply = await session.send("POST", "http://h/x", {"x-b": "3"}, b"body", Timeout(5))
+        assert (reply.status, reply.reason, reply.loop) == (201, "Created", asyncio.get_running_loop())
+        assert (reply.request.method, reply.request.headers["x-b"]) == ("POST", "3")
+        assert [pair for pair in reply.items() if pair[0] == "x-a"] == headers
+        assert [await reply.read_some(), await reply.read_some()] == [b"abc", b""]
+        assert reply.at_end()
+        reply.close()
+        assert reply.closed
+        if blocking:
+            own.close()
+        else:
+            await own.aclose()
+        assert session.closed
+
+    @pytest.mark.parametrize("blocking", [False, True])
+    async def test_empty_pieces_are_no_end(self, blocking: bool) -> None:
+        class Pieces(httpx.SyncByteStream, httpx.AsyncByteStream):  # type: ignore[misc,name-defined]
+            def __iter__(self) -> Any:
+                return iter([b"", b"a", b"", b"b"])
+
+            async def __aiter__(self) -> Any:
+                for piece in self:
+                    yield piece
+
+        transport = transport_of(lambda _: httpx.Response(200, stream=Pieces()))
+        own = httpx.Client(transport=transport) if blocking else httpx.AsyncClient(transport=transport)
+        reply = await HttpxSession(Settings(http_client=own)).send("GET", "http://h/x", {}, None, Timeout(5))
+        assert [await reply.read_some() for _ in range(3)] == [b"a", b"b", b""]
+
+    async def test_errors_of_the_package_pass(self) -> None:
+        error = APIConnectionError(message="own", request=HTTPRequest("GET", "http://h", {}))
+
+        def fail(_: Any) -> Any:
+            raise error
+
+        async with httpx.AsyncClient(transport=transport_of(fail)) as own:
+            with pytest.raises(APIConnectionError) as caught:
+                await HttpxSession(Settings(http_client=own)).send("GET", "http://h/x", {}, None, Timeout(5))
+            assert caught.value is error
+
+    async def test_websockets_run_on_a_session_of_their_own(self) -> None:
+        async with httpx.AsyncClient() as own:
+            session = HttpxSession(Settings(http_client=own, max_response_bytes=77))
+            # Nothing to close yet.
+            await session.shut()
+            general = session.general()
+            assert isinstance(general, GeneralSession)
+            assert session.general() is general
+            assert general.settings.max_response_bytes == 77
+            session.forget()
+            await session.shut()
+            assert general.closed
+            assert not own.is_closed
+
+    async def test_a_closed_loop_leaves_the_reply(self) -> None:
+        async with httpx.AsyncClient(transport=transport_of(lambda _: httpx.Response(200, content=b"x"))) as own:
+            session = HttpxSession(Settings(http_client=own))
+            reply: Any = await session.send("GET", "http://h/x", {}, None, Timeout(5))
+            session.loop = asyncio.new_event_loop()
+            session.loop.close()
+            reply.abandon()
+            assert reply.closed
+            await reply.aclose()
+
+    def test_other_objects_are_no_clients(self) -> None:
+        with pytest.raises(TypeError, match="Server, which is no client of httpx"):
+            _base_of(object.__new__(Server))
+
+
+class TestPlainClients:
+    @pytest.mark.parametrize(
+        ("options", "plain"),
+        [
+            ({}, True),
+            ({"http2": False}, True),
+            ({"auth": ("us", "pw")}, False),
+            ({"params": {"a": "1"}}, False),
+            ({"cookies": {"a": "1"}}, False),
+            ({"headers": {"x-a": "1"}}, False),
+            ({"headers": {"user-agent": "own"}}, True),
+            ({"event_hooks": {"request": [print]}}, False),
+            ({"limits": "own"}, False),
+        ],
+        ids=range(9),
+    )
+    def test_options(self, options: dict[str, Any], plain: bool) -> None:
+        if options.get("limits"):
+            options = {"limits": httpx.Limits(max_connections=3)}
+        with httpx.Client(**options) as own:
+            assert is_plain(own) == plain
+
+    def test_classes_of_the_program(self) -> None:
+        class Named(httpx.Client):  # type: ignore[misc,name-defined]
+            pass
+
+        class Sending(httpx.Client):  # type: ignore[misc,name-defined]
+            def send(self, *arguments: Any, **options: Any) -> Any:
+                return super().send(*arguments, **options)
+
+        with Named() as named, Sending() as sending:
+            assert (is_plain(named), is_plain(sending)) == (True, False)
+
+    def test_a_replaced_method_of_the_transport(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with httpx.Client() as own:
+            monkeypatch.setattr(type(own._transport), "handle_request", lambda *_: None)
+            assert not is_plain(own)

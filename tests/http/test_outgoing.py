@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from aiopenai import APIConnectionError
 from aiopenai._http.failures import UnsendableError
+from aiopenai._http.multipart import MultipartBody
 from aiopenai._http.outgoing import Block, header_block, http_url, lines_of, pieces_of, written
 from tests.http.ways import WAYS, client_by
 
@@ -179,3 +180,58 @@ class TestBodies:
         assert closed
         assert out.pieces is not None
         await out.pieces.aclose()
+
+
+class TestPiecesOfSources:
+    async def test_a_source_is_closed_with_its_pieces(self) -> None:
+        closed: list[bool] = []
+
+        async def source() -> Any:
+            try:
+                yield b"a"
+                yield b"b"
+            finally:
+                closed.append(True)
+
+        pieces = pieces_of(source())
+        assert [piece async for piece in pieces] == [b"a", b"b"]
+        early = pieces_of(source())
+        assert await early.__anext__() == b"a"
+        await early.aclose()
+        assert closed == [True, True]
+
+    async def test_a_source_without_an_end_of_its_own(self) -> None:
+        class Source:
+            def __aiter__(self) -> Any:
+                return self
+
+            async def __anext__(self) -> bytes:
+                raise StopAsyncIteration
+
+        assert [piece async for piece in pieces_of(Source())] == []
+        assert b"".join([bytes(piece) async for piece in pieces_of(bytearray(b"x" * 400_000))]) == b"x" * 400_000
+
+
+class TestForms:
+    @pytest.mark.parametrize("size", [3, 2_000_000])
+    async def test_short_and_long_ones(self, size: int) -> None:
+        form = MultipartBody({"purpose": "batch"}, {"file": ("a.txt", b"x" * size)})
+        found = await written("POST", b"POST /x HTTP/1.1\r\n", header_block({"content-type": "application/json"}), form)
+        head, _, rest = found.data.partition(b"\r\n\r\n")
+        body = rest if found.pieces is None else b"".join([bytes(piece) async for piece in found.pieces])
+        assert (found.pieces is None, found.chunked) == (size == 3, False)
+        assert b"x" * size in body
+        assert f"Content-Length: {len(body)}".encode() in head
+        assert head.lower().count(b"content-type: ") == 1
+        assert form.content_type.encode() in head
+
+
+@pytest.mark.parametrize(
+    ("name", "cure"), [("Authorization", "the key has it"), ("api-key", "the key has it"), ("x-mine", "")]
+)
+def test_the_cure_of_a_header_that_cannot_be_sent(name: str, cure: str) -> None:
+    with pytest.raises(ValueError, match="line break") as caught:
+        header_block({name: "hunter2\n"})
+    assert name.lower() in str(caught.value).lower()
+    assert ("strip" in str(caught.value)) == bool(cure)
+    assert "hunter2" not in str(caught.value)

@@ -162,3 +162,33 @@ class TestChoice:
                 examine_module.examine(connector)
         examine_module.examine(connector)
         await connector.close()
+
+
+class TestOwnership:
+    async def test_httpx_clients(self) -> None:
+        httpx = pytest.importorskip("httpx2")
+        async with httpx.AsyncClient() as given:
+            # Handed over in place of a session, it sends itself.
+            assert type(choose(Settings(http_client=given))).__name__ == "HttpxSession"
+            # A plain one only names the wiring.
+            plain = choose(Settings(plain_client=given))
+            assert isinstance(plain, DirectSession)
+            await plain.shut()
+            # Hooks may come later.
+            given.event_hooks["request"].append(print)
+            assert type(choose(Settings(plain_client=given))).__name__ == "HttpxSession"
+
+    async def test_a_session_of_the_program_is_not_closed_with_the_loop(self) -> None:
+        async with aiohttp.ClientSession() as own:
+            sessions = Sessions(Settings(http_client=own), choose)
+            session: Any = sessions.open()
+            assert isinstance(session, GeneralSession)
+            assert session._at_loop_end is None
+            await sessions.close()
+            assert not own.closed
+
+    async def test_closing_in_a_loop_without_a_session(self) -> None:
+        sessions = Sessions(Settings(), choose)
+        await sessions.close()
+        assert sessions.closed
+        assert sessions.current() is None
