@@ -11,6 +11,8 @@ import pytest
 
 import aiopenai
 from aiopenai import OpenAIError, omit
+from aiopenai._calls.provider import Attempt
+from aiopenai._calls.request import Endpoint, Request
 from aiopenai.lib.azure import API_KEY_SENTINEL, AsyncAzureOpenAI, AzureOpenAI, MutuallyExclusiveAuthError
 from aiopenai.testing import Server
 from tests.parity.exchange import Sent, answer_anything, record
@@ -387,3 +389,75 @@ async def test_many_at_once_share_one_client(server: Server, endpoint: str) -> N
         calls: list[Awaitable[Any]] = [client.chat.completions.create(**CHAT) for _ in range(50)]
         await asyncio.gather(*calls)
     assert server.request_count == 50
+
+
+class TestWebsocketURLs:
+    def made(self, **options: Any) -> Any:
+        given = {"azure_endpoint": "https://h.test", "api_version": "v-1", "api_key": "k", **options}
+        return AzureOpenAI(**given)._provider
+
+    def test_realtime_names_the_deployment_in_the_query(self) -> None:
+        query = {"model": "gpt-realtime", "call_id": "c"}
+        url, parameters = self.made().websocket_url("/realtime", None, query)
+        assert url == "wss://h.test/openai/realtime"
+        assert parameters == {"api-version": "v-1", "deployment": "gpt-realtime", "call_id": "c"}
+        _, parameters = self.made(azure_deployment="own").websocket_url("/realtime", None, query)
+        assert parameters["deployment"] == "own"
+
+    def test_realtime_needs_a_deployment(self) -> None:
+        with pytest.raises(OpenAIError, match="needs model, the name of the deployment"):
+            self.made().websocket_url("/realtime", None, {"call_id": "c"})
+
+    def test_other_paths(self) -> None:
+        assert self.made().websocket_url("/responses", None, {"a": 1}) == ("wss://h.test/openai/responses", {"a": 1})
+        found = self.made(azure_deployment="own").websocket_url("/responses", None, {})
+        assert found[0] == "wss://h.test/openai/deployments/own/responses"
+        assert self.made(azure_deployment="own").websocket_url("/responses", "wss://b", {})[0] == "wss://b/responses"
+
+
+class TestModelsInPaths:
+    @pytest.mark.parametrize(
+        ("request_", "path"),
+        [
+            ({"body": {"model": "a/b"}}, "/deployments/a%2Fb/chat/completions"),
+            ({"content": b'{"model": "m"}'}, "/deployments/m/chat/completions"),
+            ({"content": bytearray(b'{"model": "m"}')}, "/deployments/m/chat/completions"),
+            ({"content": b'{"model": 3}'}, "/chat/completions"),
+            ({"content": b"no json"}, "/chat/completions"),
+            ({"content": b"\xff"}, "/chat/completions"),
+            ({"body": {"model": ""}}, "/chat/completions"),
+            ({"body": [1]}, "/chat/completions"),
+            ({}, "/chat/completions"),
+        ],
+        ids=range(9),
+    )
+    def test_kinds_of_bodies(self, request_: dict[str, Any], path: str) -> None:
+        provider = AzureOpenAI(azure_endpoint="https://h.test", api_version="v", api_key="k")._provider
+        endpoint = Endpoint(method="POST", path="/chat/completions")
+        assert (
+            provider.url(Request(endpoint=endpoint, path=endpoint.path, **request_)) == f"https://h.test/openai{path}"
+        )
+
+
+class TestFunctionsForCredentials:
+    @pytest.mark.parametrize(
+        ("option", "header", "sent"),
+        [("azure_ad_token_provider", "authorization", "Bearer own"), ("api_key", "api-key", "own")],
+    )
+    async def test_a_header_of_the_program_wins(self, option: str, header: str, sent: str) -> None:
+        given: Any = {"azure_endpoint": "https://h.test", "api_version": "v", option: lambda: "own"}
+        provider = AsyncAzureOpenAI(**given)._provider
+        assert provider.authorizes
+        endpoint = Endpoint(method="GET", path="/models")
+        assert provider.headers(endpoint) == {}
+        attempt = Attempt(endpoint, "https://h.test", {}, b"", frozenset())
+        await provider.authorize(attempt)
+        assert {name.lower(): value for name, value in attempt.headers.items()} == {header: sent}
+        attempt = Attempt(endpoint, "https://h.test", {}, b"", frozenset({header}))
+        await provider.authorize(attempt)
+        assert attempt.headers == {}
+
+    @pytest.mark.parametrize("name", ["data_residency", "provider", "workload_identity"])
+    def test_options_of_other_services(self, name: str) -> None:
+        with pytest.raises((TypeError, OpenAIError), match=name):
+            AzureOpenAI(azure_endpoint="https://h.test", api_version="v", api_key="k", **{name: "x"})  # type: ignore[arg-type]

@@ -19,6 +19,8 @@ from aiopenai._client.configuration import (
     chosen_url,
     inherited_credentials,
 )
+from aiopenai._client.provider import OpenAIProvider
+from aiopenai.providers import bedrock
 from aiopenai.testing import Server
 
 
@@ -257,3 +259,68 @@ class TestServices:
             chosen_url(not_given, "us", IDENTITY)
         with pytest.raises(ValueError, match="data_residency and base_url exclude each other"):
             chosen_url("http://h", "eu", None)
+
+
+class TestServicesAndNeighbours:
+    """The options that name a service, and their neighbours."""
+
+    def test_a_region_and_a_websocket_url(self) -> None:
+        with pytest.raises(ValueError, match="data_residency and websocket_base_url exclude each other"):
+            OpenAI(api_key="k", data_residency="eu", websocket_base_url="wss://h")
+
+    @pytest.mark.parametrize("name", ["api_key", "admin_api_key", "base_url", "data_residency"])
+    def test_a_provider_brings_its_own(self, name: str) -> None:
+        with pytest.raises(OpenAIError, match=f"leave out {name}"):
+            OpenAI(provider=bedrock(region="us-east-1", api_key="k"), **{name: "eu"})  # type: ignore[arg-type]
+
+    def test_the_environment_does_not_name_a_providers_url(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_BASE_URL", "https://elsewhere.example")
+        monkeypatch.setenv("OPENAI_API_KEY", "of the environment")
+        client = OpenAI(provider=bedrock(region="us-east-1", api_key="k"))
+        assert client.base_url == "https://bedrock-mantle.us-east-1.api.aws/openai/v1/"
+        assert client.api_key == ""
+
+    def test_a_key_beside_an_identity(self) -> None:
+        identity: Any = {"client_id": "c", "identity_provider_id": "i", "service_account_id": "s"}
+        with pytest.raises(OpenAIError, match="api_key and workload_identity exclude each other"):
+            OpenAI(api_key="k", workload_identity=identity)
+
+    def test_a_base_url_of_x509_identities(self) -> None:
+        class Certificates(Service):
+            is_cloud = False
+            needs_https = True
+            regions = {"global": "https://mtls.api.example/v1"}  # noqa: RUF012 - one test
+
+            def provider(self, configuration: Any, wiring: Any) -> Any:
+                raise AssertionError("no client is made")
+
+        service = Certificates()
+        with pytest.raises(OpenAIError, match="must be an https URL"):
+            chosen_url("http://h", None, service)
+        assert chosen_url(" HTTPS://h", None, service) == " HTTPS://h"
+        assert chosen_url(not_given, None, service) == "https://mtls.api.example/v1"
+        assert chosen_url(not_given, "global", service) == "https://mtls.api.example/v1"
+        with pytest.raises(OpenAIError, match="must be one of global here, not 'eu'"):
+            chosen_url(not_given, "eu", service)
+
+    def test_copies_move_between_kinds_of_credentials(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_API_KEY", "of the environment")
+
+        class Own(Service):
+            is_cloud = False
+            regions = {"global": "https://own.example/v1"}  # noqa: RUF012 - one test
+
+            def provider(self, configuration: Any, wiring: Any) -> Any:
+                return OpenAIProvider(configuration)
+
+        own: Any = Own()
+        plain = OpenAI(api_key="k")
+        moved = plain.copy(workload_identity=own)
+        # The default URL moves with the credentials; one that the program has chosen stays.
+        assert (moved.base_url, moved.api_key) == ("https://own.example/v1/", "")
+        assert OpenAI(api_key="k", base_url="https://h/v1").copy(workload_identity=own).base_url == "https://h/v1/"
+        back = moved.copy(api_key="k2")
+        assert (back.base_url, back.api_key) == ("https://api.openai.com/v1/", "k2")
+        assert moved.copy(max_retries=3).base_url == "https://own.example/v1/"
+        assert plain.copy(max_retries=3).api_key == "k"
+        assert plain.copy(base_url="https://other/v1").base_url == "https://other/v1/"

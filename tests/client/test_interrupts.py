@@ -244,3 +244,35 @@ def test_connections_are_dropped_by_their_loop(use: str) -> None:
         assert len(loops) == 1
         assert loops[0] is not None
         assert reply.closed
+
+
+class TestTurns:
+    def test_before_the_task_is_there(self) -> None:
+        """Ctrl-C between the handler and the task: the turn of the loop finds nothing to cancel."""
+        loop = asyncio.new_event_loop()
+        interrupts = Interrupts(loop)
+        try:
+            interrupts._interrupted(signal.SIGINT, None)
+            loop.run_until_complete(asyncio.sleep(0))
+            assert interrupts.count == 1
+            with pytest.raises(KeyboardInterrupt):
+                interrupts._interrupted(signal.SIGINT, None)
+        finally:
+            interrupts.end()
+            loop.close()
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+        # Again, without effect.
+        interrupts.end()
+
+    def test_a_task_is_cancelled_in_a_turn_of_the_loop(self) -> None:
+        loop = asyncio.new_event_loop()
+        interrupts = Interrupts(loop)
+        task = interrupts.task = loop.create_task(asyncio.sleep(3600))
+        try:
+            interrupts._interrupted(signal.SIGINT, None)
+            assert not task.cancelling() if hasattr(task, "cancelling") else not task.cancelled()
+            with pytest.raises(asyncio.CancelledError):
+                loop.run_until_complete(task)
+        finally:
+            interrupts.end()
+            loop.close()

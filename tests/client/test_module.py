@@ -196,6 +196,43 @@ class TestSettings:
         assert module_client.load().webhook_secret == "whsec_c2VjcmV0"
 
 
+class TestMakingAndDropping:
+    def test_without_a_client_there_is_nothing_to_drop(self) -> None:
+        module_client.reset()
+        assert module_client._client is None
+
+    def test_a_client_that_is_dropped_is_closed(self, server: Server, chat: dict[str, Any]) -> None:
+        aiopenai.chat.completions.create(**chat)
+        client = module_client.load()
+        module_client.reset()
+        assert client.is_closed()
+        assert module_client.load() is not client
+
+    def test_the_old_name_of_the_base_url(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(aiopenai, "api_base", "https://elsewhere.example", raising=False)
+        aiopenai.api_key = "k"
+        with pytest.raises(OpenAIError, match=r"set aiopenai\.base_url in its place"):
+            module_client.load()
+        aiopenai.base_url = "https://h.example/v1"
+        assert module_client.load().base_url == "https://h.example/v1/"
+
+    def test_a_client_that_another_thread_has_made_meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        aiopenai.api_key = "k"
+        made: list[Any] = []
+
+        class Lock:
+            def __enter__(self) -> None:
+                made.append(module_client._made())
+                module_client._client = made[0]
+
+            def __exit__(self, *_: object) -> None:
+                pass
+
+        monkeypatch.setattr(module_client, "_lock", Lock())
+        assert module_client.load() is made[0]
+        assert len(made) == 1
+
+
 class TestServices:
     @pytest.mark.parametrize("name", [*AZURE, *VARIABLES[:3]])
     def test_signs_of_azure(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

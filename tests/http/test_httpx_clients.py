@@ -19,6 +19,7 @@ from aiopenai._http.general import GeneralSession
 from aiopenai._http.httpx_clients import HttpxSession, _base_of, adopt, is_plain
 from aiopenai._http.interface import Settings
 from aiopenai._http.messages import HTTPRequest
+from aiopenai._http.multipart import MultipartBody
 from aiopenai.testing import Server
 from tests.http.mocked import CHUNK, COMPLETION, EVENTS
 
@@ -452,3 +453,26 @@ class TestPlainClients:
         with httpx.Client() as own:
             monkeypatch.setattr(type(own._transport), "handle_request", lambda *_: None)
             assert not is_plain(own)
+
+
+class TestBodies:
+    @pytest.mark.parametrize("size", [3, 3_000_000])
+    async def test_forms_bytes_and_sources(self, size: int) -> None:
+        seen: list[tuple[str, bytes]] = []
+
+        def note(request: Any) -> Any:
+            seen.append((request.headers.get("content-type", ""), request.content))
+            return httpx.Response(200, content=b"{}")
+
+        async def source() -> AsyncIterator[bytes]:
+            yield b"a" * size
+            yield b"b"
+
+        form = MultipartBody({"purpose": "batch"}, {"file": ("a.txt", b"x" * size)})
+        async with httpx.AsyncClient(transport=transport_of(note)) as own:
+            session = HttpxSession(Settings(http_client=own))
+            for body in (form, source(), bytearray(b"c"), None):
+                await session.send("POST", "http://h/x", {"Content-Type": "text/plain"}, body, Timeout(5))
+        assert seen[0][0] == form.content_type
+        assert b"x" * size in seen[0][1]
+        assert seen[1:] == [("text/plain", b"a" * size + b"b"), ("text/plain", b"c"), ("text/plain", b"")]
