@@ -65,9 +65,16 @@ def converter(kind: Any) -> _Build | None:
 
 
 def _of_model(cls: Any) -> _Build:
+    build: _Build | None = None
+
     def convert(value: Any) -> Any:
-        # Looked up at the first use, because types can contain themselves.
-        return builder(cls)(value) if type(value) is dict else value
+        nonlocal build
+        if type(value) is not dict:
+            return value
+        if build is None:
+            # At the first use, because types can contain themselves.
+            build = builder(cls)
+        return build(value)
 
     return convert
 
@@ -113,18 +120,25 @@ def _of_union(kinds: list[Any]) -> _Build | None:
     if not models and not lists:
         return _to_float if float in kinds and int not in kinds else None
     tag, tagged = _tags(models)
+    by_tag = {given: _of_nearest(candidates) for given, candidates in tagged.items()}
+    # A kind that this version does not know.
+    of_unknown = _of_model(BaseModel)
+    of_any = _of_nearest(models)
 
     def convert(value: Any) -> Any:
         if type(value) is dict and models:
             given = value.get(tag)
-            candidates = tagged.get(given) if isinstance(given, str) else models
-            if candidates is None:
-                # A kind that this version does not know.
-                return builder(BaseModel)(value)
-            return builder(candidates[0] if len(candidates) == 1 else _nearest(candidates, value))(value)
+            return (by_tag.get(given, of_unknown) if isinstance(given, str) else of_any)(value)
         return lists[0](value) if type(value) is list and lists else value
 
     return convert
+
+
+def _of_nearest(models: list[Any]) -> _Build:
+    """Returns the function that makes an object of the class that has most of a dict's names."""
+    if len(models) == 1:
+        return _of_model(models[0])
+    return lambda value: builder(_nearest(models, value))(value)
 
 
 def _is_model(kind: Any) -> bool:
@@ -253,10 +267,12 @@ class TwinDecoder:
     def many(self, raws: Sequence[bytes], longest: int | None = None) -> tuple[list[Any], Exception | None]:
         """Decodes a batch, skipping empty documents. Returns the values, and the error that stopped it, if any."""
         values: list[Any] = []
+        convert = self._convert
         try:
             for raw in raws:
                 if raw:
-                    values.append(self(raw))
+                    value = decode_json(raw)
+                    values.append(value if convert is None else convert(value))
         except msgspec.DecodeError as error:
             return values, error
         return values, None

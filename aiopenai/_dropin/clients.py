@@ -59,16 +59,16 @@ def parse_as_twin(client: Any, request: Request[Any], reply: Any, raw: bytes, ki
 
 
 def _parse_as_twin(client: Any, request: Request[Any], reply: Any, raw: bytes, kind: Any, strict: bool) -> Any:
-    struct = struct_of(kind)
-    plain = is_struct(struct) and request.finish is None and request.endpoint.page is None and not strict
+    struct, build = _ways_to(kind)
+    plain = request.finish is None and request.endpoint.page is None and not strict
     # A vector in base64 is decoded by the native decoder.
-    if plain and not getattr(struct, "__bulk__", False) and request.endpoint.path != "/embeddings":
+    if build is not None and plain and request.endpoint.path != "/embeddings":
         try:
             value: Any = decode_json(raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             value = None
         if type(value) is dict and (len(raw) > MAX_ERROR_BYTES or raw.rfind(ERROR_WORD) < 0):
-            made = builder(twin(struct))(value)
+            made = build(value)
             made.__dict__["_request_id"] = reply.headers.get("x-request-id")
             return made
     if struct is not kind and kind is request.endpoint.reply:
@@ -77,6 +77,24 @@ def _parse_as_twin(client: Any, request: Request[Any], reply: Any, raw: bytes, k
     if isinstance(value, BaseModel):
         value.__dict__.setdefault("_request_id", reply.headers.get("x-request-id"))
     return value
+
+
+_known_ways: dict[Any, tuple[Any, Any]] = {}
+
+
+def _ways_to(kind: Any) -> tuple[Any, Any]:
+    """Returns the reply type behind a type, and the function that makes its objects from dicts, or None."""
+    try:
+        return _known_ways[kind]
+    except (KeyError, TypeError):
+        # TypeError: a type of a program that has no hash.
+        struct = struct_of(kind)
+        is_plain = is_struct(struct) and not getattr(struct, "__bulk__", False)
+        ways = struct, builder(twin(struct)) if is_plain else None
+    if is_struct(kind):
+        # Those are few. Programs may make types without end.
+        _known_ways[kind] = ways
+    return ways
 
 
 @lru_cache(maxsize=1024)

@@ -123,6 +123,21 @@ def test_classes_of_resources_are_those_of_their_own_modules() -> None:
     assert wrong == []
 
 
+def test_classes_of_resources_have_the_methods_of_the_references() -> None:
+    wrong: list[str] = []
+    compared = 0
+    for path, module in modules("resources"):
+        ours = importlib.import_module(f"aiopenai.{path}")
+        for name, theirs in vars(module).items():
+            if not isinstance(theirs, type) or theirs.__module__ != module.__name__ or "With" in name:
+                continue
+            compared += 1
+            methods = [each for each in vars(theirs) if not each.startswith("_")]
+            wrong += [f"{path}.{name}.{each}" for each in methods if not hasattr(getattr(ours, name), each)]
+    assert compared > 250
+    assert wrong == []
+
+
 @pytest.mark.parametrize("path", sorted(ABSENT))
 def test_absent_modules(path: str) -> None:
     importlib.import_module(f"openai.{path}")
