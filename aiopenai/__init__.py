@@ -294,7 +294,9 @@ if not TYPE_CHECKING:
         elif name in _DEFAULTS:
             value = getattr(import_module("aiopenai._base.timeouts"), _DEFAULTS[name])
         elif home := _WHERE.get(name) or _UNLISTED.get(name):
-            value = getattr(import_module(f"aiopenai.{home}"), name)
+            from aiopenai._base.collector import undisturbed
+
+            value = getattr(undisturbed(import_module, f"aiopenai.{home}"), name)
         elif name.startswith("_") and (module := import_module("aiopenai._data.leaves").internal(name)) is not None:
             return module
         elif name in _OLD:

@@ -6,6 +6,8 @@ import asyncio
 import importlib
 from types import ModuleType
 
+from aiopenai._base.collector import undisturbed
+
 __all__ = ["import_in_thread"]
 
 _modules: dict[str, ModuleType] = {}
@@ -19,7 +21,7 @@ async def import_in_thread(name: str) -> ModuleType:
         loop = asyncio.get_running_loop()
         importing = _imports.get((loop, name))
         if importing is None:
-            importing = _imports[loop, name] = loop.run_in_executor(None, importlib.import_module, name)
+            importing = _imports[loop, name] = loop.run_in_executor(None, undisturbed, importlib.import_module, name)
             importing.add_done_callback(lambda _: _imports.pop((loop, name), None))
         found = _modules[name] = await asyncio.shield(importing)
     return found

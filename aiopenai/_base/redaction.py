@@ -7,6 +7,7 @@ Credentials reach texts in four forms: user and password before a host (`http://
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Final
 
 from aiopenai._base.headers import REDACTED, SECRET_HEADERS
@@ -16,46 +17,51 @@ __all__ = ["redacted", "redacted_url", "without_keys"]
 # RFC 3986, section 3.2.1: user information ends with the last @ before the path. A password may itself hold an @, and
 # a text may put quotes or brackets around a URL. Without a scheme only `user:password@` is taken for credentials, so
 # that e-mail addresses stay.
-_USER_IN_URL: Final = re.compile(
+_USER_IN_URL: Final = (
     r"""((?:[A-Za-z][A-Za-z0-9+.\-]*:)?//)(?:[^\s/?#"'<>\\]*@|[^\s/?#"'<>:@\[\]]+:(?!\d+(?:[/?#]|\b))[^\s"'<>@]+@)"""
 )
-_USER_BEFORE_HOST: Final = re.compile(r"""(?<![^\s"'(<=,])[^\s/?#"'(<=,@:]+:[^\s/?#"'@]+@(?=[\w\[])""")
+_USER_BEFORE_HOST: Final = r"""(?<![^\s"'(<=,])[^\s/?#"'(<=,@:]+:[^\s/?#"'@]+@(?=[\w\[])"""
 _SECRET_PARAMETERS: Final = (
     "access[-_]?token|api[-_]?key|auth|authorization|client[-_]?secret|code|id[-_]?token|key|passw(?:or)?d|"
     "refresh[-_]?token|secret|sig|signature|subscription-key|token|x-(?:amz|goog)-(?:credential|security-token|signature)"
 )
-_SECRET_IN_QUERY: Final = re.compile(rf"""(?i)([?&;](?:{_SECRET_PARAMETERS})=)[^&;#\s"'<>]+""")
+_SECRET_IN_QUERY: Final = rf"""(?i)([?&;](?:{_SECRET_PARAMETERS})=)[^&;#\s"'<>]+"""
 # A comma separates a name from its value in the repr of a tuple only: prose has "a cookie, and".
-_SECRET_IN_HEADER: Final = re.compile(
-    rf"""(?i)(\b(?:{"|".join(sorted(SECRET_HEADERS))})\b(?:["']\s*,|["']?\s*[:=])\s*(?:b(?=["']))?["']?)[^"'\r\n,)}}\]]+"""
+_SECRET_IN_HEADER: Final = (
+    rf"""(?i)(\b(?:{"|".join(sorted(SECRET_HEADERS))})\b(?:["']\s*,|["']?\s*[:=])\s*(?:b(?=["']))?["']?)"""
+    rf"""[^"'\r\n,)}}\]]+"""
 )
-_SCHEME_AND_TOKEN: Final = re.compile(r"(?i)\b(Bearer|Basic)\s+[A-Za-z0-9._~+/\-]{6,}=*")
+_SCHEME_AND_TOKEN: Final = r"(?i)\b(Bearer|Basic)\s+[A-Za-z0-9._~+/\-]{6,}=*"
 # Keys of OpenAI and of servers that speak its API begin so.
-_KEY: Final = re.compile(r"\b(?:sk|rk|ek|pk|xai|gsk|hf|csk|nvapi)[-_][A-Za-z0-9_\-]{12,}")
+_KEY: Final = r"\b(?:sk|rk|ek|pk|xai|gsk|hf|csk|nvapi)[-_][A-Za-z0-9_\-]{12,}"
+
+
+# Compiled at their first use: most processes redact nothing, and compiling takes 1 ms.
+_compiled = cache(re.compile)
 
 
 def redacted(text: str) -> str:
     """Returns a text without the credentials in it: those of URLs, of header lines, and API keys."""
     if "@" in text:
-        text = _USER_IN_URL.sub(rf"\1{REDACTED}@", text)
-        text = _USER_BEFORE_HOST.sub(f"{REDACTED}@", text)
+        text = _compiled(_USER_IN_URL).sub(rf"\1{REDACTED}@", text)
+        text = _compiled(_USER_BEFORE_HOST).sub(f"{REDACTED}@", text)
     if "=" in text:
-        text = _SECRET_IN_QUERY.sub(rf"\1{REDACTED}", text)
-    text = _SCHEME_AND_TOKEN.sub(rf"\1 {REDACTED}", text)
-    text = _SECRET_IN_HEADER.sub(rf"\1{REDACTED}", text)
+        text = _compiled(_SECRET_IN_QUERY).sub(rf"\1{REDACTED}", text)
+    text = _compiled(_SCHEME_AND_TOKEN).sub(rf"\1 {REDACTED}", text)
+    text = _compiled(_SECRET_IN_HEADER).sub(rf"\1{REDACTED}", text)
     return without_keys(text)
 
 
 def without_keys(text: str) -> str:
     """Returns a text without API keys, for words of a server: they may explain a header, and may quote a wrong key."""
-    return _KEY.sub(REDACTED, text)
+    return _compiled(_KEY).sub(REDACTED, text)
 
 
 def redacted_url(url: str) -> str:
     """Returns a URL, or a malformed one, without its user, its password and the values of secret query parameters."""
     start, authority, rest = _split(url)
     plain = f"{start}{authority.rpartition('@')[2]}{rest}"
-    return _SECRET_IN_QUERY.sub(rf"\1{REDACTED}", plain) if "=" in rest else plain
+    return _compiled(_SECRET_IN_QUERY).sub(rf"\1{REDACTED}", plain) if "=" in rest else plain
 
 
 def _split(url: str) -> tuple[str, str, str]:

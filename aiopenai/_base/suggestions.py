@@ -12,7 +12,7 @@ __all__ = ["suggesting", "suggestion"]
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
-_UNEXPECTED = re.compile(r"got an unexpected keyword argument '(\w+)'")
+_UNEXPECTED = r"got an unexpected keyword argument '(\w+)'"
 
 
 # Names of the same thing in other methods, in the API before 1.0 and in other libraries.
@@ -82,7 +82,7 @@ def suggesting(function: FunctionT) -> FunctionT:
         try:
             return function(self, *arguments, **options)
         except Exception as error:
-            found = _UNEXPECTED.search(str(error)) if isinstance(error, TypeError) else None
+            found = re.search(_UNEXPECTED, str(error)) if isinstance(error, TypeError) else None
             # Only an option of this very call, not an error from deeper down.
             names: list[str] = [] if found is None else _options(self, function.__name__)
             if found is not None and found[1] in options and found[1] not in names:

@@ -16,7 +16,6 @@ from aiopenai._base.secret import Secret, without_frames
 from aiopenai._calls.header_blocks import HeaderBlocks
 from aiopenai._calls.preparation import PreparedCall
 from aiopenai._calls.provider import Provider
-from aiopenai._calls.redirects import follow, is_redirect
 from aiopenai._calls.replies import log_reply, status_error
 from aiopenai._calls.request import shown_path
 from aiopenai._calls.shared_sessions import SharedSessions
@@ -142,6 +141,8 @@ class Attempts:
 
         `own` are the headers of an attempt that the provider authorized.
         """
+        from aiopenai._calls.redirects import follow, is_redirect
+
         if reply.status == 401 and own is not None and call.rebuildable and await self._provider.renew(own.value):
             # Read, so that the connection is free for the second request.
             await reply.read()

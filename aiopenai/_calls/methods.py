@@ -19,13 +19,6 @@ from typing import TYPE_CHECKING, Any
 
 from aiopenai._base.sentinels import NotGiven, is_left_out, not_given
 from aiopenai._calls.arguments import Builder, Signature, later
-from aiopenai._calls.paging import (
-    AsyncConversationCursorPage,
-    AsyncCursorPage,
-    AsyncNextCursorPage,
-    AsyncPage,
-    AsyncTokenPage,
-)
 from aiopenai._calls.request import Endpoint, Request
 from aiopenai._calls.unparsed import Mark, marked
 
@@ -127,7 +120,7 @@ class Call:
         self.verb = verb
         self.path = path
         self._facts = facts
-        self._listed = facts.get("page") is not None
+        self._listed = "paged" in facts
         self.doc = f"{inspect.cleandoc(shown.__doc__)}\n\n`{verb} {path}`" if shown.__doc__ else f"`{verb} {path}`"
 
     def build(self, args: tuple[Any, ...], given: dict[str, Any]) -> Request[Any]:
@@ -135,6 +128,8 @@ class Call:
         facts = self._facts
         building = {name: facts[name] for name in _FACTS & facts.keys()}
         rest = {name: facts[name] for name in facts.keys() - _FACTS}
+        if self._listed:
+            rest |= _page_types(*rest.pop("paged"))
         name = f"{path}.{self.name}" if (path := self._resource_path()) else ""
         endpoint = Endpoint(method=self.verb, path=self.path, name=name, multipart="files" in building, **rest)
         # From here on the builder's own method is found first: this one runs once.
@@ -331,34 +326,42 @@ def delete(path: str, reply: Any, **facts: Any) -> Callable[[_Function], _Functi
     return _described("DELETE", path, {"reply": reply, **facts})
 
 
-def _paged(kind: Any, path: str, item: Any, facts: dict[str, Any]) -> Callable[[_Function], _Function]:
+def _paged(kind: str, path: str, item: Any, facts: dict[str, Any]) -> Callable[[_Function], _Function]:
     verb = facts.pop("verb", "GET")
-    return _described(verb, path, {"reply": kind[item], "page": kind, **facts})
+    return _described(verb, path, {"paged": (kind, item), **facts})
+
+
+def _page_types(kind: str, item: Any) -> dict[str, Any]:
+    """Returns the facts of a list about its pages: most processes never list anything."""
+    from aiopenai._calls import paging
+
+    page_class = getattr(paging, kind)
+    return {"reply": page_class[item], "page": page_class}
 
 
 def page(path: str, item: Any, **facts: Any) -> Callable[[_Function], _Function]:
     """A list without further pages."""
-    return _paged(AsyncPage, path, item, facts)
+    return _paged("AsyncPage", path, item, facts)
 
 
 def cursor_page(path: str, item: Any, **facts: Any) -> Callable[[_Function], _Function]:
     """A list whose next page begins after the id of the last item."""
-    return _paged(AsyncCursorPage, path, item, facts)
+    return _paged("AsyncCursorPage", path, item, facts)
 
 
 def conversation_cursor_page(path: str, item: Any, **facts: Any) -> Callable[[_Function], _Function]:
     """A list whose next page begins after `last_id`."""
-    return _paged(AsyncConversationCursorPage, path, item, facts)
+    return _paged("AsyncConversationCursorPage", path, item, facts)
 
 
 def next_cursor_page(path: str, item: Any, **facts: Any) -> Callable[[_Function], _Function]:
     """A list whose next page begins after the cursor `next`."""
-    return _paged(AsyncNextCursorPage, path, item, facts)
+    return _paged("AsyncNextCursorPage", path, item, facts)
 
 
 def token_page(path: str, item: Any, **facts: Any) -> Callable[[_Function], _Function]:
     """A list whose next page is named by the token `next`."""
-    return _paged(AsyncTokenPage, path, item, facts)
+    return _paged("AsyncTokenPage", path, item, facts)
 
 
 def streamed(verb: str, path: str, reply: Any, event: Any, **facts: Any) -> Callable[[_Function], _Function]:

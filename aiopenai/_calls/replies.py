@@ -10,7 +10,6 @@ import msgspec
 
 from aiopenai._base.aliases import is_list
 from aiopenai._base.imports import import_in_thread
-from aiopenai._calls.paging import link
 from aiopenai._calls.request import Request, shown_path
 from aiopenai._calls.unexpected import carried_error, result_getter, unexpected_reply
 from aiopenai._data.codec import Decoder, Node, decode_json
@@ -59,6 +58,8 @@ def parse(client: Any, request: Request[Any], reply: Reply, raw: bytes, kind: An
             _raise_carried(reply, raw, value)
         _set_request_id(value, reply.headers.get("x-request-id"))
         if request.endpoint.page is not None:
+            from aiopenai._calls.paging import link
+
             # A bare array, which some servers send for a list, is all there is.
             link(value, client, request, whole=raw[:1] != b"{" and is_list(decode_json(raw)))
     elif is_node or is_page:

@@ -22,8 +22,8 @@ from typing import Any, ClassVar, cast
 
 from typing_extensions import override
 
+from aiopenai._base.collector import undisturbed
 from aiopenai._calls.methods import Call, description
-from aiopenai._calls.paging import AsyncPaginator
 from aiopenai._calls.request import Request
 from aiopenai._calls.unparsed import AsyncResponseContextManager, Mark, ResponseContextManager
 from aiopenai._data.leaves import RESOURCE_FORMS, named
@@ -163,6 +163,8 @@ class AsyncAPIResource(Resource):
 
     @override
     def _list(self, request: Request[Any]) -> Any:
+        from aiopenai._calls.paging import AsyncPaginator
+
         # Not sent before it is awaited or iterated.
         return cast("Any", AsyncPaginator)(_client_of(self), request)
 
@@ -230,7 +232,7 @@ class child(cached_property[Any]):  # noqa: N801  (a decorator's name: it stands
             return getattr(twin_of, self.attrname)._asynchronous()
         else:
             argument = _client_of(holder)
-        return _variant(getattr(import_module(self.module or ""), self.name), prefix, suffix)(argument)
+        return _variant(getattr(undisturbed(import_module, self.module or ""), self.name), prefix, suffix)(argument)
 
 
 def _client_of(holder: Any) -> Any:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_origin, overload
 from msgspec import structs
 from typing_extensions import Self, Unpack, override
 
-from aiopenai._calls.paging import blocking
 from aiopenai._calls.raw import APIResponse, LegacyAPIResponse
 from aiopenai._calls.request import Endpoint, Request
 from aiopenai._calls.shared_sessions import SharedSessions
@@ -189,6 +188,8 @@ def _blocking_form(request: Request[T]) -> Request[T]:
 def _blocking_endpoint(endpoint: Endpoint) -> Endpoint:
     changes: dict[str, Any] = {}
     if endpoint.page is not None and hasattr(get_origin(endpoint.reply) or endpoint.reply, "__aiter__"):
+        from aiopenai._calls.paging import blocking
+
         changes["reply"] = blocking(endpoint.reply)
     stream_class, event = split_stream(endpoint.event)
     if stream_class is None:

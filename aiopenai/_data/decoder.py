@@ -14,10 +14,10 @@ import msgspec
 
 from aiopenai._base.aliases import is_list
 from aiopenai._base.cache import BoundedCache
+from aiopenai._base.collector import undisturbed
 from aiopenai._data.fields import check_complete
-from aiopenai._data.lenient import fitter
 from aiopenai._data.plain import TooDeepError, decode_json
-from aiopenai._data.provenance import Node, all_decoded, decoded, undisturbed
+from aiopenai._data.provenance import Node, all_decoded, decoded
 from aiopenai._data.unions import class_of, has_union, plain_hook, union_classes
 
 __all__ = ["Decoder"]
@@ -154,6 +154,9 @@ class Decoder(Generic[T]):
             plain = {field: plain}
         fit_kind = self._fit
         if fit_kind is None:
+            # Most processes never need it.
+            from aiopenai._data.lenient import fitter
+
             fit_kind = self._fit = fitter(self.kind)
         try:
             return cast("T", fit_kind(plain))
@@ -166,6 +169,8 @@ _Step: TypeAlias = tuple[Callable[[Any], Any], Callable[[Any, Any], None], Calla
 
 def _steps(kind: Any, names: tuple[str, ...]) -> list[_Step]:
     """Returns getter, setter and fitter of the fields with unions."""
+    from aiopenai._data.lenient import fitter
+
     cls = class_of(kind)
     types = {info.name: info.type for info in msgspec.structs.fields(kind)}
     return [(getattr(cls, name).__get__, getattr(cls, name).__set__, fitter(types[name])) for name in names]

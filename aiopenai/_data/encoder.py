@@ -19,7 +19,6 @@ import msgspec
 
 from aiopenai._base.aliases import is_mapping
 from aiopenai._base.sentinels import is_left_out
-from aiopenai._data.dumping import as_sent
 from aiopenai._data.provenance import Node
 
 __all__ = ["encode", "encode_event"]
@@ -127,6 +126,8 @@ def encode_event(fields: dict[str, Any], replay: Sequence[str] = ()) -> bytes:
 
 def _encode_slowly(body: Any, replay: Sequence[str]) -> bytes:
     """Encodes a body with iterators, `omit` or reply objects in it, or raises the error that names the parameter."""
+    from aiopenai._data.dumping import as_sent
+
     try:
         body = _settled(body)
         for name in replay:

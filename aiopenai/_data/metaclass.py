@@ -10,7 +10,6 @@ import msgspec
 from typing_extensions import dataclass_transform
 
 from aiopenai._data.fields import fields_of
-from aiopenai._data.lenient import fitter
 
 __all__ = ["ModelMeta", "built"]
 
@@ -107,6 +106,8 @@ def _annotations(namespace: dict[str, Any]) -> dict[str, Any]:
 
 def built(cls: Any, values: Mapping[str, Any]) -> Any:
     """Returns an object of `cls` with these values by name, in Python or in the API, as far as they fit."""
+    from aiopenai._data.lenient import fitter
+
     fields = fields_of(cls)
     plain: dict[str, Any] = {field.wire: values[field.name] for field in fields.all if field.name in values}
     if fields.tag_field is not None:

@@ -8,7 +8,6 @@ from typing import Any
 from typing_extensions import override
 
 from aiopenai._base.aliases import is_list
-from aiopenai._data.dumping import as_received
 from aiopenai._data.fields import state_of
 from aiopenai._data.model import Model
 
@@ -40,6 +39,8 @@ class OpenObject(Model):
     @override
     def model_extra(self) -> dict[str, Any]:
         """The fields of the object, as plain values: a copy."""
+        from aiopenai._data.dumping import as_received
+
         return as_received(self)
 
     @override

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 import msgspec
 
 from aiopenai._base.aliases import is_list, is_mapping
+from aiopenai._base.collector import undisturbed
 from aiopenai._data.plain import decode_json, with_whole_stack
 
-__all__ = ["Node", "all_decoded", "batch_of", "decoded", "node_made", "received", "undisturbed"]
+__all__ = ["Node", "all_decoded", "batch_of", "decoded", "node_made", "received"]
 
 T = TypeVar("T")
 
@@ -128,17 +129,6 @@ def all_decoded(strict: Callable[[bytes], T], raws: Sequence[bytes], keep: bool 
     if keep:
         _attach(nodes, raws, strict)
     return values, nodes
-
-
-def undisturbed(decode: Callable[..., T], *args: Any) -> T:
-    """Decodes without the collector, which would look for cycles among thousands of new objects that have none."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        return decode(*args)
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _attach(nodes: list[Any], raws: Sequence[bytes], strict: Callable[[bytes], Any]) -> None:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 from typing_extensions import Self
 
 from aiopenai._data.decoder import Decoder
-from aiopenai._data.dumping import Dump, IncEx, as_json, as_sent
 from aiopenai._data.fields import state_of
 from aiopenai._data.metaclass import built
 from aiopenai._data.older_methods import OlderMethods
 from aiopenai._data.provenance import Node
+
+if TYPE_CHECKING:
+    from aiopenai._data.dumping import IncEx
 
 __all__ = ["PydanticMethods"]
 
@@ -90,6 +92,8 @@ class PydanticMethods(OlderMethods):
         `include` and `exclude` take names, or dicts of names (positions in lists, or "__all__") for lower levels.
         Other keyword arguments of pydantic are accepted and have no effect.
         """
+        from aiopenai._data.dumping import Dump
+
         dump = Dump(mode == "json", bool(by_alias), exclude_unset, exclude_defaults, exclude_none)
         return dump.node(cast("Node", self), include, exclude)
 
@@ -106,6 +110,8 @@ class PydanticMethods(OlderMethods):
         **_: Any,
     ) -> str:
         """Returns `model_dump` as JSON."""
+        from aiopenai._data.dumping import Dump, as_json
+
         dump = Dump(True, bool(by_alias), exclude_unset, exclude_defaults, exclude_none)
         return as_json(dump.node(cast("Node", self), include, exclude), indent)
 
@@ -125,6 +131,8 @@ class PydanticMethods(OlderMethods):
 
         Raises ValueError if a field is missing or of a wrong type.
         """
+        from aiopenai._data.dumping import as_sent
+
         if isinstance(obj, cls):
             return obj
         try:
