@@ -235,6 +235,90 @@ RULES = {
     ),
     "white space": Case((THREE, ENDS), turn=lambda turn: turn.append_user_text(" ")),
 }
+BREAK: Any = {"mode": "explicit"}
+PARTS: dict[str, Any] = {
+    "file": [{"type": "input_file", "file_id": "file_1", "filename": "a.pdf", "detail": "low"}],
+    "file without a source": [{"type": "input_file", "filename": "a.pdf"}],
+    "image by id": [{"type": "input_image", "file_id": "file_1", "detail": None}],
+    "image without a source": [{"type": "input_image", "image_url": " ", "file_id": None}],
+    "unknown detail": [{**IMAGE, "detail": "huge"}],
+    "detail of a text": [{**PART, "detail": "low"}],
+    "text without a text": [{"type": "input_text", "text": None}],
+    "unknown field": [{**PART, "annotations": []}],
+    "number as id": [{"type": "input_image", "file_id": 5}],
+    "cache": [{**PART, "prompt_cache_breakpoint": BREAK}, {**PART, "prompt_cache_breakpoint": None}],
+    "unknown cache": [{**PART, "prompt_cache_breakpoint": {"mode": "x"}}],
+    "no part": ["text"],
+    "tuple": (PART,),
+}
+FILES: Any = {"type": "file_search_call", "id": "fs_1", "status": "completed", "queries": ["q"], "results": None}
+RAN: Any = {
+    "type": "code_interpreter_call",
+    "id": "ci_1",
+    "status": "completed",
+    "code": "1",
+    "container_id": "cntr_1",
+    "outputs": [{"type": "logs", "logs": "1"}, {"type": "image", "url": "https://a.test"}],
+}
+DREW: Any = {"type": "image_generation_call", "id": "ig_1", "status": "completed", "result": "AA=="}
+OFFERED: Any = {"name": "search", "input_schema": {}, "annotations": None, "description": None}
+TOOLS: Any = [
+    *({"type": kind} for kind in ("web_search", "image_generation")),
+    {"type": "file_search", "vector_store_ids": ["vs_1"]},
+    {"type": "code_interpreter", "container": "cntr_1"},
+    MCP,
+]
+ITEMS: dict[str, Any] = {
+    "open page": {**SEARCH, "action": {"type": "open_page", "url": None}},
+    "find in page": {**SEARCH, "action": {"type": "find_in_page", "pattern": "p", "url": "https://a.test"}},
+    "find without a pattern": {**SEARCH, "action": {"type": "find_in_page", "url": "https://a.test"}},
+    "no action": {**SEARCH, "action": None},
+    "no status": {key: value for key, value in SEARCH.items() if key != "status"},
+    "no id": {**SEARCH, "id": None},
+    "files": FILES,
+    "files with results": {**FILES, "results": [{"file_id": "file_1", "score": 0.5, "text": "t"}]},
+    "files without queries": {**FILES, "queries": None},
+    "code": RAN,
+    "code without outputs": {**RAN, "outputs": None},
+    "unknown output of code": {**RAN, "outputs": [{"type": "sound"}]},
+    "another container": {**RAN, "container_id": "cntr_2"},
+    "no code": {key: value for key, value in RAN.items() if key != "code"},
+    "image": DREW,
+    "image without a result": {key: value for key, value in DREW.items() if key != "result"},
+    "offered tools": {**LISTED, "tools": [OFFERED]},
+    "offered tool without a schema": {**LISTED, "tools": [{"name": "search"}]},
+    "tools of another server": {**LISTED, "server_label": "x"},
+    "call without arguments": {**MADE, "arguments": None},
+    "reasoning": {"type": "reasoning", "id": "rs_1", "summary": [{"type": "summary_text", "text": "t"}]},
+    "reasoning without a summary": {"type": "reasoning", "id": "rs_1"},
+    "compaction without content": {"type": "compaction", "id": "cmp_1"},
+    "refusal": message(content=[{"type": "refusal", "refusal": "No."}]),
+    "message without an id": message(id=None),
+    "unknown part": message(content=[{"type": "sound"}]),
+    "unknown phase": message(phase="x"),
+}
+PAST: dict[str, Any] = {
+    "reasoning": [{"type": "reasoning", "id": "rs_1", "summary": []}],
+    "reasoning without an id": [{"type": "reasoning", "summary": []}],
+    "compaction": [{"type": "compaction", "encrypted_content": "x"}],
+    "compaction without content": [{"type": "compaction"}],
+    "configuration": [{"type": "configuration_update", "reasoning": {"effort": "low"}}],
+    "parts": [{"role": "user", "content": [PART]}],
+    "unknown part": [{"role": "user", "content": [{"type": "sound"}]}],
+    "unknown kind": [{"type": "robot"}],
+    "one id twice": [
+        {"role": "user", "content": "Hi", "id": "msg_7"},
+        {"role": "user", "content": "Hi", "id": "msg_7"},
+    ],
+    "one call twice": [call(), OUTPUT, call(2, call_id="call_1"), OUTPUT],
+    "incomplete call": [call(status="incomplete"), OUTPUT],
+    "unknown status": [call(), {**OUTPUT, "status": "x"}],
+    "output of another kind": [call(), {**OUTPUT, "type": "computer_call_output"}],
+    "two answers": [*APPROVED, APPROVED[1]],
+    "no boolean": [APPROVED[0], {**APPROVED[1], "approve": 1}],
+    "a call without an approval": [{**ANSWERED, "id": "mcp_2"}],
+    "computer": [use(), {**OUTPUT, "type": "computer_call_output", "call_id": "use_1"}],
+}
 STREAMED = {"stream": True, "eager": True}
 EAGER_SAVED = {
     "calls": saved(THREE, ENDS),
@@ -298,7 +382,7 @@ def cases(named: dict[str, Case]) -> Any:
 async def compare(play: Played, pair: tuple[Any, Any], case: Case, **more: Any) -> None:
     ours, theirs = [await outcome(play, client, case, **more) for client in pair]
     for name in ours._fields:
-        assert (name, getattr(ours, name)) == (name, getattr(theirs, name))
+        assert (case, name, getattr(ours, name)) == (case, name, getattr(theirs, name))
 
 
 @pytest.mark.once
@@ -323,6 +407,19 @@ class TestAsTheReference:
     @cases(EARLY_COMPUTERS)
     async def test_early_computer(self, play: Played, pair: tuple[Any, Any], name: str) -> None:
         await compare(play, pair, EARLY_COMPUTERS[name], **STREAMED)
+
+    async def test_outputs(self, play: Played, pair: tuple[Any, Any]) -> None:
+        for output in PARTS.values():
+            await compare(play, pair, Case((response(1, call()), ENDS), lambda _, output=output: output))
+
+    async def test_items(self, play: Played, pair: tuple[Any, Any]) -> None:
+        for item in ITEMS.values():
+            await compare(play, pair, server_tools(response(1, item, call()), ENDS, tools=TOOLS))
+
+    async def test_past(self, play: Played, pair: tuple[Any, Any]) -> None:
+        for past in PAST.values():
+            params = {"input": [*past, {"role": "user", "content": "Go on"}]}
+            await compare(play, pair, server_tools(ENDS, tools=[MCP], params=params, ledger=True, approve=True))
 
     @cases(RULES)
     async def test_rules(self, play: Played, pair: tuple[Any, Any], name: str) -> None:
