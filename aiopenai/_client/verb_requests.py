@@ -14,7 +14,6 @@ from aiopenai._base.headers import has
 from aiopenai._base.secret import Secret
 from aiopenai._calls.arguments import OPTIONS, add_options
 from aiopenai._calls.request import Endpoint, Request
-from aiopenai._calls.request_options import RequestOptions
 from aiopenai._client.configuration import basic_authorization
 from aiopenai._data.codec import Node
 from aiopenai._http.messages import HTTPResponse
@@ -95,6 +94,10 @@ def _check_cast(kind: Any) -> None:
         raise TypeError(f"cast_to={name} is no type to which a reply can be converted: pass {cure}")
 
 
+# Options of the reference that need no counterpart; see `RequestOptions`.
+_WITHOUT_EFFECT = frozenset({"follow_redirects", "security", "stream_mode", "synthesize_event_and_data"})
+
+
 def apply_options(request: Request[Any], options: Mapping[str, Any] | None, more: dict[str, Any]) -> None:
     """Adds the options of the low-level verbs: the reference's `options` dict and the keyword arguments."""
     names = {"headers": "extra_headers", "params": "extra_query", "extra_json": "extra_body"}
@@ -105,7 +108,7 @@ def apply_options(request: Request[Any], options: Mapping[str, Any] | None, more
             settled[names[name]] = value
         elif name in known or name in OPTIONS:
             settled[name] = value
-        elif name not in RequestOptions.__annotations__:
+        elif name not in _WITHOUT_EFFECT:
             raise TypeError(f"unknown request option {name!r}")
     for name in more:
         if name not in OPTIONS:

@@ -119,7 +119,7 @@ class TestOptions:
         assert request.options["max_retries"] == 2
         assert request.headers == {"a": "1"}
 
-    @pytest.mark.parametrize("name", ["follow_redirects", "security"])
+    @pytest.mark.parametrize("name", ["follow_redirects", "security", "stream_mode", "synthesize_event_and_data"])
     def test_options_without_effect(self, name: str) -> None:
         request = self.applied({name: True})
         assert (dict(request.options), request.headers, request.query) == ({}, None, None)
