@@ -15,7 +15,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 import msgspec
-from typing_extensions import Self, override
+from typing_extensions import override
 
 from aiopenai._base.sentinels import is_left_out
 from aiopenai._calls.replies import response_of
@@ -23,7 +23,8 @@ from aiopenai._data.codec import Decoder, Node, encode_event
 from aiopenai._data.dumping import as_sent
 from aiopenai._live.handlers import EVERY, EventHandlerRegistry, Handling
 from aiopenai._live.link import Link
-from aiopenai.errors import APIResponseValidationError, OpenAIError
+from aiopenai._live.replaced import async_events, events, is_replaced
+from aiopenai.errors import APIResponseValidationError, OpenAIError, WebSocketConnectionClosedError
 
 if TYPE_CHECKING:
     from aiopenai._live.bridge import Bridge
@@ -178,8 +179,8 @@ class AsyncConnection(_Connection):
         """Returns the next message as it was received."""
         return await self._link.read()
 
-    def __aiter__(self) -> Self:
-        return self
+    def __aiter__(self) -> Any:
+        return async_events(self) if is_replaced(self, AsyncConnection.recv) else self
 
     async def __anext__(self) -> Any:
         link = self._link
@@ -275,8 +276,24 @@ class SyncConnection(_Connection):
         """Keeps messages that arrived for a call which had just been interrupted."""
         self._received.extend(frames or ())
 
-    def __iter__(self) -> Self:
-        return self
+    def _recovered(self, lost: WebSocketConnectionClosedError) -> bool:
+        """Replaces a lost websocket. Returns False after a clean end, and raises any other."""
+        if self._over:
+            if lost.clean:
+                return False
+            raise lost
+
+        async def recover(ask: Any) -> bool:
+            try:
+                await self._link.recover(lost, ask)
+            except StopAsyncIteration:
+                return False
+            return True
+
+        return self._bridge.run(recover)
+
+    def __iter__(self) -> Any:
+        return events(self) if is_replaced(self, SyncConnection.recv) else self
 
     def __next__(self) -> Any:
         return self._event_of(self._next_raw(reconnect=True), self._received)

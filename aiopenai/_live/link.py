@@ -125,7 +125,7 @@ class Link:
                     self._admit(frame)
                 return frame
             try:
-                await self._recover(lost, ask)
+                await self.recover(lost, ask)
             finally:
                 del lost
 
@@ -188,7 +188,7 @@ class Link:
 
     # Reconnecting
 
-    async def _recover(self, lost: WebSocketConnectionClosedError, ask: Ask) -> None:
+    async def recover(self, lost: WebSocketConnectionClosedError, ask: Ask = call_here) -> None:
         """Replaces a lost websocket. Raises the end of the connection if that is not to be, or fails."""
         rules = self._rules
         if rules.on_reconnecting is None or self._is_over() or not is_recoverable_close(lost.code):
