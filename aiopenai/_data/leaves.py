@@ -45,7 +45,6 @@ _ROOTS = {
 # Public modules of the reference that have no counterpart, and their contents.
 _ABSENT = {
     "aiopenai.lib.browser": "the browser toolset",
-    "aiopenai.lib.decisions_tool_runner": "the tool runner of decisions",
 }
 # The prefix and the suffix of the blocking class's name in the names of a resource's other classes.
 RESOURCE_FORMS = [
