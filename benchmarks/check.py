@@ -43,6 +43,12 @@ def losses(now: dict[str, Any], then: dict[str, Any], tolerance: float = TOLERAN
     ]
 
 
+def compared(now: dict[str, Any], then: dict[str, Any]) -> int:
+    """Returns the number of ratios that both documents have: a comparison of nothing proves nothing."""
+    before = {row["name"]: row for row in then["rows"]}
+    return sum(len([*_of_row(row, before[row["name"]])]) for row in now["rows"] if row["name"] in before)
+
+
 def _of_row(row: dict[str, Any], before: dict[str, Any]) -> Iterator[Loss]:
     measure = row["measures"][0]
     for name, client in row["clients"].items():

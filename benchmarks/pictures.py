@@ -18,13 +18,15 @@ _COLOURS: Final = {
     "openai": "#7950f2",
     "openai-aiohttp": "#9775fa",
     "liter-llm": "#e8590c",
+    "oxide": "#f08c00",
+    "node": "#2f9e44",
     "bare": "#868e96",
 }
 _INK: Final = "#7d858d"
 # Smallest ratio of the heights of two labels, on a logarithmic scale.
 _APART: Final = 1.3
 # The packages whose versions a picture names.
-_CAPTIONED: Final = ("aiopenai", "openai", "aiohttp", "msgspec", "liter-llm")
+_CAPTIONED: Final = ("aiopenai", "openai", "aiohttp", "msgspec", "liter-llm", "openai-oxide", "openai for node")
 _CALL_ROWS: Final = ("chat-1", "chat-100", "chat-1000")
 _CHUNK_ROWS: Final = (("stream", "one stream"), ("streams-200", "200 streams at once"))
 _EVENT_ROWS: Final = (

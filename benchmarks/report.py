@@ -11,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from . import node_worker
 from .clients import CLIENTS
 from .rows import Budget
 from .runner import Results, RowResult
@@ -31,6 +32,7 @@ _PACKAGES: Final = (
     "jiter",
     "uvloop",
     "liter-llm",
+    "openai-oxide",
 )
 # Above this CPU share in percent the server may be the limit, although it has its own core.
 _BUSY: Final = 85
@@ -48,6 +50,8 @@ def environment() -> dict[str, Any]:
             versions[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:
             continue
+    if (version := node_worker.version()) is not None:
+        versions["openai for node"] = version
     if "aiopenai" not in versions:  # in a checkout the package has no metadata
         from aiopenai.version import __version__
 

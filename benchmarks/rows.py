@@ -84,7 +84,7 @@ class Row:
 
 
 _REFERENCE: Final = ("openai", "openai-aiohttp")
-_CHAT: Final = (SUBJECT, "tuned", "naive", *_REFERENCE, "liter-llm", "bare")
+_CHAT: Final = (SUBJECT, "tuned", "naive", *_REFERENCE, "liter-llm", "oxide", "node", "bare")
 _BELOW_LITER: Final = (faster(1, "liter-llm", "p50"), faster(1, "liter-llm"))
 _SOCKET: Final = (SUBJECT, "tuned", "naive", "openai", "bare")
 _SLOW: Final = frozenset({"openai", "openai-aiohttp"})
@@ -146,7 +146,7 @@ ROWS: Final[tuple[Row, ...]] = (
         "chat, one at a time",
         _CHAT,
         measures=("wall", "cpu", "p50", "p99"),
-        slow=frozenset({"openai-aiohttp"}),
+        slow=frozenset({"openai-aiohttp", "oxide", "node"}),
         budgets=(
             faster(8, "openai", "wall"),
             faster(1.5, "naive", "wall"),
@@ -170,6 +170,7 @@ ROWS: Final[tuple[Row, ...]] = (
         ),
         turns=2,
         least=5,
+        slow=frozenset({"oxide", "node"}),
     ),
     Row(
         "chat-100-uvloop",
@@ -229,11 +230,11 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(
         "stream",
         "stream of 1,000 chunks",
-        (SUBJECT, "tuned", "naive", *_REFERENCE, "liter-llm", "bare"),
+        (SUBJECT, "tuned", "naive", *_REFERENCE, "liter-llm", "node", "bare"),
         operation="stream",
         unit="stream",
         budgets=(faster(45, "openai"), faster(3.5, "naive"), within(1.4, "bare")),
-        slow=frozenset({"openai-aiohttp", "liter-llm"}),
+        slow=frozenset({"openai-aiohttp", "liter-llm", "node"}),
         least=3,
     ),
     Row(
@@ -329,7 +330,7 @@ ROWS: Final[tuple[Row, ...]] = (
         "64 embeddings of 1,536, sent as base64, made lists",
         "embed_lists",
         faster(3, "openai"),
-        faster(1.5, "naive"),
+        faster(2, "naive"),
     ),
     _reply(
         "embed-buffers",
@@ -344,7 +345,7 @@ ROWS: Final[tuple[Row, ...]] = (
         "one reply with 32,000 log probabilities",
         (SUBJECT, "naive", "openai"),
         operation="logprobs",
-        budgets=(faster(15, "openai"),),
+        budgets=(faster(15, "openai"), under(15_000, "cpu")),
         least=1,
         once=True,
     ),
@@ -356,7 +357,7 @@ ROWS: Final[tuple[Row, ...]] = (
         driver="heavy",
         operation="upload",
         measures=("cpu", "wall", "blocked"),
-        budgets=(within(1.3, "sent"), under(50, "blocked")),
+        budgets=(within(1.3, "sent"), under(20, "blocked")),
         once=True,
         slow=frozenset({"naive", "openai", "bare"}),
     ),
@@ -367,7 +368,7 @@ ROWS: Final[tuple[Row, ...]] = (
         driver="script",
         measures=("wall", "cpu"),
         unit="process",
-        budgets=(faster(5, "openai", "wall"), under(110_000, "wall"), within(0.65, "aiohttp", "wall")),
+        budgets=(faster(5, "openai", "wall"), under(110_000, "wall"), within(0.33, "aiohttp", "wall")),
         turns=2,
         slow=frozenset({"openai"}),
         scripts={
@@ -383,6 +384,7 @@ ROWS: Final[tuple[Row, ...]] = (
         driver="script",
         measures=("wall", "cpu"),
         unit="process",
+        budgets=(within(1.05, "aiohttp", "wall"),),
         slow=frozenset({"openai"}),
         scripts={
             SUBJECT: _SDK_ANSWER.format(module="aiopenai"),
@@ -439,7 +441,7 @@ ROWS: Final[tuple[Row, ...]] = (
         ("aiopenai-blocking", "openai-blocking"),
         measures=("cpu", "wall", "p50"),
         concurrency=32,
-        budgets=(faster(15, "openai-blocking"),),
+        budgets=(faster(18, "openai-blocking"),),
         subject="aiopenai-blocking",
         least=5,
         once=True,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from . import process
+from .clients import CLIENTS
 from .process import Child, ChildError, Cores
 from .rows import Plan, Row
 from .stats import Sample
@@ -110,7 +111,7 @@ class _Round:
     async def _start(self, name: str, tls: bool) -> Child:
         plain, secure = self._urls
         worker = await Child.start(
-            "benchmarks.worker",
+            CLIENTS[name].worker,
             name,
             *("--base-url", secure if tls else plain, "--control", plain),
             core=self._cores.client,

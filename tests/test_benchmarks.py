@@ -22,7 +22,7 @@ from aiopenai.types.chat import ChatCompletion, ChatCompletionChunk
 from aiopenai.types.realtime import InputAudioBufferCommittedEvent, ResponseDoneEvent, ResponseTextDeltaEvent
 from aiopenai.types.responses import Response
 from benchmarks import __main__ as command
-from benchmarks import answers, check, drivers, load, many_sockets, process, report, runner, scale, server
+from benchmarks import answers, check, drivers, load, many_sockets, node_worker, process, report, runner, scale, server
 from benchmarks.clients import CLIENTS, ClientError, Operation, UnsupportedError, operation
 from benchmarks.clients.bare import Bare
 from benchmarks.control import Control
@@ -236,6 +236,39 @@ async def test_the_reference_gives_the_right_answers(name: str, listening: Liste
 @pytest.mark.skipif(importlib.util.find_spec("liter_llm") is None, reason="liter-llm is missing")
 async def test_liter_llm_gives_the_right_answers(listening: Listening) -> None:
     assert await _all_operations("liter-llm", listening) == {"chat", "stream"}
+
+
+@pytest.mark.skipif(importlib.util.find_spec("openai_oxide") is None, reason="openai-oxide is missing")
+async def test_openai_oxide_gives_the_right_answers(listening: Listening) -> None:
+    assert await _all_operations("oxide", listening) == {"chat"}
+
+
+async def _results_of_node(operation: Operation) -> RowResult:
+    row = Row("x", "x", ("node",), operation=operation, concurrency=2, least=2, subject="node")
+    return (await runner.run([row], TINY)).rows[0]
+
+
+@pytest.mark.skipif(node_worker.version() is None, reason="node or its SDK is missing")
+@pytest.mark.parametrize("name", ["chat", "stream"])
+async def test_the_sdk_for_node_gives_the_right_answers(name: Operation) -> None:
+    result = await _results_of_node(name)
+    assert result.errors == {}
+    assert [sample is not None and sample.calls >= 4 and sample.cpu > 0 for sample in result.samples["node"]] == [
+        True,
+        True,
+    ]
+
+
+@pytest.mark.skipif(node_worker.version() is None, reason="node or its SDK is missing")
+async def test_the_sdk_for_node_says_what_it_does_not_do() -> None:
+    result = await _results_of_node("upload")
+    assert "no lanes of upload" in result.errors["node"]
+
+
+async def test_without_node_the_report_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    result = await _results_of_node("chat")
+    assert result.errors == {"node": "node is missing"}
 
 
 def test_a_client_says_what_it_cannot_do() -> None:
@@ -510,6 +543,16 @@ def test_what_looks_slower_is_measured_again(
     assert len(runs) == (1 if now > 3.4 else 0)
     assert ("slower: x: cpu of tuned" in capsys.readouterr().err) is bool(code)
     assert (tmp_path / "results.json").read_text() == before
+
+
+def test_a_check_without_a_common_ratio_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    command.write(_document(_result(faster(1, "tuned"), 1.0, 4.0)), tmp_path)
+    monkeypatch.setattr(command, "RESULTS", tmp_path)
+    monkeypatch.setattr(command, "_measure", lambda rows, plan: Results(TINY, Cores(None, None), "", ()))
+    assert command.main(["--quick", "--check"]) == 1
+    assert "nothing to check" in capsys.readouterr().err
 
 
 def test_nothing_to_check_against_is_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

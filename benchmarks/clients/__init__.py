@@ -57,13 +57,14 @@ class ClientSpec:
     """The place of an adapter (``module:name`` inside this package) and its title in the report.
 
     `needs` is the wrapped class (``module:name``). It is imported with the adapter, so that making a client imports no
-    module.
+    module. `worker` is the module that is run as the measured process.
     """
 
     title: str
     target: str
     needs: str = ""
     blocking: bool = False
+    worker: str = "benchmarks.worker"
 
     def load(self) -> Callable[[str], Client]:
         """Imports the adapter and returns its factory, which takes the base URL. Raises ImportError."""
@@ -90,6 +91,8 @@ CLIENTS: Final[dict[str, ClientSpec]] = {
     "openai": ClientSpec("openai, the reference", "sdk:reference", "openai:AsyncOpenAI"),
     "openai-aiohttp": ClientSpec("openai, aiohttp extra", "sdk:reference_on_aiohttp", "openai:DefaultAioHttpClient"),
     "liter-llm": ClientSpec("liter-llm", "liter:Liter", "liter_llm:create_client"),
+    "oxide": ClientSpec("openai-oxide", "oxide:Oxide", "openai_oxide.compat:AsyncOpenAI"),
+    "node": ClientSpec("openai for node", "", worker="benchmarks.node_worker"),
     "bare": ClientSpec("bare asyncio protocol", "bare:Bare"),
     "encode": ClientSpec("one msgspec encode", "bare:Encode"),
     "sent": ClientSpec("one msgspec encode, sent", "bare:EncodeAndSend"),
