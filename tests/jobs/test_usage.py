@@ -48,3 +48,5 @@ def test_tokens_of_usage_objects() -> None:
     assert tokens_from(chat) == Tokens(prompt_tokens=5, completion_tokens=3)
     odd = types.SimpleNamespace(input_tokens="7", output_tokens=None, total_tokens=float("nan"))
     assert tokens_from(odd) == Tokens(input_tokens=7)
+    edges = types.SimpleNamespace(input_tokens=0, output_tokens=-1, total_tokens=float("inf"))
+    assert tokens_from(edges) == Tokens(input_tokens=0)
