@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from aiopenai import AsyncOpenAI, InternalServerError, RateLimitError
-from aiopenai._jobs.by_call import IN_A_ROW, ask_lines
+from aiopenai import AsyncOpenAI, InternalServerError, OpenAI, RateLimitError
+from aiopenai._jobs.by_call import IN_A_ROW, ask_lines, is_fatal
 from aiopenai._jobs.failures import JobError
 from aiopenai._jobs.inputs import opened_source
 from aiopenai._jobs.limiter import Limiter
@@ -349,3 +349,14 @@ async def test_refusals_without_end_stop_the_job(
     with pytest.raises(JobError, match=RateLimitError.__name__):
         await job(client, concurrency=4)
     assert not job.errors.exists()
+
+
+@pytest.mark.parametrize(("more", "fatal"), [(0, False), (1, True)], ids=["the longest wait", "longer"])
+def test_a_wait_that_is_too_long_ends_the_job(more: int, fatal: bool) -> None:
+    from aiopenai.retry import MAX_RETRY_AFTER
+
+    with Server() as server, OpenAI(api_key="x", base_url=server.base_url, max_retries=0) as client:
+        server.fault(status=429, headers={"retry-after": str(int(MAX_RETRY_AFTER) + more)})
+        with pytest.raises(RateLimitError) as caught:
+            client.models.retrieve("gpt-4o")
+    assert is_fatal(caught.value) is fatal

@@ -17,6 +17,8 @@ class TestEstimate:
 
     def test_before_it_knows(self) -> None:
         assert estimate_of(400, 16) == 116
+        assert estimate_of(400, None) == 300
+        assert estimate_of(0, 0) == 1
 
 
 def estimate_of(size: int, most: int | None) -> float:

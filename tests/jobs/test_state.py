@@ -113,6 +113,18 @@ class TestRetries:
         job.close()
         assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
 
+    def test_the_failures_are_counted(self, tmp_path: Path) -> None:
+        lines = [line(number) for number in range(1, 8)]
+        job = opened(tmp_path, *lines)
+        finish(job, 1)
+        for number in (2, 3, 4):
+            job.broken(f"r-{number}", failure(f"r-{number}", "x", "x"))
+        job.close()
+        job = opened(tmp_path, *lines, retry_failed=True)
+        assert (job.left, job.done, job.failed, job.total) == (3, 1, 0, 7)
+        assert left(job) == ["r-2", "r-3", "r-4"]
+        job.close()
+
     def test_a_retry_that_was_killed(self, tmp_path: Path) -> None:
         self.failed(tmp_path)
         opened(tmp_path, line(1), line(2), line(3), retry_failed=True).close()

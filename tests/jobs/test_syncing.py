@@ -91,3 +91,16 @@ async def test_cancelled_from_outside() -> None:
         await task
     assert ended.is_set()
     assert len(asyncio.all_tasks()) == 1
+
+
+async def test_a_short_job_is_not_synced_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(syncing, "SYNC_SECONDS", 600.0)
+    files = Files()
+
+    async def work() -> str:
+        for _ in range(20):
+            await asyncio.sleep(0)
+        return "done"
+
+    assert await while_syncing(files, work()) == "done"
+    assert files.syncs == 0
