@@ -97,8 +97,10 @@ def lines_of_functions(module: Path) -> set[int]:
     nodes = list(ast.walk(ast.parse(module.read_text())))
     inside = {line for node in nodes if isinstance(node, functions) for line in lines(node)}
     for node in nodes:
-        if isinstance(node, ast.If) and ast.unparse(node.test).startswith("sys.version_info >= "):
-            bound = ast.literal_eval(ast.unparse(node.test).partition(">= ")[2])
+        if not (isinstance(node, ast.If) and isinstance(node.test, ast.Compare)):
+            continue
+        if (text := ast.unparse(node.test)).startswith("sys.version_info >= "):
+            bound = ast.literal_eval(text.partition(">= ")[2])
             other = node.orelse if sys.version_info >= bound else node.body
             inside -= {line for each in other for line in lines(each)}
     return inside

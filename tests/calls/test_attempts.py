@@ -18,7 +18,7 @@ import pytest
 import tenacity
 
 import aiopenai
-from aiopenai import APIConnectionError, APIError, APITimeoutError, AsyncOpenAI, HedgePolicy, OpenAI
+from aiopenai import APIConnectionError, APIError, APITimeoutError, AsyncOpenAI, CallInfo, HedgePolicy, Hooks, OpenAI
 from aiopenai._calls.attempts import retried
 from aiopenai._calls.provider import Attempt, Provider
 from aiopenai._calls.request import Endpoint, Request
@@ -359,3 +359,18 @@ class TestRenewal:
         server.reply_with("/y", {})
         server.fault(status=307, headers={"location": "/v1/y"}, match="/x")
         assert await self.renewed(server, True) == (["Bearer token-0", "Bearer token-0"], None)
+
+
+async def test_hooks_learn_of_the_head(client: AsyncOpenAI, server: Server, chat: dict[str, Any]) -> None:
+    """The status and the id of the request are told before the end of a stream."""
+    seen: list[tuple[Any, Any]] = []
+
+    class Noting(Hooks):
+        def on_response(self, call: CallInfo) -> None:
+            seen.append((call.status, call.request_id))
+
+    client.add_hooks(Noting())
+    server.fault(status=500, headers={"retry-after-ms": "1"})
+    await client.chat.completions.create(**chat)
+    assert [status for status, _ in seen] == [200]
+    assert seen[0][1] is not None

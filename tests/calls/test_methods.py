@@ -10,7 +10,7 @@ import pytest
 
 from aiopenai import AsyncOpenAI, OpenAI, Request, omit
 from aiopenai._calls.arguments import OPTIONS
-from aiopenai._calls.methods import delete, get, post
+from aiopenai._calls.methods import _warning, delete, get, post
 from aiopenai._calls.raw import AsyncAPIResponse, LegacyAPIResponse
 from aiopenai._calls.resources import AsyncAPIResource
 from aiopenai._calls.streaming import AsyncStream
@@ -384,3 +384,41 @@ class TestModes:
     def test_resources_are_kept(self, client: AsyncOpenAI) -> None:
         assert client.chat.completions is client.chat.completions
         assert client.chat.completions.messages is client.chat.completions.messages
+
+
+class TestHelpersByHand:
+    """Methods that make several calls: their arguments are checked, and views of a replaced method call it."""
+
+    def test_a_misspelt_argument(self, blocking: OpenAI, own_server: Server) -> None:
+        for _ in range(2):
+            with pytest.raises(TypeError, match="pol_interval_ms"):
+                blocking.vector_stores.files.create_and_poll("f", vector_store_id="v", pol_interval_ms=1)  # type: ignore[call-arg]
+        assert own_server.request_count == 0
+
+    async def test_a_view_of_a_replaced_method_calls_the_replacement(self, client: AsyncOpenAI) -> None:
+        given: list[dict[str, Any]] = []
+
+        async def replaced(**options: Any) -> str:
+            given.append(options)
+            return "own"
+
+        models: Any = client.models
+        models.list = replaced
+        assert await models.with_raw_response.list(extra_headers={"x-a": "1"}) == "own"
+        assert given[0]["extra_headers"]["x-a"] == "1"
+        assert len(given[0]["extra_headers"]) == 2
+
+
+class TestDeprecatedMethods:
+    def test_a_program_is_warned_at_its_own_line(self) -> None:
+        warned = _warning(lambda *args, **given: (args, given), "use another one")
+        with pytest.warns(DeprecationWarning, match="use another one") as caught:
+            assert warned(1, a=2) == ((1,), {"a": 2})
+        assert caught[0].filename == __file__
+        assert warned.__deprecated__ == "use another one"
+
+    def test_calls_by_this_package_do_not_warn(self) -> None:
+        warned = _warning(lambda: "result", "use another one")
+        caller: dict[str, Any] = {"__name__": "aiopenai.lib.polling", "warned": warned}
+        exec("found = warned()", caller)
+        assert caller["found"] == "result"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from aiopenai import AsyncOpenAI, InternalServerError
+from aiopenai import AsyncOpenAI, InternalServerError, OpenAI
 from aiopenai._calls.paging import (
     AsyncConversationCursorPage,
     AsyncCursorPage,
@@ -15,6 +15,8 @@ from aiopenai._calls.paging import (
     AsyncPaginator,
     AsyncTokenPage,
     PageInfo,
+    SyncCursorPage,
+    link,
 )
 from aiopenai._data.codec import Decoder
 from aiopenai.testing import Server
@@ -193,3 +195,24 @@ class TestKinds:
                 assert set(theirs.model_fields) <= set(ours.__struct_fields__), name
                 for method in ("has_next_page", "next_page_info", "get_next_page", "iter_pages", "__aiter__"):
                     assert hasattr(ours, method)
+
+
+class TestBlocking:
+    def test_all_items_of_all_pages(self, blocking: OpenAI, own_server: Server) -> None:
+        own_server.reply_with("/x", body("a", "b", has_more=True), times=1)
+        own_server.reply_with("/x", body("c", has_more=False), times=1)
+        page: Any = blocking.get("/x", cast_to=SyncCursorPage[Model])
+        assert [item.id for item in page] == ["a", "b", "c"]
+        assert own_server.journal[-1].query == {"after": "b"}
+
+    def test_pages_one_by_one(self, blocking: OpenAI, own_server: Server) -> None:
+        own_server.reply_with("/x", body("a", has_more=True), times=1)
+        own_server.reply_with("/x", body(has_more=False), times=1)
+        first: Any = blocking.get("/x", cast_to=SyncCursorPage[Model])
+        assert [len(page.data) for page in first.iter_pages()] == [1, 0]
+
+
+def test_replies_that_are_no_pages_get_no_links() -> None:
+    reply = {"data": []}
+    link(reply, None, None, whole=True)  # type: ignore[arg-type]
+    assert reply == {"data": []}

@@ -221,3 +221,40 @@ class TestStreaming:
         with pytest.raises(aiopenai.NotFoundError):
             async with client.models.with_streaming_response.retrieve("nope"):
                 pass
+
+
+class TestPieces:
+    """Bodies in pieces of the server's choice, cut and joined here."""
+
+    async def opened(self, raw_server: Any, pieces: list[bytes], kind: str) -> tuple[AsyncOpenAI, Any]:
+        async def serve(server: Any, reader: Any, writer: Any) -> None:
+            await server.request(reader)
+            writer.write(server.head(kind=kind))
+            for piece in pieces:
+                writer.write(server.chunk(piece))
+                await writer.drain()
+                await asyncio.sleep(0.002)
+            writer.write(server.chunk(b""))
+
+        server = await raw_server(serve)
+        client = AsyncOpenAI(api_key="k", base_url=server.base_url)
+        return client, client.models.with_streaming_response.list()
+
+    @pytest.mark.parametrize(
+        ("size", "expected"), [(2, [b"ab", b"cd"]), (3, [b"abc", b"d"]), (4, [b"abcd"]), (9, [b"abcd"])]
+    )
+    async def test_sizes_that_fit_exactly(self, raw_server: Any, size: int, expected: list[bytes]) -> None:
+        client, opening = await self.opened(raw_server, [b"a", b"bcd"], "text/plain")
+        async with client, opening as reply:
+            assert [piece async for piece in reply.iter_bytes(size)] == expected
+
+    async def test_half_a_character_at_the_end(self, raw_server: Any) -> None:
+        client, opening = await self.opened(raw_server, [b"\xc3", b"\xa9a\xc3"], "text/plain; charset=utf-8")
+        async with client, opening as reply:
+            assert "".join([text async for text in reply.iter_text()]) == "\u00e9a\ufffd"
+
+    async def test_lines_that_end_with_a_line_end(self, raw_server: Any) -> None:
+        for last, more in ((b"\n", []), (b"\r", []), (b"", []), (b"\n\n", [""])):
+            client, opening = await self.opened(raw_server, [b"one\r", b"\ntwo" + last], "text/plain")
+            async with client, opening as reply:
+                assert [line async for line in reply.iter_lines()] == ["one", "two", *more]

@@ -136,3 +136,15 @@ def test_the_message_names_the_cure() -> Any:
         server.fault(status=308, headers={"location": "/v1/target"}, match="/x")
         with pytest.raises(APIConnectionError, match="as bytes, or use the final URL as base_url"):
             client.post("/x", cast_to=object, content=pieces())
+
+
+@pytest.mark.parametrize(("status", "bodiless"), [(303, True), (301, True), (302, True), (307, False), (308, False)])
+async def test_the_type_of_the_body_goes_with_it(
+    status: int, bodiless: bool, client: AsyncOpenAI, server: Server
+) -> None:
+    server.reply_with("/target", {})
+    server.fault(status=status, headers={"location": "/v1/target"}, match="/x")
+    await client.post("/x", cast_to=object, body={"a": 1})
+    last = server.journal[-1]
+    assert ("content-type" in last.headers, last.body) == (not bodiless, b"" if bodiless else b'{"a":1}')
+    assert last.method == ("GET" if bodiless else "POST")

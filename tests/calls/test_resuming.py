@@ -10,9 +10,9 @@ import tenacity
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiopenai import APIConnectionError, APITimeoutError, AsyncOpenAI, CallInfo, Hooks, OpenAI
+from aiopenai import APIConnectionError, APITimeoutError, AsyncOpenAI, CallInfo, Hooks, OpenAI, not_given, omit
 from aiopenai._calls.request import Endpoint, Request
-from aiopenai._calls.resuming import Resumption
+from aiopenai._calls.resuming import Resumption, _kept, prepare
 from aiopenai._http.messages import HTTPRequest
 from aiopenai.testing import Server
 
@@ -271,3 +271,35 @@ async def test_without_a_place_to_continue_from() -> None:
         assert resumed.note(events) == events
         assert await resumed.reply_after(APIConnectionError(request=REQUEST)) is None
         assert sent == []
+
+
+class TestArguments:
+    def made(self, method: str, **parts: Any) -> Request[Any]:
+        request: Request[Any] = Request(endpoint=Endpoint(method=method, path="/responses"), path="/responses", **parts)
+        request.stream = True
+        prepare(request)
+        return request
+
+    @pytest.mark.parametrize("resume", [omit, not_given, True])
+    def test_left_out_means_yes(self, resume: Any) -> None:
+        request = self.made("POST", body={"background": True, "stream": True, "resume": resume})
+        assert request.body == {"background": True, "stream": True}
+        assert request.resumes == self.made("POST", body={"background": True, "stream": True}).resumes
+
+    def test_bodies_and_queries_that_are_no_mappings(self) -> None:
+        assert self.made("POST", body=[1]).body == [1]
+        assert self.made("GET").query is None
+        assert self.made("GET", query={"resume": False}).query is None
+
+    @pytest.mark.parametrize("resume", [1, "yes", None])
+    def test_wrong_types(self, resume: Any) -> None:
+        with pytest.raises(TypeError, match="resume must be True or False"):
+            self.made("POST", body={"resume": resume, "background": True})
+
+    def test_arguments_of_a_creation_that_a_retrieval_has_too(self) -> None:
+        assert _kept({"include": ["a"], "stream_options": {"include_obfuscation": False, "x": 1}, "model": "m"}) == {
+            "include": ["a"],
+            "include_obfuscation": False,
+        }
+        assert _kept({"include": omit, "stream_options": {"x": 1}}) == {}
+        assert _kept({"include": None, "stream_options": None}) == {}

@@ -16,6 +16,8 @@ from aiopenai import (
     APIResponseValidationError,
     AsyncClient,
     AsyncOpenAI,
+    Hooks,
+    OpenAI,
     OpenAIError,
     Timeout,
 )
@@ -288,3 +290,52 @@ def test_the_base_url_of_frameworks(monkeypatch: pytest.MonkeyPatch) -> None:
         library = pytest.importorskip("httpx2")
         assert (client._base_url.host, client._base_url.port, client._base_url.path) == ("host", 1, "/v1/")
         assert isinstance(client._base_url, library.URL)
+
+
+class TestConstructor:
+    @pytest.mark.parametrize("cls", [AsyncOpenAI, OpenAI])
+    def test_hooks(self, cls: Any) -> None:
+        class Own(Hooks):
+            def on_request(self, call: Any) -> None:
+                pass
+
+        own = Own()
+        assert cls(api_key="k")._hooks is None
+        client = cls(api_key="k", hooks=own)
+        assert client._hooks is not None
+        assert client.copy()._hooks is client._hooks
+
+    @pytest.mark.parametrize("cls", [AsyncOpenAI, OpenAI])
+    def test_copies_may_need_no_credentials(self, cls: Any) -> None:
+        client = cls(api_key="k")
+        assert client.copy()._configuration.enforce_credentials is True
+        assert client.copy(_enforce_credentials=False)._configuration.enforce_credentials is False
+
+    @pytest.mark.parametrize("cls", [AsyncOpenAI, OpenAI])
+    def test_organization_and_project(self, cls: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("OPENAI_ORG_ID", "org-env")
+        monkeypatch.setenv("OPENAI_PROJECT_ID", "proj-env")
+        ambient = cls(api_key="k")
+        assert (ambient.organization, ambient.project) == ("org-env", "proj-env")
+        own = cls(api_key="k", organization="org", project="proj")
+        assert (own.organization, own.project) == ("org", "proj")
+
+
+class TestConnectionsOfTheProgram:
+    @pytest.mark.parametrize("cls", [AsyncOpenAI, OpenAI])
+    def test_the_time_limits_of_an_httpx_client(self, cls: Any) -> None:
+        httpx = pytest.importorskip("httpx2")
+        kind = httpx.Client if cls is OpenAI else httpx.AsyncClient
+        assert cls(api_key="k", http_client=kind(timeout=7)).timeout.read == 7
+        # The limits of the API's client win.
+        assert cls(api_key="k", http_client=kind(timeout=7), timeout=3).timeout.read == 3
+        twin = cls(api_key="k").copy(http_client=kind())
+        assert twin._sessions.wiring["plain_client"] is not None
+
+    @pytest.mark.parametrize(("cls", "cure"), [(AsyncOpenAI, r"not builtins\.object"), (OpenAI, "use AsyncOpenAI")])
+    def test_objects_that_are_no_sessions(self, cls: Any, cure: str) -> None:
+        with pytest.raises(TypeError, match=cure):
+            cls(api_key="k", http_client=object())
+        client = cls(api_key="k")
+        with pytest.raises(TypeError, match=cure):
+            client.copy(http_client=object())

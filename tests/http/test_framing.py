@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import socket
 import struct
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aiopenai import APIConnectionError, APIError, Timeout
-from aiopenai._http.framing import without_conflict, without_interim
+from aiopenai._http.framing import readable, salvaged, without_conflict, without_interim
 from aiopenai._http.outgoing import header_block
 from tests.http.ways import WAYS, client_by
 
@@ -300,3 +302,48 @@ class TestWithoutConflict:
         assert without_interim(interim[:-2]) == interim[:-2]
         switching = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
         assert without_interim(switching) == switching
+
+
+class TestSalvaging:
+    """The bytes that arrived before a reset, read from the socket itself."""
+
+    def ready(self) -> tuple[socket.socket, socket.socket]:
+        one, other = socket.socketpair()
+        return one, other
+
+    @pytest.mark.parametrize("poll", [True, False])
+    def test_readable(self, poll: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        """`select` fails for file numbers of 1,024 and more, so it serves only where there is no `poll`."""
+        if poll and not hasattr(select, "poll"):
+            pytest.skip("this is a system without poll")
+        if poll:
+            monkeypatch.setattr(select, "select", None)
+        else:
+            monkeypatch.delattr(select, "poll", raising=False)
+        one, other = self.ready()
+        assert not readable(one.fileno())
+        other.send(b"x")
+        assert readable(one.fileno())
+        one.close()
+        other.close()
+
+    def test_all_that_is_there(self) -> None:
+        one, other = self.ready()
+        other.send(b"x" * 5000)
+        found: dict[str, Any] = {"socket": one, "sslcontext": None}
+        assert b"".join(salvaged(SimpleNamespace(get_extra_info=found.get))) == b"x" * 5000
+        # The end of the connection is no piece.
+        other.send(b"y")
+        other.close()
+        assert salvaged(SimpleNamespace(get_extra_info=found.get)) == [b"y"]
+        one.close()
+        assert salvaged(SimpleNamespace(get_extra_info=found.get)) == []
+
+    def test_tls_has_buffers_of_its_own(self) -> None:
+        one, other = self.ready()
+        other.send(b"packed")
+        found: dict[str, Any] = {"socket": one, "sslcontext": object()}
+        assert salvaged(SimpleNamespace(get_extra_info=found.get)) == []
+        assert salvaged(None) == []
+        one.close()
+        other.close()

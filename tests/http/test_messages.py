@@ -133,3 +133,18 @@ class TestValues:
         assert response.is_success
         assert repr(response) == "<HTTPResponse [200 OK]>"
         assert response.url == "http://a.test"
+
+
+class TestReading:
+    def test_a_response_that_is_read_again(self) -> None:
+        response = HTTPResponse(
+            200, Headers([("A", "1"), ("a", "2"), ("b", "3")]), b"body", HTTPRequest("GET", "http://h", {})
+        )
+        assert response.read() == b"body"
+        assert response.headers.get_list("A") == ["1", "2"]
+        assert response.headers.get_list("c") == []
+        assert response.headers.multi_items() == [("a", "1"), ("a", "2"), ("b", "3")]
+
+    async def test_by_the_names_of_async_clients(self) -> None:
+        response = HTTPResponse(200, Headers(), b"body", HTTPRequest("GET", "http://h", {}))
+        assert await response.aread() == b"body"
