@@ -141,16 +141,15 @@ class Attempts:
 
         `own` are the headers of an attempt that the provider authorized.
         """
-        from aiopenai._calls.redirects import follow, is_redirect
-
         if reply.status == 401 and own is not None and call.rebuildable and await self._provider.renew(own.value):
             # Read, so that the connection is free for the second request.
             await reply.read()
             own = Secret(await self.blocks.authorized(call, taken))
             reply = await session.send(call.request.endpoint.method, call.url, own.value, call.body, call.timeout)
-        if is_redirect(reply) and self._provider.follows_redirects:
+        if reply.status < 400 and self._provider.follows_redirects:
+            redirects = await import_in_thread("aiopenai._calls.redirects")
             headers = Secret(self.blocks.of(call, taken)) if own is None else own
-            reply = await follow(session, call, reply, headers, self._sessions.block)
+            reply = await redirects.follow(session, call, reply, headers, self._sessions.block)
         return reply
 
     async def again(self, call: PreparedCall, read: bool, failure: APIError, taken: int) -> Answer:

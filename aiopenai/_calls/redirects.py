@@ -15,13 +15,13 @@ from aiopenai.errors import APIConnectionError
 if TYPE_CHECKING:
     from aiopenai._http.interface import Reply, Session
 
-__all__ = ["follow", "is_redirect"]
+__all__ = ["follow"]
 
 MAX_REDIRECTS = 20
 _STATUSES = frozenset({301, 302, 303, 307, 308})
 
 
-def is_redirect(reply: Reply) -> bool:
+def _is_redirect(reply: Reply) -> bool:
     """Returns whether a reply names another URL for its request."""
     return reply.status in _STATUSES and bool(reply.headers.get("location"))
 
@@ -39,7 +39,7 @@ async def follow(
     """
     method, url, body = call.request.endpoint.method, call.url, call.body
     for _ in range(MAX_REDIRECTS):
-        if not is_redirect(reply):
+        if not _is_redirect(reply):
             return reply
         await reply.read()
         target = redirected(url, reply.headers["location"])
