@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 import msgspec
+from msgspec.structs import force_setattr
 
 from aiopenai._base.aliases import is_list
 from aiopenai._base.imports import import_in_thread
 from aiopenai._calls.request import Request, shown_path
-from aiopenai._calls.unexpected import carried_error, result_getter, unexpected_reply
+from aiopenai._calls.unexpected import carried_error, result_getter, result_getters, unexpected_reply
 from aiopenai._data.codec import Decoder, Node, decode_json
 from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse, as_utf8, charset_of
 from aiopenai.errors import APIError, APIResponseValidationError, error_from_response
@@ -23,50 +23,57 @@ __all__ = ["log_reply", "parse", "response_of", "sent_request", "status_error"]
 
 log = logging.getLogger("aiopenai")
 
-_set_request_id: Callable[[Any, Any], None] = cast("Any", Node)._request_id.__set__
+_BRACE = ord("{")
+_NONE = type(None)
 
 
-def parse(client: Any, request: Request[Any], reply: Reply, raw: bytes, kind: Any, *, strict: bool) -> Any:
+def parse(client: Any, request: Request[Any], reply: Reply, raw: bytes, kind: Any, strict: bool) -> Any:
     """Returns the reply's body as its type.
 
     Raises APIResponseValidationError for a body that does not fit, and APIError for an error in place of a result.
     """
-    if kind is None or kind is type(None):
+    if kind is None or kind is _NONE:
         return None
+    endpoint = request.endpoint
     # A program may ask for the body of a list as another type.
-    is_page = request.endpoint.page is not None and kind is request.endpoint.reply
+    is_page = endpoint.page is not None and kind is endpoint.reply
     if not raw and reply.status in (204, 205):
         if is_page:
             # The program iterates over the result.
             raise unexpected_reply(response_of(reply, raw))
         return None
+    headers = reply.headers
     is_node = isinstance(kind, type) and issubclass(kind, Node)
     try:
         if is_node or not _is_other(kind):
-            if "charset" in reply.headers.get("content-type", ""):
-                raw = as_utf8(reply.headers, raw)
+            if "charset" in headers.get("content-type", ""):
+                raw = as_utf8(headers, raw)
             decoder = Decoder.of(kind)
-            value: Any = decoder.validate(raw) if strict else decoder(raw)
+            value: Any = decoder.validate(raw) if strict else decoder.decode(raw)
         else:
             value = _parse_other(reply, raw, kind)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         raise unexpected_reply(response_of(reply, raw), cause=error) from error
     if isinstance(value, Node):
-        cls: Any = value.__class__
+        # Not `value.__class__`: the objects look attributes up in Python.
+        node: Any = value
+        cls: Any = type(node)
         # The items of a bare array became a field of the value.
-        if raw[:1] != b"{" or result_getter(cls)(value) is None:
+        is_object = raw[0] == _BRACE
+        if not is_object or (result_getters.get(cls) or result_getter(cls))(node) is None:
             _raise_carried(reply, raw, value)
-        _set_request_id(value, reply.headers.get("x-request-id"))
-        if request.endpoint.page is not None:
+        # Half of the time of the slot's own setter.
+        force_setattr(node, "_request_id", headers.get("x-request-id"))
+        if endpoint.page is not None:
             from aiopenai._calls.paging import link
 
             # A bare array, which some servers send for a list, is all there is.
-            link(value, client, request, whole=raw[:1] != b"{" and is_list(decode_json(raw)))
+            link(value, client, request, whole=not is_object and is_list(decode_json(raw)))
     elif is_node or is_page:
         raise unexpected_reply(response_of(reply, raw))
     else:
         _raise_carried(reply, raw, value)
-    if request.finish is not None and kind is request.endpoint.reply:
+    if request.finish is not None and kind is endpoint.reply:
         return request.finish(value)
     return value
 

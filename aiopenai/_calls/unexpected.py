@@ -14,12 +14,22 @@ from typing import Any, cast
 import msgspec
 
 from aiopenai._base.aliases import is_list, is_mapping
+from aiopenai._base.cache import BoundedCache
 from aiopenai._base.urls import shown
 from aiopenai._data.codec import Node, decode_json
 from aiopenai._http.messages import HTTPResponse
 from aiopenai.errors import APIError, APIResponseValidationError, error_from_body
 
-__all__ = ["ERROR_WORD", "MAX_ERROR_BYTES", "carried_error", "error_of", "json_of", "result_getter", "unexpected_reply"]
+__all__ = [
+    "ERROR_WORD",
+    "MAX_ERROR_BYTES",
+    "carried_error",
+    "error_of",
+    "json_of",
+    "result_getter",
+    "result_getters",
+    "unexpected_reply",
+]
 
 # A body beyond this is a reply, not an error: it is not searched.
 MAX_ERROR_BYTES = 64 * 1024
@@ -93,17 +103,21 @@ def carried_error(raw: bytes, value: Any) -> Any:
     return None if any(body.get(name) is not None for name in _result_fields(cast("Any", type(value)))) else error
 
 
-@lru_cache(maxsize=1024)
+result_getters: BoundedCache[Any, Callable[[Any], Any]] = BoundedCache()
+"""The results of `result_getter` by type. A look here takes a quarter of the time of a cached call."""
+
+
 def result_getter(kind: Any) -> Callable[[Any], Any]:
     """Returns the getter of a required field of a reply type. A reply with a value there carries no error.
 
     For a type without such a field, the getter always returns None. A reply is asked in half of the time that the
     search of a short body takes.
     """
-    for name, wire in zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True):
-        if name in kind.__required__ and wire not in _ABOUT_THE_CALL:
-            return attrgetter(name)
-    return _nothing
+    fields = zip(kind.__struct_fields__, kind.__struct_encode_fields__, strict=True)
+    required = (name for name, wire in fields if name in kind.__required__ and wire not in _ABOUT_THE_CALL)
+    name = next(required, None)
+    result_getters[kind] = found = _nothing if name is None else attrgetter(name)
+    return found
 
 
 def _nothing(_: Any) -> None:

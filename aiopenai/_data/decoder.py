@@ -59,20 +59,21 @@ class Decoder(Generic[T]):
     @classmethod
     def of(cls, kind: Any) -> Decoder[Any]:
         """Returns the decoder of a type, made at its first use. A reply type keeps its own, and takes it along."""
-        keeps = isinstance(kind, type) and issubclass(kind, Node)
-        found: Decoder[Any] | None = kind.__dict__.get("__decoder__") if keeps else cls._cache.get(kind)
+        own: Any = getattr(kind, "__decoder__", None)
+        # A type inherits that of its base.
+        found: Decoder[Any] | None = own if own.__class__ is cls and own.kind is kind else cls._cache.get(kind)
         if found is not None:
             return found
         # One thread at a time: msgspec shows other threads a class that it has not fully analysed yet.
         with _making:
             made = cls(kind)
-        if keeps:
+        if isinstance(kind, type) and issubclass(kind, Node):
             cast("Any", kind).__decoder__ = made
         else:
             cls._cache[kind] = made
         return made
 
-    def __call__(self, raw: bytes) -> T:
+    def decode(self, raw: bytes) -> T:
         """Decodes one JSON document.
 
         Raises `msgspec.DecodeError` for input that is not JSON (or does not fit a class of the user), nothing else.
@@ -81,6 +82,9 @@ class Decoder(Generic[T]):
             return self._special_fast(raw) if self._special or len(raw) >= _BULKY else decoded(self.strict, raw)[0]
         except _REFUSED:
             return self.lenient(raw)
+
+    # The name costs a caller less than the call of an object.
+    __call__ = decode
 
     def _special_fast(self, raw: bytes) -> T:
         """Decodes a long document, or one of a special type, by the strict path as far as possible."""

@@ -46,7 +46,7 @@ __all__ = [
 T = TypeVar("T")
 
 
-def parse_as_twin(client: Any, request: Request[Any], reply: Any, raw: bytes, kind: Any, *, strict: bool) -> Any:
+def parse_as_twin(client: Any, request: Request[Any], reply: Any, raw: bytes, kind: Any, strict: bool) -> Any:
     """Returns a reply's body as a pydantic object. Raises as `replies.parse`.
 
     Plain objects are built without validation. Pages, parsed replies, errors and all else that is not plain take the

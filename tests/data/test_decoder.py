@@ -54,6 +54,21 @@ def test_decoders_are_made_once() -> None:
     assert Decoder.of(ChatCompletion) is not Decoder.of(ChatCompletionChunk)
 
 
+def test_a_derived_type_has_its_own_decoder() -> None:
+    class Derived(ChatCompletion):
+        more: str | None = None
+
+    class Foreign:
+        __decoder__ = "of another library"
+
+    base = Decoder.of(ChatCompletion)
+    derived = Decoder.of(Derived)
+    assert derived is Decoder.of(Derived) is not base
+    assert derived.decode(b'{"id": "c", "more": "x"}').more == "x"
+    assert Decoder.of(ChatCompletion) is base
+    assert Decoder.of(Foreign) is Decoder.of(Foreign)
+
+
 @pytest.mark.parametrize("kind", [object, Any, dict, dict[str, object], list[int], str])
 def test_other_types(kind: Any) -> None:
     value = {"a": [1, None, {"b": "c"}]} if kind not in (list[int], str) else [1, 2] if kind == list[int] else "x"
