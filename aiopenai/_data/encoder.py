@@ -32,6 +32,9 @@ _SIMPLE = _SCALARS - {float}
 _DICT: frozenset[type] = frozenset({dict})
 
 
+# From more messages on, their classes are looked at in C.
+_FEW_MESSAGES = 8
+
 # A search of a longer document takes longer than a look at its parameters.
 _LONG = 4096
 
@@ -88,15 +91,11 @@ def encode(body: Any, replay: Sequence[str] = ()) -> bytes:
         raw = _encode(body)
     except (_UnsettledError, TypeError, ValueError, RecursionError):
         return _encode_slowly(body, replay)
+    if replay and _is_flat(body):
+        return raw
     exact = bool(replay)
     for name in replay:
         value = body.get(name)
-        if value.__class__ in _SIMPLE:
-            continue
-        # Nearly all are messages like {"role": "user", "content": "..."}: half of the time of `_kinds`.
-        listed = value.__class__ is list and _DICT.issuperset(map(type, value))
-        if listed and _SIMPLE.issuperset(map(type, get_referents(*value))):
-            continue
         kinds = _kinds(value)
         if not kinds <= _EXACT:
             if not kinds <= _PLAIN and _holds_reply(value):
@@ -109,6 +108,31 @@ def encode(body: Any, replay: Sequence[str] = ()) -> bytes:
     elif raw.rfind(b"null") >= 0:
         _check_finite({name: value for name, value in body.items() if name not in replay} if exact else body)
     return raw
+
+
+def _is_flat(body: Mapping[str, Any]) -> bool:
+    """Returns whether a body has nothing but simple values, and lists of messages like {"role": "user", ...}.
+
+    Nearly all bodies of messages have: they need no search. It takes a fifth of the time of the searches.
+    """
+    for value in body.values():
+        kind = value.__class__
+        if kind is str or kind in _SIMPLE or (kind is float and isfinite(value)):
+            continue
+        if kind is not list:
+            return False
+        if len(value) > _FEW_MESSAGES:
+            # In C: a quarter less time per message.
+            if not _DICT.issuperset(map(type, value)) or not _SIMPLE.issuperset(map(type, get_referents(*value))):
+                return False
+            continue
+        for message in value:
+            if message.__class__ is not dict:
+                return False
+            for part in message.values():
+                if part.__class__ is not str and part.__class__ not in _SIMPLE:
+                    return False
+    return True
 
 
 def encode_event(fields: dict[str, Any], replay: Sequence[str] = ()) -> bytes:

@@ -189,6 +189,40 @@ def test_nothing_is_walked_that_is_not_named() -> None:
     assert Watched.looked == 0
 
 
+@pytest.mark.parametrize("count", [0, 1, 30])
+@pytest.mark.parametrize("place", ["first", "last", "content", "parts", "beside"])
+def test_a_reply_is_found_anywhere_in_a_body(count: int, place: str) -> None:
+    """A short list of messages is searched in another way than a long one."""
+    message = Decoder.of(ChatCompletion)(json.dumps(REPLY).encode()).choices[0].message
+    expected = REPLY["choices"][0]["message"]  # type: ignore[index]
+    plain = [{"role": "user", "content": None if number % 2 else "hi"} for number in range(count)]
+
+    def body(reply: Any) -> dict[str, Any]:
+        messages: list[Any] = {
+            "first": [reply, *plain],
+            "last": [*plain, reply],
+            "content": [*plain, {"role": "user", "content": reply}],
+            "parts": [*plain, {"role": "user", "content": [reply]}],
+            "beside": plain,
+        }[place]
+        return {"model": "m", "messages": messages, "temperature": 0.5, "more": reply if place == "beside" else None}
+
+    assert sent(body(message), "messages", "more") == body(expected)
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_a_number_that_is_not_finite_is_found_anywhere(count: int) -> None:
+    plain = [{"role": "user", "content": "hi"}] * count
+    for body in (
+        {"messages": plain, "temperature": float("nan")},
+        {"messages": [*plain, {"role": "user", "content": float("inf")}]},
+        {"messages": [*plain, float("inf")]},
+        {"temperature": 1.0, "messages": [{"content": [float("-inf")]}, *plain]},
+    ):
+        with pytest.raises(ValueError, match="cannot be sent, as JSON has finite numbers only"):
+            encode(body, ("messages",))
+
+
 @pytest.mark.parametrize("spoiled", [{}, {"object": ""}])
 def test_a_chat_message_goes_back_as_it_came(spoiled: dict[str, Any]) -> None:
     reply = Decoder.of(ChatCompletion)(json.dumps(REPLY | spoiled).encode())
