@@ -57,6 +57,31 @@ def test_misspelt_names_get_a_suggestion(name: str, near: str) -> None:
         build("x", model="m", **{name: 1})
 
 
+def test_repeated_calls_are_checked_as_the_first_one() -> None:
+    """The names of a call that was right are remembered: their values, other names and other forms are not."""
+    build = builder().build
+    right: dict[str, Any] = {"thing": "x", "model": "m", "messages": []}
+    for _ in range(2):
+        assert build((), dict(right)).body == {"model": "m", "messages": []}
+        assert build(("x",), {"model": "m", "messages": [1]}).body == {"model": "m", "messages": [1]}
+        assert build((), {**right, "messages": ({"a": 1},)}).body["messages"] == ({"a": 1},)
+        request = build((), {**right, "timeout": 3})
+        assert request.options == {"timeout": 3}
+        assert request.body == {"model": "m", "messages": []}
+        with pytest.raises(TypeError, match="takes a list as 'messages', not str"):
+            build((), {**right, "messages": "hi"})
+        with pytest.raises(TypeError, match="takes a list as 'messages', not dict"):
+            build(("x",), {"model": "m", "messages": {}})
+        with pytest.raises(TypeError, match="multiple values for argument 'thing'"):
+            build(("x",), dict(right))
+        with pytest.raises(TypeError, match="missing required arguments: 'model'"):
+            build((), {"thing": "x", "messages": []})
+        with pytest.raises(TypeError, match="unexpected keyword argument 'wrong'"):
+            build((), {**right, "wrong": 1})
+        with pytest.raises(TypeError, match="unexpected keyword argument 'wrong'"):
+            build((), {**right, "timeout": 3, "wrong": 1})
+
+
 def test_unknown_and_missing_names() -> None:
     with pytest.raises(
         TypeError, match="unexpected keyword argument 'zzz'; parameters not listed here go into extra_body"
