@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
+from msgspec import structs
+
 from aiopenai._base.deadlines import within
 from aiopenai._base.imports import import_in_thread
 from aiopenai._base.secret import Secret, without_frames
@@ -46,13 +48,15 @@ class Attempts:
     # Functions that return the inner coroutine instead of awaiting it: each `async def` costs one frame per call in
     # flight, and 10,000 calls are in flight at once.
 
-    def run(self, call: PreparedCall, *, read: bool, taken: int = 0) -> Coroutine[Any, Any, Answer]:
+    def run(self, call: PreparedCall, read: bool, taken: int = 0) -> Coroutine[Any, Any, Answer]:
         """Returns the reply, with its body if `read`, after as many attempts as are due."""
-        return self._all(call, read, taken) if call.deadline is None else self._within(call, call.deadline, read, taken)
+        if call.deadline is not None:
+            return self._within(call, call.deadline, read, taken)
+        return self._attempt(call, read, taken, True) if call.hedge is None else self._with_retries(call, read, taken)
 
     async def _within(self, call: PreparedCall, deadline: float, read: bool, taken: int) -> Answer:
         try:
-            return await within(deadline, self._all(call, read, taken))
+            return await within(deadline, self.run(structs.replace(call, deadline=None), read, taken))
         except APIError as error:
             # Without the frames of the deadline and of the attempt, which are the same for each call.
             raise error.with_traceback(None)  # noqa: B904 - it is the same error
@@ -62,32 +66,32 @@ class Attempts:
             # The frames of the cancelled attempt hold its headers.
             raise APITimeoutError(request, message=message) from without_frames(error)
 
-    async def _all(self, call: PreparedCall, read: bool, taken: int) -> Answer:
+    async def _with_retries(self, call: PreparedCall, read: bool, taken: int) -> Answer:
+        """Returns the reply of one attempt, or of the quicker one of two, and after a failure that of further ones."""
         try:
-            # Not by `_hedged`: it costs a call.
-            return await (self._attempt if call.hedge is None else self._hedged)(call, read, taken)
+            return await self._hedged(call, read, taken)
         except APIError as error:
-            # A policy of the program may retry anything; it cannot retry once the body is spent.
-            if not (error.replayable and error.retryable) or (not call.max_retries and call.retry is None):
+            if not _may_retry(call, error):
                 raise
             failure = error
-        # Outside the `except` block: errors of retries would otherwise have this one as their context.
         try:
-            return await self.again(call, read, failure, taken)
-        except APIError as error:
-            # Without the frames of the attempts, which are the same for each call.
-            raise error.with_traceback(None)  # noqa: B904 - it is the same error
+            return await self._after(call, read, failure, taken)
         finally:
             del failure
 
     def _hedged(self, call: PreparedCall, read: bool, taken: int) -> Coroutine[Any, Any, Answer]:
         """Returns the reply of one attempt, or of the quicker one of two."""
         if call.hedge is None:
-            return self._attempt(call, read, taken)
+            return self._attempt(call, read, taken, False)
         kind = f"{call.request.endpoint.method} {call.request.endpoint.path}"
-        return call.hedge.race(kind, lambda: self._attempt(call, read, taken), lambda answer: answer[0].close())
+        return call.hedge.race(kind, lambda: self._attempt(call, read, taken, False), lambda answer: answer[0].close())
 
-    async def _attempt(self, call: PreparedCall, read: bool, taken: int) -> Answer:
+    async def _attempt(self, call: PreparedCall, read: bool, taken: int, retries: bool) -> Answer:
+        """Makes one attempt, and further ones after a failure if `retries`.
+
+        A coroutine of its own for the retries would be there for each call in flight.
+        """
+        failure: APIError | None = None
         request, watch = call.request, call.watch
         method = request.endpoint.method
         if watch is not None:
@@ -116,13 +120,21 @@ class Attempts:
             error.replayable = error.replayable and call.rebuildable
             if session.closed and isinstance(error, APIConnectionError):
                 raise self._sessions.closed_error(method, call.url) from error
-            raise
+            if not (retries and _may_retry(call, error)):
+                raise
+            failure = error
         except Exception as error:
             # An error of the program's file or iterator. Its frames below hold the headers, and tools show variables.
             from traceback import clear_frames
 
             clear_frames(error.__traceback__)
             raise
+        # Outside the `except` block: errors of retries would otherwise have this one as their context.
+        if failure is not None:
+            try:
+                return await self._after(call, read, failure, taken)
+            finally:
+                del failure
         if watch is not None:
             watch.head(reply.status, reply.headers.get("x-request-id"))
         if log.isEnabledFor(logging.INFO):
@@ -152,6 +164,15 @@ class Attempts:
             reply = await redirects.follow(session, call, reply, headers, self._sessions.block)
         return reply
 
+    async def _after(self, call: PreparedCall, read: bool, failure: APIError, taken: int) -> Answer:
+        try:
+            return await self.again(call, read, failure, taken)
+        except APIError as error:
+            # Without the frames of the attempts, which are the same for each call.
+            raise error.with_traceback(None)  # noqa: B904 - it is the same error
+        finally:
+            del failure
+
     async def again(self, call: PreparedCall, read: bool, failure: APIError, taken: int) -> Answer:
         """Returns the reply of the attempts after one that failed, by the call's policy."""
         rules = await import_in_thread("aiopenai.retry")
@@ -170,6 +191,14 @@ class Attempts:
             return await retried(policy, failure, attempt)
         finally:
             del failure
+
+
+def _may_retry(call: PreparedCall, error: APIError) -> bool:
+    """Returns whether further attempts are due after an error.
+
+    A policy of the program may retry anything; it cannot retry once the body is spent.
+    """
+    return error.replayable and error.retryable and bool(call.max_retries or call.retry is not None)
 
 
 async def retried(policy: Any, failure: APIError, attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -77,7 +77,7 @@ class PreparedCall(msgspec.Struct, frozen=True, eq=False):
 
 
 def prepare(
-    request: Request[Any], url: str, defaults: CallDefaults, watch: Watch | None, *, once: bool = False
+    request: Request[Any], url: str, defaults: CallDefaults, watch: Watch | None, once: bool = False
 ) -> PreparedCall:
     """Returns the prepared call, without retries if `once`. Raises TypeError and ValueError for wrong arguments."""
     timeout, retries, retry, deadline, hedge = (

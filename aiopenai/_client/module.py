@@ -145,10 +145,10 @@ class _ModuleClient(OpenAI):
         self._followed = settings
 
     @override
-    def _prepare(self, request: Request[Any], *, once: bool = False) -> PreparedCall:
+    def _prepare(self, request: Request[Any], once: bool = False) -> PreparedCall:
         # A resource can be kept, and is then called without `load`.
         self.follow()
-        return super()._prepare(request, once=once)
+        return super()._prepare(request, once)
 
 
 def current(names: Iterable[str]) -> dict[str, Any]:

@@ -51,12 +51,12 @@ class Sending(Hooked):
         call = self._prepare(request)
         value: Any
         try:
-            reply, raw, taken = await self._attempts.run(call, read=not request.stream)
+            reply, raw, taken = await self._attempts.run(call, not request.stream)
             if raw is None:
                 value = self._open_stream(call, reply, taken)
             else:
                 strict = self._configuration.strict
-                value = self._parse_reply(self, request, reply, raw, request.endpoint.reply, strict=strict)
+                value = self._parse_reply(self, request, reply, raw, request.endpoint.reply, strict)
         except BaseException as error:
             if call.watch is not None:
                 call.watch.failed(error)
@@ -101,14 +101,14 @@ class Sending(Hooked):
         """Returns the `url` of a line of a batch file for a path of the API; services have different forms."""
         return self._provider.batch_url(path)
 
-    def _prepare(self, request: Request[Any], *, once: bool = False) -> PreparedCall:
+    def _prepare(self, request: Request[Any], once: bool = False) -> PreparedCall:
         configuration = self._configuration
         url = self._provider.url(request)
         base_query = configuration.base_url.query
         if request.query or configuration.default_query or base_query:
             url = add_query(url, base_query, configuration.default_query, request.query)
         watch = None if self._hooks is None else self._watch(request)
-        return prepare(request, url, configuration, watch, once=once)
+        return prepare(request, url, configuration, watch, once)
 
     def _watch(self, request: Request[Any]) -> Watch:
         """Returns the reporter of a call to the hooks of this client."""
@@ -119,7 +119,7 @@ class Sending(Hooked):
     async def _answered(self, call: PreparedCall, *, read: bool, taken: int = 0) -> Answer:
         """Returns the reply for a caller that parses it, and tells the hooks."""
         try:
-            answer = await self._attempts.run(call, read=read, taken=taken)
+            answer = await self._attempts.run(call, read, taken)
         except BaseException as error:
             if call.watch is not None:
                 call.watch.failed(error)
@@ -140,7 +140,7 @@ class Sending(Hooked):
 
     def _parse(self, request: Request[Any], reply: Reply, raw: bytes, to: Any = None) -> Any:
         kind = to or request.endpoint.reply
-        return self._parse_reply(self, request, reply, raw, kind, strict=self._configuration.strict)
+        return self._parse_reply(self, request, reply, raw, kind, self._configuration.strict)
 
     def _open_stream(self, call: PreparedCall, reply: Reply, taken: int, to: Any = None) -> Any:
         """Returns the reply as a stream.

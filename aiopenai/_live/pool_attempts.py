@@ -36,12 +36,15 @@ class PooledAttempts(Attempts):
         self._pool = pool
 
     @override
-    async def _attempt(self, call: PreparedCall, read: bool, taken: int) -> Answer:
+    async def _attempt(self, call: PreparedCall, read: bool, taken: int, retries: bool) -> Answer:
         if self._pool.closed:
             raise self._pool.closed_error()
         if self._is_carried(call):
-            return await super()._attempt(call, read, taken)
-        return await self._plain._attempt(call, read, taken)
+            return await super()._attempt(call, read, taken, retries)
+        if retries:
+            # Not by `plain`: each further attempt asks whether the pool is still open.
+            return await self._with_retries(call, read, taken)
+        return await self._plain._attempt(call, read, taken, False)
 
     def _is_carried(self, call: PreparedCall) -> bool:
         """Returns whether a socket can carry a call. Headers and queries of its own have no place in an event."""
