@@ -328,12 +328,11 @@ class Events(Generic[T]):
     def _decode(self) -> None:
         """Decodes the next few events."""
         data = self._pending
-        if len(data) <= _BATCH:
-            self._pending = []
-        else:
-            self._pending = data[_BATCH:]
+        self._pending = data[_BATCH:]
+        if self._pending:
             data = data[:_BATCH]
         events: list[T]
+        made: list[Any] = []
         if len(data) == 1 and data[0]:
             # The usual case at a model's own pace.
             try:
@@ -341,15 +340,15 @@ class Events(Generic[T]):
             except msgspec.DecodeError:
                 events = self._decode_singly(data)
         else:
-            events, failure = self._decoder.many(data, self._longest)
+            events, failure = self._decoder.many(data, self._longest, made)
             if failure is not None:
                 # Its traceback refers to this frame, which would refer to it.
                 del failure
                 events = self._decode_singly(data)
         if events:
             if self.resumption is not None:
-                events = self.resumption.note(events)
-            events = self._record.note(events)
+                events, made = self.resumption.note(events), []
+            events = self._record.note(events, made)
             self._ready = iter(events)
             if self.watch is not None and events:
                 self.watch.events(events)

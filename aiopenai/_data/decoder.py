@@ -121,10 +121,13 @@ class Decoder(Generic[T]):
         """Returns whether a big array of plain objects has to keep its document to tell null from missing."""
         return not (self._complete or (len(raw) >= _BULKY and b"null" not in raw))
 
-    def many(self, raws: Sequence[bytes], longest: int | None = None) -> tuple[list[T], Exception | None]:
+    def many(
+        self, raws: Sequence[bytes], longest: int | None = None, made: list[Any] | None = None
+    ) -> tuple[list[T], Exception | None]:
         """Decodes a batch, skipping empty documents. Returns the values, and the error that stopped it, if any.
 
-        `longest` is an upper bound of the documents' lengths, for callers that know one.
+        `longest` is an upper bound of the documents' lengths, for callers that know one. `made` gets the reply objects
+        of the documents that were decoded together, in the order of their making.
         """
         values: list[T] = []
         if longest is None:
@@ -140,6 +143,8 @@ class Decoder(Generic[T]):
                         if self._unions:
                             self._fit_unions(nodes)
                         values += some
+                        if made is not None:
+                            made += nodes
                         continue
                     except _REFUSED:
                         pass

@@ -264,7 +264,9 @@ class TwinDecoder:
         value = decode_json(raw)
         return value if self._convert is None else self._convert(value)
 
-    def many(self, raws: Sequence[bytes], longest: int | None = None) -> tuple[list[Any], Exception | None]:
+    def many(
+        self, raws: Sequence[bytes], longest: int | None = None, made: list[Any] | None = None
+    ) -> tuple[list[Any], Exception | None]:
         """Decodes a batch, skipping empty documents. Returns the values, and the error that stopped it, if any."""
         values: list[Any] = []
         convert = self._convert

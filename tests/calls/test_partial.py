@@ -26,10 +26,13 @@ def choice(text: Any = None, finish: Any = None, index: Any = 0, **more: Any) ->
 def recorded(kind: Any, events: list[Any], together: int) -> tuple[StreamRecord, list[Any]]:
     record = StreamRecord(kind)
     decoder = Decoder[Any].of(kind)
-    made = [decoder(json.dumps(event).encode()) for event in events]
+    raws = [json.dumps(event).encode() for event in events]
     kept: list[Any] = []
-    for start in range(0, len(made), together):
-        kept += record.note(made[start : start + together])
+    for start in range(0, len(raws), together):
+        made: list[Any] = []
+        found, failure = decoder.many(raws[start : start + together], made=made)
+        assert failure is None
+        kept += record.note(found, made)
     return record, kept
 
 
@@ -48,6 +51,25 @@ CHAT: dict[str, tuple[list[Any], dict[int, str], bool]] = {
     "one of two choices": (
         [chunk(choice("a"), choice("b", index=1)), chunk(choice("", "stop", 1))],
         {0: "a", 1: "b"},
+        False,
+    ),
+    "two choices and none": (
+        [chunk(choice("a"), choice("b", index=1)), chunk(), chunk(choice("c", "stop"))],
+        {0: "ac", 1: "b"},
+        False,
+    ),
+    "as many objects as usual": (
+        [
+            chunk(choice("a")),
+            chunk(usage={"total_tokens": 1, "prompt_tokens_details": {"cached_tokens": 0}}),
+            chunk(choice("b")),
+        ],
+        {0: "ab"},
+        False,
+    ),
+    "log probabilities in place of a delta": (
+        [chunk({"index": 0, "logprobs": {"content": [], "refusal": None}}), chunk(choice("a"))],
+        {0: "a"},
         False,
     ),
     "only the second": ([chunk(choice("a", index=1)), chunk(choice("b", "stop", 1))], {1: "ab"}, True),
