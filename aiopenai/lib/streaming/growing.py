@@ -15,7 +15,6 @@ from typing import Any, Protocol, TypeAlias, TypeVar, cast
 import msgspec
 
 from aiopenai._base.aliases import is_list, is_mapping
-from aiopenai._data.codec import batch_of
 from aiopenai._data.structs import ModelMeta
 
 __all__ = [
@@ -299,7 +298,9 @@ class OnlyKnown:
         self._answer = False
 
     def __call__(self, event: Any) -> bool:
-        batch = batch_of(event)
+        # As `batch_of`, without its call: each event asks.
+        source = getattr(event, "_source", None)
+        batch = source[0] if source.__class__ is tuple else None
         if batch is not self._asked:
             self._asked = batch
             self._answer = batch is not None and self._fit(batch[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, cast
+from typing import Any
 
 from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._data.lenient import fitter
@@ -112,22 +112,22 @@ class GrowingChoice:
             if value not in (None, "", {}, []) and name != "message":
                 self._extra.setdefault(name, Value(0, self._head.get(name))).merge(moment, value)
 
-    def flows(self, part: Any) -> bool:
-        """Whether a plain choice adds text only, to a text that has begun."""
+    def text_event(self, moment: int, part: Any) -> Any:
+        """Takes a plain choice that adds text only, to a text that has begun, and returns its event; else None."""
+        content = self._flow
+        if content is None:
+            return None
         delta = part.delta
-        return (
-            self._flow is not None
-            and delta.content is not None
-            and part.finish_reason is None
-            and part.logprobs is None
-            and delta.tool_calls is None
-            and delta.role is None
-            and delta.refusal is None
-        )
-
-    def take_text(self, moment: int, text: str) -> Any:
-        """Takes such text, and returns the event that it causes."""
-        content = cast("GrowingContent", self._flow)
+        text = delta.content
+        if (
+            text is None
+            or part.finish_reason is not None
+            or part.logprobs is not None
+            or delta.tool_calls is not None
+            or delta.role is not None
+            or delta.refusal is not None
+        ):
+            return None
         size = content.add(moment, text)
         return new_content_delta(text, (content, size), (self, size) if self._partly else None)
 

@@ -10,7 +10,7 @@ from typing import Any, Generic, cast
 
 import msgspec
 
-from aiopenai._base.aliases import is_list, is_mapping
+from aiopenai._base.aliases import is_mapping
 from aiopenai._base.sentinels import is_left_out, omit
 from aiopenai._data.lenient import fitter
 from aiopenai._data.structs import Model, fill_in
@@ -105,14 +105,16 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             self._moderation.merge(moment, chunk.moderation)
         events: list[Any] = [new_chunk(chunk, (self, moment))]
         parts = chunk.choices
-        if not parts or not is_list(parts):
+        if not parts or parts.__class__ is not list:
             return events
         if plain and len(parts) == 1:
             # Nearly all chunks: a piece of the text of a known choice, and nothing else.
             part = parts[0]
-            if (choice := self._choices.get(part.index)) is not None and choice.flows(part):
-                events.append(choice.take_text(moment, cast("str", part.delta.content)))
-                return events
+            if (choice := self._choices.get(part.index)) is not None:
+                event = choice.text_event(moment, part)
+                if event is not None:
+                    events.append(event)
+                    return events
         self._take_parts(moment, parts, plain, events)
         return events
 
