@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from aiopenai._base.suggestions import suggesting, suggestion
+from aiopenai._base.timeouts import Timeout
 
 
 class Client:
@@ -96,3 +97,21 @@ def test_errors_from_deeper_down_stay() -> None:
 def test_signatures_are_those_of_the_function() -> None:
     assert list(inspect.signature(Client).parameters) == ["key", "timeout", "retries"]
     assert inspect.getfullargspec(Client.copy).kwonlyargs == ["timeout"]
+
+
+def test_an_error_of_the_package_leaves_without_the_frames_of_the_call() -> None:
+    """The frames hold the options, credentials among them."""
+
+    class Checking:
+        @suggesting
+        def __init__(self, *, key: str = "", timeout: Any = None) -> None:
+            self.timeout = Timeout.of(timeout)
+
+    with pytest.raises(TypeError) as caught:
+        Checking(key="hunter2", timeout="soon")
+    assert caught.value.__context__ is None
+    frame = caught.value.__traceback__
+    while frame is not None:
+        if frame.tb_frame.f_code.co_filename != __file__:
+            assert "hunter2" not in repr(frame.tb_frame.f_locals)
+        frame = frame.tb_next

@@ -56,3 +56,24 @@ def test_a_loop_that_is_gone_has_closed_its_connections() -> None:
     lease = Lease(OpenAIError("the client is closed"))
     dropped(lease, Reply())
     assert lease.ran == 1
+
+
+def test_the_loop_takes_no_more_turns_than_a_transport_needs() -> None:
+    """Each turn is two system calls for a caller that waits."""
+    turns: list[int] = []
+
+    class Counting(Lease):
+        def run(self, coroutine: Any) -> Any:
+            try:
+                while True:
+                    coroutine.send(None)
+                    turns.append(1)
+            except StopIteration:
+                return None
+
+    class Silent(Reply):
+        def close(self) -> None:
+            self.closed = True
+
+    dropped(Counting(), Silent())
+    assert len(turns) == 2

@@ -192,3 +192,24 @@ class TestOwnership:
         await sessions.close()
         assert sessions.closed
         assert sessions.current() is None
+
+
+class TestClosing:
+    async def test_the_session_of_this_loop_is_closed_at_once(self) -> None:
+        sessions = Sessions(Settings(), choose)
+        session = sessions.open()
+        assert not session.closed
+        await sessions.close()
+        assert session.closed
+        assert sessions.current() is None
+
+    async def test_a_forked_child_disowns_all(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        several = [Sessions(Settings(), choose) for _ in range(2)]
+        opened = [each.open() for each in several]
+        # Only these: other clients of this process live on.
+        monkeypatch.setattr(sessions_module, "_everywhere", {*several})
+        monkeypatch.setattr(sessions_module, "_inherited", [])
+        sessions_module._after_fork()
+        assert [each.current() for each in several] == [None, None]
+        assert all(each.closed for each in opened)
+        assert len(sessions_module._inherited) == 2
