@@ -245,16 +245,16 @@ class TestDemoParts:
         assert "they may cost money: --calls 2000" in "".join(said)
 
     async def test_ends_in_time(self, server: Server) -> None:
-        server.latency = 0.05
+        server.latency = 0.25
         said: list[str] = []
         whom = CommandTarget(server.base_url, "test", "a test", local=True)
         figures = await demo.show(
-            whom, lambda *words, **options: said.append(" ".join(words)), concurrency=1, time_limit=0.5
+            whom, lambda *words, **options: said.append(" ".join(words)), concurrency=1, time_limit=3
         )
-        # All 2,000 would take 100 s. The time to stop depends on the load of the machine.
-        assert 0 < figures.calls < 10
-        assert figures.seconds < 10
-        assert "Stopped after 0.5 s" in "".join(said)
+        # All 2,000 would take 500 s. A busy machine needs a part of the time for the first calls.
+        assert 0 < figures.calls < 12
+        assert figures.seconds < 60
+        assert "Stopped after 3 s" in "".join(said)
         assert len(asyncio.all_tasks()) == 1
 
     async def test_silent_server(self, server: Server) -> None:

@@ -1,4 +1,4 @@
-"""The bound of an event is one number for the parser, the streams and the clients."""
+"""The bound of an event is one number for the parser and the clients."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from aiopenai import AsyncOpenAI, OpenAI
-from aiopenai._calls.events import Events
 from aiopenai._data.sizes import MAX_EVENT_BYTES
 from aiopenai._data.sse import SSEParser
 
@@ -17,7 +16,7 @@ def default_of(function: Any) -> Any:
     return inspect.signature(function).parameters["max_event_bytes"].default
 
 
-@pytest.mark.parametrize("kind", [AsyncOpenAI, OpenAI, SSEParser, Events])
+@pytest.mark.parametrize("kind", [AsyncOpenAI, OpenAI, SSEParser])
 def test_one_default_everywhere(kind: Any) -> None:
     assert default_of(kind) == MAX_EVENT_BYTES
     if issubclass(kind, (AsyncOpenAI, OpenAI)):
