@@ -36,6 +36,7 @@ from typing_extensions import override
 
 from aiopenai._base.aliases import is_list, is_mapping
 from aiopenai._base.foreign import also_foreign, rebuild
+from aiopenai._base.server_words import message_of, other_words
 
 __all__ = [
     "APIConnectionError",
@@ -385,7 +386,7 @@ def error_from_response(response: Any, *, retry_after: float | None = None) -> A
         if isinstance(body, str) and (not is_mapping(envelope) or len(envelope) == 1):
             said = body
         else:
-            said = _message_of(body) if is_mapping(body) else None
+            said = message_of(body) if is_mapping(body) else None
         if not isinstance(said, str) or not said:
             # An unknown form: its text is shown as it is.
             said = text if envelope else ""
@@ -401,10 +402,9 @@ def error_from_response(response: Any, *, retry_after: float | None = None) -> A
 
 def error_from_body(body: Any, request: Any, *, default: str = "An error occurred during streaming") -> APIError:
     """Returns the error that a stream or a 2xx reply carries: its `error` object, or an error event's data."""
-    message = _message_of(body) if is_mapping(body) else body
-    if not isinstance(message, str) or not message:
-        message = default
-    return APIError(_without_keys(message), request, body=body)
+    message = message_of(body) if is_mapping(body) else body
+    words = message if isinstance(message, str) and message else other_words(body) or default
+    return APIError(_without_keys(words), request, body=body)
 
 
 def _without_keys(words: str) -> str:
@@ -412,34 +412,3 @@ def _without_keys(words: str) -> str:
     from aiopenai._base.redaction import without_keys
 
     return without_keys(words)
-
-
-def _message_of(body: Mapping[str, Any]) -> object:
-    """Returns the message of an error object, with the upstream provider's words that a router adds to it.
-
-    OpenRouter says "Provider returned error", and has the cause in `metadata.raw`.
-    """
-    message = body.get("message")
-    metadata = body.get("metadata")
-    raw = metadata.get("raw") if is_mapping(metadata) else None
-    if not raw or not isinstance(message, str) or (isinstance(raw, str) and raw in message):
-        return message
-    name = metadata.get("provider_name") if is_mapping(metadata) else None
-    words = _words_of(raw)
-    return f"{message} ({name}: {words})" if isinstance(name, str) and name else f"{message} ({words})"
-
-
-def _words_of(raw: Any) -> str:
-    """Returns the words of an upstream error, which may be text, JSON, or JSON in a string."""
-    import json
-
-    if isinstance(raw, str) and raw.lstrip()[:1] == "{":
-        try:
-            raw = json.loads(raw)
-        except (ValueError, RecursionError):
-            return str(raw)[:_SNIPPET]
-    if is_mapping(raw):
-        inner = raw.get("error") or raw
-        said = inner.get("message") if is_mapping(inner) else inner
-        raw = said if isinstance(said, str) and said else json.dumps(dict(raw), default=str)
-    return f"{raw}"[:_SNIPPET]

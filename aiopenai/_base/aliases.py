@@ -29,6 +29,8 @@ __all__ = [
     "SequenceNotStr",
     "is_list",
     "is_mapping",
+    "own_text",
+    "python_value",
 ]
 
 Headers: TypeAlias = Mapping[str, str | Omit]
@@ -73,3 +75,15 @@ def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
 def is_list(value: object) -> TypeGuard[list[Any]]:
     """Returns whether a value is a list."""
     return isinstance(value, list)
+
+
+def own_text(value: object) -> str:
+    """Returns the text of a str, which a subclass may show otherwise, and the `str` of any other value."""
+    return str.__str__(value) if isinstance(value, str) else str(value)
+
+
+def python_value(value: Any) -> Any:
+    """Returns the values of a scalar or an array of numpy and its like, and all other values as they are."""
+    if hasattr(value, "dtype") and callable(tolist := getattr(value, "tolist", None)):
+        return tolist()
+    return value

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from enum import Enum
 from math import isfinite
-from typing import Any, cast
+from typing import cast
 from urllib.parse import quote, urlencode
+
+from aiopenai._base.aliases import python_value
 
 __all__ = ["encode_path_segment", "encode_query", "flatten"]
 
@@ -49,9 +51,8 @@ def _flatten(name: str, value: object, pairs: list[tuple[str, str]]) -> None:
         if not isfinite(value):
             raise ValueError(f"`{name}` must be a finite number, not {float.__repr__(value)}")
         pairs.append((name, float.__repr__(value)))
-    elif hasattr(value, "dtype") and hasattr(value, "tolist"):
-        # Scalars and arrays of numpy and its like.
-        _flatten(name, cast("Any", value).tolist(), pairs)
+    elif (plain := python_value(value)) is not value:
+        _flatten(name, plain, pairs)
     elif isinstance(value, Mapping):
         for key, item in cast("Mapping[object, object]", value).items():
             _flatten(f"{name}[{key}]", item, pairs)

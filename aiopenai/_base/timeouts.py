@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from typing_extensions import override
 
+from aiopenai._base.aliases import python_value
 from aiopenai._base.sentinels import NotGiven, not_given
 
 __all__ = ["DEFAULT_MAX_RETRIES", "DEFAULT_TIMEOUT", "Timeout", "TimeoutTypes"]
@@ -67,6 +68,7 @@ class Timeout:
         """Returns the Timeout for a value of `timeout=`: seconds, None, a Timeout, or an object like httpx's."""
         if isinstance(value, Timeout):
             return value
+        value = python_value(value)
         if value is None or isinstance(value, (int, float)):
             return cls(value)
         if hasattr(value, "connect") and hasattr(value, "read"):
@@ -103,6 +105,7 @@ TimeoutTypes: TypeAlias = float | Timeout | None
 
 
 def _seconds(name: str, value: Any) -> float | None:
+    value = python_value(value)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 from msgspec import Struct, structs
 from typing_extensions import TypedDict
 
-from aiopenai._base.aliases import Body, Headers, Query, is_mapping
+from aiopenai._base.aliases import Body, Headers, Query, is_mapping, own_text
 from aiopenai._base.cache import BoundedCache
 from aiopenai._base.querystring import encode_path_segment
 from aiopenai._base.sentinels import NotGiven, is_left_out, omit
@@ -225,7 +225,8 @@ class Builder(Signature):
             value = given[name]
             if value.__class__ is not list and value is not None:
                 self._check_array(name, value)
-        stream = self.streams and (self.only_streams or given.get("stream") is True)
+        # Any true value, as in the reference: the switch may be a scalar of numpy. `omit` is false.
+        stream = self.streams and (self.only_streams or bool(given.get("stream")))
         if self.simple:
             request: Request[Any] = Request(endpoint=self.endpoint, path=self.endpoint.path, body=given, stream=stream)
         else:
@@ -261,7 +262,7 @@ class Builder(Signature):
         for name, header in self.header_params.items():
             if (value := given.pop(name, None)) is not None and not is_left_out(value):
                 several = isinstance(value, (list, tuple))
-                headers[header] = ",".join(map(str, cast("Sequence[Any]", value))) if several else str(value)
+                headers[header] = ",".join(map(own_text, cast("Sequence[Any]", value))) if several else own_text(value)
         for (name, *steps), own in self.nested:
             if name in given:
                 given[name] = _renamed(given[name], steps, own)

@@ -19,7 +19,7 @@ _SUBJECTS = {"response": "response", "thread": "thread.run"}
 
 def is_done(data: bytes) -> bool:
     """Whether an event's data is the end mark. Some servers send white space around it."""
-    return data == DONE or (len(data) < 32 and data.strip() == DONE)
+    return data == DONE or (len(data) < 32 and data.decode("utf-8", "replace").strip() == "[DONE]")
 
 
 @lru_cache(maxsize=512)

@@ -11,12 +11,14 @@ import msgspec
 
 from aiopenai._base.aliases import is_mapping
 from aiopenai._base.deadlines import within
+from aiopenai._base.secret import without_frames
 from aiopenai._calls.endings import DONE, is_done
 from aiopenai._calls.partial import StreamRecord
 from aiopenai._calls.stream_sources import StreamSource
-from aiopenai._calls.unexpected import ERROR_WORD, error_of, json_of, unexpected_reply
+from aiopenai._calls.unexpected import ERROR_WORD, event_error_of, json_of, unexpected_reply
 from aiopenai._data.codec import Decoder
 from aiopenai._data.sse import SSEError, SSEParser, begins_with_events, with_names
+from aiopenai._http.interface import Reply, interrupted
 from aiopenai._http.messages import Headers, HTTPResponse
 from aiopenai.errors import (
     APIConnectionError,
@@ -29,7 +31,6 @@ from aiopenai.errors import (
 if TYPE_CHECKING:
     from aiopenai._calls.resuming import Resumption
     from aiopenai._calls.watching import Watch
-    from aiopenai._http.interface import Reply
 
 __all__ = ["Events"]
 
@@ -75,7 +76,7 @@ class Events(Generic[T]):
         self._ready: Iterator[T] = iter(())
         self._pending: list[bytes] = []
         self._failure: APIError | None = None
-        # An error that the server sent beside its events. It is raised at the end: a later error event says more.
+        # An error beside the events. It is raised at the end: a later error event says more.
         self._stray: bytes | None = None
         # An upper bound of the length of the pending events: only the first can have begun in an earlier piece.
         self._longest = 0
@@ -115,6 +116,12 @@ class Events(Generic[T]):
         # runs finalisers in any thread and at any moment, so the closing is left to the connection's own loop.
         if self._over:
             return
+        try:
+            self._abandon()
+        except KeyboardInterrupt:
+            interrupted(self._abandon)
+
+    def _abandon(self) -> None:
         reply, watch = self._reply, self.watch
         if watch is None and reply.closed:
             return
@@ -124,7 +131,7 @@ class Events(Generic[T]):
             if watch is not None and (asyncio._get_running_loop() is loop or not loop.is_running()):
                 watch.ended()
                 watch = None
-            loop.call_soon_threadsafe(_abandon, reply, watch)
+            loop.call_soon_threadsafe(_close, reply, watch)
 
     def _drop(self) -> None:
         """Ends the stream here. The connection is dropped unless the body has been read to its end."""
@@ -275,19 +282,17 @@ class Events(Generic[T]):
         if data[-1] == DONE or DONE in data:
             self._finished = self._record.end.done = True
             del data[data.index(DONE) :]
-        if self._events == "":
-            # The word may stand in this piece, or in the first event, which may have begun in an earlier one.
-            # Searched backwards, which takes CPython half as long.
-            if (
-                parser.stray is not None
-                or (names is not None and b"error" in names)
-                or (data and (data[0].rfind(ERROR_WORD) >= 0 or (len(data) > 1 and piece.rfind(ERROR_WORD) >= 0)))
-            ):
-                self._accept(data, self._first_end(data, names), names)
-            else:
-                self._pending = data
-        else:
+        # The word may stand in this piece, or in the first event, which may have begun in an earlier one.
+        # Searched backwards, which takes CPython half as long.
+        if (
+            self._events != ""
+            or parser.stray is not None
+            or (names is not None and b"error" in names)
+            or (data and (data[0].rfind(ERROR_WORD) >= 0 or (len(data) > 1 and piece.rfind(ERROR_WORD) >= 0)))
+        ):
             self._accept(data, self._first_end(data, names), names)
+        else:
+            self._pending = data
 
     def _note_beginning(self, piece: bytes) -> None:
         assert self._beginning is not None
@@ -350,6 +355,9 @@ class Events(Generic[T]):
                 events, made = self.resumption.note(events), []
             events = self._record.note(events, made)
             self._ready = iter(events)
+            if self._record.refusal is not None:
+                self._pending = []
+                self._fail(error_from_body(self._record.refusal, self._reply.request))
             if self.watch is not None and events:
                 self.watch.events(events)
         if self._judge_later and not self._pending:
@@ -409,12 +417,11 @@ class Events(Generic[T]):
     def _carried(self, event: bytes) -> APIError:
         """Returns the error that the stream itself reports."""
         body: Any = json_of(event) or event.decode("utf-8", "replace")
-        return error_from_body(error_of(body) or body, self._reply.request)
+        return error_from_body(event_error_of(body) or body, self._reply.request)
 
     def _fail(self, error: APIError, cause: BaseException | None = None) -> None:
-        """Keeps an error that is to be raised after the events received before it."""
-        error.__cause__ = cause
-        _drop_tracebacks(cause)
+        """Keeps an error that is raised after the events before it, its cause without frames: they refer to this."""
+        error.__cause__ = cause and without_frames(cause)
         self._failure = error
         self._stop()
 
@@ -429,15 +436,7 @@ class Events(Generic[T]):
         return APIResponseValidationError(self._reply_with(data or b""), shown or None, message=message)
 
 
-def _drop_tracebacks(error: BaseException | None) -> None:
-    """Drops the tracebacks of an error that is kept: they refer to the stream that keeps it."""
-    while error is not None:
-        error.__traceback__ = None
-        _drop_tracebacks(error.__cause__)
-        error = error.__context__
-
-
-def _abandon(reply: Reply, watch: Watch | None) -> None:
+def _close(reply: Reply, watch: Watch | None) -> None:
     """Closes the reply of a stream that was garbage collected, on the reply's own loop."""
     reply.close()
     if watch is not None:
@@ -446,4 +445,4 @@ def _abandon(reply: Reply, watch: Watch | None) -> None:
 
 def _is_error(event: bytes) -> bool:
     body = json_of(event)
-    return error_of(body) is not None or (is_mapping(body) and body.get("type") == "error")
+    return event_error_of(body) is not None or (is_mapping(body) and body.get("type") == "error")

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 from typing_extensions import override
 
+from aiopenai._base.aliases import python_value
+
 __all__ = ["HedgePolicy", "cancelled", "harmless"]
 
 T = TypeVar("T")
@@ -130,7 +132,7 @@ def harmless(method: str, path: str, body: Any) -> bool:
     """Returns whether a request may be made twice, because it changes nothing on the server."""
     if method in ("GET", "HEAD"):
         return True
-    store = body.get("store") if isinstance(body, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    store = python_value(body.get("store")) if isinstance(body, dict) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     if path == "/responses":
         # A response is stored unless `store` is False.
         return store is False

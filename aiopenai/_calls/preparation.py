@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 from typing_extensions import override
 
+from aiopenai._base.aliases import python_value
 from aiopenai._base.querystring import encode_query
 from aiopenai._base.sentinels import NotGiven, is_left_out, not_given
 from aiopenai._base.timeouts import DEFAULT_MAX_RETRIES, DEFAULT_TIMEOUT, Timeout
@@ -150,6 +151,7 @@ def _may_hedge(request: Request[Any], body: Any, key: str | None) -> bool:
 
 def checked_retries(value: Any) -> int:
     """Returns `max_retries`. Raises TypeError and ValueError for anything but a non-negative int."""
+    value = python_value(value)
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"max_retries must be a non-negative integer, not {value!r}; pass 0 for no retries")
     if value < 0:
@@ -159,6 +161,7 @@ def checked_retries(value: Any) -> int:
 
 def checked_deadline(value: Any) -> float | None:
     """Returns `deadline`. Raises ValueError for anything but None and a positive number."""
+    value = python_value(value)
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):

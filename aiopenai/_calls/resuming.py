@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from msgspec import structs
 
-from aiopenai._base.aliases import is_mapping
+from aiopenai._base.aliases import is_mapping, python_value
 from aiopenai._base.querystring import encode_path_segment
 from aiopenai._base.sentinels import is_left_out
 from aiopenai._calls.request import Endpoint, Request
@@ -43,11 +43,10 @@ def prepare(request: Request[Any]) -> None:
             request.body = left
         else:
             request.query = left or None
-        if is_left_out(resume):
-            resume = True
+        resume = True if is_left_out(resume) else python_value(resume)
         if not isinstance(resume, bool):
             raise TypeError(f"resume must be True or False, not {type(resume).__name__}")
-    background = request.endpoint.method == "GET" or arguments.get("background") is True
+    background = request.endpoint.method == "GET" or bool(arguments.get("background"))
     request.resumes = request.stream and resume and background
 
 

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 from typing_extensions import Self, override
 
-from aiopenai._base.aliases import is_mapping
+from aiopenai._base.aliases import is_mapping, own_text
 from aiopenai._base.secret import Secret
 from aiopenai._base.sentinels import NotGiven, not_given
 from aiopenai._base.suggestions import suggesting
@@ -233,7 +233,7 @@ async def _asked(function: Callable[[], Any], name: str) -> Secret[str]:
         kind = type(found).__name__
         del found
         raise ValueError(f"{name} must return a non-empty str, not {kind}.")
-    return Secret(found)
+    return Secret(own_text(found))
 
 
 def _credentials(

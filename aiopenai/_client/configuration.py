@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit, urlunsplit
 import msgspec
 from typing_extensions import Self, override
 
+from aiopenai._base.aliases import own_text
 from aiopenai._base.headers import from_environment
 from aiopenai._base.secret import Secret
 from aiopenai._base.sentinels import NotGiven
@@ -63,7 +64,7 @@ class BaseURL(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, value: object) -> BaseURL:
         """Returns the parts of a URL, its path and query percent-encoded. Raises ValueError if it is no http URL."""
-        text = str(value).strip()
+        text = own_text(value).strip()
         try:
             parts = urlsplit(text)
             login, _, host = parts.netloc.rpartition("@")
@@ -227,7 +228,7 @@ def checked_secret(name: str, value: Any) -> Secret[str] | None:
         del value
         cure = "pass its get_secret_value()" if kind == "SecretStr" else "pass a str"
         raise TypeError(f"{name} must be a str, not {kind}: {cure}")
-    return Secret(value)
+    return Secret(own_text(value))
 
 
 def basic_authorization(login: str) -> str:

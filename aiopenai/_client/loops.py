@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from aiopenai._client.runner import Runner, patched_by_gevent
 from aiopenai._client.shared_runner import SharedRunner
+from aiopenai._http.interface import interrupted
 from aiopenai.errors import OpenAIError
 
 __all__ = ["Lease", "Runners"]
@@ -168,7 +169,10 @@ class Lease:
             self._pool.give(runner)
 
     def __del__(self) -> None:
-        self.release()
+        try:
+            self.release()
+        except KeyboardInterrupt:
+            interrupted(self.release)
 
 
 async def _next(pieces: AsyncIterator[T]) -> T:

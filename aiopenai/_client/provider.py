@@ -7,6 +7,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from aiopenai._base.aliases import own_text
 from aiopenai._base.secret import Secret
 from aiopenai._calls.provider import Attempt, Provider
 from aiopenai._calls.request import Endpoint
@@ -61,7 +62,7 @@ class OpenAIProvider(Provider):
             del found
             raise OpenAIError(f"The api_key function must return a non-empty str, not {kind}")
         # Each attempt uses its own answer: other attempts may get another one meanwhile.
-        self.key = key = Secret(found)
+        self.key = key = Secret(own_text(found))
         del found
         if self._takes_key(attempt.endpoint) and not self._login.value and "authorization" not in attempt.chosen:
             attempt.headers.update(_bearer(key))

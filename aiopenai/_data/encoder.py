@@ -17,7 +17,7 @@ from typing import Any, cast
 
 import msgspec
 
-from aiopenai._base.aliases import is_mapping
+from aiopenai._base.aliases import is_mapping, python_value
 from aiopenai._base.sentinels import is_left_out
 from aiopenai._data.provenance import Node
 
@@ -62,9 +62,8 @@ def _encode_hook(value: Any) -> Any:
     if isinstance(value, (list, tuple, dict)):
         raise TypeError(f"the keys of a JSON object are strings, and not of type {kind.__name__}")
     if not isinstance(value, (type, io.IOBase)):
-        # Scalars and arrays of numpy and its like, by their interface.
-        if hasattr(value, "dtype") and callable(tolist := getattr(value, "tolist", None)):
-            return tolist()
+        if (plain := python_value(value)) is not value:
+            return plain
         if callable(dump := getattr(value, "model_dump", None)):  # a pydantic model
             return dump(mode="json", by_alias=True, exclude_unset=True)
         if is_mapping(value):

@@ -21,7 +21,7 @@ from typing_extensions import override
 from aiopenai._base.timeouts import Timeout
 from aiopenai._http.failures import FOREIGN, UnsendableError, from_below, translate
 from aiopenai._http.form import Form
-from aiopenai._http.interface import Reply, Session, Settings, in_loop, later
+from aiopenai._http.interface import FinalisedReply, Reply, Session, Settings, in_loop, later
 from aiopenai._http.messages import HTTPRequest
 from aiopenai._http.outgoing import TOKEN, WRITE_BYTES, Block, http_url, lines_of, written
 from aiopenai._http.pool import Origin, Pool, Target
@@ -143,13 +143,10 @@ class DirectReply(Reply):
             later(self._wire.loop, self._wire.drop, self._token)
 
 
-class OpenReply(DirectReply):
-    """A reply that began before its end was here: unread, it would hold its connection for ever."""
+class OpenReply(DirectReply, FinalisedReply):
+    """A reply that began before its end was here."""
 
     __slots__ = ()
-
-    def __del__(self) -> None:
-        self.abandon()
 
 
 class DirectSession(Session):

@@ -34,7 +34,7 @@ from aiopenai._http.connector import (
 )
 from aiopenai._http.failures import CUT_SHORT, FOREIGN, from_below, translate
 from aiopenai._http.form import Form
-from aiopenai._http.interface import Reply, Session, Settings, in_loop, later
+from aiopenai._http.interface import FinalisedReply, Reply, Session, Settings, in_loop, later
 from aiopenai._http.messages import HTTPRequest
 from aiopenai._http.outgoing import WRITE_BYTES, http_url, pieces_of
 from aiopenai._http.private.connector import UnfitError, forget_connections, speak, stale_connections
@@ -55,7 +55,7 @@ _NOT_ADDED = (hdrs.USER_AGENT,)
 _NO_CONTENT_TYPE = (*_NOT_ADDED, hdrs.CONTENT_TYPE)
 
 
-class GeneralReply(Reply):
+class GeneralReply(FinalisedReply):
     """A reply on a `ClientSession`.
 
     The session keeps a reference to `raw` until it is released. aiohttp's own finaliser of an unread response, which
@@ -157,6 +157,9 @@ class GeneralReply(Reply):
             raise
         if not piece:
             self._release()
+        elif self.raw.content.at_eof():
+            # aiohttp has given the connection back, and a stream that ends by its own mark reads no further.
+            self._session.unread.discard(self.raw)
         return piece
 
     def _check_end(self) -> None:
@@ -168,16 +171,12 @@ class GeneralReply(Reply):
         in_loop(self._session.loop, self._release)
 
     def _release(self) -> None:
-        # Gives the connection back if the reply was read to its end, and closes it if not.
         self._session.release(self.raw, self._total)
 
     @override
     def abandon(self) -> None:
         if self.raw in self._session.unread:
             later(self._session.loop, self._session.release, self.raw, self._total)
-
-    def __del__(self) -> None:
-        self.abandon()
 
     def _fail(self, error: BaseException) -> None:
         self.raw.close()

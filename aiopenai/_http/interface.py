@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import sys
+import threading
+from _thread import interrupt_main, start_new_thread
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from typing import Any
 
 from aiopenai._base.deadlines import within
@@ -19,7 +22,7 @@ from aiopenai._http.form import Form
 from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse
 from aiopenai.errors import APIError, APIResponseValidationError
 
-__all__ = ["Reply", "Session", "Settings"]
+__all__ = ["FinalisedReply", "Reply", "Session", "Settings"]
 
 
 class Settings:
@@ -219,6 +222,18 @@ class Reply(ABC):
         return APIResponseValidationError(response, None, message=message)
 
 
+class FinalisedReply(Reply):
+    """A reply that closes itself when it is garbage collected: unread, it would hold its connection for ever."""
+
+    __slots__ = ()
+
+    def __del__(self) -> None:
+        try:
+            self.abandon()
+        except KeyboardInterrupt:
+            interrupted(self.abandon)
+
+
 def in_loop(loop: asyncio.AbstractEventLoop, function: Any, *arguments: Any) -> None:
     """Runs a function in a loop: at once in the loop's own thread or on a stopped loop, else in a later turn."""
     if loop.is_running() and asyncio._get_running_loop() is not loop:
@@ -231,3 +246,22 @@ def later(loop: asyncio.AbstractEventLoop, function: Any, *arguments: Any) -> No
     """Runs a function in a later turn of a loop, from any thread. A closed loop has closed its connections."""
     with contextlib.suppress(RuntimeError):
         loop.call_soon_threadsafe(function, *arguments)
+
+
+def interrupted(finaliser: Callable[[], object]) -> None:
+    """Completes a finaliser that Ctrl-C has broken off, and presses Ctrl-C once more after it.
+
+    Python prints and drops the exceptions of `__del__`, so the KeyboardInterrupt itself would be lost.
+    """
+    finaliser()
+    # Another thread, because this one would meet the signal in the finaliser again. It waits for the interpreter's
+    # lock until the finaliser has ended, or 5 ms.
+    start_new_thread(_press_again, ())
+
+
+def _press_again() -> None:
+    if hasattr(signal, "pthread_kill"):
+        # A true signal also ends a system call of the main thread.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        interrupt_main()

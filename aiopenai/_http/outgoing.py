@@ -12,6 +12,7 @@ from multidict import CIMultiDict
 from typing_extensions import override
 from yarl import URL
 
+from aiopenai._base.aliases import own_text
 from aiopenai._base.headers import REDACTED, SECRET_HEADERS
 from aiopenai._base.redaction import redacted_url
 from aiopenai._http.failures import UnsendableError
@@ -47,7 +48,7 @@ class Block(CIMultiDict[str]):
 
 
 def header_block(headers: Mapping[str, str]) -> Block:
-    """Returns headers that can be sent any number of times.
+    """Returns headers that can be sent any number of times. Subclasses of str are sent as their text.
 
     Raises TypeError and ValueError for impossible headers. Neither shows the value, which may be a key.
     """
@@ -56,7 +57,7 @@ def header_block(headers: Mapping[str, str]) -> Block:
             raise TypeError(f"the header {name!r} must be a str, not {type(value).__name__}")
         if "\r" in value or "\n" in value or "\0" in value:
             raise ValueError(f"the header {name!r} has a line break or a NUL in its value{_cure_of_header(name)}")
-    return Block(headers)
+    return Block([(own_text(name), own_text(value)) for name, value in headers.items()])
 
 
 def lines_of(headers: Mapping[str, str]) -> bytes | None:

@@ -35,9 +35,16 @@ class _Reply(NamedTuple):
 
 
 class _MaybeError(msgspec.Struct):
-    """The field of a reply that may stand in place of its result."""
+    """The fields of a reply that may stand in place of its result."""
 
     error: Any = None
+    detail: Any = None
+    errors: Any = None
+    message: Any = None
+    msg: Any = None
+    error_message: Any = None
+    error_msg: Any = None
+    base_resp: Any = None
 
 
 _decode_error = msgspec.json.Decoder(_MaybeError).decode
@@ -137,11 +144,11 @@ def _whole(response: LegacyAPIResponse[Any]) -> _Reply:
     """Returns a reply that a result can hold. Raises UnreadableReplyError, and APIError for an error in its place."""
     try:
         content = valid_json(response.content)
-        error_field = _decode_error(content).error
+        carried = any(msgspec.structs.astuple(_decode_error(content)))
     except msgspec.DecodeError as error:
         beginning = response.text[:200]
         raise UnreadableReplyError(f"the reply is not a JSON object; it begins with {beginning!r}") from error
-    if error_field:
+    if carried:
         # A reply has its error beside a result or instead of it. Its type tells which.
         response.parse()
     return _Reply(response.status_code, response.request_id, msgspec.Raw(content))

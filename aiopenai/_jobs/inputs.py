@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import os
 import sys
@@ -106,6 +107,8 @@ class RequestFile:
                 if len(raw) == MAX_LINE_BYTES:
                     raise FilesError(f"{self.name}: line {number} is longer than {MAX_LINE_BYTES} bytes")
                 if number == 1:
+                    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                        raise FilesError(f"{self.name} is text in UTF-16: save it as UTF-8")
                     raw = raw.removeprefix(BOM)
                 raw = raw.strip()
                 if raw:

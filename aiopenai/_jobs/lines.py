@@ -41,9 +41,15 @@ __all__ = [
 CHAT = "/v1/chat/completions"
 BOM = b"\xef\xbb\xbf"
 
-# Keys of requests. A broken line that has one of them is a broken request, and no prompt.
+# Keys of requests, and pairs of keys. A line that has them is a request, right or broken, and no prompt.
 _REQUEST_KEYS = ("custom_id", "body", "messages")
+_REQUEST_PAIRS = (("url", "method"), ("model", "input"), ("model", "prompt"), ("role", "content"))
 _BROKEN_REQUEST = re.compile(rb'\{.*"(?:custom_id|body|messages)"\s*:', re.DOTALL)
+# One key of a request over several lines, a request that Python printed or that has lost its beginning, and the
+# brackets of JSON over several lines.
+_PIECE_OF_REQUEST = re.compile(
+    rb"""[\s\[{,]*(?:["']?(?:custom_id|body|messages)["']|["'](?:url|method)["'])\s*:|[\[{]{1,3}\Z|[\]}]{1,3},?\Z"""
+)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -124,23 +130,36 @@ result_line = msgspec.json.Decoder(ResultLine).decode
 
 
 def is_batch_line(raw: bytes) -> bool:
-    """Returns whether a line is a request, right or wrong, and no prompt."""
-    if not raw.startswith(b"{"):
-        return False
+    """Returns whether a line is a request or several, right or wrong, or a piece of one, and no prompt."""
+    if not raw.startswith((b"{", b"[")):
+        return _PIECE_OF_REQUEST.match(raw) is not None
     try:
         line = _decode_any(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _BROKEN_REQUEST.match(raw) is not None
-    return is_mapping(line) and any(key in line for key in _REQUEST_KEYS)
+        return _BROKEN_REQUEST.match(raw) is not None or _PIECE_OF_REQUEST.match(raw) is not None
+    return any(map(_is_request, line if is_list(line) else [line]))
+
+
+def _is_request(value: Any) -> bool:
+    if not is_mapping(value):
+        return False
+    return any(key in value for key in _REQUEST_KEYS) or any(value.keys() >= {*pair} for pair in _REQUEST_PAIRS)
 
 
 def prompt_line(raw: bytes, number: int, custom_id: str, model: str | None) -> RequestLine:
-    """Returns a prompt as a request: a JSON string, or any other text. Raises ValueError for bytes that are no text."""
+    """Returns a prompt as a request: a JSON string, or any other text.
+
+    Raises ValueError for bytes that are no text in UTF-8, and for an empty prompt.
+    """
     text = raw.decode()
+    if b"\0" in raw:
+        raise ValueError("a NUL is in the line: the file must be text in UTF-8")
     if raw.startswith(b'"'):
         # Otherwise it is a text that begins with a quotation mark.
         with contextlib.suppress(msgspec.DecodeError):
             text = msgspec.json.decode(raw, type=str)
+    if not text.strip():
+        raise ValueError("the prompt is empty")
     body = _encode_line({"model": model, "messages": [{"role": "user", "content": text}]})
     return _line_of(number, custom_id, CHAT, body, model)
 

@@ -16,7 +16,7 @@ from aiopenai._base.deadlines import within
 from aiopenai._base.timeouts import Timeout
 from aiopenai._calls.endings import is_ending
 from aiopenai._data.codec import decode_json
-from aiopenai._http.interface import Reply, in_loop, later
+from aiopenai._http.interface import FinalisedReply, in_loop, later
 from aiopenai._http.messages import HTTPRequest
 from aiopenai._live.pool_sockets import PooledSocket, SocketPool
 from aiopenai.errors import APIConnectionError, APITimeoutError, WebSocketConnectionClosedError
@@ -167,7 +167,7 @@ def _concerns_socket(raw: bytes) -> bool:
     return status == 401 or error.get("code") == _LIMIT_REACHED
 
 
-class SocketReply(Reply):
+class SocketReply(FinalisedReply):
     """A reply over a socket: with `body` as a whole, else from its `first` event on as server-sent events."""
 
     __slots__ = ("_body", "_exchange", "_first")
@@ -238,9 +238,6 @@ class SocketReply(Reply):
     def abandon(self) -> None:
         if not self._exchange.ended:
             later(self.loop, self._exchange.drop)
-
-    def __del__(self) -> None:
-        self.abandon()
 
 
 def _as_sse(event: bytes) -> bytes:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from typing_extensions import override
 
+from aiopenai._base.aliases import own_text
 from aiopenai._base.secret import Secret
 from aiopenai._base.sentinels import NotGiven, not_given
 from aiopenai._calls.provider import Attempt, Provider, Service
@@ -91,7 +92,7 @@ def _bearer(api_key: Any, token_provider: Any) -> BedrockTokenProvider | None:
         raise OpenAIError("api_key and token_provider exclude each other: pass only one of them to bedrock().")
     if not isinstance(api_key, str) or not api_key.strip():
         raise OpenAIError("api_key of bedrock() must be a non-empty str.")
-    key = Secret(api_key)
+    key = Secret(own_text(api_key))
     return lambda: key.value
 
 
@@ -222,7 +223,7 @@ class BedrockBearer(BedrockProvider):
             kind = type(found).__name__
             del found
             raise OpenAIError(f"The token_provider of bedrock() must return a non-empty str, not {kind}.")
-        attempt.headers["Authorization"] = f"Bearer {found}"
+        attempt.headers["Authorization"] = f"Bearer {own_text(found)}"
         del found
 
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from typing_extensions import override
 
+from aiopenai._base.aliases import own_text
 from aiopenai._base.deadlines import within
 from aiopenai._calls.provider import Attempt, Provider, Service
 from aiopenai._calls.request import Endpoint
@@ -164,7 +165,7 @@ class VertexProvider(Provider):
         if not isinstance(found, str) or not _TOKEN.fullmatch(found):
             del found
             raise OpenAIError("The access token for Vertex AI must be a str of printable ASCII without spaces.")
-        attempt.headers["Authorization"] = f"Bearer {found}"
+        attempt.headers["Authorization"] = f"Bearer {own_text(found)}"
         del found
 
     async def _token(self, attempt: Attempt) -> Any:

@@ -21,6 +21,7 @@ from aiopenai import (
     APITimeoutError,
     AsyncOpenAI,
     AsyncStream,
+    OpenAI,
     Timeout,
 )
 from aiopenai._calls.stream_sources import StreamSource
@@ -84,6 +85,7 @@ def sse(*events: str) -> str:
 COMPLETE = {
     "done with a space": sse(part("a"), "[DONE] "),
     "done with white space on both sides": sse(part("a"), " \t[DONE]\t "),
+    "done with a space of its own": sse(part("a"), "\u00a0[DONE]\u2003"),
     "done without a blank line": sse(part("a")) + "data: [DONE] ",
     "done and another chunk": sse(part("a"), "[DONE]", part("late")),
     "done and junk": sse(part("a"), "[DONE] ", '{"error": "late"}', "junk"),
@@ -160,6 +162,103 @@ async def test_errors(title: str, begun: bool, size: int | None, client: AsyncOp
     assert error.partial.events == begun
 
 
+def failed_choice(error: Any, index: int = 0, **more: Any) -> str:
+    return json.dumps({**HEAD, "choices": [{"index": index, "delta": {}, "error": error, **more}]})
+
+
+# Each with its words. The stream has `[DONE]` or a finish reason besides.
+OTHER_ERRORS = {
+    "in the choice": (failed_choice({"message": "up", "code": 502}, finish_reason="error"), "up"),
+    "in the choice, as text": (failed_choice("up", finish_reason="stop"), "up"),
+    "in the second choice": (failed_choice({"message": "up"}, 1), "up"),
+    "in a choice with text": (failed_choice({"message": "up"}, delta={"content": "lost"}), "up"),
+    "detail": ('{"detail":"bad"}', "bad"),
+    "detail with a status": ('{"detail":"bad","status_code":500}', "bad"),
+    "detail of a validation": ('{"detail":[{"loc":["body"],"msg":"bad"}]}', "bad"),
+    "problem": ('{"type":"about:blank","title":"Bad Gateway","status":502,"detail":"bad"}', "bad"),
+    "errors": ('{"errors":[{"message":"bad"}]}', "bad"),
+    "bare error": ('{"message":"bad","code":500}', "bad"),
+    "bare error of a type": ('{"message":"bad","type":"internal_server_error"}', "bad"),
+    "base_resp": ('{"base_resp":{"status_code":1013,"status_msg":"bad"}}', "bad"),
+    "base_resp beside null": ('{"choices":null,"base_resp":{"status_code":1013,"status_msg":"bad"}}', "bad"),
+}
+
+
+@pytest.mark.usefixtures("transport")
+@pytest.mark.parametrize("size", [7, None])
+@pytest.mark.parametrize("title", OTHER_ERRORS)
+async def test_errors_in_other_forms(title: str, size: int | None, client: AsyncOpenAI, server: Server) -> None:
+    event, words = OTHER_ERRORS[title]
+    for begun, ending in ((False, "[DONE]"), (True, "[DONE]"), (True, part(finish="stop"))):
+        text, error = await read(client, server, sse(*[part("a")] * begun, event, ending), size)
+        assert text == "a" * begun
+        assert type(error) is APIError
+        assert str(error) == words
+        assert (error.partial.events, error.partial.text) == (begun, text)
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("title", OTHER_ERRORS)
+async def test_errors_in_other_forms_in_a_stream_of_a_response(
+    title: str, size: int | None, client: AsyncOpenAI, server: Server
+) -> None:
+    event, words = OTHER_ERRORS[title]
+    delta = '{"type":"response.output_text.delta","delta":"a","output_index":0,"content_index":0}'
+    server.reply_with("/responses", sse(delta, event, delta).encode(), content_type=EVENTS, chunk_size=size)
+    with pytest.raises(APIError) as caught:
+        async for _ in await client.responses.create(model="m", input="i", stream=True):
+            pass
+    assert type(caught.value) is APIError
+    assert str(caught.value) == words
+    assert (caught.value.partial.events, caught.value.partial.text) == (1, "a")
+
+
+def test_errors_in_other_forms_in_the_blocking_client() -> None:
+    with Server() as server, OpenAI(api_key="k", base_url=server.base_url, max_retries=0) as client:
+        for event, words in OTHER_ERRORS.values():
+            server.reply_with("/chat/completions", sse(part("a"), event, "[DONE]").encode(), content_type=EVENTS)
+            stream = client.chat.completions.create(model="m", messages=[], stream=True)
+            assert next(stream).choices[0].delta.content == "a"
+            with pytest.raises(APIError) as caught:
+                next(stream)
+            assert str(caught.value) == words
+
+
+NO_ERRORS = {
+    "a choice without one": failed_choice(None),
+    "an empty one": failed_choice({}),
+    "text": part('"error"'),
+    "an empty detail": '{"detail":null}',
+    "a message": '{"message":"processing"}',
+    "a keepalive": '{"type":"ping","message":"queue","code":1}',
+    "an event with a detail": '{"type":"input_image","detail":"low"}',
+    "chunks with a detail": json.dumps({**json.loads(part("")), "detail": "cached"}),
+    "a status": '{"base_resp":{"status_code":0,"status_msg":""}}',
+}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("title", NO_ERRORS)
+async def test_events_that_are_no_errors(title: str, size: int | None, client: AsyncOpenAI, server: Server) -> None:
+    body = sse(part("a"), NO_ERRORS[title], part(finish="stop"), "[DONE]")
+    server.reply_with("/chat/completions", body.encode(), content_type=EVENTS, chunk_size=size)
+    stream = await client.chat.completions.create(model="m", messages=[], stream=True)
+    assert len([chunk async for chunk in stream]) == 3
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_untyped_events_among_those_of_a_response_cost_no_text(
+    size: int | None, client: AsyncOpenAI, server: Server
+) -> None:
+    delta = '{"type":"response.output_text.delta","delta":"a","output_index":0,"content_index":0}'
+    body = sse(delta, "null", delta, '{"id": 1}', delta)
+    server.reply_with("/responses", body.encode(), content_type=EVENTS, chunk_size=size)
+    with pytest.raises(APIConnectionError) as caught:
+        async for _ in await client.responses.create(model="m", input="i", stream=True):
+            pass
+    assert (caught.value.partial.events, caught.value.partial.text) == (4, "aaa")
+
+
 @pytest.mark.usefixtures("transport")
 async def test_a_field_of_plain_text(client: AsyncOpenAI, server: Server) -> None:
     _, error = await read(client, server, "error: overloaded\n\n", None)
@@ -194,7 +293,15 @@ async def test_no_stream(title: str, size: int | None, client: AsyncOpenAI, serv
 
 @pytest.mark.usefixtures("transport")
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("body", [{"error": ERROR}, {"error": {**ERROR, "code": "400"}, "status": 1}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"error": ERROR},
+        {"error": {**ERROR, "code": "400"}, "status": 1},
+        {"detail": ERROR["message"], "code": 400},
+        {"choices": [{"error": ERROR}]},
+    ],
+)
 @pytest.mark.parametrize("indent", [None, 2])
 async def test_an_error_in_place_of_a_stream(
     body: Any, indent: int | None, size: int | None, client: AsyncOpenAI, server: Server

@@ -12,7 +12,7 @@ from aiopenai._calls.unexpected import carried_error, error_of, result_getter, u
 from aiopenai._data.codec import Decoder
 from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse
 from aiopenai.testing import Server
-from aiopenai.types import CreateEmbeddingResponse, FileDeleted
+from aiopenai.types import Batch, CreateEmbeddingResponse, FileDeleted
 from aiopenai.types.chat import ChatCompletion
 from aiopenai.types.responses import Response
 
@@ -23,6 +23,39 @@ class Open(BaseModel):
     text: str | None = None
 
 
+class WithDetail(BaseModel):
+    detail: str
+    message: str | None = None
+
+
+# Bodies without a result, in the forms of frameworks and gateways.
+REFUSALS: list[Any] = [
+    {"detail": "Model not loaded"},
+    {"detail": [{"loc": ["body", "model"], "msg": "field required", "type": "missing"}]},
+    {"detail": {"code": "overloaded", "message": "try later"}},
+    {"errors": [{"message": "bad input"}]},
+    {"errors": ["bad input"]},
+    {"errors": {"input": ["is empty"]}, "title": "Invalid"},
+    {"type": "about:blank", "title": "Bad Gateway", "status": 502, "detail": "upstream"},
+    {"success": False, "message": "quota"},
+    {"ok": False, "error_message": "quota"},
+    {"error_code": 500, "error_msg": "busy"},
+    {"code": 503, "msg": "busy"},
+    {"code": "503", "message": "busy"},
+    {"status": "failed", "message": "busy"},
+    {"type": "InternalServerError", "message": "busy"},
+    {"base_resp": {"status_code": 1004, "status_msg": "login fail"}},
+]
+HARMLESS: list[Any] = [
+    {},
+    {"detail": None},
+    {"detail": ""},
+    {"errors": []},
+    {"message": "done"},
+    {"message": "done", "code": 0},
+    {"message": "done", "status": "ok", "success": True},
+    {"base_resp": {"status_code": 0, "status_msg": "success"}},
+]
 LONG = {**ERROR, "padding": "x" * 70_000}
 
 
@@ -59,6 +92,14 @@ class TestCarriedError:
             (CreateEmbeddingResponse, [{"error": ERROR}], True),
             (CreateEmbeddingResponse, [{"error": ERROR, "index": 0}], False),
             (CreateEmbeddingResponse, [{"error": ERROR}, {"error": ERROR}], False),
+            *((kind, body, True) for kind in (ChatCompletion, CreateEmbeddingResponse, Response) for body in REFUSALS),
+            *((kind, body, False) for kind in (ChatCompletion, Response) for body in HARMLESS),
+            (ChatCompletion, {"id": "c", "choices": [], "detail": "cached"}, False),
+            (Batch, {"errors": {"data": [{"message": "bad line"}]}}, False),
+            (Batch, {"id": "batch_1", "errors": {"data": []}}, False),
+            (WithDetail, {"detail": "of the answer"}, False),
+            (WithDetail, {"errors": ["x"]}, True),
+            (dict, {"detail": "x"}, False),
         ],
         ids=str,
     )
@@ -84,6 +125,25 @@ class TestCarriedError:
     def test_a_large_body_is_a_reply(self) -> None:
         raw = json.dumps({"error": LONG}).encode()
         assert carried_error(raw, Decoder.of(ChatCompletion)(raw)) is None
+
+    @pytest.mark.parametrize(
+        ("body", "words"),
+        [
+            ({"detail": "Model not loaded"}, "Model not loaded"),
+            ({"detail": [{"loc": ["body"], "msg": "field required"}, {"msg": "too long"}]}, "field required; too long"),
+            ({"detail": {"error": {"message": "deep"}}}, "deep"),
+            ({"errors": [{"message": "a"}, "b", {"detail": "c"}, 5]}, "a; b; c"),
+            ({"base_resp": {"status_code": 1004, "status_msg": "login fail"}}, "login fail"),
+            ({"title": "Bad Gateway", "errors": {"x": 1}}, "Bad Gateway"),
+            ({"message": {"text": 1}, "detail": "said"}, "said"),
+            ({"detail": [[[[[[["too deep"]]]]]]]}, "The server reported an error without a message."),
+        ],
+    )
+    def test_words(self, body: Any, words: str) -> None:
+        error = unexpected_reply(reply(json.dumps(body).encode()), body=body)
+        assert type(error) is APIError
+        assert str(error) == words
+        assert error.body == body
 
     def test_error_of(self) -> None:
         assert error_of({"error": "x"}) == error_of([{"error": "x"}]) == "x"
@@ -159,6 +219,16 @@ class TestPlainCalls:
         with pytest.raises(APIError, match="overloaded") as caught:
             await calls[path]()
         assert type(caught.value) is APIError
+        assert server.request_count == 1
+
+    @pytest.mark.parametrize("body", REFUSALS, ids=str)
+    async def test_a_refusal_with_status_200(self, body: Any, client: AsyncOpenAI, server: Server) -> None:
+        server.reply_with("/embeddings", body)
+        with pytest.raises(APIError) as caught:
+            await client.embeddings.create(model="m", input="x")
+        assert type(caught.value) is APIError
+        assert caught.value.body in (body, body.get("base_resp"))
+        assert "without a message" not in str(caught.value) or "title" not in body
         assert server.request_count == 1
 
     async def test_a_stream_in_place_of_a_reply(

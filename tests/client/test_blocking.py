@@ -578,13 +578,18 @@ class TestProcesses:
 
 
 @pytest.mark.parametrize("warm", [False, True])
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_atexit(warm: bool, host: str, server: Server) -> None:
+@pytest.mark.parametrize(
+    ("host", "connector"),
+    [("127.0.0.1", "None"), ("localhost", "None"), ("localhost", "aiohttp.TCPConnector")],
+    ids=["address", "name", "general"],
+)
+def test_atexit(warm: bool, host: str, connector: str, server: Server) -> None:
     """The interpreter starts no threads any more: neither the first import nor a look-up of a name may need one."""
     program = f"""
         import atexit
+        {"import aiohttp" if connector != "None" else ""}
         from aiopenai import OpenAI
-        client = OpenAI()
+        client = OpenAI(connector={connector})
         chat = {{"model": "gpt-4o", "messages": [{{"role": "user", "content": "hi"}}]}}
         {"client.models.list()" if warm else ""}
         @atexit.register

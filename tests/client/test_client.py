@@ -78,11 +78,12 @@ class TestLife:
         await asyncio.to_thread(asyncio.run, client.close())
         await until(lambda: server.open_connections == 0)
 
+    @pytest.mark.parametrize("connector", ["None", "aiohttp.TCPConnector"], ids=["direct", "general"])
     @pytest.mark.parametrize("late", [False, True])
-    def test_collected_while_the_loop_ends(self, late: bool) -> None:
+    def test_collected_while_the_loop_ends(self, late: bool, connector: str) -> None:
         """The end of a loop and the finaliser of a client close the same session, in either order."""
         program = """
-import asyncio, gc, sys
+import aiohttp, asyncio, gc, sys
 from aiopenai import AsyncOpenAI
 
 async def left_open(client):
@@ -95,7 +96,7 @@ async def left_open(client):
         await asyncio.sleep(0.001)
 
 async def main():
-    client = AsyncOpenAI(api_key="k", base_url=sys.argv[1])
+    client = AsyncOpenAI(api_key="k", base_url=sys.argv[1], connector=eval(sys.argv[3]))
     await client.models.list()
     client.itself = client
     if sys.argv[2] == "True":
@@ -109,7 +110,7 @@ gc.collect()
 """
         with Server() as own:
             done = subprocess.run(
-                [sys.executable, "-W", "error", "-c", program, own.base_url, str(late)],
+                [sys.executable, "-W", "error", "-c", program, own.base_url, str(late), connector],
                 capture_output=True,
                 text=True,
                 check=True,

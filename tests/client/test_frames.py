@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -84,6 +85,20 @@ CALLS: dict[str, Call] = {
 }
 
 
+MISSING: Any = {"method": "GET", "url": "/models/none"}
+BLOCKING_CALLS: dict[str, Callable[[OpenAI], Any]] = {
+    "not found": lambda client: client.models.retrieve("none"),
+    "retries": lambda client: client.chat.completions.create(**CHAT),
+    "stream": lambda client: client.chat.completions.create(**CHAT, stream=True),
+    "raw": lambda client: client.chat.completions.with_raw_response.create(**CHAT),
+    "map": lambda client: next(iter(client.map([MISSING]))).unwrap(),
+    "html": lambda client: client.get("/html", cast_to=dict),
+    "refused": lambda client: client.with_options(base_url=f"http://127.0.0.1:{closed_port()}").models.list(),
+    "header": lambda client: client.models.list(extra_headers={"X-A": "a\nb"}),
+    "file": lambda client: client.files.create(file=Path("/nonexistent"), purpose="batch"),
+}
+
+
 @pytest.fixture
 async def keyed(server: Server) -> AsyncIterator[AsyncOpenAI]:
     server.fault(status=500, headers={"retry-after-ms": "1"}, match="completions", times=None)
@@ -113,6 +128,18 @@ class TestFrames:
             await CALLS[name](keyed)
         assert list(frames_of(caught.value))
         assert leaks(caught.value) == []
+
+    @pytest.mark.parametrize("name", BLOCKING_CALLS)
+    def test_blocking(self, name: str) -> None:
+        with Server() as server:
+            server.fault(status=500, headers={"retry-after-ms": "1"}, match="completions", times=None)
+            server.reply_with("/html", b"<html>", content_type="text/html")
+            with OpenAI(api_key=KEY, base_url=server.base_url, max_retries=1) as client:
+                with pytest.raises(Exception) as caught:  # noqa: PT011 - of each kind
+                    BLOCKING_CALLS[name](client)
+                found = leaks(caught.value)
+        assert list(frames_of(caught.value))
+        assert found == []
 
     @pytest.mark.parametrize("name", ["not found", "retries", "timeout", "cut"])
     async def test_a_key_of_a_function(self, name: str, keyed: AsyncOpenAI) -> None:

@@ -13,11 +13,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
-from aiopenai import OpenAI
+from aiopenai import AsyncOpenAI, OpenAI, Stream
 from aiopenai._client.interrupts import Interrupts
+from aiopenai._client.loops import Lease
 from aiopenai._client.runner import Runner
+from aiopenai._http.direct import OpenReply
+from aiopenai._http.general import GeneralReply
 from aiopenai.errors import OpenAIError
 from aiopenai.testing import Server
 
@@ -39,10 +43,11 @@ USES = {
 }
 PROGRAM = """
     import gc, os, random, signal, threading, time
+    import aiohttp
     from aiopenai import OpenAI
     signal.signal(signal.SIGINT, signal.default_int_handler)
     CHAT = {{"model": "gpt-4o", "messages": [{{"role": "user", "content": "hi " * 50}}]}}
-    client = OpenAI(max_retries=0)
+    client = OpenAI(max_retries=0{options})
     create = client.chat.completions.with_streaming_response.create
     rest, hit, wrong = random.Random({seed}), 0, []
     for _ in range(3):
@@ -96,10 +101,17 @@ def running() -> Iterator[Server]:
         yield server
 
 
-@pytest.mark.parametrize("use", USES)
-def test_at_any_time(use: str, running: Server) -> None:
-    count = 40
-    program = textwrap.dedent(PROGRAM).format(use=USES[use], count=count, seed=len(use))
+# A connector of the program's has the general transport. Its finalisers are other ones.
+GENERAL = ", connector=aiohttp.TCPConnector"
+AT_ANY_TIME = [*((use, "") for use in USES), *((use, GENERAL) for use in ("call", "raw", "stream", "lines", "helper"))]
+
+
+@pytest.mark.parametrize(
+    ("use", "options"), AT_ANY_TIME, ids=[f"{use}{'-general' if options else ''}" for use, options in AT_ANY_TIME]
+)
+def test_at_any_time(use: str, options: str, running: Server) -> None:
+    count = 20 if options else 40
+    program = textwrap.dedent(PROGRAM).format(use=USES[use], options=options, count=count, seed=len(use))
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", program],
         cwd=ROOT,
@@ -110,6 +122,56 @@ def test_at_any_time(use: str, running: Server) -> None:
         check=False,
     )
     assert (done.stdout, done.stderr) == (f"{count} [] True\n", "")
+
+
+class TestFinalisers:
+    """Python drops the exceptions of a finaliser, so Ctrl-C in one comes again after it."""
+
+    @pytest.mark.parametrize(
+        ("kind", "name"),
+        [(GeneralReply, "abandon"), (OpenReply, "abandon"), (Stream, "_abandon"), (Lease, "release")],
+        ids=lambda value: value if isinstance(value, str) else value.__name__,
+    )
+    def test_an_interrupt_is_not_lost(self, kind: Any, name: str) -> None:
+        done: list[str] = []
+
+        def broken(_: object) -> None:
+            done.append("again" if done else "interrupted")
+            if len(done) == 1:
+                raise KeyboardInterrupt
+
+        broken_kind = type("Broken", (kind,), {"__slots__": (), name: broken, "_over": False})
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                finalised(broken_kind)
+        finally:
+            signal.signal(signal.SIGINT, before)
+        assert done == ["interrupted", "again"]
+
+    async def test_a_stream_that_has_ended_leaves_no_work_to_its_finaliser(
+        self, running: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        left: list[Any] = []
+        monkeypatch.setattr("aiopenai._http.general.later", lambda *arguments: left.append(arguments))
+        options: Any = {"api_key": "k", "base_url": running.base_url, "connector": aiohttp.TCPConnector}
+        async with AsyncOpenAI(**options) as client:
+            stream: Any = await client.chat.completions.create(**CHAT, stream=True)
+            assert [chunk async for chunk in stream]
+            del stream
+
+        def blocking() -> int:
+            with OpenAI(**options) as client:
+                return len(list(client.chat.completions.create(**CHAT, stream=True)))
+
+        assert await asyncio.to_thread(blocking)
+        assert left == []
+
+
+def finalised(kind: Any) -> None:
+    """Makes an object without its constructor, drops it, and waits in the main thread for Ctrl-C."""
+    kind.__new__(kind)
+    threading.Event().wait(10)
 
 
 class TestInterrupts:

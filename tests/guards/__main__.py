@@ -43,9 +43,10 @@ def main() -> int:
                         count = sweep(use, transport=transport, most_open=4, again=again)
                         print(f"sweep: {name}, {transport}, twice after {again}: {count} cancellations", flush=True)
         if options.only in (None, "storms") and options.interrupts:
-            for name in STORMS:
-                print(f"storm: seed {seed}, {name}", flush=True)
-                storm(name, options.interrupts, seed)
+            for transport in ("direct", "general"):
+                for name in STORMS:
+                    print(f"storm: seed {seed}, {name}, {transport}", flush=True)
+                    storm(name, options.interrupts, seed, transport)
         seed += 1
         if time.monotonic() >= end:
             return 0

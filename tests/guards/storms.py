@@ -32,7 +32,7 @@ STORMS = {
     "bytes": "with unread(**asked('a', 'torn')) as reply: list(reply.iter_bytes(5))",
 }
 PROGRAM = """
-    import gc, os, random, signal, sys, threading, time
+    import aiohttp, gc, os, random, signal, sys, threading, time
     # Python's own import of a module leaves its file open when an interrupt hits it.
     import aiopenai._jobs.job
     from aiopenai import OpenAI
@@ -58,7 +58,7 @@ PROGRAM = """
                 # Not `os.kill`: the system may then hand it to this thread, and the main thread sleeps on.
                 signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
-    client = OpenAI(max_retries=0, timeout=30)
+    client = OpenAI(max_retries=0, timeout=30, connector=CONNECTOR)
     create = client.chat.completions.create
     unread = client.chat.completions.with_streaming_response.create
     for name in ("one", "two", "three"):
@@ -93,9 +93,10 @@ PROGRAM = """
 """
 
 
-def storm(use: str, count: int, seed: int = 1) -> None:
+def storm(use: str, count: int, seed: int = 1, transport: str = "direct") -> None:
     """Interrupts a use so many times and asserts: KeyboardInterrupt each time, no message, no descriptor more."""
     program = textwrap.dedent(PROGRAM).replace("USE", STORMS[use]).replace("SEED", str(seed))
+    program = program.replace("CONNECTOR", "aiohttp.TCPConnector" if transport == "general" else "None")
     with ChaosServer(seed) as server:
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", program.replace("COUNT", str(count))],

@@ -6,14 +6,16 @@ import asyncio
 import select
 import socket
 import struct
+import threading
 from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aiopenai import APIConnectionError, APIError, Timeout
+from aiopenai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, OpenAI, Timeout
 from aiopenai._http.framing import readable, salvaged, without_conflict, without_interim
 from aiopenai._http.outgoing import header_block
 from tests.http.ways import WAYS, client_by
@@ -220,6 +222,55 @@ async def test_an_orderly_end_is_the_end_of_a_body(way: str, raw_server: Any, mo
     async with client_by(way, monkeypatch, server.base_url) as client:
         for _ in range(5):
             assert (await client.models.retrieve("m")).id == "right"
+
+
+class Refusing(threading.Thread):
+    """A server that answers an upload at its head and resets the connection; `done` is set after the reset."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.done = threading.Event()
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.base_url = f"http://127.0.0.1:{self._socket.getsockname()[1]}/v1"
+
+    def run(self) -> None:
+        with self._socket, self._socket.accept()[0] as connection:
+            connection.recv(65536)
+            connection.sendall(
+                b"HTTP/1.1 413 Too Large\r\ncontent-type: application/json\r\ncontent-length: 37\r\n\r\n"
+                b'{"error": {"message": "Too large."}}\n'
+            )
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.done.set()
+
+
+@pytest.mark.parametrize("blocking", [False, True], ids=["async", "blocking"])
+@pytest.mark.parametrize("way", ["direct", "connector"])
+async def test_an_answer_that_the_loop_sees_after_the_reset(
+    way: str, blocking: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer and the reset arrive while the loop stands still, and the next write fails before it reads."""
+    server = Refusing()
+    server.start()
+
+    async def pieces() -> Any:
+        yield bytes(1_000)
+        # The loop stands still here.
+        assert server.done.wait(20)
+        for _ in range(20):
+            yield bytes(300_000)
+
+    options: Any = {"connector": aiohttp.TCPConnector} if way == "connector" else {}
+    options |= {"api_key": "k", "base_url": server.base_url, "max_retries": 0}
+    async with AsyncOpenAI(**options) as client:
+        other = OpenAI(**options)
+        call = asyncio.to_thread(other.post, "/x", cast_to=object, content=pieces()) if blocking else None
+        with pytest.raises(APIStatusError, match=r"Too large\.") as caught:
+            await (call or client.post("/x", cast_to=object, content=pieces()))
+        other.close()
+    assert caught.value.status_code == 413
+    server.join()
+    assert not [record for record in caplog.records if "socket.send() raised" in record.getMessage()]
 
 
 @pytest.mark.parametrize("way", OWN)

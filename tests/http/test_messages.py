@@ -7,9 +7,10 @@ import pickle
 import time
 from typing import Any
 
+import aiohttp
 import pytest
 
-from aiopenai import APIStatusError, AsyncOpenAI
+from aiopenai import APIStatusError, AsyncOpenAI, OpenAI
 from aiopenai._http.messages import Headers, HTTPRequest, HTTPResponse, as_utf8, charset_of
 from aiopenai.testing import Server
 
@@ -98,7 +99,22 @@ class TestAsUtf8:
             assert raw.parse().id == "ü中"
 
 
-@pytest.mark.parametrize("name", ["hex", "zlib", "idna", "punycode", "utf-7", "base64"])
+NO_TEXT = ["hex", "zlib", "idna", "punycode", "utf-7", "base64"]
+
+
+@pytest.mark.parametrize("way", ["direct", "general"])
+def test_an_error_in_a_charset_of_no_text_in_the_blocking_client(way: str) -> None:
+    options: Any = {"connector": aiohttp.TCPConnector} if way == "general" else {}
+    with Server() as server, OpenAI(api_key="k", base_url=server.base_url, max_retries=0, **options) as client:
+        for name in NO_TEXT:
+            kind = f"application/json; charset={name}"
+            server.reply_with("/models", b'{"error": {"message": "No."}}', status=400, content_type=kind)
+            with pytest.raises(APIStatusError, match=r"No\."):
+                client.models.list()
+
+
+@pytest.mark.usefixtures("transport")
+@pytest.mark.parametrize("name", NO_TEXT)
 async def test_an_error_in_a_charset_of_no_text(name: str, raw_server: Any) -> None:
     body = b'{"error": {"message": "No."}}' + b" " * 400_000
 

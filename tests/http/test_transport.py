@@ -465,6 +465,30 @@ class TestProxies:
         assert server.request_count == 1
         assert proxy.heads == []
 
+    @pytest.mark.parametrize(
+        ("exempt", "direct"),
+        [
+            ("127.0.0.0/8", True),
+            ("10.0.0.0/8, 127.0.0.1/32", True),
+            ("127.0.0.1:{port}", True),
+            ("*", True),
+            ("10.0.0.0/8", False),
+            ("127.0.0.1:1", False),
+            ("::/0", False),
+        ],
+    )
+    async def test_networks_and_ports_of_no_proxy(
+        self, exempt: str, direct: bool, proxy: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", exempt.format(port=server.port))
+        async with make(server) as client:
+            if direct:
+                await client.models.list()
+            else:
+                assert (await client.models.retrieve("m")).id == "by proxy"
+        assert (server.request_count, len(proxy.heads)) == ((1, 0) if direct else (0, 1))
+
     async def test_the_environment_may_be_left_alone(
         self, proxy: Any, server: Server, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -346,6 +346,14 @@ class TestOrigins:
         await reply.read()
         assert server.connections == 2
 
+    async def test_many_hosts_fill_no_table_of_the_general_transport(self, session: Any) -> None:
+        general = session.general()
+        for number in range(4_500):
+            general._proxy(general._url(f"http://host-{number}.test/x"))
+            general._limits(Timeout(1 + number))
+        for table in (general._urls, general._proxies, general._timeouts):
+            assert 0 < len(table) <= 1_000
+
     async def test_an_origin_that_is_dropped_during_a_call(self, raw_server: Any, session: Any) -> None:
         async def serve(server: Any, reader: Any, writer: Any) -> None:
             await server.request(reader)

@@ -152,8 +152,33 @@ class TestKinds:
             WHOLE[:60],
             json.dumps({"model": "m", "messages": []}),
             json.dumps({"url": "/v1/embeddings", "body": {}}),
+            json.dumps({"url": "/v1/embeddings", "method": "POST"}),
+            json.dumps({"model": "m", "input": "x"}),
+            json.dumps({"model": "m", "prompt": "x"}),
+            json.dumps([line("a"), line("b")]),
+            json.dumps([{"role": "user", "content": "x"}]),
+            str(line("a")),
+            WHOLE[1:],
+            WHOLE[2:],
+            "[" + WHOLE,
+            WHOLE + ",",
         ],
-        ids=["torn", "half", "body", "no-id"],
+        ids=[
+            "torn",
+            "half",
+            "body",
+            "no-id",
+            "no-body",
+            "flat",
+            "flat-prompt",
+            "array",
+            "messages",
+            "printed",
+            "headless",
+            "no-quote",
+            "opened",
+            "comma",
+        ],
     )
     def test_a_file_of_one_broken_request(self, tmp_path: Path, only: str) -> None:
         (found,) = RequestFile(write(tmp_path / "in.jsonl", only), "gpt-4o")
@@ -173,6 +198,11 @@ class TestKinds:
             'What does "custom_id": mean?',
             "a\u2028b\x0bc\x85d",
             "\ufeffnot at the beginning of the file",
+            "{}",
+            "[]",
+            "method: POST",
+            "body: what is it?",
+            "'quoted'",
         ],
     )
     def test_prompts(self, tmp_path: Path, prompt: str) -> None:
@@ -180,6 +210,44 @@ class TestKinds:
         found = list(RequestFile(path, "gpt-4o"))
         texts = [json.loads(each.content)["messages"][0]["content"] for each in found if isinstance(each, RequestLine)]
         assert texts == ["first", "Hello" if prompt == '"Hello"' else prompt, "last"]
+
+    @pytest.mark.parametrize("indented", [[line("a"), line("b")], line("a"), ["a", "b"]], ids=["array", "one", "texts"])
+    @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["lf", "crlf"])
+    def test_json_over_several_lines(self, tmp_path: Path, indented: Any, end: str) -> None:
+        path = tmp_path / "in.json"
+        path.write_bytes(json.dumps(indented, indent=2).replace("\n", end).encode())
+        found = list(RequestFile(path, "gpt-4o"))
+        assert len(found) == json.dumps(indented, indent=2).count("\n") + 1
+        assert not any(isinstance(each, RequestLine) for each in found)
+
+    @pytest.mark.parametrize("code", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+    def test_other_encodings(self, tmp_path: Path, code: str) -> None:
+        path = tmp_path / "in.txt"
+        path.write_bytes("first\nsecond\n".encode(code))
+        if code in ("utf-16", "utf-32"):
+            with pytest.raises(FilesError, match="UTF-8"):
+                RequestFile(path, "gpt-4o")
+            return
+        found = list(RequestFile(path, "gpt-4o"))
+        assert found
+        assert all(isinstance(each, BadLine) and "UTF-8" in each.reason for each in found)
+
+    def test_odd_lines_among_prompts(self, tmp_path: Path) -> None:
+        path = tmp_path / "in.txt"
+        lines = [b"\xef\xbb\xbfone", b"", b" \t ", b"two ", b"caf\xe9", b'""', "\u3000".encode(), b"x" * 3_000_000]
+        path.write_bytes(b"\r\n".join(lines))
+        found = list(RequestFile(path, "gpt-4o"))
+        good = [each for each in found if isinstance(each, RequestLine)]
+        texts = [json.loads(each.content)["messages"][0]["content"] for each in good]
+        assert texts == ["one", "two", "x" * 3_000_000]
+        assert [each.number for each in good] == [1, 4, 8]
+        assert [each.number for each in found if isinstance(each, BadLine)] == [5, 6, 7]
+
+    @pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf", b"\r\n\r\n", b"\xef\xbb\xbf\r\n \n"])
+    def test_nothing(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "in.txt"
+        path.write_bytes(content)
+        assert list(RequestFile(path, "gpt-4o")) == []
 
     @pytest.mark.parametrize("lines", [["One?"], ["One?", '"Two?"'], ['"Two?"'], ["", "One?"]])
     def test_prompts_without_a_model(self, tmp_path: Path, lines: list[str]) -> None:

@@ -134,7 +134,87 @@ CALLS: dict[str, tuple[list[Any], list[tuple[str | None, str, str]]]] = {
         [delta("", "get_", index=0, id="a"), {"index": 0, "function": {"name": "weather", "arguments": ""}}],
         [("a", "get_weather", "")],
     ),
+    "one index, names alone, the first without arguments": (
+        [delta("", "f", index=0), delta("{}", "g", index=0)],
+        [(None, "f", ""), (None, "g", "{}")],
+    ),
+    "one index and names alone, all without arguments": (
+        [delta("", "f", index=0), delta("", "g", index=0), delta(None, "h", index=0)],
+        [(None, "f", ""), (None, "g", ""), (None, "h", "")],
+    ),
+    "one index, names without arguments, the first with an id": (
+        [delta("", "f", index=0, id="a"), delta("{}", "g", index=0)],
+        [("a", "f", ""), (None, "g", "{}")],
+    ),
+    "one index, names and empty arguments, then pieces": (
+        [delta("", "f", index=0), delta('{"x"', index=0), delta(":1}", index=0), delta("", "g", index=0)],
+        [(None, "f", '{"x":1}'), (None, "g", "")],
+    ),
+    "one index and one name again, without arguments": (
+        [delta("", "f", index=0), delta("", "f", index=0), delta("{}", index=0)],
+        [(None, "f", "{}")],
+    ),
+    "a name that comes late": (
+        [{"index": 0, "id": "a", "function": None}, delta("{", index=0), delta("}", "f", index=0)],
+        [("a", "f", "{}")],
+    ),
+    "a new id with the name on each delta": (
+        [delta('{"x"', "f", index=0, id="a"), delta(":", "f", index=0, id="b"), delta("1}", "f", index=0, id="c")],
+        [("a", "f", '{"x":1}')],
+    ),
+    "numbers as strings": (
+        [
+            [delta("{", "f", index="0", id="a"), delta("[", "g", index="1", id="b")],
+            [delta("}", index="0")],
+            [delta("]", index="1")],
+        ],
+        [("a", "f", "{}"), ("b", "g", "[]")],
+    ),
+    "names alone without arguments": (
+        [delta("", "f"), delta("", "g"), delta(None, "h")],
+        [(None, "f", ""), (None, "g", ""), (None, "h", "")],
+    ),
+    "one name alone twice, without arguments": ([delta("", "f"), delta("", "f")], [(None, "f", ""), (None, "f", "")]),
+    "one name alone twice in one chunk": ([[delta(None, "f"), delta(None, "f")]], [(None, "f", ""), (None, "f", "")]),
+    "one name alone, empty and then pieces": (
+        [delta("", "f"), delta('{"x"', "f"), delta(":1}", "f")],
+        [(None, "f", '{"x":1}')],
+    ),
 }
+
+WEATHER: list[Any] = [
+    {"type": "function", "function": {"name": name, "parameters": {"type": "object", "properties": {}}}}
+    for name in ("get_weather", "get_time", "get")
+]
+# With those tools. A tool's name in pieces is one call, and a tool's whole name is a call of its own.
+NAMED_TOOLS: dict[str, tuple[list[Any], list[tuple[str, str]]]] = {
+    "pieces without an id": (
+        [delta("", "get_", index=0), delta("", "wea", index=0), delta("{}", "ther", index=0)],
+        [("get_weather", "{}")],
+    ),
+    "pieces without an index": ([delta("", "get_"), delta("", "time"), delta("{}")], [("get_time", "{}")]),
+    "whole names": (
+        [delta("", "get", index=0), delta("", "get_time", index=0), delta("{}", "get_weather", index=0)],
+        [("get", ""), ("get_time", ""), ("get_weather", "{}")],
+    ),
+    "a whole name after an id": (
+        [delta("", "get", index=0, id="a"), delta("", "unknown", index=0)],
+        [("get", ""), ("unknown", "")],
+    ),
+}
+
+
+@pytest.mark.parametrize("together", [1, 64])
+@pytest.mark.parametrize("title", NAMED_TOOLS)
+def test_names_are_those_of_the_tools(title: str, together: int) -> None:
+    chunks, expected = NAMED_TOOLS[title]
+    lines = [part(role="assistant"), *(part(tool_calls=[each]) for each in chunks), part(finish="tool_calls")]
+    state: ChatCompletionStreamState[Any] = ChatCompletionStreamState(input_tools=WEATHER)
+    for chunk in decoded(ChatCompletionChunk, lines, together):
+        state.handle_chunk(chunk)
+    calls = state.current_completion_snapshot.choices[0].message.tool_calls
+    assert calls is not None
+    assert [(call.function.name, call.function.arguments) for call in calls] == expected
 
 
 @pytest.mark.parametrize("finish", ["later", "in the last chunk"])
@@ -152,7 +232,7 @@ def test_the_identity_of_calls(title: str, together: int, finish: str) -> None:
     events = [event for chunk in decoded(ChatCompletionChunk, lines, together) for event in state.handle_chunk(chunk)]
     calls = state.get_final_completion().choices[0].message.tool_calls
     assert calls is not None
-    assert [(call.id, call.function.name, call.function.arguments) for call in calls] == expected
+    assert [(call.id, call.function.name, call.function.arguments or "") for call in calls] == expected
     assert {call.type for call in calls} == {"function"}
     done = of_type(events, "tool_calls.function.arguments.done")
     assert sorted((event.name, event.arguments) for event in done) == sorted(call[1:] for call in expected)
@@ -227,6 +307,35 @@ def test_usage_and_fingerprint_are_not_erased() -> None:
     assert final.system_fingerprint == "fp"
 
 
+FULL = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+DETAILS = {"prompt_tokens_details": {"cached_tokens": 4}}
+USAGES: dict[str, tuple[list[Any], Any]] = {
+    "an empty one": ([FULL, {}], FULL),
+    "nulls": ([FULL, dict.fromkeys(FULL)], FULL),
+    "zeros": ([FULL, dict.fromkeys(FULL, 0)], FULL),
+    "empty ones first": ([{}, {}, FULL, {}, None], FULL),
+    "rising": ([{**FULL, "completion_tokens": 1, "total_tokens": 6}, FULL], FULL),
+    "in two parts": ([{"prompt_tokens": 5}, {"completion_tokens": 2, "total_tokens": 7}], FULL),
+    "a cost after it": ([FULL, {"cost": 0.5}], {**FULL, "cost": 0.5}),
+    "details after it": ([FULL, {**DETAILS, "prompt_tokens": None}], {**FULL, **DETAILS}),
+    "empty details after it": ([{**FULL, **DETAILS}, {"prompt_tokens_details": {}}], {**FULL, **DETAILS}),
+    "nothing but an empty one": ([None, {}], {}),
+}
+
+
+@pytest.mark.parametrize("title", USAGES)
+def test_a_usage_without_counts_erases_none(title: str) -> None:
+    usages, expected = USAGES[title]
+    for lines in (
+        [part(content="a"), *(json.dumps({**HEAD, "choices": [], "usage": usage}) for usage in usages)],
+        [json.dumps({**json.loads(part(content="a")), "usage": usage}) for usage in usages],
+    ):
+        state, _ = fed(*lines)
+        usage = state.get_final_completion().usage
+        assert usage is not None
+        assert usage.to_dict() == expected
+
+
 def without_object(line: str, **more: Any) -> str:
     chunk = json.loads(line)
     del chunk["object"]
@@ -272,6 +381,8 @@ REPLAYED = {
     "a call without an index": [part(role="assistant", tool_calls=[delta("{}", "f", id="a", type="function")])],
     "unknown fields": [part(role="assistant", content="", reasoning="a"), part(reasoning="b", x={"y": [1]})],
     "an empty role": [part(role="assistant", content="a"), part(role="", content="b")],
+    "an empty role first": [part(role="", content="a"), part(role="assistant", content="b")],
+    "no other role": [part(role="", content="a"), part(role="", content="b")],
 }
 SENT: dict[str, Any] = {
     "text": {"role": "assistant", "content": "ab"},
@@ -287,6 +398,8 @@ SENT: dict[str, Any] = {
     },
     "unknown fields": {"role": "assistant", "content": "", "reasoning": "ab", "x": {"y": [1]}},
     "an empty role": {"role": "assistant", "content": "ab"},
+    "an empty role first": {"role": "assistant", "content": "ab"},
+    "no other role": {"role": "assistant", "content": "ab"},
 }
 
 

@@ -224,6 +224,144 @@ def test_odd_streams_end_with_the_response_of_the_ending_event(title: str, outpu
     assert texts[-1] == ("x" if title == "events of a foreign item" else '{"city": "Bern"}')
 
 
+def text_part(text: str = "a") -> dict[str, Any]:
+    return {"type": "output_text", "text": text}
+
+
+def piece(subject: str, delta: str, index: int = 0, **more: Any) -> dict[str, Any]:
+    return {"type": f"response.{subject}.delta", "item_id": "i", "output_index": index, "delta": delta, **more}
+
+
+def whole(subject: str, index: int = 0, **more: Any) -> dict[str, Any]:
+    return {"type": f"response.{subject}.done", "item_id": "i", "output_index": index, **more}
+
+
+def a_message(*content: dict[str, Any]) -> dict[str, Any]:
+    return {"id": "i", "type": "message", "role": "assistant", "content": [*content]}
+
+
+FIRST = {"content_index": 0}
+SUMMARY = {"summary_index": 0}
+# The events of items that are never announced, and the items.
+UNANNOUNCED: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
+    "a refusal": (
+        [piece("refusal", "I ca", **FIRST), piece("refusal", "n't", **FIRST)],
+        [a_message({"type": "refusal", "refusal": "I can't"})],
+    ),
+    "a refusal, whole": (
+        [whole("refusal", refusal="I can't", **FIRST)],
+        [a_message({"type": "refusal", "refusal": "I can't"})],
+    ),
+    "a refusal, cut and whole": (
+        [piece("refusal", "I", **FIRST), whole("refusal", refusal="I can't", **FIRST)],
+        [a_message({"type": "refusal", "refusal": "I can't"})],
+    ),
+    "an empty whole": (
+        [piece("refusal", "I can't", **FIRST), whole("refusal", refusal="", **FIRST)],
+        [a_message({"type": "refusal", "refusal": "I can't"})],
+    ),
+    "text and a refusal": (
+        [piece("output_text", "a", **FIRST), piece("refusal", "no", content_index=1)],
+        [a_message(text_part(), {"type": "refusal", "refusal": "no"})],
+    ),
+    "a text, whole": ([whole("output_text", text="a", **FIRST)], [a_message(text_part())]),
+    "text without numbers": (
+        [piece("output_text", "a"), whole("output_text", text="ab")],
+        [a_message(text_part("ab"))],
+    ),
+    "arguments, whole": (
+        [whole("function_call_arguments", name="f", arguments="{}")],
+        [{"id": "i", "type": "function_call", "name": "f", "arguments": "{}"}],
+    ),
+    "a reasoning": (
+        [
+            piece("reasoning_summary_text", "Hm", **SUMMARY),
+            piece("reasoning_summary_text", ".", **SUMMARY),
+            piece("reasoning_text", "long", **FIRST),
+            whole("reasoning_text", text="longer", **FIRST),
+        ],
+        [
+            {
+                "id": "i",
+                "type": "reasoning",
+                "summary": [{"type": "summary_text", "text": "Hm."}],
+                "content": [{"type": "reasoning_text", "text": "longer"}],
+            }
+        ],
+    ),
+    "a custom call": (
+        [piece("custom_tool_call_input", "x"), piece("custom_tool_call_input", "y")],
+        [{"id": "i", "type": "custom_tool_call", "input": "xy"}],
+    ),
+    "a call of a server's tool": (
+        [piece("mcp_call_arguments", "{"), whole("mcp_call_arguments", arguments="{}")],
+        [{"id": "i", "type": "mcp_call", "arguments": "{}"}],
+    ),
+    "code": (
+        [piece("code_interpreter_call_code", "1"), whole("code_interpreter_call_code", code="1+1")],
+        [{"id": "i", "type": "code_interpreter_call", "code": "1+1"}],
+    ),
+    "two items": (
+        [piece("reasoning_text", "a", **FIRST), piece("refusal", "no", 1, **FIRST)],
+        [
+            {
+                "id": "i",
+                "type": "reasoning",
+                "summary": [],
+                "content": [{"type": "reasoning_text", "text": "a"}],
+            },
+            a_message({"type": "refusal", "refusal": "no"}),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("output", [(), None], ids=["empty", "null"])
+@pytest.mark.parametrize("title", UNANNOUNCED)
+def test_items_without_their_own_events(title: str, output: Any) -> None:
+    events, items = UNANNOUNCED[title]
+    ending = {"type": "response.completed", "response": response(output, status="completed")}
+    state, seen = fed(numbered(CREATED, *events, ending))
+    assert [item.to_dict(exclude_none=True) for item in state.final_response().output] == items
+    assert [event.type for event in seen] == [event["type"] for event in [CREATED, *events, ending]]
+
+
+@pytest.mark.parametrize("title", ["of the ending event", "of the item's event", "of the part's event"])
+def test_messages_without_content_erase_no_text(title: str) -> None:
+    blank = {"type": "message", "id": "msg_1", "role": "assistant", "content": []}
+    output = [blank] if title == "of the ending event" else []
+    events = [item("added", message()), piece("output_text", "a", **FIRST)]
+    if title == "of the item's event":
+        events.append(item("done", blank))
+    elif title == "of the part's event":
+        events[1:] = [at("content_part.done", part=text_part())]
+    ending = {"type": "response.completed", "response": response(output, status="completed")}
+    state, _ = fed(numbered(CREATED, *events, ending))
+    assert state.final_response().output_text == "a"
+    assert state.final_response().output[0].id == "msg_1"  # type: ignore[union-attr]
+
+
+def test_an_announced_refusal_and_summary() -> None:
+    reasoning = {"type": "reasoning", "id": "i", "summary": []}
+    part = {"type": "summary_text", "text": "H"}
+    refused = {"type": "refusal", "refusal": ""}
+    state, _ = fed(
+        numbered(
+            CREATED,
+            item("added", reasoning),
+            {"type": "response.reasoning_summary_part.added", "output_index": 0, "part": part, **SUMMARY},
+            piece("reasoning_summary_text", "m", **SUMMARY),
+            item("added", message(), 1),
+            at("content_part.added", 1, part=refused),
+            piece("refusal", "no", 1, **FIRST),
+            {"type": "response.completed", "response": response(None, status="completed")},
+        )
+    )
+    first, second = (each.to_dict() for each in state.final_response().output)
+    assert first == {**reasoning, "summary": [{**part, "text": "Hm"}]}
+    assert second["content"] == [{**refused, "refusal": "no"}]
+
+
 def test_texts_in_turn() -> None:
     """Each delta continues the text of its own item and part, with numbers and with ids alone."""
     pieces = [(0, 0, "a"), (1, 0, "b"), (1, 0, "c"), (0, 0, "d"), (0, 1, "e"), (0, 0, "f"), (1, 0, "g")]

@@ -11,7 +11,7 @@ from typing import Any
 
 from typing_extensions import override
 
-from aiopenai._base.aliases import is_list, is_mapping
+from aiopenai._base.aliases import is_list, is_mapping, python_value
 from aiopenai._base.sentinels import is_left_out, omit
 from aiopenai._data.codec import encode
 from aiopenai.lib.parsing import (
@@ -111,7 +111,7 @@ class ResponsesDialogue(Dialogue):
 
     def _can_return(self, item: Any) -> bool:
         """Returns whether an item can be sent: the API knows reasoning by its id only if it was stored."""
-        unstored = self._given.get("store") is False
+        unstored = python_value(self._given.get("store")) is False
         return not (unstored and is_mapping(item) and item.get("type") == "reasoning") or bool(
             item.get("encrypted_content")
         )

@@ -201,6 +201,9 @@ class GrowingChoice:
     def upto(self, moment: int) -> dict[str, Any]:
         """Returns the choice as it was at a moment, as plain values."""
         message: dict[str, Any] = self._message.upto(moment)
+        if message.get("role") == "":
+            # Some servers send no other role, and APIs refuse this one.
+            message["role"] = "assistant"
         if calls := self._calls.upto(moment):
             message["tool_calls"] = calls
         if self._parsed_since is not None and self._parsed_since <= moment:

@@ -6,6 +6,7 @@ as of the moment that is asked for.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Generic, cast
 
 import msgspec
@@ -19,6 +20,7 @@ from aiopenai.lib.streaming.chat._choices import GrowingChoice
 from aiopenai.lib.streaming.chat._events import ChatCompletionStreamEvent, ResponseFormatT, new_chunk
 from aiopenai.lib.streaming.chat._types import ParsedChatCompletionSnapshot
 from aiopenai.lib.streaming.growing import MISSING, OnlyKnown, Value
+from aiopenai.types import CompletionUsage
 from aiopenai.types.chat import ChatCompletionChunk, ParsedChatCompletion
 
 __all__ = ["ChatCompletionStreamState"]
@@ -95,7 +97,7 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
             self._fill_head(moment, chunk)
         if (usage := chunk.usage) is not self._last_usage and usage is not None:
             self._last_usage = usage
-            self._usage.merge(moment, usage)
+            self._usage.merge(moment, _usage_after(self._usage.last, usage))
         if (fingerprint := chunk.system_fingerprint) != self._last_fingerprint:
             self._last_fingerprint = fingerprint
             self._fingerprint.merge(moment, fingerprint)
@@ -209,10 +211,20 @@ class ChatCompletionStreamState(Generic[ResponseFormatT]):
         )
 
 
+def _usage_after(earlier: Any, usage: Any) -> Any:
+    """Returns the usage after that of a chunk: a usage without all counts adds its values to the earlier one."""
+    whole = getattr(usage, "prompt_tokens", None) and getattr(usage, "completion_tokens", None) is not None
+    if whole or not isinstance(earlier, Model):
+        return usage
+    added: Mapping[str, Any] = usage.to_dict() if isinstance(usage, Model) else {}
+    return _fit_usage({**earlier.to_dict(), **{name: value for name, value in added.items() if value}})
+
+
 _CUT_SHORT: dict[str, Any] = {
     "length": LengthFinishReasonError,
     "content_filter": ContentFilterFinishReasonError,
 }
 _HEAD_NAMES = ("id", "model", "created")
 _fit_completion = fitter(ParsedChatCompletion)
+_fit_usage = fitter(CompletionUsage)
 _MESSAGE_FIELDS = ("content", "refusal", "role", "annotations", "audio", "function_call", "tool_calls")

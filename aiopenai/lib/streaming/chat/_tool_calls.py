@@ -125,21 +125,25 @@ class GrowingToolCalls:
     A delta names its call by index, id and name, and servers leave out or repeat each of them. In this order:
 
     1. An index that is new begins a call, unless the id of the delta is known and no name comes with it.
-    2. Under a known index, another id together with a name begins a call. Another id alone does not: some servers
-       make a new id for each delta, and the first one stays.
-    3. Under a known index, a name without an id begins a call if it differs from the name so far and the call has
-       arguments. Without arguments it continues the name.
+    2. Under a known index, another id together with a name begins a call. Another id alone does not, nor does one with
+       the same name while the arguments are incomplete: some servers make a new id for each delta. The first one stays.
+    3. Under a known index, a name without an id begins a call if it differs from the name so far. It is a further
+       piece of the name if both together begin the name of a tool, or if the call has an id and neither the call nor
+       the delta has arguments.
     4. Without an index, a known id belongs to its call. Another id together with a name begins a call.
-    5. Without index and id, a name begins a call, unless it repeats the name of a call with incomplete arguments.
+    5. Without index and id, a name begins a call, unless it repeats the name of a call with incomplete arguments, or
+       both names together begin the name of a tool.
     6. All other deltas continue the call of their index, or the latest call.
 
     A call is numbered by its index, or by the next free number if the index is missing or taken.
     """
 
-    __slots__ = ("_by_index", "_calls", "_latest", "_tools")
+    __slots__ = ("_by_index", "_calls", "_latest", "_tool_names", "_tools")
 
     def __init__(self, tools: list[Any]) -> None:
         self._tools = tools
+        # None until a name comes that may be a piece of one.
+        self._tool_names: frozenset[str] | None = None
         self._calls: dict[int, GrowingToolCall] = {}
         # The latest call under each index that the server has sent.
         self._by_index: dict[int, GrowingToolCall] = {}
@@ -152,6 +156,8 @@ class GrowingToolCalls:
     def take(self, moment: int, delta: Mapping[str, Any]) -> GrowingToolCall:
         """Adds a delta to its call, and returns the call."""
         index = delta.get("index")
+        if isinstance(index, str) and index.isdecimal():
+            index = int(index)
         function = delta.get("function")
         name = function.get("name") if is_mapping(function) else None
         call = self._owner(index, delta.get("id") or None, name or None, function)
@@ -176,20 +182,47 @@ class GrowingToolCalls:
             known = self._by_index.get(index)
             if known is None:
                 return self._with_id(id) if name is None else None
-            if id is not None and name is not None and id != known.id:
-                # An id may follow its name: then it is the same call.
-                return known if known.id is None and name == known.function_name else None
-            if id is None and name is not None and known.arguments is not None and known.arguments.size:
-                return known if name == known.function_name and not _is_next(known, function) else None
-            return known
+            if name is None or not known.function_name:
+                return known if id is None or known.id in (None, id) or name is None else None
+            if id is not None and id != known.id:
+                # An id may follow its name, and some servers make a new id for each piece of the arguments.
+                is_same = known.id is None or (_has_arguments(known) and not known.is_complete)
+                return known if is_same and name == known.function_name else None
+            if id is not None:
+                return known
+            if name == known.function_name:
+                return None if _is_next(known, function) else known
+            return known if self._is_piece(known, name, function) else None
         if id is not None and (known := self._with_id(id)) is not None:
             return known
         latest = self._latest
         if name is None:
             return latest
-        if id is None and latest is not None and name == latest.function_name and not _is_next(latest, function):
-            return latest
-        return None
+        if id is not None or latest is None:
+            return None
+        if name == latest.function_name:
+            return None if _is_next(latest, function) or _has_nothing_new(latest, function) else latest
+        return latest if self._belongs_to_a_name(latest, name) else None
+
+    def _is_piece(self, call: GrowingToolCall, name: str, function: Any) -> bool:
+        """Whether a delta under the index of a call continues the call's name."""
+        if _has_arguments(call):
+            return False
+        if self._belongs_to_a_name(call, name):
+            return True
+        return call.id is not None and not function.get("arguments") and call.function_name not in self._names
+
+    def _belongs_to_a_name(self, call: GrowingToolCall, name: str) -> bool:
+        """Whether the call's name and a piece are the beginning of a tool's name, and the piece itself is no tool."""
+        joined = f"{call.function_name}{name}"
+        return name not in self._names and any(each.startswith(joined) for each in self._names)
+
+    @property
+    def _names(self) -> frozenset[str]:
+        if self._tool_names is None:
+            functions = [tool.get("function") for tool in self._tools if is_mapping(tool)]
+            self._tool_names = frozenset(str(each.get("name")) for each in functions if is_mapping(each))
+        return self._tool_names
 
     def _with_id(self, id: Any) -> GrowingToolCall | None:
         if id is None:
@@ -204,6 +237,15 @@ class GrowingToolCalls:
         """Returns the calls as they were at a moment, as plain values."""
         calls = [call.upto(moment) for call in self.all()]
         return [call for call in calls if call is not MISSING]
+
+
+def _has_arguments(call: GrowingToolCall) -> bool:
+    return call.arguments is not None and call.arguments.size > 0
+
+
+def _has_nothing_new(call: GrowingToolCall, function: Any) -> bool:
+    """Whether a delta that repeats the name of a call adds no arguments to a call that has none."""
+    return not (function.get("arguments") or _has_arguments(call))
 
 
 def _is_next(call: GrowingToolCall, function: Any) -> bool:

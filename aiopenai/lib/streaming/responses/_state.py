@@ -29,6 +29,20 @@ from aiopenai.types.responses import ParsedResponse
 
 __all__ = ["ResponseStreamState"]
 
+# The subjects of events, each with the type of its item, and with the type of its part or the field of its text.
+_SUBJECTS = {
+    "response.content_part": ("message", "output_text"),
+    "response.refusal": ("message", "refusal"),
+    "response.reasoning_text": ("reasoning", "reasoning_text"),
+    "response.reasoning_summary_part": ("reasoning", "summary_text"),
+    "response.reasoning_summary_text": ("reasoning", "summary_text"),
+    "response.custom_tool_call_input": ("custom_tool_call", "input"),
+    "response.mcp_call_arguments": ("mcp_call", "arguments"),
+    "response.code_interpreter_call_code": ("code_interpreter_call", "code"),
+}
+_WRITTEN = [subject for subject in _SUBJECTS if not subject.endswith("_part")]
+# The fields of the events that have a whole text, where they are not named like its part.
+_FIELDS = {"output_text": "text", "reasoning_text": "text", "summary_text": "text"}
 _STARTING = frozenset({"response.created", "response.queued", "response.in_progress"})
 _fit_response = fitter(ParsedResponse)
 _fit_call_done = fitter(ResponseFunctionCallArgumentsDoneEvent)
@@ -121,10 +135,37 @@ class ResponseStreamState(Generic[TextFormatT]):
         return [event]
 
     def _part_added(self, event: Any) -> list[Any]:
+        kind, part = _SUBJECTS[event.type.rpartition(".")[0]]
+        item = self._items.of(event, kind)
+        if item.is_a(kind) and isinstance(event.part, Model):
+            item.parts(part).add(_number_of(event), event.part)
+        return [event]
+
+    def _part_done(self, event: Any) -> list[Any]:
+        """Takes a text part as it ends."""
+        kind = getattr(event.part, "type", None)
         item = self._items.of(event, "message")
-        if item.kind == "message" and isinstance(event.part, Model):
-            index = event.content_index
-            item.add(index if isinstance(index, int) else item.next_part, event.part)
+        if kind in ("output_text", "refusal") and item.is_a("message"):
+            whole = getattr(event.part, _FIELDS.get(kind, kind), None)
+            if isinstance(whole, str):
+                item.complete(kind, _number_of(event), whole)
+        return [event]
+
+    def _piece(self, event: Any) -> list[Any]:
+        """Takes a piece of a text that only the items show."""
+        kind, part = _SUBJECTS[event.type.rpartition(".")[0]]
+        item = self._items.of(event, kind)
+        if item.is_a(kind) and isinstance(event.delta, str):
+            item.append(part, _number_of(event), event.delta)
+        return [event]
+
+    def _whole(self, event: Any) -> list[Any]:
+        """Takes the whole of such a text."""
+        kind, part = _SUBJECTS[event.type.rpartition(".")[0]]
+        item = self._items.of(event, kind)
+        text = getattr(event, _FIELDS.get(part, part), None)
+        if item.is_a(kind) and isinstance(text, str):
+            item.complete(part, _number_of(event), text)
         return [event]
 
     def _item_done(self, event: Any) -> list[Any]:
@@ -138,6 +179,8 @@ class ResponseStreamState(Generic[TextFormatT]):
         item = self._items.of(event, "message")
         parsed: Any = None
         if isinstance(event.text, str):
+            if item.is_a("message"):
+                item.complete("output_text", event.content_index, event.text)
             try:
                 parsed = parse_text(event.text, text_format=self._text_format, phase=item.phase)
             except ValueError as error:
@@ -160,14 +203,14 @@ class ResponseStreamState(Generic[TextFormatT]):
         item = self._items.of(event, "function_call")
         if item.kind != "function_call" or not isinstance(event.delta, str):
             return [event]
-        item.arguments.append(event.delta)
+        item.string.append(event.delta)
         return [
             new_arguments_delta(
                 delta=event.delta,
                 item_id=event.item_id,
                 output_index=event.output_index,
                 sequence_number=event.sequence_number,
-                snapshot=(item.arguments, item.arguments.size),
+                snapshot=(item.string, item.string.size),
             )
         ]
 
@@ -178,8 +221,8 @@ class ResponseStreamState(Generic[TextFormatT]):
         item = self._items.of(event, "function_call")
         if item.kind != "function_call":
             return [event]
-        call = item.called(event.arguments)
         plain = event.to_dict()
+        call = item.called(event.arguments, plain.get("name"))
         # A field of the server's own wins.
         done = _fit_call_done(
             {"name": call.name or None, "call_id": call.call_id, **plain, "arguments": call.arguments}
@@ -198,11 +241,11 @@ class ResponseStreamState(Generic[TextFormatT]):
 
     def _filled(self, response: Any) -> Any:
         """Returns the response of an ending event, with the items of the stream if it has none itself."""
-        if not getattr(response, "output", None):
-            items = self._items.so_far()
-            if items or not is_list(response.output):
-                response = response.model_copy()
-                response.output = items
+        output = getattr(response, "output", None)
+        items = self._items.filled(output) if output and is_list(output) else self._items.so_far()
+        if items is not output and (items or not is_list(output)):
+            response = response.model_copy()
+            response.output = items
         return response
 
     def _complete(self, event: Any) -> list[Any]:
@@ -244,6 +287,10 @@ class ResponseStreamState(Generic[TextFormatT]):
         "response.output_item.added": _added,
         "response.output_item.done": _item_done,
         "response.content_part.added": _part_added,
+        "response.content_part.done": _part_done,
+        "response.reasoning_summary_part.added": _part_added,
+        **dict.fromkeys([f"{subject}.delta" for subject in _WRITTEN], _piece),
+        **dict.fromkeys([f"{subject}.done" for subject in _WRITTEN], _whole),
         "response.output_text.done": _text_done,
         "response.function_call_arguments.delta": _call_delta,
         "response.function_call_arguments.done": _call_done,
@@ -257,3 +304,9 @@ class ResponseStreamState(Generic[TextFormatT]):
         if self._ended_response is None:
             raise RuntimeError("The stream ended without a `response.completed` event, so there is no whole response.")
         return self._ended_response
+
+
+def _number_of(event: Any) -> Any:
+    """Returns the number of the part that an event is about; None without one."""
+    number = getattr(event, "summary_index", None)
+    return getattr(event, "content_index", None) if number is None else number
