@@ -55,6 +55,7 @@ class Events(Generic[T]):
     # The maker of the decoder of a type, for a response of the program.
     _decoder_of: ClassVar[Any] = staticmethod(Decoder.of)
     _blocking: ClassVar[bool] = False
+    _record_type: ClassVar[type[StreamRecord]] = StreamRecord
     # Whether nothing is left to close. True until `__init__` has run, for the finaliser of a half-made object.
     _over = True
 
@@ -70,8 +71,7 @@ class Events(Generic[T]):
         self._reopen = source.reopen
         self._max_event_bytes = source.max_event_bytes
         self._events = source.events
-        self._first_limit = source.timeout.first_event
-        self._idle_limit = source.timeout.idle
+        self._first_limit, self._idle_limit = source.timeout.first_event, source.timeout.idle
         # Decoded and not handed out yet; received and not decoded yet; the error to raise after both.
         self._ready: Iterator[T] = iter(())
         self._pending: list[bytes] = []
@@ -80,7 +80,7 @@ class Events(Generic[T]):
         self._stray: bytes | None = None
         # An upper bound of the length of the pending events: only the first can have begun in an earlier piece.
         self._longest = 0
-        self._record = StreamRecord(self._decoder.kind)
+        self._record = self._record_type(self._decoder.kind)
         # The pieces before the first event: they tell which kind of reply came in place of a stream.
         self._beginning: list[bytes] | None = []
         # Whether no more is read, and whether the body ended without its blank line.

@@ -375,3 +375,50 @@ def test_the_id_of_a_request_is_no_field_and_only_the_replys() -> None:
             assert made[0]._count == 3 and made[0]._list is not made[1]._list and not hasattr(made[0], "_unset")
             assert made[0]._request_id != made[1]._request_id
     """)
+
+
+def test_errors_of_streams_carry_the_text_so_far() -> None:
+    script("""
+        import json, unittest.mock
+        import httpx2 as httpx
+        def chunk(text, reason=None, index=0):
+            choice = {"index": index, "delta": {"content": text}, "finish_reason": reason}
+            return {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+        def delta(text):
+            return {"type": "response.output_text.delta", "item_id": "i", "output_index": 0, "content_index": 0,
+                    "delta": text, "logprobs": [], "sequence_number": 1}
+        def parts(*events):
+            return "".join(f"data: {json.dumps(each)}\\n\\n" for each in events).encode()
+        def client_of(body):
+            head = {"content-type": "text/event-stream"}
+            transport = httpx.MockTransport(lambda request: httpx.Response(200, content=body, headers=head))
+            return openai.OpenAI(api_key="k", http_client=httpx.Client(transport=transport), max_retries=0)
+        def failure(body, path, **given):
+            seen = []
+            try:
+                create = getattr(client_of(body), path).create
+                seen.extend(create(model="m", stream=True, **given))
+            except openai.APIError as error:
+                return error.partial, len(seen)
+            return None, len(seen)
+        class Chat:
+            def __init__(self, body):
+                self.found = None
+                try:
+                    chat = client_of(body).chat.completions
+                    self.found = list(chat.create(model="m", messages=MESSAGES, stream=True))
+                except openai.APIError as error:
+                    self.partial = error.partial
+        cut = Chat(parts(chunk("a"), chunk("b"), chunk("c", index=1))).partial
+        assert cut.texts == {0: "ab", 1: "c"} and cut.events == 3 and cut.last.choices[0].index == 1
+        assert len(Chat(parts(chunk("a"), chunk("b", "stop"))).found) == 2
+        partial, count = failure(parts(delta("x"), delta("y")), "responses", input="hi")
+        assert (partial.text, partial.events, count) == ("xy", 2, 2)
+        body = parts(delta("x"), {"type": "response.completed", "response": {"id": "r"}, "sequence_number": 2})
+        assert failure(body, "responses", input="hi") == (None, 2)
+        reply = client_of(parts(delta("x"))).responses.create(model="m", input="hi", stream=True)
+        event = next(iter(reply))
+        assert isinstance(event, openai.types.responses.ResponseTextDeltaEvent) and isinstance(event, openai.BaseModel)
+        assert not isinstance(event, ChatCompletionChunk) and not isinstance(3, ChatCompletionChunk)
+        assert isinstance(unittest.mock.MagicMock(spec=ChatCompletionChunk), ChatCompletionChunk)
+    """)
