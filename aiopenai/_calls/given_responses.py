@@ -217,6 +217,8 @@ class _Builder:
     def __call__(self, raw: bytes) -> Any:
         return self._build(response=self._response, data=decode_json(raw))
 
-    def many(self, raws: Sequence[bytes], longest: int | None = None) -> tuple[list[Any], Exception | None]:
+    def many(
+        self, raws: Sequence[bytes], longest: int | None = None, made: list[Any] | None = None
+    ) -> tuple[list[Any], Exception | None]:
         """Decodes a batch, skipping empty documents."""
         return [self(raw) for raw in raws if raw], None

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from typing_extensions import override
@@ -30,7 +30,7 @@ class TwinRecord(StreamRecord):
     __slots__ = ()
 
     @override
-    def _note_plain(self, events: list[Any]) -> bool:
+    def _note_plain(self, events: list[Any], made: Sequence[Any]) -> bool:
         return self._note_typed(events)
 
     @override
