@@ -91,7 +91,6 @@ class Attempts:
 
         A coroutine of its own for the retries would be there for each call in flight.
         """
-        failure: APIError | None = None
         request, watch = call.request, call.watch
         method = request.endpoint.method
         if watch is not None:
@@ -129,17 +128,17 @@ class Attempts:
 
             clear_frames(error.__traceback__)
             raise
+        else:
+            if watch is not None:
+                watch.head(reply.status, reply.headers.get("x-request-id"))
+            if log.isEnabledFor(logging.INFO):
+                log_reply(request, reply)
+            return reply, raw, taken
         # Outside the `except` block: errors of retries would otherwise have this one as their context.
-        if failure is not None:
-            try:
-                return await self._after(call, read, failure, taken)
-            finally:
-                del failure
-        if watch is not None:
-            watch.head(reply.status, reply.headers.get("x-request-id"))
-        if log.isEnabledFor(logging.INFO):
-            log_reply(request, reply)
-        return reply, raw, taken
+        try:
+            return await self._after(call, read, failure, taken)
+        finally:
+            del failure
 
     async def _settled(
         self,

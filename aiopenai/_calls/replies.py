@@ -57,7 +57,7 @@ def parse(client: Any, request: Request[Any], reply: Reply, raw: bytes, kind: An
     if isinstance(value, Node):
         # Not `value.__class__`: the objects look attributes up in Python.
         node: Any = value
-        cls: Any = type(node)
+        cls: Any = type(value)
         # The items of a bare array became a field of the value.
         is_object = raw[0] == _BRACE
         if not is_object or (result_getters.get(cls) or result_getter(cls))(node) is None:

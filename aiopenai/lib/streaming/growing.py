@@ -299,7 +299,7 @@ class OnlyKnown:
 
     def __call__(self, event: Any) -> bool:
         # As `batch_of`, without its call: each event asks.
-        source = getattr(event, "_source", None)
+        source: Any = getattr(event, "_source", None)
         batch = source[0] if source.__class__ is tuple else None
         if batch is not self._asked:
             self._asked = batch
