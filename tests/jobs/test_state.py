@@ -114,14 +114,14 @@ class TestRetries:
         assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
 
     def test_the_failures_are_counted(self, tmp_path: Path) -> None:
-        lines = [line(number) for number in range(1, 8)]
+        lines = [line(number) for number in range(1, 9)]
         job = opened(tmp_path, *lines)
         finish(job, 1)
         for number in (2, 3, 4):
             job.broken(f"r-{number}", failure(f"r-{number}", "x", "x"))
         job.close()
         job = opened(tmp_path, *lines, retry_failed=True)
-        assert (job.left, job.done, job.failed, job.total) == (3, 1, 0, 7)
+        assert (job.left, job.done, job.failed, job.total) == (3, 1, 0, 8)
         assert left(job) == ["r-2", "r-3", "r-4"]
         job.close()
 
