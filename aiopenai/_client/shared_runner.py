@@ -49,6 +49,13 @@ class _Call(Generic[T]):
         self.task = self._context.run(loop.create_task, self._coroutine)
         self.task.add_done_callback(lambda _: ended(self))
 
+    def cancel(self) -> None:
+        """Ends the coroutine without its result."""
+        if self.task is None:
+            self._coroutine.close()
+        else:
+            self.task.cancel()
+
     def result(self) -> T:
         """Returns the result of the coroutine, or raises its error."""
         if self.task is None or (self.lost and self.task.cancelled()):
@@ -136,6 +143,10 @@ class SharedRunner(Runner):
             if call.leads:
                 self._lead(call, begun)
             return call.result()
+        except BaseException:
+            if call.leads or call in self._waiting:
+                self._leave(call)
+            raise
         finally:
             # The traceback of an error keeps this frame, and the frame would keep the error by the call's task.
             del call
@@ -166,7 +177,7 @@ class SharedRunner(Runner):
             # Raised into this thread by another one, perhaps in the middle of the loop's own code.
             self._give_up(call)
             raise
-        self._hand_over()
+        self._hand_over(call)
 
     def _begin(self, call: _Call[Any]) -> None:
         call.begin(self._loop, self._ended)
@@ -178,13 +189,27 @@ class SharedRunner(Runner):
             self._waiting.pop(call, None)
             call.woken.release()
 
-    def _hand_over(self) -> None:
+    def _leave(self, call: _Call[Any]) -> None:
+        """Takes a call from the loop whose thread goes on: another thread raised an exception into it."""
+        with self._guard:
+            self._waiting.pop(call, None)
+        if call.leads:
+            # The loop does not run now: `_lead` has its own end for that.
+            call.cancel()
+            self._hand_over(call)
+        else:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                self._loop.call_soon_threadsafe(call.cancel)
+
+    def _hand_over(self, call: _Call[Any]) -> None:
         """Lets another call lead: the last one that came, which leads for the longest time."""
         with self._guard:
+            call.leads = False
             following = self._waiting.popitem()[0] if self._waiting else None
             self._led = following is not None
+            if following is not None:
+                following.leads = True
         if following is not None:
-            following.leads = True
             following.woken.release()
         elif self._retired:
             self.close()
@@ -192,6 +217,7 @@ class SharedRunner(Runner):
     def _give_up(self, call: _Call[Any]) -> None:
         """Ends the loop, and the calls on it."""
         with self._guard:
+            call.leads = False
             self._retired = True
         for following in list(self._waiting):
             following.lost = True

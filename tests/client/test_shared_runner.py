@@ -160,6 +160,52 @@ def test_an_interrupted_leader_loses_the_calls_of_the_others(runner: SharedRunne
     coroutine.close()
 
 
+class BrokenOffError(BaseException):
+    """Raised into a thread by another one, as libraries for timeouts do."""
+
+
+@pytest.mark.parametrize("moment", ["before it waits", "after it has waited", "as it leads"])
+def test_a_thread_that_is_broken_off_leaves_the_loop_to_the_others(
+    runner: SharedRunner, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    first, others, lost = Gate(), Gate(), Gate()
+    broken = runner.enter(lost.wait()) if moment == "as it leads" else None
+    leader = pool.submit(share, runner, first.wait("leader"))
+    follow, lead = runner._follow, runner._lead
+
+    def follow_and_break(call: Any) -> None:
+        if call is broken and moment == "before it waits":
+            raise BrokenOffError
+        follow(call)
+        if call is broken:
+            raise BrokenOffError
+
+    def lead_or_break(call: Any, begun: bool) -> None:
+        if call is broken:
+            raise BrokenOffError
+        lead(call, begun)
+
+    monkeypatch.setattr(runner, "_follow", follow_and_break)
+    monkeypatch.setattr(runner, "_lead", lead_or_break)
+    if broken is None:
+        until(lambda: first.inside)
+    follower = pool.submit(share, runner, others.wait("follower"))
+    until(lambda: runner.load() == 2 + (broken is not None))
+    if broken is None:
+        broken = runner.enter(lost.wait())
+    breaking = pool.submit(runner.run_call, broken)  # type: ignore[arg-type]
+    if moment == "after it has waited":
+        until(lambda: lost.inside)
+        # The last one that came leads next.
+        first.open = True
+    with pytest.raises(BrokenOffError):
+        breaking.result(30)
+    first.open = others.open = True
+    assert (leader.result(30), follower.result(30)) == ("leader", "follower")
+    assert share(runner, asyncio.sleep(0, "works on")) == "works on"
+    assert runner.load() == 0
+
+
 def test_a_call_that_comes_to_a_lost_loop_is_refused(runner: SharedRunner, pool: ThreadPoolExecutor) -> None:
     """It entered before the loop ended, and begins after that."""
     leader = runner.enter(asyncio.sleep(0))
