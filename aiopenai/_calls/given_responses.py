@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from aiopenai._base.deadlines import within
 from aiopenai._base.timeouts import Timeout
+from aiopenai._calls.held_loop import items_of
 from aiopenai._calls.stream_sources import StreamSource
 from aiopenai._data.plain import decode_json
 from aiopenai._data.provenance import Node
@@ -67,18 +68,10 @@ class OwnThread:
 
     def iterate(self, pieces: AsyncIterator[T]) -> Iterator[T]:
         """Yields the items of an async generator."""
-        while True:
-            try:
-                yield self.run(_next(pieces))
-            except StopAsyncIteration:
-                return
+        return items_of(pieces, self.run)
 
     def release(self) -> None:
         """Does nothing: there is no loop to give back."""
-
-
-async def _next(pieces: AsyncIterator[T]) -> T:
-    return await pieces.__anext__()
 
 
 class GivenReply(Reply):

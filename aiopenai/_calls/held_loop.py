@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from inspect import CORO_CREATED, getcoroutinestate
 from typing import Any, Protocol, TypeVar
 
 from aiopenai._http.interface import Reply
 from aiopenai.errors import OpenAIError
 
-__all__ = ["HeldLoop", "drop"]
+__all__ = ["HeldLoop", "drop", "items_of"]
 
 T = TypeVar("T")
 
@@ -29,6 +30,26 @@ class HeldLoop(Protocol):
     def release(self) -> None:
         """Gives the loop back. Further calls do nothing."""
         ...
+
+
+def items_of(pieces: AsyncIterator[T], run: Callable[[Coroutine[Any, Any, T]], T]) -> Iterator[T]:
+    """Yields the items of an async iterator, each by a coroutine that `run` brings to its end."""
+    while True:
+        step = _next(pieces)
+        try:
+            piece = run(step)
+        except StopAsyncIteration:
+            return
+        except BaseException:
+            # Ctrl-C may come before the step begins, and Python would warn that it was never awaited.
+            if getcoroutinestate(step) == CORO_CREATED:
+                step.close()
+            raise
+        yield piece
+
+
+async def _next(pieces: AsyncIterator[T]) -> T:
+    return await pieces.__anext__()
 
 
 def drop(lease: HeldLoop, reply: Reply) -> None:

@@ -16,6 +16,7 @@ import weakref
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
+from aiopenai._calls.held_loop import items_of
 from aiopenai._client.runner import Runner, patched_by_gevent
 from aiopenai._client.shared_runner import SharedRunner
 from aiopenai._http.interface import interrupted
@@ -151,12 +152,7 @@ class Lease:
     def iterate(self, pieces: AsyncIterator[T]) -> Iterator[T]:
         """Yields the items of an async generator, and closes it when the iteration ends, also early."""
         try:
-            while True:
-                try:
-                    piece = self.run(_next(pieces))
-                except StopAsyncIteration:
-                    return
-                yield piece
+            yield from items_of(pieces, self.run)
         finally:
             # After an interrupt that ended the loop, the generator has ended with it.
             if self._runner is not None and not self._runner.closed:
@@ -173,10 +169,6 @@ class Lease:
             self.release()
         except KeyboardInterrupt:
             interrupted(self.release)
-
-
-async def _next(pieces: AsyncIterator[T]) -> T:
-    return await pieces.__anext__()
 
 
 async def _aclose(pieces: Any) -> None:

@@ -12,6 +12,7 @@ from inspect import CORO_CREATED, getcoroutinestate
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
+from aiopenai._calls.held_loop import items_of
 from aiopenai._http.options import WebSocketOptions
 from aiopenai._live.bridge import Bridge
 from aiopenai._live.handshake import Route, shake_hands
@@ -160,12 +161,7 @@ class _BridgeLoops:
     def iterate(self, pieces: AsyncIterator[T]) -> Iterator[T]:
         """Yields the items of an async generator, and closes it when the iteration ends, also early."""
         try:
-            while True:
-                try:
-                    piece = self.run(_next_of(pieces))
-                except StopAsyncIteration:
-                    return
-                yield piece
+            yield from items_of(pieces, self.run)
         finally:
             with contextlib.suppress(OpenAIError):
                 self.run(_close(pieces))
@@ -175,10 +171,6 @@ class _BridgeLoops:
 
     def close(self) -> None:
         """Does nothing: the loop ends with the pool."""
-
-
-async def _next_of(pieces: AsyncIterator[T]) -> T:
-    return await pieces.__anext__()
 
 
 async def _close(pieces: Any) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
+import pytest
+
 from aiopenai import OpenAIError
-from aiopenai._calls.held_loop import drop
+from aiopenai._calls.held_loop import drop, items_of
 
 
 class Reply:
@@ -77,3 +80,46 @@ def test_the_loop_takes_no_more_turns_than_a_transport_needs() -> None:
 
     dropped(Counting(), Silent())
     assert len(turns) == 2
+
+
+async def numbers() -> AsyncIterator[int]:
+    for number in range(3):
+        yield number
+
+
+def test_items_come_one_by_one() -> None:
+    loop = asyncio.new_event_loop()
+    assert list(items_of(numbers(), loop.run_until_complete)) == [0, 1, 2]
+    loop.close()
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OpenAIError("the client is closed")])
+def test_a_step_that_never_began_is_closed(error: Any) -> None:
+    """Python warns of a coroutine that was never awaited, and warnings are errors here."""
+    steps: list[Any] = []
+
+    def run(step: Any) -> Any:
+        steps.append(step)
+        raise error
+
+    with pytest.raises(type(error) if isinstance(error, Exception) else error):
+        next(items_of(numbers(), run))
+    assert steps[0].cr_frame is None
+
+
+def test_a_step_under_way_is_left_to_its_loop() -> None:
+    steps: list[Any] = []
+
+    async def waiting() -> AsyncIterator[int]:
+        await asyncio.sleep(0)
+        yield 1
+
+    def run(step: Any) -> Any:
+        steps.append(step)
+        step.send(None)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        next(items_of(waiting(), run))
+    assert steps[0].cr_frame is not None
+    steps[0].close()

@@ -227,11 +227,11 @@ class TestElsewhere:
         def interrupt() -> None:
             began.wait(timeout=10)
             main = threading.main_thread().ident or 0
-            # A signal just before the thread begins to wait would be seen only after the wait.
-            while sys._current_frames()[main].f_code.co_name != "wait":
-                pass
-            # To the main thread: the kernel may give a signal of the process to this one, which wakes no lock.
-            signal.pthread_kill(main, signal.SIGINT)
+            # A signal just before the thread begins to wait would be seen only after the wait: another one follows.
+            while not ended.wait(0.5):
+                if sys._current_frames()[main].f_code.co_name == "wait":
+                    # To the main thread: the kernel may give a signal of the process to this one, which wakes no lock.
+                    signal.pthread_kill(main, signal.SIGINT)
 
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
