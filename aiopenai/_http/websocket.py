@@ -282,7 +282,10 @@ class WebSocket:
                 self.abort()
 
     async def _until_end(self) -> None:
-        """Reads up to the close frame: unread messages would keep it from being parsed. Their reader goes first."""
+        """Reads up to the close frame, and waits for the end of the connection.
+
+        Unread messages would keep the close frame from being parsed. Their reader goes first.
+        """
         while not self._ended.done() and self.rcvd is None:
             if self._reading:
                 if self._idle is None:
@@ -297,6 +300,10 @@ class WebSocket:
             finally:
                 self._drained.set_result(None)
                 self._drained = None
+        if self.rcvd is not None and self._failure is None:
+            # Over TLS the server confirms the end: a loop that stopped before would leave the transport open.
+            self.abort()
+            await asyncio.shield(self._ended)
 
     def _send_close(self, code: int, reason: str) -> None:
         if self.sent is not None:
