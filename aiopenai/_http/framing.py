@@ -64,10 +64,9 @@ def salvaged(transport: Any) -> list[bytes]:
     fails at the next write. The socket is open until `connection_lost` returns. TLS has buffers of its own.
     """
     pieces: list[bytes] = []
-    if transport is None or transport.get_extra_info("sslcontext") is not None:
-        return pieces
+    # A TLS transport that was closed twice has forgotten its connection, and raises AttributeError.
     with contextlib.suppress(OSError, AttributeError):
-        fileno = transport.get_extra_info("socket").fileno()
+        fileno = -1 if transport.get_extra_info("sslcontext") else transport.get_extra_info("socket").fileno()
         while fileno >= 0 and readable(fileno) and (piece := os.read(fileno, _READ_BYTES)):
             pieces.append(piece)
     return pieces

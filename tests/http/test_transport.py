@@ -7,6 +7,7 @@ import importlib
 import os
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import time
@@ -544,6 +545,21 @@ class TestTls:
     async def test_not_verified(self, tls: Tls) -> None:
         async with Server(ssl=tls.server) as server, make(server, ssl=False) as client:
             await client.models.list()
+
+    async def test_a_reset_ends_the_call(self, tls: Tls) -> None:
+        """A TLS transport that was closed meanwhile answers no questions about its connection."""
+
+        async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            sock = writer.get_extra_info("socket")
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+
+        async with await asyncio.start_server(handle, "127.0.0.1", ssl=tls.server) as listening:
+            url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/v1"
+            async with AsyncOpenAI(api_key="k", base_url=url, ssl=tls.client, max_retries=0) as client:
+                with pytest.raises(APIConnectionError):
+                    await client.models.list()
 
     async def test_a_fingerprint(self, tls: Tls) -> None:
         import hashlib

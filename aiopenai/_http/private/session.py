@@ -116,12 +116,12 @@ class SessionProtocol(ResponseHandler):
     @override
     def connection_lost(self, exc: BaseException | None) -> None:
         transport = self.transport
+        if exc is not None and not self._answered:
+            for piece in salvaged(transport):
+                self.data_received(piece)
         if transport is not None:
             # TLS of Python 3.10 calls a transport unclosed that its other end has closed.
             transport.close()
-        if exc is not None and not self._answered:
-            for piece in salvaged(self.transport):
-                self.data_received(piece)
         if self._head:
             head, self._head = self._head, b""
             super().data_received(head)
