@@ -57,15 +57,21 @@ def leaf_files(package: Path) -> Iterator[tuple[str, str]]:
             # A module of the tree offers the names of its line itself.
             if path == "." or below.with_suffix(".py").is_file() or (below / "__init__.py").is_file():
                 continue
-            file = "/".join((*above.split("."), *path.split(".")))
+            folder = [*above.split("."), *path.split(".")]
+            file = "/".join(folder)
             if path in packages:
                 yield f"{file}/__init__.py", _PACKAGE
                 file += "/__init__"
-            yield f"{file}.pyi", leaf_text(package, root, home, words)
+            else:
+                del folder[-1]
+            yield f"{file}.pyi", leaf_text(package, folder, root, home, words)
 
 
-def leaf_text(package: Path, root: str, home: str, words: list[str]) -> str:
-    """A stub that offers the names of a line: imports, and the list of them if one has another name at its home."""
+def leaf_text(package: Path, folder: list[str], root: str, home: str, words: list[str]) -> str:
+    """A stub in a folder that offers the names of a line.
+
+    It has imports, and the list of names if one has another name at its home.
+    """
     imports: dict[str, list[tuple[str, str]]] = {}
     names: list[str] = []
     for word in words:
@@ -78,10 +84,11 @@ def leaf_text(package: Path, root: str, home: str, words: list[str]) -> str:
                 continue
             names.append(offered)
             imports.setdefault(module, []).append((imported, offered))
-    # `import X as X` offers X to other modules. There are 1,900 stubs, and the size of the wheel has a limit.
+    # `import X as X` offers X to other modules. There are 1,900 stubs, and the size of the wheel has a limit: relative
+    # imports save a sixth of theirs.
     renamed = any(imported != offered for each in imports.values() for imported, offered in each)
     lines = [
-        f"from {ROOTS[root]}.{module} import "
+        f"from {relative(f'{ROOTS[root]}.{module}', folder)} import "
         + ", ".join(
             imported if renamed and imported == offered else f"{imported} as {offered}" for imported, offered in each
         )
@@ -90,6 +97,14 @@ def leaf_text(package: Path, root: str, home: str, words: list[str]) -> str:
     if renamed:
         lines.append(f"__all__ = [{', '.join(map(repr, names))}]")
     return "".join(f"{line}\n" for line in lines)
+
+
+def relative(module: str, folder: list[str]) -> str:
+    """The name of a module in an import of a file in a folder."""
+    path = module.split(".")
+    shared = next((at for at, pair in enumerate(zip(path, folder, strict=False)) if pair[0] != pair[1]), None)
+    shared = min(len(path), len(folder)) if shared is None else shared
+    return "." * (len(folder) - shared + 1) + ".".join(path[shared:])
 
 
 def has_class(package: Path, module: str, name: str) -> bool:

@@ -34,7 +34,7 @@ def test_each_stub_offers_what_the_module_does(leaf_files: dict[str, str]) -> No
     assert len(stubs) > 1_700
     for path, text in stubs.items():
         module = import_module(module_of(path))
-        names: dict[str, Any] = {}
+        names: dict[str, Any] = {"__package__": path.rpartition("/")[0].replace("/", ".")}
         # Some names need packages that are optional.
         with contextlib.suppress(ImportError):
             exec(compile(text, path, "exec"), names)

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-LIMIT = 2 * 1024 * 1024
+# Two thirds of a file of this wheel are its names and its hash: 1,900 stubs take 0.5 MB.
+LIMIT = 2_150_000
 PROGRAM = """\
 from aiopenai import AsyncOpenAI, OpenAI
 from aiopenai.resources.chat.completions import AsyncCompletions, Completions
