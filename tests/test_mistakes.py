@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,8 @@ async def test_blocking_client_in_a_coroutine_still_answers(
     client: Blocking, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(loop_runner, "_told_of_the_running_loop", False)
+    # The test of a notebook may have imported it: there, nothing is told.
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
     assert ask(client()).choices
     assert ask(client()).choices
     (record,) = [each for each in caplog.records if "in a coroutine" in each.getMessage()]
