@@ -7,12 +7,13 @@ Credentials reach texts in four forms: user and password before a host (`http://
 from __future__ import annotations
 
 import re
-from functools import cache
 from typing import Final
 
 from aiopenai._base.headers import REDACTED, SECRET_HEADERS
 
 __all__ = ["redacted", "redacted_url", "without_keys"]
+
+# Patterns as text: `re` compiles them when they are first used. Most processes redact nothing, and it takes 1 ms.
 
 # RFC 3986, section 3.2.1: user information ends with the last @ before the path. A password may itself hold an @, and
 # a text may put quotes or brackets around a URL. Without a scheme only `user:password@` is taken for credentials, so
@@ -36,32 +37,28 @@ _SCHEME_AND_TOKEN: Final = r"(?i)\b(Bearer|Basic)\s+[A-Za-z0-9._~+/\-]{6,}=*"
 _KEY: Final = r"\b(?:sk|rk|ek|pk|xai|gsk|hf|csk|nvapi)[-_][A-Za-z0-9_\-]{12,}"
 
 
-# Compiled at their first use: most processes redact nothing, and compiling takes 1 ms.
-_compiled = cache(re.compile)
-
-
 def redacted(text: str) -> str:
     """Returns a text without the credentials in it: those of URLs, of header lines, and API keys."""
     if "@" in text:
-        text = _compiled(_USER_IN_URL).sub(rf"\1{REDACTED}@", text)
-        text = _compiled(_USER_BEFORE_HOST).sub(f"{REDACTED}@", text)
+        text = re.sub(_USER_IN_URL, rf"\1{REDACTED}@", text)
+        text = re.sub(_USER_BEFORE_HOST, f"{REDACTED}@", text)
     if "=" in text:
-        text = _compiled(_SECRET_IN_QUERY).sub(rf"\1{REDACTED}", text)
-    text = _compiled(_SCHEME_AND_TOKEN).sub(rf"\1 {REDACTED}", text)
-    text = _compiled(_SECRET_IN_HEADER).sub(rf"\1{REDACTED}", text)
+        text = re.sub(_SECRET_IN_QUERY, rf"\1{REDACTED}", text)
+    text = re.sub(_SCHEME_AND_TOKEN, rf"\1 {REDACTED}", text)
+    text = re.sub(_SECRET_IN_HEADER, rf"\1{REDACTED}", text)
     return without_keys(text)
 
 
 def without_keys(text: str) -> str:
     """Returns a text without API keys, for words of a server: they may explain a header, and may quote a wrong key."""
-    return _compiled(_KEY).sub(REDACTED, text)
+    return re.sub(_KEY, REDACTED, text)
 
 
 def redacted_url(url: str) -> str:
     """Returns a URL, or a malformed one, without its user, its password and the values of secret query parameters."""
     start, authority, rest = _split(url)
     plain = f"{start}{authority.rpartition('@')[2]}{rest}"
-    return _compiled(_SECRET_IN_QUERY).sub(rf"\1{REDACTED}", plain) if "=" in rest else plain
+    return re.sub(_SECRET_IN_QUERY, rf"\1{REDACTED}", plain) if "=" in rest else plain
 
 
 def _split(url: str) -> tuple[str, str, str]:

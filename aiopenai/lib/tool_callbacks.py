@@ -1,22 +1,70 @@
-"""The functions of a program that tool runners call, and the limit of one run at a time."""
+"""The parts that tool runners share: the effects of a run, the functions of a program, the limit of one run."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from threading import Lock
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias, TypeVar
 
 from typing_extensions import TypedDict
 
-__all__ = ["Admission", "CloseStatus", "Effect", "invoke", "not_awaitable", "takes_cancelled"]
+__all__ = [
+    "Admission",
+    "CloseStatus",
+    "Effect",
+    "Effects",
+    "drive",
+    "drive_async",
+    "invoke",
+    "not_awaitable",
+    "takes_cancelled",
+]
+
+T = TypeVar("T")
 
 
 class Effect(NamedTuple):
     """A step of a run: a function without arguments. Its result may be awaitable in runs of the async client."""
 
     call: Callable[[], Any]
+
+
+Effects: TypeAlias = Generator[Effect, Any, T]
+"""The course of a run: it yields effects, gets the result of each or its error, and returns the result of the run."""
+
+
+def drive(course: Effects[T], take: Callable[[Effect], Any]) -> T:
+    """Takes the effects of a course, and returns its result."""
+    result: Any = None
+    failure: BaseException | None = None
+    while True:
+        try:
+            effect = course.send(result) if failure is None else course.throw(failure)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        result = failure = None
+        try:
+            result = take(effect)
+        except BaseException as error:
+            failure = error
+
+
+async def drive_async(course: Effects[T], take: Callable[[Effect], Awaitable[Any]]) -> T:
+    """Takes the effects of a course as coroutines, and returns its result."""
+    result: Any = None
+    failure: BaseException | None = None
+    while True:
+        try:
+            effect = course.send(result) if failure is None else course.throw(failure)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        result = failure = None
+        try:
+            result = await take(effect)
+        except BaseException as error:
+            failure = error
 
 
 class CloseStatus(TypedDict):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from copy import deepcopy
 from functools import partial
 from time import monotonic
-from typing import Any, TypeAlias, TypeVar
+from typing import Any
 
 from typing_extensions import TypedDict, Unpack
 
@@ -16,14 +16,21 @@ from aiopenai.lib.computer._actions import ComputerUseError, answer_of, check_ca
 from aiopenai.lib.computer._drivers import AsyncComputerDriver, ComputerDriver, handlers
 from aiopenai.lib.computer._requests import ComputerRun
 from aiopenai.lib.running._records import plain
-from aiopenai.lib.tool_callbacks import Admission, CloseStatus, Effect, invoke, not_awaitable
+from aiopenai.lib.tool_callbacks import (
+    Admission,
+    CloseStatus,
+    Effect,
+    Effects,
+    drive,
+    drive_async,
+    invoke,
+    not_awaitable,
+)
 from aiopenai.lib.tool_diagnostics import ToolDiagnosticObserver, emit_tool_diagnostic
 from aiopenai.types.responses.replies import ComputerActionScreenshot
 
 __all__ = ["AsyncComputerToolset", "ComputerCallbacks", "ComputerOptions", "ComputerToolset"]
 
-T = TypeVar("T")
-Course: TypeAlias = Generator[Effect, Any, T]
 _CANCELLED = "The run with the computer was cancelled"
 
 
@@ -66,7 +73,7 @@ class _Toolset:
         """Refuses further runs. A run that goes on is not stopped, and the driver is not closed."""
         return self._admission.close()
 
-    def _course(self, client: Any, run: ComputerRun, callbacks: ComputerCallbacks) -> Course[Any]:
+    def _course(self, client: Any, run: ComputerRun, callbacks: ComputerCallbacks) -> Effects[Any]:
         """Yields the requests and actions of a run. Returns the last response."""
         response: Any = None
         try:
@@ -86,12 +93,12 @@ class _Toolset:
             raise
         raise AssertionError("unreachable")
 
-    def admitted(self, call: Any, callbacks: ComputerCallbacks) -> Course[dict[str, Any]]:
+    def admitted(self, call: Any, callbacks: ComputerCallbacks) -> Effects[dict[str, Any]]:
         """Does the same as `perform`, as a run of the toolset."""
         with self._admission.run():
             return (yield from self.perform(call, callbacks))
 
-    def perform(self, call: Any, callbacks: ComputerCallbacks) -> Course[dict[str, Any]]:
+    def perform(self, call: Any, callbacks: ComputerCallbacks) -> Effects[dict[str, Any]]:
         """Yields the actions of a call. Returns the answer to it."""
         given: dict[str, Any] = plain(call)
         check_call(given)
@@ -116,7 +123,7 @@ class _Toolset:
 
     def _approved(
         self, call: Any, member: str | None, ask: Any, subject: Any, callbacks: ComputerCallbacks, refusal: str
-    ) -> Course[None]:
+    ) -> Effects[None]:
         """Asks for an approval. Raises ComputerUseError unless the answer is True."""
         emit = _emitter(call, "approval", member, callbacks)
         try:
@@ -134,7 +141,7 @@ class _Toolset:
         if approved is not True:
             raise ComputerUseError(refusal)
 
-    def _act(self, call: Any, member: str, callbacks: ComputerCallbacks, *given: Any) -> Course[Any]:
+    def _act(self, call: Any, member: str, callbacks: ComputerCallbacks, *given: Any) -> Effects[Any]:
         """Calls a method of the driver. Returns the answer to the call for a screenshot."""
         callbacks.check_cancelled()
         emit = _emitter(call, "action", member, callbacks)
@@ -194,27 +201,19 @@ class ComputerToolset(_Toolset):
         """
         callbacks = ComputerCallbacks(options)
         with self._admission.run():
-            return _driven(self._course(client, ComputerRun(client, params, max_steps), callbacks))
+            return drive(self._course(client, ComputerRun(client, params, max_steps), callbacks), _take)
 
     def execute(self, call: Any, **options: Unpack[ComputerOptions]) -> dict[str, Any]:
         """Does one call for programs with a loop of their own. Returns the `computer_call_output` for the API."""
-        answer: dict[str, Any] = _driven(self.admitted(deepcopy(call), ComputerCallbacks(options)))
-        return answer
+        return drive(self.admitted(deepcopy(call), ComputerCallbacks(options)), _take)
 
 
-def _driven(course: Course[Any]) -> Any:
-    result: Any = None
-    failure: BaseException | None = None
-    while True:
-        try:
-            effect = course.send(result) if failure is None else course.throw(failure)
-        except StopIteration as end:
-            return end.value
-        result = failure = None
-        try:
-            result = not_awaitable(effect.call(), "AsyncComputerToolset")
-        except BaseException as error:
-            failure = error
+def _take(effect: Effect) -> Any:
+    return not_awaitable(effect.call(), "AsyncComputerToolset")
+
+
+def _take_async(effect: Effect) -> Awaitable[Any]:
+    return awaited(effect.call())
 
 
 class AsyncComputerToolset(_Toolset):
@@ -231,24 +230,10 @@ class AsyncComputerToolset(_Toolset):
         """Runs to the final message, as `ComputerToolset.run`, with asynchronous callbacks."""
         callbacks = ComputerCallbacks(options)
         with self._admission.run():
-            return await _driven_async(self._course(client, ComputerRun(client, params, max_steps), callbacks))
+            return await drive_async(
+                self._course(client, ComputerRun(client, params, max_steps), callbacks), _take_async
+            )
 
     async def execute(self, call: Any, **options: Unpack[ComputerOptions]) -> dict[str, Any]:
         """Does one call for programs with a loop of their own. Returns the `computer_call_output` for the API."""
-        answer: dict[str, Any] = await _driven_async(self.admitted(deepcopy(call), ComputerCallbacks(options)))
-        return answer
-
-
-async def _driven_async(course: Course[Any]) -> Any:
-    result: Any = None
-    failure: BaseException | None = None
-    while True:
-        try:
-            effect = course.send(result) if failure is None else course.throw(failure)
-        except StopIteration as end:
-            return end.value
-        result = failure = None
-        try:
-            result = await awaited(effect.call())
-        except BaseException as error:
-            failure = error
+        return await drive_async(self.admitted(deepcopy(call), ComputerCallbacks(options)), _take_async)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from copy import deepcopy
 from functools import partial
 from inspect import isawaitable, iscoroutine
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import Any
 
 from aiopenai.lib.decisions_tool_runner._state import Candidate, DecisionsRun
 from aiopenai.lib.decisions_tool_runner._values import (
@@ -20,12 +20,10 @@ from aiopenai.lib.decisions_tool_runner._values import (
     DecisionsToolRunnerCancelledError,
     DecisionsToolRunnerError,
 )
-from aiopenai.lib.tool_callbacks import Admission, CloseStatus, Effect, invoke
+from aiopenai.lib.tool_callbacks import Admission, CloseStatus, Effect, Effects, drive, drive_async, invoke
 from aiopenai.lib.tool_diagnostics import ToolDiagnosticObserver, emit_tool_diagnostic
 
 __all__ = ["AsyncDecisionsToolRunner", "DecisionsToolRunner"]
-
-_Course: TypeAlias = Generator[Effect, Any, Any]
 
 
 class _Runner:
@@ -43,7 +41,7 @@ class _Runner:
         """Refuses further runs. A run that goes on is not stopped."""
         return self._admission.close()
 
-    def _course(self, client: Any, run: DecisionsRun, observer: ToolDiagnosticObserver | None) -> _Course:
+    def _course(self, client: Any, run: DecisionsRun, observer: ToolDiagnosticObserver | None) -> Effects[Any]:
         """Yields the calls of a run. Returns its result."""
         emit = partial(emit_tool_diagnostic, observer, "decisions")
         # The program may set other functions during the run.
@@ -78,7 +76,9 @@ class _Runner:
                 return run.result("verified")
         raise AssertionError("unreachable")
 
-    def _decision(self, client: Any, run: DecisionsRun, request: Any, offered: list[Candidate], emit: Any) -> _Course:
+    def _decision(
+        self, client: Any, run: DecisionsRun, request: Any, offered: list[Candidate], emit: Any
+    ) -> Effects[Any]:
         """Yields the request of a step. Returns the candidate that the model chooses, or None for a refusal."""
         started = monotonic()
         try:
@@ -91,7 +91,7 @@ class _Runner:
         run.check()
         return choice
 
-    def _action(self, run: DecisionsRun, choice: Candidate, execute: Callable[..., Any], emit: Any) -> _Course:
+    def _action(self, run: DecisionsRun, choice: Candidate, execute: Callable[..., Any], emit: Any) -> Effects[Any]:
         """Yields the action of a candidate."""
         run.check()
         run.attempted.append(choice.id)
@@ -160,25 +160,10 @@ class DecisionsToolRunner(_Runner):
         with self._admission.run():
             run = DecisionsRun(params, max_steps, cancelled)
             try:
-                found: DecisionsRunResult = _driven(self._course(client, run, on_diagnostic))
+                course: Effects[DecisionsRunResult] = self._course(client, run, on_diagnostic)
+                return drive(course, lambda effect: effect.call())
             except BaseException as error:
                 raise self._failure(error, run, on_diagnostic) from None
-            return found
-
-
-def _driven(course: _Course) -> Any:
-    result: Any = None
-    failure: BaseException | None = None
-    while True:
-        try:
-            effect = course.send(result) if failure is None else course.throw(failure)
-        except StopIteration as end:
-            return end.value
-        result = failure = None
-        try:
-            result = effect.call()
-        except BaseException as error:
-            failure = error
 
 
 class AsyncDecisionsToolRunner(_Runner):
@@ -211,22 +196,7 @@ class AsyncDecisionsToolRunner(_Runner):
         with self._admission.run():
             run = DecisionsRun(params, max_steps, cancelled)
             try:
-                found: DecisionsRunResult = await _driven_async(self._course(client, run, on_diagnostic))
+                course: Effects[DecisionsRunResult] = self._course(client, run, on_diagnostic)
+                return await drive_async(course, lambda effect: effect.call())
             except BaseException as error:
                 raise self._failure(error, run, on_diagnostic) from None
-            return found
-
-
-async def _driven_async(course: _Course) -> Any:
-    result: Any = None
-    failure: BaseException | None = None
-    while True:
-        try:
-            effect = course.send(result) if failure is None else course.throw(failure)
-        except StopIteration as end:
-            return end.value
-        result = failure = None
-        try:
-            result = await effect.call()
-        except BaseException as error:
-            failure = error
