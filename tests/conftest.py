@@ -349,3 +349,14 @@ def _chunk(text: str | None = None, finish: str | None = None) -> str:
 def chunk() -> Callable[..., str]:
     """`chunk(text, finish)`: one chunk of a chat stream, as JSON."""
     return _chunk
+
+
+@pytest.fixture
+def no_aws(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No credentials of AWS: neither in the environment, nor in files of the user, nor from the machine."""
+    for name in os.environ:
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")

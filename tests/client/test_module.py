@@ -15,23 +15,12 @@ from aiopenai import OpenAI, OpenAIError
 from aiopenai._client import module as module_client
 from aiopenai.resources import Resources
 from aiopenai.testing import Server
+from tests.client.conftest import ATTRIBUTES
 
 AZURE = ("azure_endpoint", "azure_ad_token", "azure_ad_token_provider")
-ATTRIBUTES = (*module_client._SETTINGS, *AZURE, "api_type", "api_version", "bedrock_token_provider")
-VARIABLES = ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN", "AZURE_OPENAI_ENDPOINT", "AWS_BEARER_TOKEN_BEDROCK")
+VARIABLES = ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN", "AZURE_OPENAI_ENDPOINT")
 
-
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No client yet, and the attributes as after an import; afterwards as before."""
-    for name in ATTRIBUTES:
-        monkeypatch.setattr(aiopenai, name, getattr(aiopenai, name))
-    for name in VARIABLES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(module_client, "_client", None)
-    yield
-    if module_client._client is not None:
-        module_client._client.close()
+pytestmark = pytest.mark.usefixtures("fresh_module")
 
 
 @pytest.fixture
@@ -234,7 +223,7 @@ class TestMakingAndDropping:
 
 
 class TestServices:
-    @pytest.mark.parametrize("name", [*AZURE, *VARIABLES[:3]])
+    @pytest.mark.parametrize("name", [*AZURE, *VARIABLES])
     def test_signs_of_azure(self, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
         aiopenai.api_version = "v-1"
         monkeypatch.delenv("OPENAI_API_KEY", raising=False)

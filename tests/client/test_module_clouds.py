@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,21 +14,8 @@ from aiopenai._client import module_clouds
 from aiopenai.testing import Server
 
 CHAT: dict[str, Any] = {"model": "gpt-4o", "messages": [{"role": "user", "content": "hi"}]}
-ATTRIBUTES = ("api_type", "admin_api_key", *module_clouds._AZURE, *module_clouds._BEDROCK)
 
-
-@pytest.fixture(autouse=True)
-def _fresh(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No client yet, and the attributes as after an import; afterwards as before."""
-    for name in ATTRIBUTES:
-        monkeypatch.setattr(aiopenai, name, getattr(aiopenai, name))
-    for name in os.environ:
-        if name.startswith(("AZURE_", "AWS_")):
-            monkeypatch.delenv(name)
-    monkeypatch.setattr(module_client, "_client", None)
-    yield
-    if module_client._client is not None:
-        module_client._client.close()
+pytestmark = pytest.mark.usefixtures("fresh_module")
 
 
 @pytest.fixture
